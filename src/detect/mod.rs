@@ -1,0 +1,3 @@
+//! Geometry and parent selector → phylogeny.
+
+pub(crate) mod cluster;

@@ -1,0 +1,408 @@
+//! Everything that can go wrong, one variant per thing a user can fix.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What can be wrong with one model's files or parameters.
+///
+/// A source knows no model name; [`Error::Source`] adds it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The operating system refused a file or folder.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A path that does not exist was given.
+    #[error("{} does not exist", path.display())]
+    NotFound {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A folder contains itself through a symbolic link.
+    #[error("{} leads back to {}: symbolic link loop, remove the link or give a folder below it", path.display(), target.display())]
+    SymlinkLoop {
+        /// The link.
+        path: PathBuf,
+        /// The folder above it that it points to.
+        target: PathBuf,
+    },
+    /// A file ends before its header says it does, or shrank while it was read.
+    #[error("{} is truncated: found {found} bytes, expected {expected}", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        found: u64,
+        /// The length its header asks for.
+        expected: u64,
+    },
+    /// A file goes on after its last tensor.
+    #[error("{} has {found} bytes, its header accounts for {expected}", path.display())]
+    TrailingBytes {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        found: u64,
+        /// The length its header asks for.
+        expected: u64,
+    },
+    /// A header length above what the safetensors format allows.
+    #[error("{} announces a header of {found} bytes, at most {limit} are allowed: not a safetensors file, or a hostile one", path.display())]
+    HeaderTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The length announced.
+        found: u64,
+        /// The format's cap, 100,000,000 bytes.
+        limit: u64,
+    },
+    /// A header or a JSON file that does not parse.
+    #[error("{} is not valid JSON of the expected form", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why parsing stopped.
+        source: serde_json::Error,
+    },
+    /// One name, two tensors, in one header.
+    #[error("tensor `{tensor}` stands twice in the header of {}", path.display())]
+    DuplicateTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// Offsets that overlap, leave a hole, or run backwards.
+    #[error("tensor `{tensor}` of {} has data offsets [{begin}, {end}], expected to begin at {expected}", path.display())]
+    InvalidOffsets {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Offset of its first byte, from the header.
+        begin: u64,
+        /// Offset after its last byte, from the header.
+        end: u64,
+        /// Where the tensor before it ends.
+        expected: u64,
+    },
+    /// A tensor whose byte count is not that of its shape and dtype.
+    #[error("tensor `{tensor}` of {} holds {found} bytes, shape {shape:?} in {dtype} needs {expected}", path.display())]
+    SizeMismatch {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Its dtype as the file spells it.
+        dtype: String,
+        /// Bytes between its offsets.
+        found: u64,
+        /// Bytes its shape needs.
+        expected: u64,
+    },
+    /// A shape whose element count does not fit in 64 bits.
+    #[error("tensor `{tensor}` of {} has shape {shape:?}, more elements than can be counted", path.display())]
+    ShapeOverflow {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A dtype that cannot be widened to f32.
+    #[error("tensor `{tensor}` of {} has dtype {dtype}, which cannot be read as a weight; supported: F64, F32, F16, BF16, F8_E4M3, F8_E5M2, integers and BOOL", path.display())]
+    UnsupportedDtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The dtype as the file spells it.
+        dtype: String,
+    },
+    /// An index names a shard that is not there.
+    #[error("shard {} is missing, needed by {}", shard.display(), index.display())]
+    ShardMissing {
+        /// The index, or the folder when shards have none.
+        index: PathBuf,
+        /// The shard.
+        shard: PathBuf,
+    },
+    /// An index and its shards disagree about where a tensor is.
+    #[error("tensor `{tensor}` is listed in {} as part of {expected}, found {found}", index.display())]
+    ShardMismatch {
+        /// The index.
+        index: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The shard the index names.
+        expected: String,
+        /// Where the tensor really is: a shard's name, or `nowhere`.
+        found: String,
+    },
+    /// One tensor in two shards.
+    #[error("tensor `{tensor}` stands in two shards, {} and {}", first.display(), second.display())]
+    TensorInTwoShards {
+        /// The tensor.
+        tensor: String,
+        /// The first shard.
+        first: PathBuf,
+        /// The second shard.
+        second: PathBuf,
+    },
+    /// A file or folder in a format that is not read.
+    #[error("{} is {format}: not supported, convert it to safetensors", path.display())]
+    UnsupportedFormat {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it looks like.
+        format: String,
+    },
+    /// A file or folder in which no weights were found.
+    #[error("{} holds no weights: expected {expected}", path.display())]
+    NoWeights {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was looked for.
+        expected: String,
+    },
+    /// NaN or infinity in a trained parameter.
+    #[error(
+        "parameter `{parameter}` holds {value} at element {index}, expected finite values: the checkpoint is damaged or training diverged"
+    )]
+    NotFinite {
+        /// The parameter.
+        parameter: String,
+        /// Index of the first such element, row-major.
+        index: usize,
+        /// `NaN`, `inf` or `-inf`.
+        value: f32,
+    },
+    /// A parameter that the source does not have was asked for.
+    #[error("no parameter `{parameter}`")]
+    UnknownParameter {
+        /// The name asked for.
+        parameter: String,
+    },
+    /// A read beyond the end of a parameter.
+    #[error("elements {offset}..{end} of parameter `{parameter}` were asked for, it has {size}")]
+    OutOfRange {
+        /// The parameter.
+        parameter: String,
+        /// First element asked for.
+        offset: usize,
+        /// One past the last element asked for.
+        end: usize,
+        /// How many it has.
+        size: usize,
+    },
+    /// Values whose count is not that of the shape.
+    #[error("parameter `{parameter}` has {found} values, shape {shape:?} needs {expected}")]
+    ShapeMismatch {
+        /// The parameter.
+        parameter: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Values given.
+        found: usize,
+        /// Values the shape needs.
+        expected: usize,
+    },
+    /// One name, two parameters, in one model.
+    #[error("parameter `{parameter}` is given twice")]
+    DuplicateParameter {
+        /// The parameter.
+        parameter: String,
+    },
+    /// An adapter whose base model could not be found.
+    #[error("adapter {} needs its base model: {reason}; name it with a base option", path.display())]
+    BaseMissing {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// What was looked for and where.
+        reason: String,
+    },
+    /// An adapter of a kind that is not computed.
+    #[error("adapter {} uses {feature}, which is not supported: merge it into its base and give the merged model", path.display())]
+    AdapterUnsupported {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// What it uses.
+        feature: String,
+    },
+    /// An adapter that does not fit its base.
+    #[error("adapter tensor `{tensor}` of {} does not fit its base: found {found}, expected {expected}", path.display())]
+    AdapterMismatch {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// The adapter's tensor.
+        tensor: String,
+        /// What it has.
+        found: String,
+        /// What the base asks for.
+        expected: String,
+    },
+    /// An outside [`ParameterSource`](crate::ParameterSource) failed in its own way.
+    #[error("{message}")]
+    Other {
+        /// What failed.
+        message: String,
+        /// Its cause, if any.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+/// Why an operation on a model set, a geometry or a phylogeny failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// One model cannot be read.
+    #[error("model `{model}`")]
+    Source {
+        /// The model's name.
+        model: String,
+        /// What is wrong with it.
+        source: SourceError,
+    },
+    /// A place given to search for models cannot be searched.
+    #[error("cannot search for models")]
+    Discovery {
+        /// What is wrong.
+        source: SourceError,
+    },
+    /// No model at all.
+    #[error("found no model{}: expected at least two checkpoints to compare", place(.searched))]
+    NoModels {
+        /// The paths searched, empty when models were given one by one.
+        searched: Vec<PathBuf>,
+    },
+    /// One model has nothing to be compared with.
+    #[error("found one model, `{model}`: expected at least two to compare")]
+    OneModel {
+        /// Its name.
+        model: String,
+    },
+    /// Two models of one name.
+    #[error("two models are named `{name}`: names must be unique, rename one or give the folder above both")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A model without a trained parameter, or none left by the patterns.
+    #[error(
+        "model `{model}` has no parameter to compare: found {found} tensors, all of them buffers, empty or excluded"
+    )]
+    NoParameters {
+        /// The model's name.
+        model: String,
+        /// How many tensors it has.
+        found: usize,
+    },
+    /// A setting out of its range.
+    #[error("setting `{setting}` is {found}, expected {expected}")]
+    InvalidSetting {
+        /// The setting.
+        setting: &'static str,
+        /// What was given.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The memory setting is below what the model set needs at least.
+    #[error("memory setting is {found} bytes, {models} models need at least {expected}")]
+    MemoryTooSmall {
+        /// The setting in bytes.
+        found: u64,
+        /// The least that would do, in bytes.
+        expected: u64,
+        /// How many models there are.
+        models: usize,
+    },
+    /// A number of families that the set cannot be divided into.
+    #[error("{found} families were asked for, expected {least} to {most}: {reason}")]
+    FamilyCount {
+        /// The number asked for.
+        found: usize,
+        /// The fewest possible.
+        least: usize,
+        /// The most possible.
+        most: usize,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A clusterer could not finish.
+    #[error("{clusterer} failed on {models} models with {coordinates} coordinates: {reason}")]
+    Clustering {
+        /// The clusterer.
+        clusterer: String,
+        /// Models clustered.
+        models: usize,
+        /// Coordinates used.
+        coordinates: usize,
+        /// What it said.
+        reason: String,
+    },
+    /// A selector returned scores that cannot be used.
+    #[error("parent selector {selector} gave {found}, expected one finite score for each of {expected} members")]
+    InvalidScores {
+        /// The selector.
+        selector: String,
+        /// What it gave.
+        found: String,
+        /// Members of the family.
+        expected: usize,
+    },
+    /// Edges that do not make a phylogeny.
+    #[error("invalid phylogeny: {reason}")]
+    InvalidPhylogeny {
+        /// What is wrong and where.
+        reason: String,
+    },
+    /// A decomposition met values that are not finite, or did not converge.
+    #[error("eigendecomposition of a {size} x {size} matrix failed: {reason}")]
+    Decomposition {
+        /// Rows of the matrix.
+        size: usize,
+        /// What was found.
+        reason: String,
+    },
+    /// A name that no model has.
+    #[error("no model is named `{name}`")]
+    UnknownModel {
+        /// The name.
+        name: String,
+    },
+    /// A result and a truth that cannot be compared.
+    #[error("cannot evaluate: {reason}")]
+    Evaluation {
+        /// What does not fit.
+        reason: String,
+    },
+    /// A phylogeny file of a form that is not read.
+    #[error("not a phylogeny: {reason}")]
+    Format {
+        /// What was found and expected.
+        reason: String,
+    },
+    /// Writing a result failed.
+    #[error("cannot write the result")]
+    Write(#[from] io::Error),
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+fn place(searched: &[PathBuf]) -> String {
+    if searched.is_empty() {
+        return String::new();
+    }
+    let paths: Vec<String> = searched.iter().map(|p| p.display().to_string()).collect();
+    format!(" under {}", paths.join(", "))
+}

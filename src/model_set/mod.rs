@@ -1,0 +1,48 @@
+//! Named models, and what is comparable with what.
+
+use crate::error::SourceError;
+
+/// A model's number in its set, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelId(usize);
+
+impl ModelId {
+    /// The model at a position.
+    pub const fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// Its position.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// A model that could not be read and was left out because the caller allowed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The name it would have had.
+    pub name: String,
+    /// Why it was left out, causes included.
+    pub reason: String,
+}
+
+impl Skipped {
+    /// A skipped model and the whole chain of reasons.
+    pub fn new(name: impl Into<String>, error: &SourceError) -> Self {
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(c) = cause {
+            reason.push_str(": ");
+            reason.push_str(&c.to_string());
+            cause = c.source();
+        }
+        Self { name: name.into(), reason }
+    }
+
+    /// A skipped model as a result file tells it.
+    pub fn from_reason(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { name: name.into(), reason: reason.into() }
+    }
+}

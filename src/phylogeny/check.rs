@@ -1,0 +1,110 @@
+use super::{Edge, Family};
+use crate::error::Error;
+use crate::model_set::ModelId;
+use petgraph::unionfind::UnionFind;
+use std::collections::BTreeMap;
+
+/// Weights come from least squares and from text; a thousandth is far above rounding and far below a meant share.
+const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
+
+fn invalid<T>(reason: String) -> Result<T, Error> {
+    Err(Error::InvalidPhylogeny { reason })
+}
+
+/// Checks ranges, repetition and weights; `edges` are sorted by child, then parent.
+pub(super) fn check_edges(models: usize, edges: &[Edge]) -> Result<(), Error> {
+    for e in edges {
+        let (p, c) = (e.parent.index(), e.child.index());
+        if p >= models || c >= models {
+            return invalid(format!("edge {p} -> {c} names a model beyond the {models} there are"));
+        }
+        if p == c {
+            return invalid(format!("model {p} is its own parent"));
+        }
+        if !e.weight.is_finite() {
+            return invalid(format!("edge {p} -> {c} has weight {}, expected a finite one", e.weight));
+        }
+        if !(0.0..=1.0).contains(&e.confidence) {
+            return invalid(format!("edge {p} -> {c} has confidence {}, expected 0 to 1", e.confidence));
+        }
+        if let Some(d) = e.distance.filter(|d| !d.is_finite() || *d < 0.0) {
+            return invalid(format!("edge {p} -> {c} has distance {d}, expected a finite one of at least 0"));
+        }
+    }
+    for pair in edges.windows(2) {
+        if (pair[0].child, pair[0].parent) == (pair[1].child, pair[1].parent) {
+            return invalid(format!("edge {} -> {} is given twice", pair[0].parent.index(), pair[0].child.index()));
+        }
+    }
+    for parents in edges.chunk_by(|a, b| a.child == b.child) {
+        let sum: f64 = parents.iter().map(|e| e.weight).sum();
+        if (sum - 1.0).abs() > WEIGHT_SUM_TOLERANCE {
+            return invalid(format!(
+                "weights of the parents of model {} sum to {sum}, expected 1",
+                parents[0].child.index()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Longest way up from each model, by Kahn's algorithm; refuses cycles.
+pub(super) fn generations(models: usize, edges: &[Edge]) -> Result<Vec<usize>, Error> {
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); models];
+    let mut waiting = vec![0usize; models];
+    for e in edges {
+        children[e.parent.index()].push(e.child.index());
+        waiting[e.child.index()] += 1;
+    }
+    let mut generation = vec![0; models];
+    let mut ready: Vec<usize> = (0..models).filter(|&m| waiting[m] == 0).collect();
+    let mut done = 0;
+    while let Some(m) = ready.pop() {
+        done += 1;
+        for &c in &children[m] {
+            generation[c] = generation[c].max(generation[m] + 1);
+            waiting[c] -= 1;
+            if waiting[c] == 0 {
+                ready.push(c);
+            }
+        }
+    }
+    if done < models {
+        let stuck = waiting.iter().position(|&w| w > 0).unwrap_or_default();
+        return invalid(format!("model {stuck} is its own ancestor or descends from a cycle"));
+    }
+    Ok(generation)
+}
+
+/// Connected components of edges and kin, sorted by first member.
+pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> Result<Vec<Family>, Error> {
+    let mut components = UnionFind::<usize>::new(models);
+    for e in edges {
+        components.union(e.parent.index(), e.child.index());
+    }
+    for set in kin {
+        if let Some(m) = set.iter().find(|m| m.index() >= models) {
+            return invalid(format!("a family names model {} beyond the {models} there are", m.index()));
+        }
+        for pair in set.windows(2) {
+            components.union(pair[0].index(), pair[1].index());
+        }
+    }
+    let mut is_root = vec![true; models];
+    for e in edges {
+        is_root[e.child.index()] = false;
+    }
+    let mut by_label: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut families: Vec<Family> = Vec::new();
+    for (m, label) in components.into_labeling().into_iter().enumerate() {
+        let f = *by_label.entry(label).or_insert_with(|| {
+            families.push(Family { members: Vec::new(), roots: Vec::new() });
+            families.len() - 1
+        });
+        families[f].members.push(ModelId::new(m));
+        if is_root[m] {
+            families[f].roots.push(ModelId::new(m));
+        }
+    }
+    Ok(families)
+}

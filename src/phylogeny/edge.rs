@@ -1,0 +1,87 @@
+use crate::model_set::ModelId;
+use std::fmt;
+
+/// How a child came from its parent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Relation {
+    /// Training was continued from the parent's weights.
+    #[default]
+    FineTune,
+    /// The two have the same weights; nothing tells which was first.
+    Duplicate,
+    /// An affine combination of several parents.
+    Merge,
+    /// Not stated, as in truth files.
+    Unspecified,
+}
+
+impl Relation {
+    /// Every relation.
+    pub const ALL: [Self; 4] = [Self::FineTune, Self::Duplicate, Self::Merge, Self::Unspecified];
+
+    /// The spelling in JSON and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FineTune => "fine-tune",
+            Self::Duplicate => "duplicate",
+            Self::Merge => "merge",
+            Self::Unspecified => "unspecified",
+        }
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A parent → child edge.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Edge {
+    /// The model that was there first.
+    pub parent: ModelId,
+    /// The model made from it.
+    pub child: ModelId,
+    /// Share of the parent in the child: 1 unless merged; may be negative (task negation).
+    pub weight: f64,
+    /// How the child was made.
+    pub relation: Relation,
+    /// Euclidean distance of the two over the parameters they share, in units of the weights; `None` when not measured.
+    pub distance: Option<f64>,
+    /// How sure the detector is of pair and direction, in [0, 1].
+    pub confidence: f64,
+}
+
+impl Edge {
+    /// An edge of weight 1 and confidence 1, relation fine-tune, distance not measured.
+    pub fn new(parent: ModelId, child: ModelId) -> Self {
+        Self { parent, child, weight: 1.0, relation: Relation::FineTune, distance: None, confidence: 1.0 }
+    }
+
+    /// Sets the parent's share in the child.
+    pub fn with_weight(mut self, weight: f64) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// Sets how the child was made.
+    pub fn with_relation(mut self, relation: Relation) -> Self {
+        self.relation = relation;
+        self
+    }
+
+    /// Sets the distance.
+    pub fn with_distance(mut self, distance: f64) -> Self {
+        self.distance = Some(distance);
+        self
+    }
+
+    /// Sets the confidence.
+    pub fn with_confidence(mut self, confidence: f64) -> Self {
+        self.confidence = confidence;
+        self
+    }
+}

@@ -1,0 +1,283 @@
+//! The result: a directed acyclic graph of parent → child edges over all models.
+
+mod check;
+mod edge;
+mod remark;
+
+pub use edge::{Edge, Relation};
+pub use remark::Remark;
+
+use crate::error::Error;
+use crate::model_set::{ModelId, Skipped};
+use std::collections::HashMap;
+
+/// Models that descend from common roots.
+///
+/// - `members` is sorted and not empty.
+/// - `roots` is sorted, not empty, and part of `members`. Several roots mean that a merge joined lineages, or that nothing
+///   in the weights tells which of them was first (a tie).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Family {
+    /// All models of the family, roots included.
+    pub members: Vec<ModelId>,
+    /// The members without a parent.
+    pub roots: Vec<ModelId>,
+}
+
+/// Which models descend from which, and what that was concluded from.
+///
+/// - Every model appears once, in exactly one family.
+/// - Edges are acyclic; the weights of one child's parents sum to 1.
+/// - A model without parent is a root; a family of one is [isolated](Self::isolated).
+/// - Edges are sorted by child, then parent; families by their first member.
+///
+/// ```
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // 0 ─┬─ 1 ── 3
+/// //    └─ 2          4
+/// let id = ModelId::new;
+/// let edges = [(0, 1), (0, 2), (1, 3)].map(|(parent, child)| Edge::new(id(parent), id(child)));
+/// let phylogeny = Phylogeny::from_edges(5, edges.to_vec())?;
+///
+/// assert_eq!(phylogeny.roots().collect::<Vec<_>>(), [id(0), id(4)]);
+/// assert_eq!(phylogeny.lineage(id(3)), [id(1), id(0)]);
+/// assert_eq!(phylogeny.generation(id(3)), 2);
+/// assert_eq!(phylogeny.isolated().collect::<Vec<_>>(), [id(4)]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phylogeny {
+    names: Vec<String>,
+    edges: Vec<Edge>,
+    families: Vec<Family>,
+    family_of: Vec<usize>,
+    generations: Vec<usize>,
+    scores: Vec<Option<f64>>,
+    margins: Vec<Option<f64>>,
+    remarks: Vec<Remark>,
+    skipped: Vec<Skipped>,
+}
+
+impl Phylogeny {
+    /// Builds a phylogeny of `models` models from edges in any order; families are the connected components.
+    ///
+    /// Models are named by their number until [`with_names`](Self::with_names).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPhylogeny`] when a model is out of range, an edge is repeated or joins a model to itself, edges form a
+    /// cycle, a weight, distance or confidence is out of its range, or the weights of one child's parents do not sum to 1.
+    pub fn from_edges(models: usize, edges: Vec<Edge>) -> Result<Self, Error> {
+        Self::with_families(models, edges, &[])
+    }
+
+    /// The same, where models known to be kin stay one family although no edge joins them (siblings without parent, ties).
+    ///
+    /// `kin` lists sets of models; families are the connected components of edges and kin together.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_edges`](Self::from_edges).
+    pub fn with_families(models: usize, mut edges: Vec<Edge>, kin: &[Vec<ModelId>]) -> Result<Self, Error> {
+        edges.sort_by_key(|e| (e.child, e.parent));
+        check::check_edges(models, &edges)?;
+        let generations = check::generations(models, &edges)?;
+        let families = check::families(models, &edges, kin)?;
+        let mut family_of = vec![0; models];
+        for (f, family) in families.iter().enumerate() {
+            for member in &family.members {
+                family_of[member.index()] = f;
+            }
+        }
+        let margins = vec![None; families.len()];
+        Ok(Self {
+            names: (0..models).map(|i| i.to_string()).collect(),
+            edges,
+            families,
+            family_of,
+            generations,
+            scores: vec![None; models],
+            margins,
+            remarks: Vec::new(),
+            skipped: Vec::new(),
+        })
+    }
+
+    /// Names the models, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPhylogeny`] when the count differs, [`Error::DuplicateName`] when two are equal.
+    pub fn with_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Result<Self, Error> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        if names.len() != self.len() {
+            let reason = format!("{} names for {} models", names.len(), self.len());
+            return Err(Error::InvalidPhylogeny { reason });
+        }
+        let mut seen = HashMap::with_capacity(names.len());
+        for (i, name) in names.iter().enumerate() {
+            if seen.insert(name.as_str(), i).is_some() {
+                return Err(Error::DuplicateName { name: name.clone() });
+            }
+        }
+        self.names = names;
+        Ok(self)
+    }
+
+    /// Keeps the parent selector's score of a model, lowest = parent; ignored when out of range or not finite.
+    pub fn with_score(mut self, model: ModelId, score: f64) -> Self {
+        if let Some(slot) = self.scores.get_mut(model.index()).filter(|_| score.is_finite()) {
+            *slot = Some(score);
+        }
+        self
+    }
+
+    /// Keeps the margin between the best and second best score in the family of `model`; ignored when out of range.
+    pub fn with_margin(mut self, model: ModelId, margin: f64) -> Self {
+        if let Some(&family) = self.family_of.get(model.index()).filter(|_| margin.is_finite()) {
+            self.margins[family] = Some(margin);
+        }
+        self
+    }
+
+    /// Adds a remark on how the result came about.
+    pub fn with_remark(mut self, remark: Remark) -> Self {
+        self.remarks.push(remark);
+        self
+    }
+
+    /// Lists models that were left out because they could not be read.
+    pub fn with_skipped(mut self, skipped: Vec<Skipped>) -> Self {
+        self.skipped = skipped;
+        self
+    }
+
+    /// Number of models.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no model.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// All models, in the order of their ids.
+    pub fn models(&self) -> impl ExactSizeIterator<Item = ModelId> + use<> {
+        (0..self.len()).map(ModelId::new)
+    }
+
+    /// A model's name.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
+    pub fn name(&self, model: ModelId) -> &str {
+        &self.names[model.index()]
+    }
+
+    /// The model of a name. O(n_models).
+    pub fn id(&self, name: &str) -> Option<ModelId> {
+        self.names.iter().position(|n| n == name).map(ModelId::new)
+    }
+
+    /// All edges, sorted by child, then parent.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// The edges from the parents of a model: none for a root, several for a merge.
+    pub fn parents(&self, model: ModelId) -> &[Edge] {
+        let begin = self.edges.partition_point(|e| e.child < model);
+        let length = self.edges[begin..].partition_point(|e| e.child == model);
+        &self.edges[begin..begin + length]
+    }
+
+    /// The edges to the children of a model, sorted by child. O(n_edges).
+    pub fn children(&self, model: ModelId) -> impl Iterator<Item = &Edge> {
+        self.edges.iter().filter(move |e| e.parent == model)
+    }
+
+    /// Models without parent, sorted; isolated ones included.
+    pub fn roots(&self) -> impl Iterator<Item = ModelId> + '_ {
+        self.models().filter(|&m| self.parents(m).is_empty())
+    }
+
+    /// All families, sorted by their first member.
+    pub fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    /// Position in [`families`](Self::families) of a model's family.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
+    pub fn family_of(&self, model: ModelId) -> usize {
+        self.family_of[model.index()]
+    }
+
+    /// All ancestors of a model, each once, nearest generation first, then by id.
+    pub fn lineage(&self, model: ModelId) -> Vec<ModelId> {
+        let mut lineage: Vec<ModelId> = Vec::new();
+        let mut generation = vec![model];
+        while !generation.is_empty() {
+            let mut next: Vec<ModelId> = generation
+                .iter()
+                .flat_map(|&m| self.parents(m))
+                .map(|e| e.parent)
+                .filter(|p| !lineage.contains(p))
+                .collect();
+            next.sort_unstable();
+            next.dedup();
+            lineage.extend(&next);
+            generation = next;
+        }
+        lineage
+    }
+
+    /// Edges on the longest way up from a model: 0 for a root.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
+    pub fn generation(&self, model: ModelId) -> usize {
+        self.generations[model.index()]
+    }
+
+    /// Models that are a family by themselves, sorted.
+    pub fn isolated(&self) -> impl Iterator<Item = ModelId> + '_ {
+        self.families.iter().filter(|f| f.members.len() == 1).map(|f| f.members[0])
+    }
+
+    /// The parent selector's score of a model, when one was used; lowest in its family = parent.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
+    pub fn score(&self, model: ModelId) -> Option<f64> {
+        self.scores[model.index()]
+    }
+
+    /// Margin between the best and second best score of a family, when a selector was used; 0 is a tie.
+    ///
+    /// # Panics
+    ///
+    /// When `family` is not a position in [`families`](Self::families).
+    pub fn margin(&self, family: usize) -> Option<f64> {
+        self.margins[family]
+    }
+
+    /// How the result came about: settings that were estimated, limits that were met.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
+    }
+
+    /// Models that could not be read and were left out, as the caller allowed.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+}

@@ -1,0 +1,97 @@
+use std::fmt;
+
+/// Something a person should know about how a phylogeny came about.
+///
+/// `Display` gives one sentence for each.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Remark {
+    /// How many families the independence test, or the caller, expected.
+    FamiliesExpected {
+        /// That number.
+        count: usize,
+    },
+    /// Models of different layouts that cannot be compared with each other.
+    LayoutGroups {
+        /// How many groups of comparable models there are.
+        count: usize,
+    },
+    /// A clusterer ran on fewer leading coordinates than there are.
+    CoordinatesReduced {
+        /// The clusterer.
+        clusterer: &'static str,
+        /// Coordinates used.
+        used: usize,
+        /// Coordinates there are.
+        available: usize,
+        /// Share of the total variance that the used ones hold, in [0, 1].
+        variance: f64,
+    },
+    /// A radius that was estimated rather than given.
+    RadiusEstimated {
+        /// The setting: `bandwidth` or `eps`.
+        setting: &'static str,
+        /// The value used.
+        value: f64,
+        /// From what.
+        rule: &'static str,
+    },
+    /// A covariance that needed regularization to be invertible.
+    Regularized {
+        /// Share of the mean variance that was added to the diagonal.
+        share: f64,
+    },
+    /// Whether an iteration came to rest.
+    Converged {
+        /// The clusterer.
+        clusterer: &'static str,
+        /// Iterations done.
+        iterations: usize,
+    },
+    /// An iteration was stopped at its limit.
+    NotConverged {
+        /// The clusterer.
+        clusterer: &'static str,
+        /// Iterations done.
+        iterations: usize,
+    },
+    /// Models that a clusterer left out as noise.
+    Noise {
+        /// How many.
+        count: usize,
+    },
+    /// Families in which the selector could not tell the parent.
+    Ties {
+        /// How many families.
+        count: usize,
+    },
+    /// Something an outside detector or clusterer has to say.
+    Other(String),
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FamiliesExpected { count } => write!(f, "{count} families expected"),
+            Self::LayoutGroups { count } => write!(f, "{count} groups of models that cannot be compared across groups"),
+            Self::CoordinatesReduced { clusterer, used, available, variance } => {
+                write!(
+                    f,
+                    "{clusterer} ran on {used} of {available} coordinates, {:.1} % of the variance",
+                    100.0 * variance
+                )
+            }
+            Self::RadiusEstimated { setting, value, rule } => write!(f, "{setting} {value:.6} estimated from {rule}"),
+            Self::Regularized { share } => write!(f, "covariances regularized by {share:e} of the mean variance"),
+            Self::Converged { clusterer, iterations } => {
+                write!(f, "{clusterer} converged after {iterations} iterations")
+            }
+            Self::NotConverged { clusterer, iterations } => {
+                write!(f, "{clusterer} stopped at its limit of {iterations} iterations before converging")
+            }
+            Self::Noise { count } => write!(f, "{count} models left out of every cluster as noise"),
+            Self::Ties { count } => write!(f, "in {count} families the parent is a tie"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
