@@ -2,12 +2,21 @@
 
 mod detect;
 mod error;
+mod geometry;
 mod model_set;
+mod parent;
 mod phylogeny;
 mod source;
 
 pub use crate::detect::cluster::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
 pub use crate::error::{Error, SourceError};
-pub use crate::model_set::{ModelId, Skipped};
+pub use crate::geometry::{
+    Comparison, Coordinates, Geometry, GeometrySettings, Independence, Initialization, Moments, ParameterView,
+    Progress, Scope,
+};
+pub use crate::model_set::{
+    Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role, SharedParameter, Skipped, Unreadable,
+};
+pub use crate::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, SmallestNorm};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
-pub use crate::source::{Dtype, InMemory, ParameterInfo, ParameterSource, check_range};
+pub use crate::source::{Dtype, Entries, InMemory, ParameterInfo, ParameterSource, RandomSource, check_range};

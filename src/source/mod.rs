@@ -1,8 +1,10 @@
 //! Where parameters come from; a source knows one model, never another.
 
 mod memory;
+mod random;
 
 pub use memory::InMemory;
+pub use random::{Entries, RandomSource};
 
 use crate::error::SourceError;
 use std::fmt;
@@ -86,7 +88,7 @@ impl fmt::Display for Dtype {
 }
 
 /// One tensor as a source announces it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParameterInfo {
     /// Its name, unique within the model.
     pub name: String,
