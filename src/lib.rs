@@ -6,9 +6,13 @@ mod geometry;
 mod model_set;
 mod parent;
 mod phylogeny;
+mod pipeline;
 mod source;
 
-pub use crate::detect::cluster::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
+pub use crate::detect::cluster::{
+    CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, ExpectedFamilies, Points, PreferMember,
+};
+pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};
 pub use crate::geometry::{
     Comparison, Coordinates, Geometry, GeometrySettings, Independence, Initialization, Moments, ParameterView,
@@ -19,4 +23,5 @@ pub use crate::model_set::{
 };
 pub use crate::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, SmallestNorm};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
+pub use crate::pipeline::{Config, detect_phylogeny};
 pub use crate::source::{Dtype, Entries, InMemory, ParameterInfo, ParameterSource, RandomSource, check_range};

@@ -140,7 +140,8 @@ pub(super) fn stream(
         sums.take(p, &rows[p], &sum);
     }
     let members = places.iter().map(|&at| group.models()[at]).collect();
-    Ok(GroupGeometry::new(members, sums.units))
+    let unshared = places.iter().map(|&at| group.unshared_size(at)).collect();
+    Ok(GroupGeometry::new(members, sums.units, unshared))
 }
 
 fn rows<'a>(

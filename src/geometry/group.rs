@@ -55,6 +55,8 @@ impl ParameterGeometry {
 pub(super) struct GroupGeometry {
     pub(super) members: Vec<ModelId>,
     pub(super) parameters: Vec<ParameterGeometry>,
+    /// Per member, values that no other member holds.
+    pub(super) unshared: Vec<usize>,
     /// Squared distances over the parameters that both models hold and the scope covers; squared norms, on the diagonal, over
     /// those that all models of the group hold.
     pub(super) total: Packed,
@@ -62,9 +64,9 @@ pub(super) struct GroupGeometry {
 }
 
 impl GroupGeometry {
-    pub(super) fn new(members: Vec<ModelId>, parameters: Vec<ParameterGeometry>) -> Self {
+    pub(super) fn new(members: Vec<ModelId>, parameters: Vec<ParameterGeometry>, unshared: Vec<usize>) -> Self {
         let total = Packed::zeros(members.len());
-        Self { members, parameters, total, scope: Scope::All }
+        Self { members, parameters, unshared, total, scope: Scope::All }
     }
 
     /// Whether a parameter counts for distances; all do when no matrix is held by every model.

@@ -152,13 +152,16 @@ impl Geometry {
         self.groups[g].total.value(i, i).sqrt()
     }
 
-    /// Whether the two hold the same values in every parameter that both hold, bit for bit after widening to f32.
+    /// Whether the two hold the same parameters with the same values, bit for bit after widening to f32.
     pub fn identical(&self, a: ModelId, b: ModelId) -> bool {
         let Some((group, i, j)) = self.together(a, b) else { return false };
-        group.parameters.iter().all(|p| match (p.holders.binary_search(&i), p.holders.binary_search(&j)) {
+        let alone = |place: usize| group.unshared[place] > 0;
+        let same = |p: &ParameterGeometry| match (p.holders.binary_search(&i), p.holders.binary_search(&j)) {
             (Ok(i), Ok(j)) => p.tensors.iter().all(|t| t.fingerprints[i] == t.fingerprints[j]),
-            _ => true,
-        })
+            (Err(_), Err(_)) => true,
+            _ => false,
+        };
+        i == j || (!alone(i) && !alone(j) && group.total.value(i, j) == 0.0 && group.parameters.iter().all(same))
     }
 
     /// Some models of one group, with every parameter that all of them hold.

@@ -50,6 +50,8 @@ impl SharedParameter {
 pub struct LayoutGroup {
     pub(super) models: Vec<ModelId>,
     pub(super) parameters: Vec<SharedParameter>,
+    /// Per model, values of parameters that no other model of the group holds.
+    unshared: Vec<usize>,
     /// Per model, the name it gives to each parameter; shared among models of one layout.
     own_names: Vec<Arc<[Option<Arc<str>>]>>,
 }
@@ -68,6 +70,11 @@ impl LayoutGroup {
     /// Elements that every model of the group holds.
     pub fn common_size(&self) -> usize {
         self.parameters.iter().filter(|p| p.holders.len() == self.models.len()).map(SharedParameter::size).sum()
+    }
+
+    /// Values of the model at a position in [`models`](Self::models) that no other model of the group holds.
+    pub fn unshared_size(&self, model: usize) -> usize {
+        self.unshared.get(model).copied().unwrap_or_default()
     }
 
     /// What the model at a position in [`models`](Self::models) calls the parameter at a position in
@@ -93,6 +100,7 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
     }
 
     let mut parameters = Vec::new();
+    let mut unshared = vec![0; models.len()];
     let mut names: BTreeMap<usize, Vec<Option<Arc<str>>>> =
         alignment.layouts.iter().map(|&l| (l, Vec::new())).collect();
     for ((name, tail), holders) in &alignment.tensors {
@@ -103,6 +111,9 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
         for rows in row_ranges(holders) {
             let held: Vec<&Holder> = holders.iter().filter(|h| h.rows >= rows.end).collect();
             let mut at: Vec<usize> = held.iter().flat_map(|h| positions[&h.layout].iter().copied()).collect();
+            if let [alone] = at[..] {
+                unshared[alone] += rows.len() * row_size;
+            }
             if at.len() < 2 {
                 continue;
             }
@@ -115,7 +126,7 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
     }
     let names: BTreeMap<usize, Arc<[Option<Arc<str>>]>> = names.into_iter().map(|(l, n)| (l, n.into())).collect();
     let own_names = models.iter().map(|m| names[&layout_of[m.index()]].clone()).collect();
-    LayoutGroup { models, parameters, own_names }
+    LayoutGroup { models, parameters, unshared, own_names }
 }
 
 /// The ranges between consecutive row counts: within one, the same models hold every row.
