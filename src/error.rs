@@ -411,6 +411,12 @@ pub enum Error {
         /// What was found and expected.
         reason: String,
     },
+    /// Reading a phylogeny file failed before its form could be looked at.
+    #[error("cannot read the phylogeny file")]
+    Read {
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Writing a result failed.
     #[error("cannot write the result")]
     Write(#[from] io::Error),
