@@ -2,11 +2,13 @@
 
 mod detect;
 mod error;
+mod export;
 mod geometry;
 mod model_set;
 mod parent;
 mod phylogeny;
 mod pipeline;
+mod report;
 mod source;
 
 pub use crate::detect::cluster::{
@@ -14,6 +16,9 @@ pub use crate::detect::cluster::{
 };
 pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};
+#[cfg(feature = "serde")]
+pub use crate::export::{read_json, write_json};
+pub use crate::export::{write_dot, write_newick};
 pub use crate::geometry::{
     Comparison, Coordinates, Geometry, GeometrySettings, Independence, Initialization, Moments, ParameterView,
     Progress, Scope,
@@ -24,4 +29,5 @@ pub use crate::model_set::{
 pub use crate::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, SmallestNorm};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
 pub use crate::pipeline::{Config, detect_phylogeny};
+pub use crate::report::write_table;
 pub use crate::source::{Dtype, Entries, InMemory, ParameterInfo, ParameterSource, RandomSource, check_range};
