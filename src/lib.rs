@@ -2,6 +2,7 @@
 
 mod detect;
 mod error;
+mod evaluate;
 mod export;
 mod geometry;
 mod model_set;
@@ -16,6 +17,7 @@ pub use crate::detect::cluster::{
 };
 pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};
+pub use crate::evaluate::{Evaluation, FamilyAgreement, Ratio, Retrieval, Truth, WeightErrors, evaluate};
 #[cfg(feature = "serde")]
 pub use crate::export::{read_json, write_json};
 pub use crate::export::{write_dot, write_newick};
