@@ -1,8 +1,19 @@
 //! Where parameters come from; a source knows one model, never another.
 
+mod checkpoint;
+mod discover;
+mod flat;
+mod json;
+mod listing;
 mod memory;
+mod names;
+mod open;
+mod safetensors;
 
+pub use checkpoint::{Ignored, Layout};
+pub use discover::{Discovered, DiscoveredModel, Discovery, Unreadable};
 pub use memory::InMemory;
+pub use safetensors::{SafetensorsFile, SafetensorsShards};
 
 use crate::error::SourceError;
 use std::fmt;
