@@ -61,6 +61,12 @@ pub enum SourceError {
         /// The format's cap, 100,000,000 bytes.
         limit: u64,
     },
+    /// A Git LFS pointer that stands where the weights should be.
+    #[error("{} is a Git LFS pointer, not the weights: fetch them with `git lfs pull`", path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A header or a JSON file that does not parse.
     #[error("{} is not valid JSON of the expected form", path.display())]
     Json {
@@ -69,16 +75,16 @@ pub enum SourceError {
         /// Where and why parsing stopped.
         source: serde_json::Error,
     },
-    /// One name, two tensors, in one header.
-    #[error("tensor `{tensor}` stands twice in the header of {}", path.display())]
+    /// One name, two tensors, in one header or index.
+    #[error("tensor `{tensor}` is listed twice in {}", path.display())]
     DuplicateTensor {
-        /// The file.
+        /// The file or index.
         path: PathBuf,
         /// The tensor.
         tensor: String,
     },
     /// Offsets that overlap, leave a hole, or run backwards.
-    #[error("tensor `{tensor}` of {} has data offsets [{begin}, {end}], expected to begin at {expected}", path.display())]
+    #[error("tensor `{tensor}` of {} has data offsets [{begin}, {end}], expected them to begin at {expected} and not to run backwards", path.display())]
     InvalidOffsets {
         /// The file.
         path: PathBuf,
@@ -146,6 +152,24 @@ pub enum SourceError {
         expected: String,
         /// Where the tensor really is: a shard's name, or `nowhere`.
         found: String,
+    },
+    /// A tensor that a shard holds and the index does not list.
+    #[error("tensor `{tensor}` of {} is not listed in {}", shard.display(), index.display())]
+    TensorNotIndexed {
+        /// The index.
+        index: PathBuf,
+        /// The shard.
+        shard: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// An index that names a shard outside its own folder.
+    #[error("{} lists shard `{shard}`, expected a file in the same folder", index.display())]
+    ShardOutside {
+        /// The index.
+        index: PathBuf,
+        /// The shard as the index spells it.
+        shard: String,
     },
     /// One tensor in two shards.
     #[error("tensor `{tensor}` stands in two shards, {} and {}", first.display(), second.display())]
@@ -248,6 +272,14 @@ pub enum SourceError {
         found: String,
         /// What the base asks for.
         expected: String,
+    },
+    /// An adapter whose base is, directly or by way of other adapters, itself.
+    #[error("adapter {} is its own base, by way of {}", path.display(), base.display())]
+    AdapterCycle {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// The base that leads back to it.
+        base: PathBuf,
     },
     /// An outside [`ParameterSource`](crate::ParameterSource) failed in its own way.
     #[error("{message}")]

@@ -11,6 +11,8 @@ mod phylogeny;
 mod pipeline;
 mod report;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use crate::detect::cluster::{
     CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, ExpectedFamilies, Points, PreferMember,
@@ -26,10 +28,13 @@ pub use crate::geometry::{
     Progress, Scope,
 };
 pub use crate::model_set::{
-    Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role, SharedParameter, Skipped, Unreadable,
+    Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role, SharedParameter, Skipped, OnUnreadable,
 };
 pub use crate::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, SmallestNorm};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
 pub use crate::pipeline::{Config, detect_phylogeny};
 pub use crate::report::write_table;
-pub use crate::source::{Dtype, Entries, InMemory, ParameterInfo, ParameterSource, RandomSource, check_range};
+pub use crate::source::{
+    Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
+    RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
+};

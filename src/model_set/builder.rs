@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// What to do with a model that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Unreadable {
+pub enum OnUnreadable {
     /// Stop with the error.
     #[default]
     Stop,
@@ -34,7 +34,7 @@ pub struct ModelSetBuilder {
     unreadable: Vec<(String, SourceError)>,
     searched: Vec<PathBuf>,
     selection: Selection,
-    on_unreadable: Unreadable,
+    on_unreadable: OnUnreadable,
     minimum_shared: f64,
 }
 
@@ -45,7 +45,7 @@ impl Default for ModelSetBuilder {
             unreadable: Vec::new(),
             searched: Vec::new(),
             selection: Selection::default(),
-            on_unreadable: Unreadable::Stop,
+            on_unreadable: OnUnreadable::Stop,
             minimum_shared: 0.5,
         }
     }
@@ -79,7 +79,7 @@ impl ModelSetBuilder {
     }
 
     /// What to do with a model that cannot be read. Default: stop.
-    pub fn on_unreadable(mut self, unreadable: Unreadable) -> Self {
+    pub fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
         self.on_unreadable = unreadable;
         self
     }
@@ -104,11 +104,11 @@ impl ModelSetBuilder {
         }
         let mut skipped = Vec::new();
         let mut skip = |name: String, source: SourceError| match self.on_unreadable {
-            Unreadable::Skip => {
+            OnUnreadable::Skip => {
                 skipped.push(Skipped::new(name, &source));
                 Ok(())
             }
-            Unreadable::Stop => Err(Error::Source { model: name, source }),
+            OnUnreadable::Stop => Err(Error::Source { model: name, source }),
         };
         for (name, source) in self.unreadable {
             skip(name, source)?;

@@ -8,7 +8,7 @@ mod role;
 mod selection;
 mod skipped;
 
-pub use builder::{ModelSetBuilder, Unreadable};
+pub use builder::{ModelSetBuilder, OnUnreadable};
 pub use group::{Kind, LayoutGroup, SharedParameter};
 pub use model_id::ModelId;
 pub use role::Role;

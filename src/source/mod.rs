@@ -1,10 +1,21 @@
 //! Where parameters come from; a source knows one model, never another.
 
+mod checkpoint;
+mod discover;
+mod flat;
+mod json;
+mod listing;
 mod memory;
 mod random;
+mod names;
+mod open;
+mod safetensors;
 
+pub use checkpoint::{Ignored, Layout};
+pub use discover::{Discovered, DiscoveredModel, Discovery, Unreadable};
 pub use memory::InMemory;
 pub use random::{Entries, RandomSource};
+pub use safetensors::{SafetensorsFile, SafetensorsShards};
 
 use crate::error::SourceError;
 use std::fmt;

@@ -1,0 +1,78 @@
+//! What models found in folders are called.
+
+use super::discover::Candidate;
+use super::safetensors::{index_stem, shard_number};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// The name of a model that was given by its path: file stem, or folder.
+pub(super) fn of_given(path: &Path) -> String {
+    let name = last_component(path);
+    if path.is_dir() {
+        return name;
+    }
+    if let Some(stem) = index_stem(&name) {
+        return stem;
+    }
+    if let Some(shard) = shard_number(&name) {
+        return shard.stem.to_owned();
+    }
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
+        _ => name,
+    }
+}
+
+/// The name of the folder that a given path is in.
+pub(super) fn parent_of_given(path: &Path) -> String {
+    fs::canonicalize(path).ok().and_then(|p| p.parent().map(last_component)).unwrap_or_default()
+}
+
+fn last_component(path: &Path) -> String {
+    // `.` and `..` have no name of their own.
+    let real = || fs::canonicalize(path).ok().and_then(|p| p.file_name().map(ToOwned::to_owned));
+    let name = path.file_name().map(ToOwned::to_owned).or_else(real);
+    name.map_or_else(|| "root".to_owned(), |n| n.to_string_lossy().into_owned())
+}
+
+/// Tells apart models that would have one name: whole file names, then the given folder in front, then numbers.
+pub(super) fn make_unique(candidates: &mut [Candidate]) {
+    rename_repeated(candidates, |c| {
+        let file = c.path.is_file().then(|| c.path.file_name())??.to_string_lossy().into_owned();
+        Some(match c.name.rsplit_once('/') {
+            Some((above, _)) => format!("{above}/{file}"),
+            None => file,
+        })
+    });
+    rename_repeated(candidates, |c| (!c.root.is_empty()).then(|| format!("{}/{}", c.root, c.name)));
+
+    let mut taken: BTreeSet<String> = candidates.iter().map(|c| c.name.clone()).collect();
+    let mut seen = BTreeSet::new();
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by(|&a, &b| candidates[a].path.cmp(&candidates[b].path));
+    for at in order {
+        let name = candidates[at].name.clone();
+        if seen.insert(name.clone()) {
+            continue;
+        }
+        let free = (2..).map(|n| format!("{name}#{n}")).find(|n| !taken.contains(n));
+        candidates[at].name = free.unwrap_or(name);
+        taken.insert(candidates[at].name.clone());
+        seen.insert(candidates[at].name.clone());
+    }
+}
+
+fn rename_repeated(candidates: &mut [Candidate], rename: impl Fn(&Candidate) -> Option<String>) {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for candidate in candidates.iter() {
+        *count.entry(candidate.name.clone()).or_default() += 1;
+    }
+    for candidate in candidates.iter_mut() {
+        if count[&candidate.name] > 1
+            && let Some(name) = rename(candidate)
+        {
+            candidate.name = name;
+        }
+    }
+}

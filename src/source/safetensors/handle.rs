@@ -1,0 +1,162 @@
+//! Reading a file at given positions, from several threads, without running out of file descriptors.
+
+use crate::error::SourceError;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Files kept open by the whole process. macOS allows 256 by default, and other parts of a program open some too;
+/// files beyond this are opened for each read, which costs microseconds next to the read itself.
+const OPEN_LIMIT: usize = 128;
+
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// A regular file of known length.
+#[derive(Debug)]
+pub(super) struct Handle {
+    path: PathBuf,
+    length: u64,
+    held: Option<Held>,
+}
+
+/// A file that is kept open and counted.
+#[derive(Debug)]
+struct Held(File);
+
+impl Held {
+    fn within_limit(file: File) -> Option<Self> {
+        let taken = OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < OPEN_LIMIT).then_some(n + 1));
+        taken.ok().map(|_| Self(file))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Handle {
+    pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
+        let (file, length) = open(path)?;
+        Ok(Self { path: path.to_owned(), length, held: Held::within_limit(file) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Fills `bytes` from `position` on.
+    ///
+    /// A file whose length is no longer what it was when it was opened is an error.
+    pub(super) fn read(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
+        let result = match &self.held {
+            Some(Held(file)) => read_exact_at(file, bytes, position),
+            None => {
+                let (file, length) = open(&self.path)?;
+                self.same_length(length)?;
+                read_exact_at(&file, bytes, position)
+            }
+        };
+        match result {
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                let found = fs::metadata(&self.path).map_or(position, |m| m.len());
+                Err(SourceError::Truncated { path: self.path.clone(), found, expected: self.length })
+            }
+            other => other.map_err(|source| SourceError::Io { path: self.path.clone(), source }),
+        }
+    }
+
+    fn same_length(&self, found: u64) -> Result<(), SourceError> {
+        let (path, expected) = (self.path.clone(), self.length);
+        match found {
+            _ if found < expected => Err(SourceError::Truncated { path, found, expected }),
+            _ if found > expected => Err(SourceError::TrailingBytes { path, found, expected }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Opens a regular file; a pipe would block for ever and a device has no length.
+fn open(path: &Path) -> Result<(File, u64), SourceError> {
+    let fail = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => SourceError::NotFound { path: path.to_owned() },
+        _ => SourceError::Io { path: path.to_owned(), source },
+    };
+    if !fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+    }
+    let file = File::open(path).map_err(fail)?;
+    let length = file.metadata().map_err(fail)?.len();
+    Ok((file, length))
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], position: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, position)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut position: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, position) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                bytes = &mut bytes[n..];
+                position += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_beyond_the_limit_are_read_all_the_same() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a");
+        fs::write(&path, b"0123456789")?;
+        let handles: Vec<Handle> = (0..OPEN_LIMIT + 5).map(|_| Handle::open(&path)).collect::<Result<_, _>>()?;
+        assert!(handles.iter().any(|h| h.held.is_none()));
+        for handle in &handles {
+            let mut bytes = [0; 3];
+            handle.read(&mut bytes, 4)?;
+            assert_eq!(&bytes, b"456");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_shrinks_while_it_is_read_is_truncated() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a");
+        fs::write(&path, b"0123456789")?;
+        let (file, length) = open(&path)?;
+        let kept = Handle { path: path.clone(), length, held: Some(Held(file)) };
+        let reopened = Handle { path: path.clone(), length, held: None };
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        fs::write(&path, b"0123")?;
+        for handle in [kept, reopened] {
+            let error = handle.read(&mut [0; 3], 4).unwrap_err();
+            assert_eq!(error.to_string(), format!("{} is truncated: found 4 bytes, expected 10", path.display()));
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_a_model() {
+        let error = Handle::open(Path::new("/dev/zero")).unwrap_err();
+        assert!(matches!(error, SourceError::Io { .. }));
+    }
+}

@@ -1,0 +1,169 @@
+//! The header of a safetensors file: parsed, and every claim in it checked before anything relies on it.
+
+use crate::error::SourceError;
+use crate::source::Dtype;
+use serde::Deserialize;
+use serde::de::value::{Error as PlainError, StrDeserializer};
+use serde::de::{IntoDeserializer, MapAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+/// What the format allows a header to be, in bytes.
+pub(super) const HEADER_LIMIT: u64 = 100_000_000;
+
+/// Bytes of the header's length at the beginning of the file.
+pub(super) const LENGTH_BYTES: u64 = 8;
+
+const METADATA: &str = "__metadata__";
+
+/// One tensor of a file, its place within the file known to be true.
+#[derive(Clone, Debug)]
+pub(super) struct Tensor {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    /// Number of elements.
+    pub(super) size: usize,
+    /// Position of its first byte in the file.
+    pub(super) begin: u64,
+}
+
+/// Parses the bytes of a header that ends at `data_begin` in a file of `length` bytes.
+pub(super) fn parse(
+    path: &Path,
+    header: &[u8],
+    data_begin: u64,
+    length: u64,
+) -> Result<BTreeMap<String, Tensor>, SourceError> {
+    let entries: Entries =
+        serde_json::from_slice(header).map_err(|source| SourceError::Json { path: path.to_owned(), source })?;
+    if let Some(tensor) = entries.duplicate {
+        return Err(SourceError::DuplicateTensor { path: path.to_owned(), tensor });
+    }
+
+    let mut sorted: Vec<(String, Entry)> = entries.tensors.into_iter().collect();
+    sorted.sort_by_key(|(_, entry)| entry.data_offsets);
+    let mut expected = 0;
+    let mut tensors = BTreeMap::new();
+    for (name, entry) in sorted {
+        let (begin, end) = entry.data_offsets;
+        if begin != expected || end < begin {
+            return Err(SourceError::InvalidOffsets { path: path.to_owned(), tensor: name, begin, end, expected });
+        }
+        expected = end;
+        let (dtype, size) = checked(path, &name, &entry)?;
+        tensors.insert(name, Tensor { dtype, shape: entry.shape, size, begin: data_begin.saturating_add(begin) });
+    }
+
+    let expected = data_begin.saturating_add(expected);
+    match length {
+        found if found < expected => Err(SourceError::Truncated { path: path.to_owned(), found, expected }),
+        found if found > expected => Err(SourceError::TrailingBytes { path: path.to_owned(), found, expected }),
+        _ => Ok(tensors),
+    }
+}
+
+/// The dtype of an entry and its number of elements, if its bytes are as many as these need.
+fn checked(path: &Path, name: &str, entry: &Entry) -> Result<(Dtype, usize), SourceError> {
+    let Some(dtype) = dtype(&entry.dtype) else {
+        return Err(SourceError::UnsupportedDtype {
+            path: path.to_owned(),
+            tensor: name.to_owned(),
+            dtype: entry.dtype.clone(),
+        });
+    };
+    // As in the format's reference, a shape such as [2^40, 2^40, 0] overflows although it has no element.
+    let size = entry.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    let bytes = size.and_then(|n| n.checked_mul(dtype.size()));
+    let (Some(size), Some(bytes)) = (size, bytes) else {
+        return Err(SourceError::ShapeOverflow {
+            path: path.to_owned(),
+            tensor: name.to_owned(),
+            shape: entry.shape.clone(),
+        });
+    };
+    let (begin, end) = entry.data_offsets;
+    if end - begin != bytes as u64 {
+        return Err(SourceError::SizeMismatch {
+            path: path.to_owned(),
+            tensor: name.to_owned(),
+            shape: entry.shape.clone(),
+            dtype: entry.dtype.clone(),
+            found: end - begin,
+            expected: bytes as u64,
+        });
+    }
+    Ok((dtype, size))
+}
+
+/// What a dtype is called here, `None` when it does not widen to f32 or the format has no such dtype.
+fn dtype(spelling: &str) -> Option<Dtype> {
+    use ::safetensors::Dtype as Stored;
+
+    let deserializer: StrDeserializer<'_, PlainError> = spelling.into_deserializer();
+    Some(match Stored::deserialize(deserializer).ok()? {
+        Stored::F64 => Dtype::F64,
+        Stored::F32 => Dtype::F32,
+        Stored::F16 => Dtype::F16,
+        Stored::BF16 => Dtype::BF16,
+        Stored::F8_E4M3 => Dtype::F8E4M3,
+        Stored::F8_E5M2 => Dtype::F8E5M2,
+        Stored::I64 => Dtype::I64,
+        Stored::I32 => Dtype::I32,
+        Stored::I16 => Dtype::I16,
+        Stored::I8 => Dtype::I8,
+        Stored::U64 => Dtype::U64,
+        Stored::U32 => Dtype::U32,
+        Stored::U16 => Dtype::U16,
+        Stored::U8 => Dtype::U8,
+        Stored::BOOL => Dtype::Bool,
+        _ => return None,
+    })
+}
+
+/// One tensor as the header tells it; fields the format does not define are passed over, as its reference does.
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+/// The whole header. serde's own maps let a later entry replace an earlier one of the same name; this one tells.
+struct Entries {
+    tensors: BTreeMap<String, Entry>,
+    duplicate: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from tensor names to their dtype, shape and data_offsets")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Entries { tensors: BTreeMap::new(), duplicate: None };
+                let mut described = false;
+                while let Some(name) = map.next_key::<String>()? {
+                    let again = if name == METADATA {
+                        map.next_value::<BTreeMap<String, String>>()?;
+                        std::mem::replace(&mut described, true)
+                    } else {
+                        entries.tensors.insert(name.clone(), map.next_value()?).is_some()
+                    };
+                    if again && entries.duplicate.is_none() {
+                        entries.duplicate = Some(name);
+                    }
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_map(Names)
+    }
+}

@@ -1,0 +1,128 @@
+//! The safetensors format: one file, or shards of one model.
+
+mod handle;
+mod header;
+mod shards;
+mod widen;
+
+pub use shards::SafetensorsShards;
+pub(super) use shards::{ShardNumber, index_stem, shard_number, weight_map};
+
+use super::{Dtype, ParameterInfo, ParameterSource, check_range};
+use crate::error::SourceError;
+use handle::Handle;
+use header::{HEADER_LIMIT, LENGTH_BYTES, Tensor};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Bytes read and widened at once.
+const PIECE: usize = 1 << 16;
+
+/// A model in one `.safetensors` file.
+///
+/// Opening reads and checks the header only. Tensors are read in pieces of 64 KiB and never mapped, so that a file that
+/// changes under the program is an error and not undefined behavior. Every dtype of [`Dtype`] widens to f32; an F64 beyond
+/// the range of f32 reads as an infinity.
+///
+/// ```
+/// use neural_phylogeny::{ParameterSource, SafetensorsFile};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.safetensors");
+/// let header = r#"{"fc.bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+/// let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+/// bytes.extend(header.bytes());
+/// bytes.extend(0.5f32.to_le_bytes());
+/// bytes.extend((-0.5f32).to_le_bytes());
+/// std::fs::write(&path, bytes)?;
+///
+/// let model = SafetensorsFile::open(&path)?;
+/// let mut bias = [0.0; 2];
+/// model.read("fc.bias", 0, &mut bias)?;
+/// assert_eq!(bias, [0.5, -0.5]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct SafetensorsFile {
+    handle: Handle,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl SafetensorsFile {
+    /// Opens a file and checks its header against its length.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened, is not of this format, or its header is not true of it: each way has its own
+    /// variant, from [`SourceError::Truncated`] to [`SourceError::UnsupportedDtype`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
+        let path = path.as_ref();
+        let handle = Handle::open(path)?;
+        let length = handle.length();
+        let short = |expected| SourceError::Truncated { path: path.to_owned(), found: length, expected };
+        if length < LENGTH_BYTES {
+            return Err(short(LENGTH_BYTES));
+        }
+        let mut found = [0; LENGTH_BYTES as usize];
+        handle.read(&mut found, 0)?;
+        if &found == b"version " {
+            return Err(SourceError::LfsPointer { path: path.to_owned() });
+        }
+        let found = u64::from_le_bytes(found);
+        if found > HEADER_LIMIT {
+            return Err(SourceError::HeaderTooLarge { path: path.to_owned(), found, limit: HEADER_LIMIT });
+        }
+        let data_begin = LENGTH_BYTES + found;
+        if length < data_begin {
+            return Err(short(data_begin));
+        }
+        let mut header = vec![0; found as usize];
+        handle.read(&mut header, LENGTH_BYTES)?;
+        let tensors = header::parse(path, &header, data_begin, length)?;
+        Ok(Self { handle, tensors })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.handle.path()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Shape and dtype of a tensor.
+    pub(super) fn tensor(&self, name: &str) -> Option<(&[usize], Dtype)> {
+        self.tensors.get(name).map(|t| (t.shape.as_slice(), t.dtype))
+    }
+}
+
+impl ParameterSource for SafetensorsFile {
+    fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+        let info = |(name, t): (&String, &Tensor)| ParameterInfo {
+            name: name.clone(),
+            shape: t.shape.clone(),
+            dtype: t.dtype,
+        };
+        Ok(self.tensors.iter().map(info).collect())
+    }
+
+    fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let tensor =
+            self.tensors.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })?;
+        check_range(name, tensor.size, offset, out.len())?;
+        let width = tensor.dtype.size();
+        let piece = out.len().min(PIECE / width).max(1);
+        let mut bytes = vec![0; piece * width];
+        // No overflow: within the range just checked, and that range within the file.
+        let mut position = tensor.begin + (offset * width) as u64;
+        for values in out.chunks_mut(piece) {
+            let bytes = &mut bytes[..values.len() * width];
+            self.handle.read(bytes, position)?;
+            widen::widen(tensor.dtype, bytes, values);
+            position += bytes.len() as u64;
+        }
+        Ok(())
+    }
+}

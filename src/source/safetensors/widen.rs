@@ -1,0 +1,122 @@
+//! Stored bytes, little-endian, to f32.
+
+use crate::source::Dtype;
+use float8::{F8E4M3, F8E5M2};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+
+/// Values converted at once by `half`, whose slices are ten times faster than one value after another.
+const HALVES: usize = 512;
+
+/// Widens `bytes` into `values`; there are `dtype.size()` bytes for each value.
+///
+/// F64 and wide integers are rounded to the nearest f32. A finite F64 beyond the range of f32 becomes an infinity, which
+/// whoever reads parameters refuses as such.
+pub(super) fn widen(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
+    match dtype {
+        Dtype::F64 => each(bytes, values, |b| f64::from_le_bytes(b) as f32),
+        Dtype::F32 => each(bytes, values, f32::from_le_bytes),
+        Dtype::F16 => halves(bytes, values, f16::from_le_bytes),
+        Dtype::BF16 => halves(bytes, values, bf16::from_le_bytes),
+        Dtype::F8E4M3 => each(bytes, values, |[b]| E4M3[usize::from(b)]),
+        Dtype::F8E5M2 => each(bytes, values, |[b]| E5M2[usize::from(b)]),
+        Dtype::I64 => each(bytes, values, |b| i64::from_le_bytes(b) as f32),
+        Dtype::I32 => each(bytes, values, |b| i32::from_le_bytes(b) as f32),
+        Dtype::I16 => each(bytes, values, |b| f32::from(i16::from_le_bytes(b))),
+        Dtype::I8 => each(bytes, values, |b| f32::from(i8::from_le_bytes(b))),
+        Dtype::U64 => each(bytes, values, |b| u64::from_le_bytes(b) as f32),
+        Dtype::U32 => each(bytes, values, |b| u32::from_le_bytes(b) as f32),
+        Dtype::U16 => each(bytes, values, |b| f32::from(u16::from_le_bytes(b))),
+        Dtype::U8 => each(bytes, values, |[b]| f32::from(b)),
+        Dtype::Bool => each(bytes, values, |[b]| f32::from(u8::from(b != 0))),
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], values: &mut [f32], convert: impl Fn([u8; N]) -> f32) {
+    let (words, _) = bytes.as_chunks::<N>();
+    for (value, &word) in values.iter_mut().zip(words) {
+        *value = convert(word);
+    }
+}
+
+fn halves<H: Copy + Default>(bytes: &[u8], values: &mut [f32], convert: impl Fn([u8; 2]) -> H)
+where
+    [H]: HalfFloatSliceExt,
+{
+    let mut block = [H::default(); HALVES];
+    for (bytes, values) in bytes.chunks(2 * HALVES).zip(values.chunks_mut(HALVES)) {
+        let (words, _) = bytes.as_chunks::<2>();
+        for (half, &word) in block.iter_mut().zip(words) {
+            *half = convert(word);
+        }
+        block[..values.len()].convert_to_f32_slice(values);
+    }
+}
+
+static E4M3: [f32; 256] = {
+    let mut table = [0.0; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        table[bits] = F8E4M3::from_bits(bits as u8).to_f32();
+        bits += 1;
+    }
+    table
+};
+
+static E5M2: [f32; 256] = {
+    let mut table = [0.0; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        table[bits] = F8E5M2::from_bits(bits as u8).to_f32();
+        bits += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sign, exponent and mantissa by the definition of each format; `None` for what is not a number.
+    fn by_definition(bits: u8, mantissa_bits: u32, bias: i32) -> f64 {
+        let sign = if bits & 0x80 == 0 { 1.0 } else { -1.0 };
+        let mantissa = f64::from(bits & ((1 << mantissa_bits) - 1)) / f64::from(1u32 << mantissa_bits);
+        match i32::from((bits & 0x7f) >> mantissa_bits) {
+            0 => sign * mantissa * 2f64.powi(1 - bias),
+            exponent => sign * (1.0 + mantissa) * 2f64.powi(exponent - bias),
+        }
+    }
+
+    #[test]
+    fn eight_bit_floats_are_those_of_their_definition() {
+        for bits in 0..=255u8 {
+            let found = E4M3[usize::from(bits)];
+            match bits & 0x7f {
+                0x7f => assert!(found.is_nan(), "E4M3 {bits:#x}"),
+                _ => assert_eq!(f64::from(found), by_definition(bits, 3, 7), "E4M3 {bits:#x}"),
+            }
+            let found = E5M2[usize::from(bits)];
+            match bits & 0x7f {
+                0x7c => assert!(found.is_infinite() && found.is_sign_negative() == (bits >= 0x80), "E5M2 {bits:#x}"),
+                0x7d.. => assert!(found.is_nan(), "E5M2 {bits:#x}"),
+                _ => assert_eq!(f64::from(found), by_definition(bits, 2, 15), "E5M2 {bits:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_double_beyond_the_range_becomes_an_infinity() {
+        let mut value = [0.0];
+        widen(Dtype::F64, &1e300f64.to_le_bytes(), &mut value);
+        assert_eq!(value, [f32::INFINITY]);
+    }
+
+    #[test]
+    fn halves_convert_across_blocks() {
+        let stored: Vec<f16> = (0..HALVES + 3).map(|i| f16::from_f32(i as f32 / 8.0)).collect();
+        let bytes: Vec<u8> = stored.iter().flat_map(|h| h.to_le_bytes()).collect();
+        let mut values = vec![0.0; stored.len()];
+        widen(Dtype::F16, &bytes, &mut values);
+        assert!(values.iter().zip(&stored).all(|(v, h)| *v == h.to_f32()));
+    }
+}
