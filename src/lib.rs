@@ -6,7 +6,9 @@ mod model_set;
 mod phylogeny;
 mod source;
 
-pub use crate::detect::cluster::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
+pub use crate::detect::cluster::{
+    CentroidClusterer, Clusterer, Clustering, ExpectedFamilies, KMeans, Points, PreferMember,
+};
 pub use crate::error::{Error, SourceError};
 pub use crate::model_set::{ModelId, Skipped};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
