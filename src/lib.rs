@@ -7,7 +7,8 @@ mod phylogeny;
 mod source;
 
 pub use crate::detect::cluster::{
-    CentroidClusterer, Clusterer, Clustering, ExpectedFamilies, KMeans, Points, PreferMember,
+    Bandwidth, CentroidClusterer, Clusterer, Clustering, Dbscan, ExpectedFamilies, KMeans, MeanShift, Points,
+    PreferMember, Radius,
 };
 pub use crate::error::{Error, SourceError};
 pub use crate::model_set::{ModelId, Skipped};

@@ -2,10 +2,15 @@
 
 mod centroid_rule;
 mod clusterer;
+mod dbscan;
 mod distances;
 mod expected;
 mod k_means;
+mod mean_shift;
+mod radius;
 
 pub use clusterer::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
+pub use dbscan::{Dbscan, Radius};
 pub use expected::ExpectedFamilies;
 pub use k_means::KMeans;
+pub use mean_shift::{Bandwidth, MeanShift};
