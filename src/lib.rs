@@ -5,10 +5,12 @@ mod error;
 mod model_set;
 mod phylogeny;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use crate::detect::cluster::{
-    Bandwidth, CentroidClusterer, Clusterer, Clustering, Dbscan, ExpectedFamilies, KMeans, MeanShift, Points,
-    PreferMember, Radius,
+    Bandwidth, CentroidClusterer, Clusterer, Clustering, Dbscan, ExpectedFamilies, GaussianMixture, KMeans, MeanShift,
+    Points, PreferMember, Radius,
 };
 pub use crate::error::{Error, SourceError};
 pub use crate::model_set::{ModelId, Skipped};
