@@ -1,7 +1,7 @@
 use super::clusterer::{Clusterer, Clustering, Points};
 use super::distances::{NEGLIGIBLE, Scaled, failure, squared_distances, variances};
-use super::mean_shift::check_radius;
 use super::radius;
+use super::settings::check_radius;
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use linfa::prelude::{ParamGuard, Transformer};

@@ -1,6 +1,6 @@
 use super::clusterer::{Clusterer, Clustering, Points};
 use super::distances::{Scaled, failure, places, variances};
-use super::k_means::{check_count, family_count};
+use super::settings::{check_count, family_count};
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use linfa::DatasetBase;

@@ -1,8 +1,8 @@
 use super::centroid_rule::CentroidRule;
 use super::clusterer::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
 use super::distances::{NEGLIGIBLE, Scaled, squared_distances, variances};
-use super::k_means::{check_count, check_tolerance, convergence};
 use super::radius;
+use super::settings::{check_count, check_radius, check_tolerance, convergence};
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use ndarray::{Array1, Array2, ArrayView1};
@@ -220,14 +220,6 @@ impl CentroidClusterer for MeanShift {
     ) -> Result<Clustering, Error> {
         self.divide(points, Some(prefer), rng)
     }
-}
-
-/// Refuses a given radius that is not finite and above 0.
-pub(super) fn check_radius(setting: &'static str, found: f64) -> Result<(), Error> {
-    if found.is_finite() && found > 0.0 {
-        return Ok(());
-    }
-    Err(Error::InvalidSetting { setting, found: found.to_string(), expected: "a finite number above 0" })
 }
 
 fn quantile_bandwidth(squared: &Array2<f64>, quantile: f64) -> f64 {

@@ -9,6 +9,7 @@ mod gaussian_mixture;
 mod k_means;
 mod mean_shift;
 mod radius;
+mod settings;
 
 pub use clusterer::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
 pub use dbscan::{Dbscan, Radius};

@@ -1,5 +1,11 @@
 use super::*;
-use ndarray::array;
+use crate::detect::cluster::distances::Euclidean;
+use linfa::DatasetBase;
+use linfa::prelude::{Fit, ParamGuard, Predict};
+use linfa_clustering::{KMeans as LinfaKMeans, KMeansInit};
+use ndarray::{Array1, Array2, Axis, array};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 fn rng(seed: u64) -> ChaCha8Rng {
@@ -65,7 +71,7 @@ fn at_alpha_1_it_is_plain_lloyd_and_linfas_own_result() {
                 .n_runs(1)
                 .check()
                 .unwrap();
-            let linfa = linfa::prelude::Fit::fit(&linfa, &DatasetBase::from(x.view())).unwrap();
+            let linfa = linfa.fit(&DatasetBase::from(x.view())).unwrap();
             assert!((linfa.centroids() - &centroids).iter().all(|d| d.abs() < 1e-12));
             let theirs: Array1<usize> = linfa.predict(&x);
             assert_eq!(ours.labels, theirs.to_vec());
