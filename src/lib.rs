@@ -15,7 +15,8 @@ mod source;
 pub mod testing;
 
 pub use crate::detect::cluster::{
-    CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, ExpectedFamilies, Points, PreferMember,
+    Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan, ExpectedFamilies,
+    GaussianMixture, KMeans, MeanShift, Points, PreferMember, Radius,
 };
 pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};
@@ -28,7 +29,7 @@ pub use crate::geometry::{
     Progress, Scope,
 };
 pub use crate::model_set::{
-    Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role, SharedParameter, Skipped, OnUnreadable,
+    Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
 pub use crate::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, SmallestNorm};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};

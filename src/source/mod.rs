@@ -6,9 +6,9 @@ mod flat;
 mod json;
 mod listing;
 mod memory;
-mod random;
 mod names;
 mod open;
+mod random;
 mod safetensors;
 
 pub use checkpoint::{Ignored, Layout};
