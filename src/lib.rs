@@ -14,5 +14,5 @@ pub use crate::model_set::{ModelId, Skipped};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
-    SafetensorsFile, SafetensorsShards, Unreadable, check_range,
+    PeftAdapter, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
 };
