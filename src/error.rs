@@ -303,6 +303,12 @@ pub enum Error {
         /// What is wrong with it.
         source: SourceError,
     },
+    /// The initialization cannot be read, or lacks a parameter that the models share.
+    #[error("the initialization does not fit the models")]
+    Initialization {
+        /// What is wrong with it.
+        source: SourceError,
+    },
     /// A place given to search for models cannot be searched.
     #[error("cannot search for models")]
     Discovery {
@@ -356,6 +362,20 @@ pub enum Error {
         expected: u64,
         /// How many models there are.
         models: usize,
+    },
+    /// Models of different groups where comparable ones are needed.
+    #[error("models number {first} and {second} share too few parameters to be compared")]
+    NotComparable {
+        /// Position of one of them.
+        first: usize,
+        /// Position of the other.
+        second: usize,
+    },
+    /// Threads could not be started.
+    #[error("cannot start threads")]
+    Threads {
+        /// What the operating system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A number of families that the set cannot be divided into.
     #[error("{found} families were asked for, expected {least} to {most}: {reason}")]
@@ -422,6 +442,12 @@ pub enum Error {
     Format {
         /// What was found and expected.
         reason: String,
+    },
+    /// Reading a phylogeny file failed before its form could be looked at.
+    #[error("cannot read the phylogeny file")]
+    Read {
+        /// What the operating system said.
+        source: io::Error,
     },
     /// Writing a result failed.
     #[error("cannot write the result")]

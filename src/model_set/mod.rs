@@ -1,48 +1,107 @@
 //! Named models, and what is comparable with what.
 
-use crate::error::SourceError;
+mod builder;
+mod group;
+mod layout;
+mod model_id;
+mod role;
+mod selection;
+mod skipped;
 
-/// A model's number in its set, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModelId(usize);
+pub use builder::{ModelSetBuilder, OnUnreadable};
+pub use group::{Kind, LayoutGroup, SharedParameter};
+pub use model_id::ModelId;
+pub use role::Role;
+pub use skipped::Skipped;
 
-impl ModelId {
-    /// The model at a position.
-    pub const fn new(index: usize) -> Self {
-        Self(index)
-    }
+use crate::source::{ParameterInfo, ParameterSource};
+use selection::Selection;
+use std::sync::Arc;
 
-    /// Its position.
-    pub const fn index(self) -> usize {
-        self.0
-    }
+#[derive(Debug)]
+struct Model {
+    name: String,
+    source: Box<dyn ParameterSource>,
+    parameters: Arc<[ParameterInfo]>,
 }
 
-/// A model that could not be read and was left out because the caller allowed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Skipped {
-    /// The name it would have had.
-    pub name: String,
-    /// Why it was left out, causes included.
-    pub reason: String,
+/// Models to be compared, by unique names.
+///
+/// Holds names, shapes and where to read; no parameter values. Models are divided into [groups](Self::groups) of comparable
+/// layouts; models of different groups are never put into one family.
+#[derive(Debug)]
+pub struct ModelSet {
+    models: Vec<Model>,
+    groups: Vec<LayoutGroup>,
+    skipped: Vec<Skipped>,
+    selection: Selection,
 }
 
-impl Skipped {
-    /// A skipped model and the whole chain of reasons.
-    pub fn new(name: impl Into<String>, error: &SourceError) -> Self {
-        let mut reason = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(c) = cause {
-            reason.push_str(": ");
-            reason.push_str(&c.to_string());
-            cause = c.source();
-        }
-        Self { name: name.into(), reason }
+impl ModelSet {
+    /// Gathers models one by one, or with settings.
+    pub fn builder() -> ModelSetBuilder {
+        ModelSetBuilder::default()
     }
 
-    /// A skipped model as a result file tells it.
-    pub fn from_reason(name: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { name: name.into(), reason: reason.into() }
+    /// Number of models.
+    pub fn len(&self) -> usize {
+        self.models.len()
+    }
+
+    /// Whether there is no model; never true of a set that was built.
+    pub fn is_empty(&self) -> bool {
+        self.models.is_empty()
+    }
+
+    /// All models, in the order they were given.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = ModelId> + use<> {
+        (0..self.models.len()).map(ModelId::new)
+    }
+
+    /// A model's name.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this set's.
+    pub fn name(&self, model: ModelId) -> &str {
+        &self.models[model.index()].name
+    }
+
+    /// All names, in the order of ids.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.models.iter().map(|m| m.name.as_str())
+    }
+
+    /// The model of a name. O(n_models).
+    pub fn id(&self, name: &str) -> Option<ModelId> {
+        self.models.iter().position(|m| m.name == name).map(ModelId::new)
+    }
+
+    /// Where a model's parameters are read from.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this set's.
+    pub fn source(&self, model: ModelId) -> &dyn ParameterSource {
+        self.models[model.index()].source.as_ref()
+    }
+
+    /// Every tensor of a model with what it is to the comparison, sorted by name.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this set's.
+    pub fn parameters(&self, model: ModelId) -> impl ExactSizeIterator<Item = (&ParameterInfo, Role)> {
+        self.models[model.index()].parameters.iter().map(|p| (p, self.selection.role(p)))
+    }
+
+    /// Groups of comparable models, sorted by their first model; every model is in exactly one.
+    pub fn groups(&self) -> &[LayoutGroup] {
+        &self.groups
+    }
+
+    /// Models that could not be read and were left out, as the caller allowed.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
     }
 }

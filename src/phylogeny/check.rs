@@ -12,44 +12,44 @@ fn invalid<T>(reason: String) -> Result<T, Error> {
 }
 
 /// Checks ranges, repetition and weights; `edges` are sorted by child, then parent.
-pub(super) fn check_edges(models: usize, edges: &[Edge]) -> Result<(), Error> {
+pub(super) fn check_edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
     for e in edges {
-        let (p, c) = (e.parent.index(), e.child.index());
-        if p >= models || c >= models {
+        let (Some(p), Some(c)) = (names.get(e.parent.index()), names.get(e.child.index())) else {
+            let (p, c, models) = (e.parent.index(), e.child.index(), names.len());
             return invalid(format!("edge {p} -> {c} names a model beyond the {models} there are"));
-        }
-        if p == c {
-            return invalid(format!("model {p} is its own parent"));
+        };
+        if e.parent == e.child {
+            return invalid(format!("model `{p}` is its own parent"));
         }
         if !e.weight.is_finite() {
-            return invalid(format!("edge {p} -> {c} has weight {}, expected a finite one", e.weight));
+            return invalid(format!("edge `{p}` -> `{c}` has weight {}, expected a finite one", e.weight));
         }
         if !(0.0..=1.0).contains(&e.confidence) {
-            return invalid(format!("edge {p} -> {c} has confidence {}, expected 0 to 1", e.confidence));
+            return invalid(format!("edge `{p}` -> `{c}` has confidence {}, expected 0 to 1", e.confidence));
         }
         if let Some(d) = e.distance.filter(|d| !d.is_finite() || *d < 0.0) {
-            return invalid(format!("edge {p} -> {c} has distance {d}, expected a finite one of at least 0"));
+            return invalid(format!("edge `{p}` -> `{c}` has distance {d}, expected a finite one of at least 0"));
         }
     }
     for pair in edges.windows(2) {
         if (pair[0].child, pair[0].parent) == (pair[1].child, pair[1].parent) {
-            return invalid(format!("edge {} -> {} is given twice", pair[0].parent.index(), pair[0].child.index()));
+            let [p, c] = [pair[0].parent, pair[0].child].map(|m| &names[m.index()]);
+            return invalid(format!("edge `{p}` -> `{c}` is given twice"));
         }
     }
     for parents in edges.chunk_by(|a, b| a.child == b.child) {
         let sum: f64 = parents.iter().map(|e| e.weight).sum();
         if (sum - 1.0).abs() > WEIGHT_SUM_TOLERANCE {
-            return invalid(format!(
-                "weights of the parents of model {} sum to {sum}, expected 1",
-                parents[0].child.index()
-            ));
+            let child = &names[parents[0].child.index()];
+            return invalid(format!("weights of the parents of model `{child}` sum to {sum}, expected 1"));
         }
     }
     Ok(())
 }
 
 /// Longest way up from each model, by Kahn's algorithm; refuses cycles.
-pub(super) fn generations(models: usize, edges: &[Edge]) -> Result<Vec<usize>, Error> {
+pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>, Error> {
+    let models = names.len();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); models];
     let mut waiting = vec![0usize; models];
     for e in edges {
@@ -71,7 +71,7 @@ pub(super) fn generations(models: usize, edges: &[Edge]) -> Result<Vec<usize>, E
     }
     if done < models {
         let stuck = waiting.iter().position(|&w| w > 0).unwrap_or_default();
-        return invalid(format!("model {stuck} is its own ancestor or descends from a cycle"));
+        return invalid(format!("model `{}` is its own ancestor or descends from a cycle", names[stuck]));
     }
     Ok(generation)
 }

@@ -29,6 +29,11 @@ impl Relation {
             Self::Unspecified => "unspecified",
         }
     }
+
+    /// The relation of a spelling; one that is not known, perhaps of a later version, is unspecified.
+    pub fn from_spelling(spelling: &str) -> Self {
+        Self::ALL.into_iter().find(|r| r.as_str() == spelling).unwrap_or(Self::Unspecified)
+    }
 }
 
 impl fmt::Display for Relation {

@@ -1,5 +1,7 @@
 //! The result: a directed acyclic graph of parent → child edges over all models.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod check;
 mod edge;
 mod remark;
@@ -9,6 +11,7 @@ pub use remark::Remark;
 
 use crate::error::Error;
 use crate::model_set::{ModelId, Skipped};
+use petgraph::unionfind::UnionFind;
 use std::collections::HashMap;
 
 /// Models that descend from common roots.
@@ -81,10 +84,16 @@ impl Phylogeny {
     /// # Errors
     ///
     /// As [`from_edges`](Self::from_edges).
-    pub fn with_families(models: usize, mut edges: Vec<Edge>, kin: &[Vec<ModelId>]) -> Result<Self, Error> {
+    pub fn with_families(models: usize, edges: Vec<Edge>, kin: &[Vec<ModelId>]) -> Result<Self, Error> {
+        Self::named((0..models).map(|i| i.to_string()).collect(), edges, kin)
+    }
+
+    /// The same with names, which must be unique, so that errors can tell which model is wrong.
+    pub(crate) fn named(names: Vec<String>, mut edges: Vec<Edge>, kin: &[Vec<ModelId>]) -> Result<Self, Error> {
+        let models = names.len();
         edges.sort_by_key(|e| (e.child, e.parent));
-        check::check_edges(models, &edges)?;
-        let generations = check::generations(models, &edges)?;
+        check::check_edges(&names, &edges)?;
+        let generations = check::generations(&names, &edges)?;
         let families = check::families(models, &edges, kin)?;
         let mut family_of = vec![0; models];
         for (f, family) in families.iter().enumerate() {
@@ -94,7 +103,7 @@ impl Phylogeny {
         }
         let margins = vec![None; families.len()];
         Ok(Self {
-            names: (0..models).map(|i| i.to_string()).collect(),
+            names,
             edges,
             families,
             family_of,
@@ -220,19 +229,32 @@ impl Phylogeny {
         self.family_of[model.index()]
     }
 
+    /// Into how many pieces a family falls when only edges join models: above 1 where siblings or a tie have no parent.
+    ///
+    /// # Panics
+    ///
+    /// When `family` is not a position in [`families`](Self::families).
+    pub(crate) fn edge_components(&self, family: usize) -> usize {
+        let members = &self.families[family].members;
+        let position = |m: ModelId| members.partition_point(|&other| other < m);
+        let mut components = UnionFind::<usize>::new(members.len());
+        let edges = members.iter().flat_map(|&m| self.parents(m));
+        members.len() - edges.filter(|e| components.union(position(e.parent), position(e.child))).count()
+    }
+
     /// All ancestors of a model, each once, nearest generation first, then by id.
     pub fn lineage(&self, model: ModelId) -> Vec<ModelId> {
         let mut lineage: Vec<ModelId> = Vec::new();
+        let mut seen = vec![false; self.len()];
         let mut generation = vec![model];
         while !generation.is_empty() {
             let mut next: Vec<ModelId> = generation
                 .iter()
                 .flat_map(|&m| self.parents(m))
                 .map(|e| e.parent)
-                .filter(|p| !lineage.contains(p))
+                .filter(|p| !std::mem::replace(&mut seen[p.index()], true))
                 .collect();
             next.sort_unstable();
-            next.dedup();
             lineage.extend(&next);
             generation = next;
         }

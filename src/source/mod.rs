@@ -9,12 +9,14 @@ mod listing;
 mod memory;
 mod names;
 mod open;
+mod random;
 mod safetensors;
 
 pub use adapter::PeftAdapter;
 pub use checkpoint::{Ignored, Layout};
 pub use discover::{Discovered, DiscoveredModel, Discovery, Unreadable};
 pub use memory::InMemory;
+pub use random::{Entries, RandomSource};
 pub use safetensors::{SafetensorsFile, SafetensorsShards};
 
 use crate::error::SourceError;
@@ -99,7 +101,7 @@ impl fmt::Display for Dtype {
 }
 
 /// One tensor as a source announces it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParameterInfo {
     /// Its name, unique within the model.
     pub name: String,

@@ -1,7 +1,9 @@
-//! Checks that implementations outside this crate keep the contracts of its traits.
+//! Checks that implementations outside this crate keep the contracts of its traits (feature `testing`).
 //!
 //! Each takes an implementation and says, in words, the first promise that it breaks. Call them from a test.
 
+mod clusterer;
 mod source;
 
+pub use clusterer::check_clusterer;
 pub use source::check_parameter_source;

@@ -1,0 +1,222 @@
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find families, parents and directions among checkpoints.
+    Detect(Detect),
+    /// Show what was found, its layout, what is comparable with what, and what would be skipped and why.
+    Inspect(Inspect),
+    /// Compare a result with the truth, or with another result.
+    Evaluate(Evaluate),
+}
+
+/// Where models are and which of their parameters count.
+#[derive(Args, Debug)]
+pub(crate) struct Models {
+    /// Folders or files to search: safetensors files and shards, transformers and diffusers folders, peft adapters, nested.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Compare only parameters whose name matches (`*`, `?`, `[…]`); may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+
+    /// Leave out parameters whose name matches; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Take only models whose name matches; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include_models: Vec<String>,
+
+    /// Leave out models whose name matches; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude_models: Vec<String>,
+
+    /// Part of diffusers pipelines to compare [default: unet, else transformer].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) part: Option<String>,
+
+    /// Base model of adapters that do not record theirs, or whose recorded one is not found.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) base: Option<PathBuf>,
+
+    /// Go on without models that cannot be read, and list them in the result.
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
+
+    /// Share of its values that a model must have in common with the others of its group, in (0, 1].
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub(crate) minimum_shared: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Detect {
+    #[command(flatten)]
+    pub(crate) models: Models,
+
+    /// How models are divided into families.
+    #[arg(long, value_enum, default_value_t = Detector::Independence)]
+    pub(crate) detector: Detector,
+
+    /// Number of families to expect, or `auto` for the independence test.
+    #[arg(long, value_name = "N|auto", default_value_t = FamilyCount::Auto)]
+    pub(crate) families: FamilyCount,
+
+    /// Probability that a set without kin shows any, in (0, 1); for `--families auto`.
+    #[arg(long, value_name = "P", default_value_t = 1e-3)]
+    pub(crate) false_alarm: f64,
+
+    /// Which member of a family is its parent.
+    #[arg(long, value_enum, default_value_t = Selector::LogDistanceMedoid)]
+    pub(crate) selector: Selector,
+
+    /// What the selector nearest-to-initialization measures from: zero, uniform, normal, or the path of a model.
+    #[arg(long, value_name = "KIND|PATH", default_value = "zero")]
+    pub(crate) initialization: String,
+
+    /// Which parameters make up distances and norms.
+    #[arg(long, value_enum, default_value_t = Scope::Matrices)]
+    pub(crate) scope: Scope,
+
+    /// Where random numbers begin.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// Threads; 0 means one for each processor. The result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+
+    /// Memory for Gram matrices and blocks of parameters, such as 512MiB or 4GiB.
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
+    pub(crate) memory: ByteSize,
+
+    /// Form of the result.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// Write the result to a file, whole or not at all, instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) models: Models,
+
+    /// List every tensor of every model.
+    #[arg(long)]
+    pub(crate) tensors: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Evaluate {
+    /// A result, as `detect --format json` writes it.
+    #[arg(value_name = "RESULT.json")]
+    pub(crate) result: PathBuf,
+
+    /// The truth, in the same form; several files are put together.
+    #[arg(required = true, value_name = "TRUTH.json")]
+    pub(crate) truth: Vec<PathBuf>,
+
+    /// Form of the evaluation.
+    #[arg(long, value_enum, default_value_t = EvaluationFormat::Table)]
+    pub(crate) format: EvaluationFormat,
+
+    /// Write to a file, whole or not at all, instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Detector {
+    /// Connected components of the independence test.
+    Independence,
+    /// KMeans.
+    Kmeans,
+    /// MeanShift.
+    MeanShift,
+    /// DBSCAN.
+    Dbscan,
+    /// Gaussian mixture.
+    Gmm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Selector {
+    /// Nearest to all others in log distance, parameter by parameter.
+    LogDistanceMedoid,
+    /// Nearest to all others.
+    Medoid,
+    /// Smallest parameter norm: the paper's rule.
+    SmallestNorm,
+    /// Nearest to the initialization given by --initialization.
+    NearestToInitialization,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    /// Parameters of at least two dimensions.
+    Matrices,
+    /// All trained parameters.
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a person.
+    Table,
+    /// The documented, versioned form.
+    Json,
+    /// Graphviz.
+    Dot,
+    /// Trees with branch lengths.
+    Newick,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvaluationFormat {
+    /// For a person.
+    Table,
+    /// Every measure with its counts.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FamilyCount {
+    Auto,
+    Count(usize),
+}
+
+impl FromStr for FamilyCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            n => n.parse().map(Self::Count).map_err(|_| "expected a number or `auto`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for FamilyCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Count(n) => write!(f, "{n}"),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use crate::args::{Detect, Detector, FamilyCount, Format, Scope, Selector};
+use crate::{models, output, progress};
+use neural_phylogeny::{
+    ClusterDetector, Config, Dbscan, Discovery, Entries, ExpectedFamilies, Families, GaussianMixture, Initialization, KMeans,
+    LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization, OnUnreadable, SmallestNorm, detect_phylogeny, write_dot,
+    write_json, write_newick, write_table,
+};
+use std::error::Error;
+use std::io::Write;
+use std::sync::Arc;
+
+pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
+    if let Some(file) = &arguments.output {
+        output::check(file)?;
+    }
+    let config = config(arguments)?;
+    let found = models::search(&arguments.models)?;
+    for ignored in &found.ignored {
+        eprintln!("note: {} is not read: {}", ignored.path.display(), ignored.reason);
+    }
+    let on_unreadable = if arguments.models.skip_unreadable { OnUnreadable::Skip } else { OnUnreadable::Stop };
+    let models = models::build(&arguments.models, found, on_unreadable)?;
+    for skipped in models.skipped() {
+        eprintln!("warning: skipped `{}`: {}", skipped.name, skipped.reason);
+    }
+    let bar = progress::bar();
+    let outcome = detect_phylogeny(&models, config.with_observer(progress::observer(&bar)));
+    bar.finish_and_clear();
+    let phylogeny = outcome?;
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
+        Format::Table => write_table(&phylogeny, writer),
+        Format::Json => write_json(&phylogeny, writer),
+        Format::Dot => write_dot(&phylogeny, writer),
+        Format::Newick => write_newick(&phylogeny, writer),
+    })
+}
+
+fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
+    let families = match arguments.families {
+        FamilyCount::Auto => Families::Auto { false_alarm: arguments.false_alarm },
+        FamilyCount::Count(count) => Families::Count(count),
+    };
+    let config = Config::default()
+        .with_seed(arguments.seed)
+        .with_threads(arguments.threads)
+        .with_memory(arguments.memory.as_u64())
+        .with_initialization(initialization(arguments)?)
+        .with_scope(match arguments.scope {
+            Scope::Matrices => neural_phylogeny::Scope::Matrices,
+            Scope::All => neural_phylogeny::Scope::All,
+        });
+    let config = match arguments.detector {
+        Detector::Independence => config.with_detector(ClusterDetector::new(ExpectedFamilies).with_families(families)),
+        Detector::Kmeans => config.with_detector(ClusterDetector::new(KMeans::new()).with_families(families)),
+        Detector::MeanShift => config.with_detector(ClusterDetector::new(MeanShift::new()).with_families(families)),
+        Detector::Dbscan => config.with_detector(ClusterDetector::new(Dbscan::new()).with_families(families)),
+        Detector::Gmm => config.with_detector(ClusterDetector::new(GaussianMixture::new()).with_families(families)),
+    };
+    Ok(match arguments.selector {
+        Selector::LogDistanceMedoid => config.with_selector(LogDistanceMedoid),
+        Selector::Medoid => config.with_selector(Medoid),
+        Selector::SmallestNorm => config.with_selector(SmallestNorm),
+        Selector::NearestToInitialization => config.with_selector(NearestToInitialization),
+    })
+}
+
+fn initialization(arguments: &Detect) -> Result<Initialization, Box<dyn Error>> {
+    let seed = arguments.seed;
+    Ok(match arguments.initialization.as_str() {
+        "zero" => Initialization::Zero,
+        "uniform" => Initialization::Random { entries: Entries::Uniform, seed },
+        "normal" => Initialization::Random { entries: Entries::Normal, seed },
+        path => {
+            let open = Discovery::new().open(path);
+            let model = open.map_err(|source| neural_phylogeny::Error::Initialization { source })?;
+            Initialization::Model(Arc::from(model.source))
+        }
+    })
+}

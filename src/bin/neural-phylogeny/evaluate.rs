@@ -1,0 +1,62 @@
+use crate::args::{Evaluate, EvaluationFormat};
+use crate::output;
+use neural_phylogeny::{Truth, evaluate, read_json};
+use std::error::Error;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+
+/// An error with the file it is about.
+#[derive(Debug)]
+struct InFile {
+    path: PathBuf,
+    source: Box<dyn Error>,
+}
+
+impl fmt::Display for InFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read {}", self.path.display())
+    }
+}
+
+impl Error for InFile {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+fn read<T>(
+    path: &Path,
+    parse: impl Fn(BufReader<File>) -> Result<T, neural_phylogeny::Error>,
+) -> Result<T, Box<dyn Error>> {
+    let named = |source: Box<dyn Error>| InFile { path: path.to_owned(), source };
+    let file = File::open(path).map_err(|e| named(e.into()))?;
+    Ok(parse(BufReader::new(file)).map_err(|e| named(e.into()))?)
+}
+
+pub(crate) fn run(arguments: &Evaluate) -> Result<(), Box<dyn Error>> {
+    if let Some(file) = &arguments.output {
+        output::check(file)?;
+    }
+    let result = read(&arguments.result, read_json)?;
+    let mut truth: Option<Truth> = None;
+    for path in &arguments.truth {
+        let next = read(path, Truth::read)?;
+        truth = Some(match truth {
+            Some(truth) => truth.merge(next)?,
+            None => next,
+        });
+    }
+    let evaluation = evaluate(&result, &truth.unwrap_or_default())?;
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| {
+        match arguments.format {
+            EvaluationFormat::Table => write!(writer, "{evaluation}")?,
+            EvaluationFormat::Json => {
+                serde_json::to_writer_pretty(&mut *writer, &evaluation).map_err(std::io::Error::from)?;
+                writeln!(writer)?;
+            }
+        }
+        Ok(())
+    })
+}

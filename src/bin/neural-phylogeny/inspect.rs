@@ -1,0 +1,118 @@
+use crate::args::Inspect;
+use crate::models;
+use neural_phylogeny::{LayoutGroup, ModelId, ModelSet, OnUnreadable, Role};
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// What a search says of a model, kept for the listing.
+struct Found {
+    path: PathBuf,
+    layout: String,
+}
+
+pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
+    let found = models::search(&arguments.models)?;
+    let ignored: Vec<(PathBuf, String)> = found.ignored.iter().map(|i| (i.path.clone(), i.reason.clone())).collect();
+    let places: BTreeMap<String, Found> = found
+        .models
+        .iter()
+        .map(|m| (m.name.clone(), Found { path: m.path.clone(), layout: m.layout.to_string() }))
+        .collect();
+    let models = models::build(&arguments.models, found, OnUnreadable::Skip)?;
+
+    let mut text = String::new();
+    for (g, group) in models.groups().iter().enumerate() {
+        describe_group(&mut text, &models, g, group);
+        for (at, &model) in group.models().iter().enumerate() {
+            describe_model(&mut text, &models, model, &places);
+            let unshared = group.unshared_size(at);
+            if unshared > 0 && group.models().len() > 1 {
+                writeln!(text, "      {unshared} values that no other model of the group has")?;
+            }
+            if arguments.tensors {
+                describe_tensors(&mut text, &models, model);
+            }
+        }
+    }
+    for skipped in models.skipped() {
+        writeln!(text, "would be skipped: {}: {}", skipped.name, skipped.reason)?;
+    }
+    for (path, reason) in ignored {
+        writeln!(text, "not read: {}: {reason}", path.display())?;
+    }
+    crate::output::write(None, |writer| Ok(writer.write_all(text.as_bytes())?))
+}
+
+fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &LayoutGroup) {
+    let count = group.models().len();
+    let _ = match count {
+        1 => writeln!(text, "group {number}: 1 model, comparable with no other"),
+        _ => writeln!(
+            text,
+            "group {number}: {count} models, comparable on {} parameters of {} values that all of them have",
+            group.parameters().iter().filter(|p| p.holders.len() == count).map(|p| &p.name).collect::<BTreeSet<_>>().len(),
+            group.common_size(),
+        ),
+    };
+    let partial = group.parameters().iter().filter(|p| p.holders.len() < count);
+    for parameter in partial {
+        let _ = writeln!(
+            text,
+            "  {} rows {}..{}: in {} of them",
+            parameter.name,
+            parameter.rows.start,
+            parameter.rows.end,
+            parameter.holders.len()
+        );
+    }
+    let renamed = |at: &usize| (0..group.parameters().len()).any(|p| group.own_name(*at, p).is_some_and(|own| own != group.parameters()[p].name));
+    let prefixed: Vec<&str> = (0..count).filter(renamed).map(|at| models.name(group.models()[at])).collect();
+    if !prefixed.is_empty() {
+        let _ = writeln!(text, "  names compared without their common prefix: {}", prefixed.join(", "));
+    }
+}
+
+fn describe_model(text: &mut String, models: &ModelSet, model: ModelId, places: &BTreeMap<String, Found>) {
+    let mut values: BTreeMap<String, usize> = BTreeMap::new();
+    let mut counts = [0usize; 4];
+    for (info, role) in models.parameters(model) {
+        let slot = match role {
+            Role::Parameter => 0,
+            Role::Buffer => 1,
+            Role::Empty => 2,
+            _ => 3,
+        };
+        counts[slot] += 1;
+        if role == Role::Parameter {
+            *values.entry(info.dtype.to_string()).or_default() += info.size();
+        }
+    }
+    let stored: Vec<String> = values.iter().map(|(dtype, n)| format!("{n} {dtype}")).collect();
+    let name = models.name(model);
+    let _ = write!(text, "  {name}: {} parameters ({})", counts[0], stored.join(", "));
+    for (n, kind) in counts[1..].iter().zip(["buffers", "empty tensors", "excluded"]) {
+        if *n > 0 {
+            let _ = write!(text, ", {n} {kind}");
+        }
+    }
+    match places.get(name) {
+        Some(found) => {
+            let _ = writeln!(text, "; {} at {}", found.layout, found.path.display());
+        }
+        None => text.push('\n'),
+    }
+}
+
+fn describe_tensors(text: &mut String, models: &ModelSet, model: ModelId) {
+    for (info, role) in models.parameters(model) {
+        let role = match role {
+            Role::Parameter => "parameter",
+            Role::Buffer => "buffer",
+            Role::Empty => "empty",
+            _ => "excluded",
+        };
+        let _ = writeln!(text, "      {} {:?} {} {role}", info.name, info.shape, info.dtype);
+    }
+}

@@ -1,0 +1,263 @@
+use super::clusterer::{Clusterer, Clustering, Points};
+use super::distances::{NEGLIGIBLE, Scaled, failure, squared_distances, variances};
+use super::radius;
+use super::settings::check_radius;
+use crate::error::Error;
+use crate::phylogeny::Remark;
+use linfa::prelude::{ParamGuard, Transformer};
+use linfa_nn::CommonNearestNeighbour;
+use linfa_nn::distance::Distance;
+use ndarray::{Array1, Array2, ArrayView, Dimension};
+use rand::RngCore;
+use std::sync::Arc;
+
+const NAME: &str = "DBSCAN";
+
+/// How far neighbors of [`Dbscan`] may lie apart: its eps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Radius {
+    /// From the expected families: the radius that links them and, where it can, no two of them.
+    ///
+    /// Let *links* be the edges of the minimum spanning tree of each expected family, and *gaps* the distance from each model to
+    /// the nearest of another family. eps is the link with the least `|{link > eps}| / |links| + |{gap ≤ eps}| / |gaps|`, plus a
+    /// millionth for rounding. Where every link is shorter than every gap it is the longest link: at two models per
+    /// neighborhood, the smallest radius that gives the expected families back.
+    Expected,
+    /// A distance between flattened weights, finite and above 0.
+    Fixed(f64),
+}
+
+impl From<f64> for Radius {
+    fn from(radius: f64) -> Self {
+        Self::Fixed(radius)
+    }
+}
+
+/// Families as chains of near models: DBSCAN, by linfa.
+///
+/// A model with at least `min_points` models within eps of it (itself one of them, eps included) is a core. Cores within eps of
+/// each other share a family; others join the family of a core within eps, or are noise.
+///
+/// *Assumes* that steps within families are shorter than gaps between them; families may have any shape. The number of families
+/// follows from the radius. It moves no centroid and takes no α.
+///
+/// # Settings
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`with_radius`](Self::with_radius) | [`Radius::Expected`] | see [`Radius`] |
+/// | [`with_min_points`](Self::with_min_points) | 2: a parent and one child are a family | from 2 |
+///
+/// At two points per neighborhood every model with a neighbor is a core: DBSCAN is then single linkage cut at eps. More points
+/// make bridges of single models harder to cross, and small families noise.
+///
+/// # Returns
+///
+/// A label, or `None` for noise, for every model; [`Remark::RadiusEstimated`] unless the radius is given. No random number is
+/// used.
+///
+/// # Errors
+///
+/// [`Error::InvalidSetting`] for a setting out of range; [`Error::Clustering`] when a coordinate is not finite.
+///
+/// # Complexity
+///
+/// O(n_models² · r) time for the distances, O(n_models²) time and memory for the rest.
+///
+/// # Degenerate input
+///
+/// No model gives no label; copies of one model are one family if they are at least `min_points`, else noise, as a single model
+/// is.
+///
+/// # Differs from
+///
+/// - *linfa*: a linear search there excludes neighbors at exactly eps, its trees include them; here they are in. Distances are
+///   looked up rather than summed anew at each query.
+/// - *scikit-learn*: only in its defaults (eps 0.5, `min_samples` 5), which do not suit weights.
+/// - *the paper's code*: only in the settings; eps is given there.
+///
+/// # References
+///
+/// Ester, Kriegel, Sander, Xu: A density-based algorithm for discovering clusters, KDD 1996.
+/// Yu, Wang: Neural Phylogeny, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
+///
+/// # Example
+///
+/// ```
+/// use ndarray::array;
+/// use neural_phylogeny::{Clusterer, Dbscan, Points};
+/// use rand::SeedableRng;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let coordinates = array![[0.0, 0.1], [0.1, 0.0], [9.0, 9.1]];
+/// let points = Points::new(coordinates.view(), &[0, 0, 1]);
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+///
+/// let labels = Dbscan::new().with_radius(1.0).cluster(&points, &mut rng)?.labels;
+/// assert_eq!(labels, [Some(0), Some(0), None]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dbscan {
+    radius: Radius,
+    min_points: usize,
+}
+
+impl Default for Dbscan {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Dbscan {
+    /// Radius from the expected families, two models per neighborhood.
+    pub fn new() -> Self {
+        Self { radius: Radius::Expected, min_points: 2 }
+    }
+
+    /// eps; a number is [`Radius::Fixed`].
+    pub fn with_radius(mut self, radius: impl Into<Radius>) -> Self {
+        self.radius = radius.into();
+        self
+    }
+
+    /// Models in the neighborhood of a core, itself included.
+    pub fn with_min_points(mut self, points: usize) -> Self {
+        self.min_points = points;
+        self
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.min_points < 2 {
+            let found = self.min_points.to_string();
+            return Err(Error::InvalidSetting { setting: "min_points", found, expected: "at least 2" });
+        }
+        match self.radius {
+            Radius::Fixed(eps) => check_radius("eps", eps),
+            Radius::Expected => Ok(()),
+        }
+    }
+
+    /// eps in the units of `scaled`, and what to say about it.
+    fn eps(&self, points: &Points<'_>, scaled: &Scaled, squared: &Array2<f64>) -> (f64, Option<Remark>) {
+        let eps = match self.radius {
+            // Coordinates are about 1 by now; linfa refuses 0, and the square of any eps beyond their distances is finite.
+            Radius::Fixed(eps) => return ((eps * scaled.scale).clamp(f64::MIN_POSITIVE, 1e100), None),
+            Radius::Expected => {
+                let (within, between) = radius::links(squared, points.expected);
+                let negligible = (NEGLIGIBLE * variances(&scaled.coordinates).sum()).sqrt();
+                radius::separating(within, between, negligible)
+            }
+        };
+        let rule = "links within and gaps between expected families";
+        (eps, Some(Remark::RadiusEstimated { setting: "eps", value: eps / scaled.scale, rule }))
+    }
+}
+
+impl Clusterer for Dbscan {
+    fn cluster(&self, points: &Points<'_>, _rng: &mut dyn RngCore) -> Result<Clustering, Error> {
+        self.check()?;
+        let scaled = Scaled::new(NAME, points)?;
+        let squared = squared_distances(&scaled.coordinates);
+        let (eps, estimated) = self.eps(points, &scaled, &squared);
+        let search = CommonNearestNeighbour::LinearSearch;
+        let labels: Array1<Option<usize>> =
+            linfa_clustering::Dbscan::params_with(self.min_points, Lookup(Arc::new(squared)), search)
+                .tolerance(eps)
+                .check()
+                .map_err(|e| failure(NAME, points, e.to_string()))?
+                .transform(&positions(points.len()));
+        let mut clustering = Clustering::new(labels.to_vec());
+        clustering.remarks.extend(estimated);
+        Ok(clustering)
+    }
+}
+
+/// Points for linfa that are nothing but their own position, shape (n_models, 1).
+fn positions(n: usize) -> Array2<f64> {
+    Array2::from_shape_fn((n, 1), |(i, _)| i as f64)
+}
+
+/// The distance between two positions: one of all squared distances.
+#[derive(Clone, Debug)]
+struct Lookup(Arc<Array2<f64>>);
+
+impl Distance<f64> for Lookup {
+    fn distance<D: Dimension>(&self, a: ArrayView<'_, f64, D>, b: ArrayView<'_, f64, D>) -> f64 {
+        self.rdistance(a, b).sqrt()
+    }
+
+    fn rdistance<D: Dimension>(&self, a: ArrayView<'_, f64, D>, b: ArrayView<'_, f64, D>) -> f64 {
+        // Positions are whole numbers far below 2^53.
+        let position = |point: ArrayView<'_, f64, D>| point.first().map_or(0, |&p| p as usize);
+        self.0[(position(a), position(b))]
+    }
+
+    fn rdist_to_dist(&self, rdist: f64) -> f64 {
+        rdist.sqrt()
+    }
+
+    /// The next number up, as linfa's linear search asks for less than this where DBSCAN means at most.
+    fn dist_to_rdist(&self, dist: f64) -> f64 {
+        (dist * dist).next_up()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn labels(dbscan: &Dbscan, x: &Array2<f64>, expected: &[usize]) -> Vec<Option<usize>> {
+        dbscan.cluster(&Points::new(x.view(), expected), &mut ChaCha8Rng::seed_from_u64(0)).unwrap().labels
+    }
+
+    /// ```text
+    /// 0 . 1 . 2           3 . 4           5
+    /// ```
+    #[test]
+    fn chains_are_families_and_single_models_are_noise() {
+        let x = array![[0.0], [1.0], [2.0], [7.0], [8.0], [13.0]];
+        let found = labels(&Dbscan::new().with_radius(1.5), &x, &[0; 6]);
+        assert_eq!(found, [Some(0), Some(0), Some(0), Some(1), Some(1), None]);
+        let found = labels(&Dbscan::new().with_radius(1.5).with_min_points(3), &x, &[0; 6]);
+        assert_eq!(found, [Some(0), Some(0), Some(0), None, None, None]);
+    }
+
+    #[test]
+    fn the_neighborhood_is_closed() {
+        let x = array![[0.0], [1.0]];
+        assert_eq!(labels(&Dbscan::new().with_radius(1.0), &x, &[0, 0]), [Some(0), Some(0)]);
+        assert_eq!(labels(&Dbscan::new().with_radius(0.999), &x, &[0, 0]), [None, None]);
+    }
+
+    #[test]
+    fn the_expected_radius_gives_the_expected_families_back() {
+        // The family of 0 is a chain as long as the gap to the next family is wide.
+        let x = array![[0.0], [1.0], [2.0], [3.0], [6.0], [6.5]];
+        let points = Points::new(x.view(), &[0, 0, 0, 0, 1, 1]);
+        let clustering = Dbscan::new().cluster(&points, &mut ChaCha8Rng::seed_from_u64(0)).unwrap();
+        assert_eq!(clustering.labels, [0, 0, 0, 0, 1, 1].map(Some));
+        let [Remark::RadiusEstimated { setting: "eps", value, .. }] = clustering.remarks[..] else {
+            panic!("{:?}", clustering.remarks)
+        };
+        assert!((value - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn each_setting_is_checked() {
+        let x = array![[0.0], [1.0]];
+        let points = Points::new(x.view(), &[0, 1]);
+        let setting = |d: Dbscan| match d.cluster(&points, &mut ChaCha8Rng::seed_from_u64(0)) {
+            Err(Error::InvalidSetting { setting, .. }) => setting,
+            other => panic!("{other:?}"),
+        };
+        for eps in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(setting(Dbscan::new().with_radius(eps)), "eps");
+        }
+        assert_eq!(setting(Dbscan::new().with_min_points(1)), "min_points");
+    }
+}

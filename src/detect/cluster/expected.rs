@@ -1,0 +1,36 @@
+use super::clusterer::{Clusterer, Clustering, Points};
+use crate::error::Error;
+use rand::RngCore;
+
+/// The families that the independence test (or the caller) expects, as they are: the default.
+///
+/// - *Assumes*: that families are what the test says; no geometry is looked at, not even the coordinates.
+/// - *Settings*: none.
+/// - *Returns*: a label for every model; no noise, no remark.
+/// - *Errors*: none.
+/// - *Complexity*: O(n_models).
+/// - *Degenerate input*: no point gives no label.
+/// - *Differs from the paper*, whose clusterers are all told the number of families or a radius: this one needs neither.
+///
+/// ```
+/// use ndarray::Array2;
+/// use neural_phylogeny::{Clusterer, ExpectedFamilies, Points};
+/// use rand::SeedableRng;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let coordinates = Array2::zeros((3, 0));
+/// let points = Points::new(coordinates.view(), &[0, 1, 0]);
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+///
+/// let clustering = ExpectedFamilies.cluster(&points, &mut rng)?;
+/// assert_eq!(clustering.labels, [Some(0), Some(1), Some(0)]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpectedFamilies;
+
+impl Clusterer for ExpectedFamilies {
+    fn cluster(&self, points: &Points<'_>, _rng: &mut dyn RngCore) -> Result<Clustering, Error> {
+        Ok(Clustering::new(points.expected.iter().copied().map(Some).collect()))
+    }
+}

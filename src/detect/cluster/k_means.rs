@@ -1,0 +1,209 @@
+mod lloyd;
+
+use super::centroid_rule::CentroidRule;
+use super::clusterer::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
+use super::distances::Scaled;
+use super::settings::{check_count, check_tolerance, convergence, family_count};
+use crate::error::Error;
+use lloyd::{Lloyd, Run};
+use rand::RngCore;
+
+const NAME: &str = "KMeans";
+
+/// Restarts whose objectives differ by less than this share are equal but for rounding; the first is kept.
+const TIE: f64 = 1e-9;
+
+/// K families around K centroids: Lloyd's algorithm on linfa, with the paper's α rule.
+///
+/// From K of the points as centroids, drawn by k-means++ (each with probability proportional to its squared distance to the
+/// nearest one drawn before), two steps alternate:
+/// 1. each model joins its nearest centroid: `l_i = argmin_k ‖x_i − c_k‖²`;
+/// 2. u ~ U(0, 1) is drawn once for all clusters. If `u < α`, `c_k` becomes the mean of its members; else it becomes the member
+///    that the parent selector prefers.
+///
+/// They stop when `Σ_k ‖c_k − c_k′‖²` (the squared shift) is at most the tolerance times the mean squared distance of the models
+/// to their mean, so that the scale of the weights does not matter. Of all restarts the partition with the least sum of squares
+/// is kept, the first of equal ones: squared distances to its clusters' means at α = 1, to the members that the selector prefers
+/// at α < 1. There a restart may end on either kind of iteration, and distances to means would pick those that ended on means.
+///
+/// *Assumes* families of similar extent, farther apart than they are wide. A far child draws a mean away from its family; α < 1
+/// holds the centroid at an existing model.
+///
+/// # Settings
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`with_families`](Self::with_families) | the number of expected families | 1 to n_models |
+/// | [`with_alpha`](Self::with_alpha) | 1 (means only: *identify after clustering*) | 0 to 1 |
+/// | [`with_restarts`](Self::with_restarts) | 10 | from 1 |
+/// | [`with_max_iterations`](Self::with_max_iterations) | 300 per restart | from 1 |
+/// | [`with_tolerance`](Self::with_tolerance) | 1e-16: centroids rest to 1e-8 of the models' spread | finite, from 0 |
+///
+/// # Returns
+///
+/// A label for every model, no noise; [`Remark::Converged`] or [`Remark::NotConverged`] of the kept restart.
+///
+/// # Errors
+///
+/// [`Error::InvalidSetting`] for a setting out of range, and for α < 1 without a parent selector;
+/// [`Error::FamilyCount`] when there are more families than models; [`Error::Clustering`] when a coordinate is not finite.
+///
+/// # Complexity
+///
+/// O(restarts · iterations · n_models · K · r) time, O(n_models · r) memory.
+///
+/// # Degenerate input
+///
+/// - No model gives no label.
+/// - K at or above the number of different models: every different model is a family, and copies share one. There are then
+///   fewer than K families.
+/// - A cluster that loses all members restarts at the model farthest from every centroid; centroids are never NaN.
+///
+/// # Differs from
+///
+/// - *the paper's code*: seeds by squared distance (its "fps" by distance); keeps the best of several restarts; an empty cluster
+///   restarts at a model rather than at 0; parents are chosen among the final members rather than taken from the last
+///   iteration, where one draw decided between the medoid and the preferred member.
+/// - *linfa's `fit`*, whose update counts the old centroid as a member ("m-k-means"): here each step is its incremental update
+///   from nothing, which is the mean.
+/// - *scikit-learn*: plain k-means++ without its extra trials per centroid; the tolerance is relative to the total rather than
+///   the mean variance, which does not change when a rotation moves variance between coordinates.
+///
+/// # References
+///
+/// Yu, Wang: Neural Phylogeny, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL> (the α rule).
+/// Lloyd: Least squares quantization in PCM, 1982, <https://doi.org/10.1109/TIT.1982.1056489>.
+/// Arthur, Vassilvitskii: k-means++: the advantages of careful seeding, SODA 2007.
+///
+/// # Example
+///
+/// ```
+/// use ndarray::array;
+/// use neural_phylogeny::{Clusterer, KMeans, Points};
+/// use rand::SeedableRng;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let coordinates = array![[0.0, 0.1], [0.1, 0.0], [9.0, 9.1]];
+/// let points = Points::new(coordinates.view(), &[0, 0, 1]);
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+///
+/// let labels = KMeans::new().cluster(&points, &mut rng)?.labels;
+/// assert_eq!(labels[0], labels[1]);
+/// assert_ne!(labels[0], labels[2]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct KMeans {
+    families: Option<usize>,
+    alpha: f64,
+    restarts: usize,
+    max_iterations: usize,
+    tolerance: f64,
+}
+
+impl Default for KMeans {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl KMeans {
+    /// As many families as expected, α = 1, 10 restarts of at most 300 iterations, tolerance 1e-16.
+    pub fn new() -> Self {
+        Self { families: None, alpha: 1.0, restarts: 10, max_iterations: 300, tolerance: 1e-16 }
+    }
+
+    /// K, the number of families.
+    pub fn with_families(mut self, families: usize) -> Self {
+        self.families = Some(families);
+        self
+    }
+
+    /// α, the share of iterations in which centroids become means.
+    pub fn with_alpha(mut self, alpha: f64) -> Self {
+        self.alpha = alpha;
+        self
+    }
+
+    /// How many seedings are tried.
+    pub fn with_restarts(mut self, restarts: usize) -> Self {
+        self.restarts = restarts;
+        self
+    }
+
+    /// Iterations after which a restart stops, converged or not.
+    pub fn with_max_iterations(mut self, iterations: usize) -> Self {
+        self.max_iterations = iterations;
+        self
+    }
+
+    /// The squared shift at which centroids are at rest, as a share of the mean squared distance of the models to their mean.
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        check_count("restarts", self.restarts)?;
+        check_count("max_iterations", self.max_iterations)?;
+        check_tolerance(self.tolerance)
+    }
+
+    fn best_run(
+        &self,
+        points: &Points<'_>,
+        prefer: Option<&PreferMember<'_>>,
+        rng: &mut dyn RngCore,
+    ) -> Result<Option<Run>, Error> {
+        self.check()?;
+        let rule = CentroidRule::new(self.alpha, prefer)?;
+        let scaled = Scaled::new(NAME, points)?;
+        let families = family_count(self.families, points)?;
+        if points.is_empty() {
+            return Ok(None);
+        }
+        let lloyd = Lloyd::new(points, &scaled.coordinates, rule, self.max_iterations, self.tolerance);
+        let mut best: Option<Run> = None;
+        for _ in 0..self.restarts {
+            let start = lloyd.seed(families, rng);
+            let run = lloyd.run(start, rng)?;
+            if best.as_ref().is_none_or(|b| run.objective < b.objective * (1.0 - TIE)) {
+                best = Some(run);
+            }
+        }
+        Ok(best)
+    }
+
+    fn divide(
+        &self,
+        points: &Points<'_>,
+        prefer: Option<&PreferMember<'_>>,
+        rng: &mut dyn RngCore,
+    ) -> Result<Clustering, Error> {
+        let Some(run) = self.best_run(points, prefer, rng)? else {
+            return Ok(Clustering::default());
+        };
+        let remark = convergence(NAME, run.converged, run.iterations);
+        Ok(Clustering::new(run.labels.into_iter().map(Some).collect()).with_remark(remark))
+    }
+}
+
+impl Clusterer for KMeans {
+    fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error> {
+        self.divide(points, None, rng)
+    }
+}
+
+impl CentroidClusterer for KMeans {
+    fn cluster_along(
+        &self,
+        points: &Points<'_>,
+        prefer: &PreferMember<'_>,
+        rng: &mut dyn RngCore,
+    ) -> Result<Clustering, Error> {
+        self.divide(points, Some(prefer), rng)
+    }
+}
+
+#[cfg(test)]
+mod tests;

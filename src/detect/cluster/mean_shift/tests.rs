@@ -1,0 +1,157 @@
+use super::*;
+use ndarray::{Axis, array};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+
+fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+fn labels(mean_shift: &MeanShift, x: &Array2<f64>, expected: &[usize]) -> Vec<usize> {
+    let clustering = mean_shift.cluster(&Points::new(x.view(), expected), &mut rng(0)).unwrap();
+    clustering.labels.into_iter().map(Option::unwrap).collect()
+}
+
+#[test]
+fn centers_are_means_of_sets_of_points() {
+    let mut rng = rng(4);
+    let x = Array2::from_shape_simple_fn((12, 5), || rng.sample::<f64, _>(StandardNormal));
+    let squared = squared_distances(&x);
+    let (a, b) = (vec![0, 3, 4, 7], vec![2, 3, 11]);
+    let mean = |set: &[usize]| x.select(Axis(0), set).mean_axis(Axis(0)).unwrap();
+    let center = Center::of(a.clone(), &squared);
+    for j in 0..12 {
+        let direct = (&x.row(j) - &mean(&a)).mapv(|d| d * d).sum();
+        assert!((center.to_points[j] - direct).abs() < 1e-12);
+    }
+    let direct = (mean(&a) - mean(&b)).mapv(|d| d * d).sum();
+    assert!((center.squared_distance(&Center::of(b, &squared)) - direct).abs() < 1e-12);
+}
+
+/// A chain whose ends do not see each other: only climbing brings them together.
+///
+/// ```text
+/// 0 . 1 . 2 . 3 . 4             5
+/// ```
+#[test]
+fn centers_climb_and_are_merged_within_a_bandwidth() {
+    let x = array![[0.0], [1.0], [2.0], [3.0], [4.0], [11.0]];
+    assert_eq!(labels(&MeanShift::new().with_bandwidth(2.0), &x, &[0; 6]), [0, 0, 0, 0, 0, 1]);
+}
+
+/// By hand: at bandwidth 1.5 the centers rest at 0.5 (seeds 0, 1 see both) and at 10; the window of 10 holds three copies.
+#[test]
+fn copies_share_a_center_and_fuller_windows_come_first() {
+    let x = array![[0.0], [1.0], [10.0], [10.0], [10.0]];
+    assert_eq!(labels(&MeanShift::new().with_bandwidth(1.5), &x, &[0; 5]), [1, 1, 0, 0, 0]);
+}
+
+#[test]
+fn the_window_is_closed() {
+    // Both points lie exactly one bandwidth apart: each sees the other.
+    assert_eq!(labels(&MeanShift::new().with_bandwidth(1.0), &array![[0.0], [1.0]], &[0, 1]), [0, 0]);
+    assert_eq!(labels(&MeanShift::new().with_bandwidth(0.999), &array![[0.0], [1.0]], &[0, 1]), [0, 1]);
+}
+
+/// `sklearn.cluster.estimate_bandwidth([[0], [1], [3], [7], [20]], quantile=0.5)` takes 2 neighbors, the point itself one of
+/// them: (1 + 1 + 2 + 4 + 13) / 5.
+#[test]
+fn the_quantile_rule_is_that_of_scikit_learn() {
+    let squared = squared_distances(&array![[0.0], [1.0], [3.0], [7.0], [20.0]]);
+    assert!((quantile_bandwidth(&squared, 0.5) - 4.2).abs() < 1e-9);
+    assert_eq!(quantile_bandwidth(&squared, 0.0), 0.0);
+    let all = (20.0 + 19.0 + 17.0 + 13.0 + 20.0) / 5.0;
+    assert!((quantile_bandwidth(&squared, 1.0) - all).abs() < 1e-9);
+}
+
+#[test]
+fn an_estimated_bandwidth_is_said_in_the_units_of_the_points() {
+    let x = array![[0.0], [3e-5], [1e-5], [1.0], [1.00001]];
+    let points = Points::new(x.view(), &[0, 0, 0, 1, 1]);
+    let clustering = MeanShift::new().cluster(&points, &mut rng(0)).unwrap();
+    assert_eq!(clustering.labels, [0, 0, 0, 1, 1].map(Some));
+    let value = clustering.remarks.iter().find_map(|r| match r {
+        Remark::RadiusEstimated { setting: "bandwidth", value, .. } => Some(*value),
+        _ => None,
+    });
+    assert!((value.unwrap() - 3e-5).abs() < 1e-10);
+}
+
+#[test]
+fn at_alpha_1_a_selector_changes_nothing() {
+    let mut rng_points = rng(6);
+    let x = Array2::from_shape_simple_fn((40, 3), || rng_points.sample::<f64, _>(StandardNormal));
+    let expected = [0; 40];
+    let points = Points::new(x.view(), &expected);
+    let prefer = |members: &[usize]| Ok(members[0]);
+    let mean_shift = MeanShift::new().with_bandwidth(1.3);
+    let (mut one, mut two) = (rng(3), rng(3));
+    let alone = mean_shift.cluster(&points, &mut one).unwrap();
+    assert_eq!(alone, mean_shift.cluster_along(&points, &prefer, &mut two).unwrap());
+    assert_eq!(one, rng(3), "no random number is used at α = 1");
+    assert_eq!(two, rng(3), "no random number is used at α = 1");
+}
+
+#[test]
+fn at_alpha_0_every_center_is_a_model() {
+    let mut rng_points = rng(6);
+    let x = Array2::from_shape_simple_fn((40, 3), || rng_points.sample::<f64, _>(StandardNormal));
+    let squared = squared_distances(&x);
+    let prefer = |members: &[usize]| Ok(members[0]);
+    let rule = CentroidRule::new(0.0, Some(&prefer)).unwrap();
+    let mut centers = Centers::at_every_point(&squared);
+    for _ in 0..5 {
+        centers.advance(&squared, 1.3, rule, &mut rng(0)).unwrap();
+        assert!(centers.distinct.iter().all(|c| c.members.len() == 1));
+    }
+}
+
+/// The window's mean lies between the parent p and its far child f; both ends of the bridge to q then see one dense place.
+///
+/// ```text
+/// p s s . . . f . . . q t t      bandwidth: from p to f
+/// ```
+#[test]
+fn below_alpha_1_windows_stay_at_parents() {
+    let x = array![[0.0], [0.1], [0.2], [3.0], [6.0], [6.1], [6.2]];
+    let parents = [0, 4];
+    let prefer = |members: &[usize]| {
+        Ok(*members.iter().min_by_key(|&i| (!parents.contains(i), *i)).expect("a window holds its center"))
+    };
+    let points = Points::new(x.view(), &[0, 0, 0, 0, 1, 1, 1]);
+    let means = MeanShift::new().with_bandwidth(3.2);
+    let along = means.clone().with_alpha(0.0).cluster_along(&points, &prefer, &mut rng(0)).unwrap();
+    assert_eq!(along.labels, [0, 0, 0, 0, 1, 1, 1].map(Some));
+    let after = means.cluster(&points, &mut rng(0)).unwrap();
+    assert_ne!(after.labels, along.labels);
+}
+
+#[test]
+fn the_limit_is_said() {
+    let x = array![[0.0], [1.0], [2.0], [3.0], [4.0], [11.0]];
+    let points = Points::new(x.view(), &[0; 6]);
+    let limited = MeanShift::new().with_bandwidth(1.0).with_max_iterations(1);
+    let remarks = limited.cluster(&points, &mut rng(0)).unwrap().remarks;
+    assert_eq!(remarks, [Remark::NotConverged { clusterer: NAME, iterations: 1 }]);
+}
+
+#[test]
+fn each_setting_is_checked() {
+    let x = array![[0.0], [1.0]];
+    let points = Points::new(x.view(), &[0, 1]);
+    let setting = |m: MeanShift| match m.cluster(&points, &mut rng(0)) {
+        Err(Error::InvalidSetting { setting, .. }) => setting,
+        other => panic!("{other:?}"),
+    };
+    for bandwidth in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(setting(MeanShift::new().with_bandwidth(bandwidth)), "bandwidth");
+    }
+    for quantile in [-0.1, 1.1, f64::NAN] {
+        assert_eq!(setting(MeanShift::new().with_bandwidth(Bandwidth::Quantile(quantile))), "bandwidth quantile");
+    }
+    assert_eq!(setting(MeanShift::new().with_alpha(2.0)), "alpha");
+    assert_eq!(setting(MeanShift::new().with_alpha(0.5)), "alpha");
+    assert_eq!(setting(MeanShift::new().with_max_iterations(0)), "max_iterations");
+    assert_eq!(setting(MeanShift::new().with_tolerance(f64::INFINITY)), "tolerance");
+}

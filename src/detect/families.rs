@@ -1,0 +1,104 @@
+use crate::error::Error;
+use crate::geometry::{Geometry, Independence};
+use crate::model_set::ModelId;
+use petgraph::unionfind::UnionFind;
+
+/// How many families to expect, and which models they hold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Families {
+    /// As many as the [independence test](Independence) finds.
+    Auto {
+        /// Probability, in (0, 1), that a set without kin shows any. Default 1e-3.
+        false_alarm: f64,
+    },
+    /// This many, counted over the whole set: z-scores join the most related models first until so many are left.
+    Count(usize),
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        Self::Auto { false_alarm: 1e-3 }
+    }
+}
+
+impl Families {
+    /// The expected family of each model, per group of comparable models and in the order of
+    /// [`Geometry::groups`]; numbered from 0 by first appearance within the group.
+    ///
+    /// Families are the connected components of related pairs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] for a probability out of range, [`Error::FamilyCount`] for a count that is less than the number
+    /// of groups or more than the number of models.
+    ///
+    /// # Complexity
+    ///
+    /// O(n² log n) for n models.
+    pub fn expected(&self, geometry: &Geometry) -> Result<Vec<Vec<usize>>, Error> {
+        let independence = geometry.independence();
+        let mut joined = UnionFind::<usize>::new(geometry.len());
+        match *self {
+            Self::Auto { false_alarm } => {
+                if !(false_alarm > 0.0 && false_alarm < 1.0) {
+                    let found = false_alarm.to_string();
+                    let expected = "a probability between 0 and 1";
+                    return Err(Error::InvalidSetting { setting: "false_alarm", found, expected });
+                }
+                for pair in pairs(geometry, &independence) {
+                    if independence.related(pair.a, pair.b, false_alarm) {
+                        joined.union(pair.a.index(), pair.b.index());
+                    }
+                }
+            }
+            Self::Count(count) => {
+                let (least, most) = (geometry.groups().len(), geometry.len());
+                if !(least..=most).contains(&count) {
+                    let reason = "at least one for each group of comparable models, at most one for each model";
+                    return Err(Error::FamilyCount { found: count, least, most, reason });
+                }
+                let mut pairs = pairs(geometry, &independence);
+                pairs.sort_by(|x, y| y.z.total_cmp(&x.z));
+                let mut left = most;
+                for pair in pairs {
+                    if left > count && joined.union(pair.a.index(), pair.b.index()) {
+                        left -= 1;
+                    }
+                }
+            }
+        }
+        let label = |group: &[ModelId]| by_first_appearance(group.iter().map(|m| joined.find(m.index())));
+        Ok(geometry.groups().map(label).collect())
+    }
+}
+
+struct Pair {
+    a: ModelId,
+    b: ModelId,
+    z: f64,
+}
+
+/// All comparable pairs, in the order of the models' content; pairs without any evidence come last.
+fn pairs(geometry: &Geometry, independence: &Independence) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for group in geometry.groups() {
+        for (i, &a) in group.iter().enumerate() {
+            for &b in &group[..i] {
+                pairs.push(Pair { a, b, z: independence.z(a, b).unwrap_or(f64::NEG_INFINITY) });
+            }
+        }
+    }
+    pairs
+}
+
+/// Renumbers labels from 0 by first appearance.
+pub(crate) fn by_first_appearance<L: Ord>(labels: impl Iterator<Item = L>) -> Vec<usize> {
+    let mut numbers = std::collections::BTreeMap::new();
+    labels
+        .map(|l| {
+            let next = numbers.len();
+            *numbers.entry(l).or_insert(next)
+        })
+        .collect()
+}

@@ -1,0 +1,78 @@
+use super::{Evaluation, Ratio, Retrieval};
+use std::fmt;
+
+/// Widest label.
+const LABEL: usize = 34;
+
+fn share(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |v| format!("{v:.3}"))
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} models evaluated, {} not in the truth, {} not in the result",
+            self.models,
+            self.not_in_truth.len(),
+            self.not_in_result.len()
+        )?;
+        writeln!(f, "\n{:LABEL$}{:>7}{:>7}{:>11}", "", "right", "of", "share")?;
+        let ratios: [(&str, Ratio); 6] = [
+            ("accuracy, children", self.accuracy),
+            ("accuracy, children and roots", self.accuracy_with_roots),
+            ("direction of pairs found", self.direction),
+            ("families with exactly their roots", self.root_families),
+            ("families exactly right", self.families.exact),
+            ("orphans given no invented parent", self.orphans),
+        ];
+        for (label, ratio) in ratios {
+            writeln!(f, "{label:LABEL$}{:>7}{:>7}{:>11}", ratio.right, ratio.of, share(ratio.share()))?;
+        }
+        writeln!(
+            f,
+            "\n{:LABEL$}{:>7}{:>7}{:>7}{:>11}{:>8}{:>8}",
+            "", "right", "found", "true", "precision", "recall", "F1"
+        )?;
+        let retrievals: [(&str, Retrieval); 5] = [
+            ("edges", self.edges),
+            ("pairs without direction", self.pairs),
+            ("ancestor pairs", self.ancestors),
+            ("roots", self.roots),
+            ("merges", self.merges),
+        ];
+        for (label, r) in retrievals {
+            writeln!(
+                f,
+                "{label:LABEL$}{:>7}{:>7}{:>7}{:>11}{:>8}{:>8}",
+                r.right,
+                r.found,
+                r.expected,
+                share(r.precision()),
+                share(r.recall()),
+                share(r.f1())
+            )?;
+        }
+        writeln!(
+            f,
+            "\nadjusted Rand index of families {}: {} found, {} true",
+            share(self.families.adjusted_rand),
+            self.families.found,
+            self.families.exact.of
+        )?;
+        let weights = self.merge_weights;
+        write!(
+            f,
+            "error of merge weights {}, largest {}, over {} edges",
+            share(weights.mean),
+            share(weights.largest),
+            weights.edges
+        )?;
+        for (title, names) in [("not in the truth", &self.not_in_truth), ("not in the result", &self.not_in_result)] {
+            if !names.is_empty() {
+                write!(f, "\n{title}: {}", names.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,261 @@
+//! Each measure on phylogenies small enough to count by hand.
+
+use super::*;
+use crate::model_set::ModelId;
+use crate::phylogeny::Edge;
+use crate::phylogeny::arbitrary::any_phylogeny;
+use proptest::prelude::*;
+
+/// Models by name from lines like `c: a b`; the weights of several parents are equal.
+fn phylogeny(lines: &[&str]) -> Phylogeny {
+    weighted(lines, |_, parents| 1.0 / parents as f64)
+}
+
+fn weighted(lines: &[&str], weight: impl Fn(usize, usize) -> f64) -> Phylogeny {
+    let split: Vec<(&str, Vec<&str>)> = lines
+        .iter()
+        .map(|l| l.split_once(':').map_or((*l, Vec::new()), |(c, parents)| (c, parents.split_whitespace().collect())))
+        .collect();
+    let names: Vec<&str> = split.iter().map(|(name, _)| *name).collect();
+    let id = |name: &str| ModelId::new(names.iter().position(|n| *n == name).expect("a listed parent"));
+    let edges = split.iter().flat_map(|(child, parents)| {
+        let weight = &weight;
+        parents.iter().enumerate().map(move |(i, p)| Edge::new(id(p), id(child)).with_weight(weight(i, parents.len())))
+    });
+    Phylogeny::from_edges(names.len(), edges.collect()).unwrap().with_names(names).unwrap()
+}
+
+fn scores(result: &[&str], truth: &[&str]) -> Evaluation {
+    evaluate(&phylogeny(result), &Truth::from(phylogeny(truth))).unwrap()
+}
+
+//     r           s     alone
+//   ┌─┴─┐         │
+//   a   b         t
+//   c
+const TRUTH: [&str; 7] = ["r", "a: r", "b: r", "c: a", "s", "t: s", "alone"];
+
+#[test]
+fn the_truth_itself_is_wholly_right() {
+    let e = scores(&TRUTH, &TRUTH);
+    assert_eq!(e.models, 7);
+    assert_eq!(e.accuracy, Ratio::new(4, 4));
+    assert_eq!(e.accuracy_with_roots, Ratio::new(7, 7));
+    assert_eq!(e.edges, Retrieval::new(4, 4, 4));
+    assert_eq!(e.pairs, Retrieval::new(4, 4, 4));
+    assert_eq!(e.direction, Ratio::new(4, 4));
+    assert_eq!(e.ancestors, Retrieval::new(5, 5, 5));
+    assert_eq!(e.roots, Retrieval::new(3, 3, 3));
+    assert_eq!(e.root_families, Ratio::new(3, 3));
+    assert_eq!(e.families.exact, Ratio::new(3, 3));
+    assert_eq!(e.families.adjusted_rand, Some(1.0));
+    assert_eq!(e.orphans, Ratio::new(0, 0));
+}
+
+#[test]
+fn a_star_for_a_chain_and_one_edge_turned_round() {
+    // c hangs under r instead of a; t is made the parent of s.
+    let e = scores(&["r", "a: r", "b: r", "c: r", "s: t", "t", "alone"], &TRUTH);
+    assert_eq!(e.accuracy, Ratio::new(2, 4));
+    assert_eq!(e.accuracy_with_roots, Ratio::new(4, 7));
+    assert_eq!(e.edges, Retrieval::new(2, 4, 4));
+    assert_eq!(e.pairs, Retrieval::new(3, 4, 4));
+    assert_eq!(e.direction, Ratio::new(2, 3));
+    // Found r>a r>b r>c t>s; true also a>c and s>t, without t>s.
+    assert_eq!(e.ancestors, Retrieval::new(3, 4, 5));
+    assert_eq!(e.roots, Retrieval::new(2, 3, 3));
+    assert_eq!(e.root_families, Ratio::new(2, 3));
+    assert_eq!(e.families.exact, Ratio::new(3, 3));
+}
+
+#[test]
+fn no_edges_at_all() {
+    let e = scores(&["r", "a", "b", "c", "s", "t", "alone"], &TRUTH);
+    assert_eq!(e.accuracy, Ratio::new(0, 4));
+    assert_eq!(e.accuracy_with_roots, Ratio::new(3, 7));
+    assert_eq!((e.edges.precision(), e.edges.recall(), e.edges.f1()), (None, Some(0.0), Some(0.0)));
+    assert_eq!(e.direction.share(), None);
+    assert_eq!(e.roots, Retrieval::new(3, 7, 3));
+    assert_eq!(e.root_families, Ratio::new(1, 3));
+    assert_eq!(e.families.exact, Ratio::new(1, 3));
+    assert_eq!(e.families.found, 7);
+    assert_eq!(e.families.adjusted_rand, Some(0.0));
+}
+
+#[test]
+fn an_isolated_model_that_is_given_a_parent_is_a_wrong_root() {
+    let e = scores(&["r", "a: r", "b: r", "c: a", "s", "t: s", "alone: s"], &TRUTH);
+    assert_eq!(e.accuracy, Ratio::new(4, 4));
+    assert_eq!(e.accuracy_with_roots, Ratio::new(6, 7));
+    assert_eq!(e.edges, Retrieval::new(4, 5, 4));
+    assert_eq!(e.roots, Retrieval::new(2, 2, 3));
+    assert_eq!(e.root_families, Ratio::new(2, 3));
+    // Pairs together: both 7 (6 + 1), found 9 (6 + 3), true 7, of 21.
+    assert_eq!(e.families.adjusted_rand, Some((7.0 - 3.0) / (8.0 - 3.0)));
+}
+
+#[test]
+fn a_tie_keeps_its_family_and_finds_no_child() {
+    let kin = [vec![ModelId::new(4), ModelId::new(5)]];
+    let edges = [(0, 1), (0, 2), (1, 3)].map(|(p, c)| Edge::new(ModelId::new(p), ModelId::new(c)));
+    let names = ["r", "a", "b", "c", "s", "t", "alone"];
+    let tied = Phylogeny::with_families(7, edges.to_vec(), &kin).unwrap().with_names(names).unwrap();
+    let e = evaluate(&tied, &Truth::from(phylogeny(&TRUTH))).unwrap();
+    assert_eq!(e.accuracy, Ratio::new(3, 4));
+    assert_eq!(e.families.exact, Ratio::new(3, 3));
+    assert_eq!(e.roots, Retrieval::new(3, 4, 3));
+    assert_eq!(e.root_families, Ratio::new(2, 3));
+}
+
+#[test]
+fn a_merge_is_right_when_all_its_parents_are() {
+    let truth = ["r", "a: r", "b: r", "m: a b", "n: a b", "d: m"];
+    let e = scores(&["r", "a: r", "b: r", "m: a b", "n: a", "d: m r"], &truth);
+    assert_eq!(e.accuracy, Ratio::new(3, 5));
+    assert_eq!(e.edges, Retrieval::new(6, 7, 7));
+    // m is right; d is a merge that is none; n is one that was missed.
+    assert_eq!(e.merges, Retrieval::new(1, 2, 2));
+    // True: r>a r>b; r a b > m; r a b > n; r a b m > d. Found lacks b>n.
+    assert_eq!(e.ancestors, Retrieval::new(11, 11, 12));
+}
+
+#[test]
+fn weights_are_compared_on_merge_edges_that_were_found() {
+    let truth = Truth::from(weighted(&["a", "b", "c", "m: a b", "n: b c", "d: c"], |i, n| match (i, n) {
+        (0, 2) => 0.25,
+        (1, 2) => 0.75,
+        _ => 1.0,
+    }));
+    // m has both parents at half; n only c, at full weight.
+    let result = phylogeny(&["a", "b", "c", "m: a b", "n: c", "d: c"]);
+    let e = evaluate(&result, &truth).unwrap();
+    assert_eq!(e.merge_weights.edges, 3);
+    assert_eq!(e.merge_weights.mean, Some(0.25));
+    assert_eq!(e.merge_weights.largest, Some(0.25));
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn weights_that_the_truth_does_not_give_are_not_scored() {
+    let models = r#"{"name": "a"}, {"name": "b"}, {"name": "m", "parents": [{"name": "a"}, {"name": "b"}]}"#;
+    let truth = Truth::read(format!(r#"{{"version": 1, "models": [{models}]}}"#).as_bytes()).unwrap();
+    let e = evaluate(&phylogeny(&["a", "b", "m: a b"]), &truth).unwrap();
+    assert_eq!(e.accuracy, Ratio::new(1, 1));
+    assert_eq!(e.merge_weights, WeightErrors::default());
+}
+
+#[test]
+fn orphans_are_right_without_an_invented_parent() {
+    // a and s are absent: c is an orphan of r, t of s.
+    let none = scores(&["r", "b: r", "c", "t", "alone"], &TRUTH);
+    assert_eq!(none.orphans, Ratio::new(2, 2));
+    assert_eq!(none.accuracy, Ratio::new(1, 1));
+    assert_eq!(none.accuracy_with_roots, Ratio::new(3, 3));
+    assert_eq!(none.roots, Retrieval::new(2, 2, 2));
+    assert_eq!(none.not_in_result, ["a", "s"]);
+
+    let invented = scores(&["r", "b: r", "c: r", "t: alone", "alone"], &TRUTH);
+    assert_eq!(invented.orphans, Ratio::new(1, 2), "the grandparent of c is no invention, the parent of t is");
+    assert_eq!(invented.edges, Retrieval::new(1, 3, 1));
+    assert_eq!(invented.ancestors, Retrieval::new(2, 3, 2));
+}
+
+#[test]
+fn siblings_of_an_absent_parent_are_one_family_without_root() {
+    let truth = ["r", "a: r", "b: r"];
+    let apart = scores(&["a", "b"], &truth);
+    assert_eq!(apart.families.exact, Ratio::new(0, 1));
+    assert_eq!(apart.root_families, Ratio::new(0, 0));
+    assert_eq!(apart.orphans, Ratio::new(2, 2));
+    assert_eq!(apart.accuracy.share(), None);
+}
+
+#[test]
+fn an_absent_merge_joins_no_families() {
+    let truth = ["r", "a: r", "s", "b: s", "m: a b"];
+    let e = scores(&["r", "a: r", "s", "b: s"], &truth);
+    assert_eq!(e.families.exact, Ratio::new(2, 2));
+    // But its child does.
+    let e = scores(&["r", "s", "d"], &["r", "s", "m: r s", "d: m"]);
+    assert_eq!(e.families.exact, Ratio::new(0, 1));
+}
+
+#[test]
+fn a_merge_that_truth_does_not_know_is_not_held_against_the_result() {
+    let e = scores(&["r", "a: r", "s", "b: s", "m: a b"], &["r", "a: r", "s", "b: s"]);
+    assert_eq!(e.not_in_truth, ["m"]);
+    assert_eq!(e.edges, Retrieval::new(2, 2, 2));
+    assert_eq!(e.families.exact, Ratio::new(2, 2));
+    assert_eq!(e.accuracy_with_roots, Ratio::new(4, 4));
+}
+
+#[test]
+fn lineages_may_lead_through_models_that_are_not_evaluated() {
+    let e = scores(&["r", "x: r", "c: x"], &["r", "a: r", "c: a"]);
+    assert_eq!(e.ancestors, Retrieval::new(1, 1, 1));
+    assert_eq!(e.orphans, Ratio::new(1, 1));
+}
+
+#[test]
+fn an_empty_truth_scores_nothing() {
+    let e = scores(&["a", "b: a"], &[]);
+    assert_eq!(e, Evaluation { not_in_truth: vec!["a".into(), "b".into()], ..Evaluation::default() });
+    assert_eq!(scores(&[], &[]), Evaluation::default());
+}
+
+#[test]
+fn names_that_never_meet_are_an_error() {
+    let error = evaluate(&phylogeny(&["x/a"]), &Truth::from(phylogeny(&["a"]))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot evaluate: result and truth have no model in common, the first of the result is `x/a`, of the truth `a`"
+    );
+}
+
+#[test]
+fn the_table_shows_a_dash_where_there_is_no_share() {
+    let text = scores(&["a", "b: a"], &["a", "b"]).to_string();
+    assert!(text.contains("accuracy, children                      0      0          -\n"), "{text}");
+    assert!(
+        text.contains("edges                                   0      1      0      0.000       -   0.000\n"),
+        "{text}"
+    );
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn an_evaluation_survives_json() {
+    let e = scores(&["r", "a: r", "b: r", "c: r", "s: t", "t", "x"], &TRUTH);
+    let text = serde_json::to_string(&e).unwrap();
+    assert!(text.contains(r#""accuracy":{"right":2,"of":4,"share":0.5}"#), "{text}");
+    assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), e);
+}
+
+proptest! {
+    #[test]
+    fn against_itself_everything_is_right(phylogeny in any_phylogeny()) {
+        let e = evaluate(&phylogeny, &Truth::from(phylogeny.clone())).unwrap();
+        for ratio in [e.accuracy, e.accuracy_with_roots, e.direction, e.root_families, e.families.exact] {
+            prop_assert_eq!(ratio.right, ratio.of);
+        }
+        for r in [e.edges, e.pairs, e.ancestors, e.roots, e.merges] {
+            prop_assert_eq!((r.right, r.right), (r.found, r.expected));
+        }
+        prop_assert_eq!(e.accuracy_with_roots.of, phylogeny.len());
+        prop_assert_eq!(e.families.exact.of, phylogeny.families().len());
+        prop_assert!(e.merge_weights.largest.is_none_or(|w| w == 0.0));
+    }
+
+    #[test]
+    fn no_two_phylogenies_give_a_share_beyond_its_range(a in any_phylogeny(), b in any_phylogeny()) {
+        let renamed = |p: Phylogeny| { let n = p.len(); p.with_names((0..n).map(|i| i.to_string())).unwrap() };
+        let e = evaluate(&renamed(a), &Truth::from(renamed(b))).unwrap();
+        for ratio in [e.accuracy, e.accuracy_with_roots, e.direction, e.root_families, e.families.exact, e.orphans] {
+            prop_assert!(ratio.right <= ratio.of);
+        }
+        for r in [e.edges, e.pairs, e.ancestors, e.roots, e.merges] {
+            prop_assert!(r.right <= r.found.min(r.expected));
+        }
+        prop_assert!(e.families.adjusted_rand.is_none_or(|r| (-0.5..=1.0).contains(&r)));
+    }
+}

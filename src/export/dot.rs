@@ -1,0 +1,135 @@
+use crate::error::Error;
+use crate::model_set::ModelId;
+use crate::phylogeny::{Edge, Phylogeny};
+use std::io::Write;
+
+/// Writes a phylogeny as a Graphviz digraph.
+///
+/// Families of two or more are clusters, models are boxes, edges run from parent to child and are labelled with distance
+/// (four digits) and confidence. The edges of a merge are dashed and begin with the parent's weight. A family without a known
+/// parent (a tie) is a cluster without edges. Not through `petgraph::dot`, which has no clusters.
+///
+/// `W` is taken by value; pass `&mut writer` to keep it.
+///
+/// # Errors
+///
+/// [`Error::Write`] when the writer fails.
+///
+/// ```
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny, write_dot};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let edge = Edge::new(ModelId::new(0), ModelId::new(1)).with_distance(3.21).with_confidence(0.98);
+/// let phylogeny = Phylogeny::from_edges(2, vec![edge])?.with_names(["base", "tuned"])?;
+///
+/// let mut text = Vec::new();
+/// write_dot(&phylogeny, &mut text)?;
+/// assert!(String::from_utf8(text)?.contains("m0 -> m1 [label=\"3.210\\n0.98\"];"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn write_dot<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(), Error> {
+    writeln!(writer, "digraph phylogeny {{")?;
+    writeln!(writer, "  node [shape=box];")?;
+    for (number, family) in phylogeny.families().iter().enumerate() {
+        if let [isolated] = family.members[..] {
+            node(phylogeny, isolated, "  ", &mut writer)?;
+            continue;
+        }
+        writeln!(writer, "  subgraph cluster_{number} {{")?;
+        writeln!(writer, "    label=\"family {number}\";")?;
+        for &member in &family.members {
+            node(phylogeny, member, "    ", &mut writer)?;
+        }
+        writeln!(writer, "  }}")?;
+    }
+    for model in phylogeny.models() {
+        let parents = phylogeny.parents(model);
+        for edge in parents {
+            let (p, c) = (edge.parent.index(), edge.child.index());
+            let style = if parents.len() > 1 { ", style=dashed" } else { "" };
+            writeln!(writer, "  m{p} -> m{c} [label=\"{}\"{style}];", edge_label(edge, parents.len()))?;
+        }
+    }
+    writeln!(writer, "}}")?;
+    writer.flush()?;
+    Ok(())
+}
+
+fn node<W: Write>(phylogeny: &Phylogeny, model: ModelId, indent: &str, writer: &mut W) -> Result<(), Error> {
+    writeln!(writer, "{indent}m{} [label=\"{}\"];", model.index(), escape(phylogeny.name(model)))?;
+    Ok(())
+}
+
+fn edge_label(edge: &Edge, parents: usize) -> String {
+    let mut lines = Vec::new();
+    if parents > 1 {
+        lines.push(format!("weight {:.2}", edge.weight));
+    }
+    if let Some(distance) = edge.distance {
+        lines.push(super::significant(distance));
+    }
+    lines.push(format!("{:.2}", edge.confidence));
+    lines.join("\\n")
+}
+
+/// A label's text between double quotes: Graphviz reads backslash escapes and HTML entities there.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' => escaped.push_str("\\\""),
+            '\\' => escaped.push_str("\\\\"),
+            '&' => escaped.push_str("&amp;"),
+            '\n' => escaped.push_str("\\n"),
+            c if c.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn unescape(text: &str) -> String {
+        let mut chars = text.chars();
+        let mut plain = String::new();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' => plain.push(match chars.next() {
+                    Some('n') => '\n',
+                    Some(c) => c,
+                    None => panic!("lone backslash at the end of {text}"),
+                }),
+                '"' => panic!("bare quote in {text}"),
+                c => plain.push(c),
+            }
+        }
+        plain.replace("&amp;", "&")
+    }
+
+    #[test]
+    fn quotes_backslashes_entities_and_line_breaks_are_escaped() {
+        assert_eq!(escape("a\"b\\c&lt;\nd\r"), "a\\\"b\\\\c&amp;lt;\\nd\u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn escapes_can_be_undone(name in "[^\u{0}-\u{9}\u{b}-\u{1f}\u{7f}-\u{9f}]{0,20}") {
+            prop_assert_eq!(unescape(&escape(&name)), name);
+        }
+
+        #[test]
+        fn every_label_stays_on_its_line(names in prop::collection::hash_set(any::<String>(), 1..6)) {
+            let count = names.len();
+            let phylogeny = Phylogeny::from_edges(count, Vec::new()).unwrap().with_names(names).unwrap();
+            let mut text = Vec::new();
+            write_dot(&phylogeny, &mut text).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            prop_assert_eq!(text.matches('\n').count(), count + 3);
+            prop_assert!(text.lines().all(|l| !l.contains("label") || l.ends_with("\"];")));
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Phylogeny → files that other programs read.
+
+#[cfg(feature = "serde")]
+mod document;
+mod dot;
+mod heaviest;
+#[cfg(feature = "serde")]
+mod json;
+mod newick;
+mod number;
+
+#[cfg(feature = "serde")]
+pub(crate) use document::Parents;
+pub use dot::write_dot;
+pub(crate) use heaviest::HeaviestParent;
+#[cfg(feature = "serde")]
+pub(crate) use json::parse;
+#[cfg(feature = "serde")]
+pub use json::{read_json, write_json};
+pub use newick::write_newick;
+pub(crate) use number::significant;

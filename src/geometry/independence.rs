@@ -1,0 +1,103 @@
+use super::Geometry;
+use super::group::{GroupGeometry, ParameterGeometry};
+use crate::model_set::{Kind, ModelId};
+
+/// Parameters of fewer values say little: their cosine has a standard deviation of more than an eighth.
+const LEAST_SIZE: usize = 64;
+
+/// Could these two models have been trained apart? z-scores of shape (n_models, n_models).
+///
+/// Weights that grew from different random initializations are uncorrelated: for parameter t of `D_t` values, each model's
+/// values centred to mean 0, the cosine of two such models is 0 with standard deviation `1 / √D_t`, so that
+/// `z_t(i, j) = cos_t(i, j) · √D_t` is standard normal. Models that share an ancestor have `z_t ≫ 1`. The pooled `z(i, j)` is
+/// the **median** of `z_t` over matrix-shaped parameters: single parameters (token embeddings of models trained on similar
+/// text) do correlate without kinship.
+///
+/// # Assumes
+///
+/// Independent random initializations. Models trained apart from one stored initialization, or from one random seed, are
+/// indistinguishable from kin here. Networks of fewer than some hundred values per matrix carry too little to tell.
+///
+/// # Differs from
+///
+/// the ϕ statistics of Zhu et al., *Independence tests for language models* (arXiv:2502.12292), in needing no hidden
+/// activations and no permutations: it is asymptotic, and one matrix product gives all pairs.
+#[derive(Clone, Debug)]
+pub struct Independence {
+    n: usize,
+    z: Vec<Option<f64>>,
+    pairs: usize,
+}
+
+impl Independence {
+    pub(super) fn of(geometry: &Geometry) -> Self {
+        let n = geometry.len();
+        let mut z = vec![None; n * n];
+        let mut pairs = 0;
+        for group in &geometry.groups {
+            let used = parameters(group);
+            for (i, a) in group.members.iter().enumerate() {
+                for (j, b) in group.members[..i].iter().enumerate() {
+                    pairs += 1;
+                    let pooled = if geometry.identical(*a, *b) { Some(f64::INFINITY) } else { pooled(&used, i, j) };
+                    z[a.index() * n + b.index()] = pooled;
+                    z[b.index() * n + a.index()] = pooled;
+                }
+            }
+        }
+        Self { n, z, pairs }
+    }
+
+    /// `z(a, b)`; infinite for identical models, `None` when the two cannot be compared or have no parameter that varies.
+    ///
+    /// # Panics
+    ///
+    /// When a model is out of range.
+    pub fn z(&self, a: ModelId, b: ModelId) -> Option<f64> {
+        assert!(a.index() < self.n && b.index() < self.n, "model out of range");
+        self.z[a.index() * self.n + b.index()]
+    }
+
+    /// Probability that two unrelated models reach this z or more: `½ erfc(z / √2)`.
+    pub fn p_value(z: f64) -> f64 {
+        0.5 * libm::erfc(z / std::f64::consts::SQRT_2)
+    }
+
+    /// Whether the two are related, such that over all pairs of a set without kin the probability of a single false alarm is
+    /// at most `false_alarm` (Bonferroni). The median over parameters is taken to vary as one parameter does, which makes the
+    /// test conservative.
+    pub fn related(&self, a: ModelId, b: ModelId, false_alarm: f64) -> bool {
+        self.z(a, b).is_some_and(|z| Self::p_value(z) * self.pairs as f64 <= false_alarm)
+    }
+}
+
+/// Matrices of enough values; failing those, whatever there is.
+fn parameters(group: &GroupGeometry) -> Vec<&ParameterGeometry> {
+    let choose = |keep: &dyn Fn(&ParameterGeometry) -> bool| -> Vec<&ParameterGeometry> {
+        let everywhere = |p: &&ParameterGeometry| p.holders.len() == group.members.len();
+        group.parameters.iter().filter(everywhere).filter(|p| keep(p)).collect()
+    };
+    let large = choose(&|p| p.kind == Kind::Matrix && p.size() >= LEAST_SIZE);
+    if !large.is_empty() {
+        return large;
+    }
+    let matrices = choose(&|p| p.kind == Kind::Matrix);
+    if matrices.is_empty() { choose(&|_| true) } else { matrices }
+}
+
+fn pooled(parameters: &[&ParameterGeometry], i: usize, j: usize) -> Option<f64> {
+    let mut z: Vec<f64> = Vec::with_capacity(parameters.len());
+    for p in parameters {
+        let norms = p.centred_norm(i) * p.centred_norm(j);
+        if norms > 0.0 {
+            let cosine = (p.centred_inner(i, j) / norms.sqrt()).clamp(-1.0, 1.0);
+            z.push(cosine * (p.size() as f64).sqrt());
+        }
+    }
+    if z.is_empty() {
+        return None;
+    }
+    z.sort_by(f64::total_cmp);
+    let middle = z.len() / 2;
+    Some(if z.len() % 2 == 1 { z[middle] } else { (z[middle - 1] + z[middle]) / 2.0 })
+}

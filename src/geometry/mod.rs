@@ -1,0 +1,203 @@
+//! Everything of size n_models²; the only code that sees parameter values.
+
+mod comparison;
+mod eigen;
+mod embedding;
+mod gram;
+mod group;
+mod independence;
+mod moments;
+mod packed;
+mod pilot;
+mod plan;
+mod settings;
+
+pub use comparison::{Comparison, ParameterView};
+pub use embedding::Coordinates;
+pub use independence::Independence;
+pub use moments::Moments;
+pub use settings::{GeometrySettings, Initialization, Progress, Scope};
+
+use crate::error::Error;
+use crate::model_set::{LayoutGroup, ModelId, ModelSet};
+use crate::source::{ParameterSource, RandomSource};
+use group::{GroupGeometry, ParameterGeometry, Tensor};
+use std::collections::BTreeMap;
+
+/// Distances, norms and moments of a model set, all that detectors and selectors see of it.
+///
+/// With `g_t(i, j) = ⟨θ_i, θ_j⟩` the inner product over parameter t, squared distances are
+/// `d_t²(i, j) = g_t(i, i) + g_t(j, j) − 2 g_t(i, j)` and `d²(i, j) = Σ_t d_t²(i, j)`, summed over the parameters that both
+/// models hold and the [`Scope`] covers.
+///
+/// Computed in one streamed pass in f64, bounded in memory by [`GeometrySettings::with_memory`]. Distances between models near
+/// to one another come from their differences, not from the difference of large inner products: their error is some 1e-16 of
+/// the largest squared distance within the family, not of the squared norm. Tensors that are the same in two models are at a
+/// distance of exactly 0.
+///
+/// Results depend on the weights alone: not on names, order or thread count. They do depend in their last bits on the vector
+/// instructions of the processor.
+///
+/// # Complexity
+///
+/// Time n_models² · n_parameters multiplications and one read of every byte; memory as set.
+#[derive(Clone, Debug)]
+pub struct Geometry {
+    groups: Vec<GroupGeometry>,
+    /// Per model, its group and its place there.
+    place_of: Vec<(usize, usize)>,
+    order: Vec<ModelId>,
+}
+
+impl Geometry {
+    /// Reads all parameters of a model set once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OneModel`], [`Error::MemoryTooSmall`], [`Error::InvalidSetting`], [`Error::Interrupted`], and
+    /// [`Error::Source`] for a model that cannot be read or holds NaN or infinity.
+    pub fn compute(models: &ModelSet, settings: &GeometrySettings) -> Result<Self, Error> {
+        settings.check()?;
+        if models.len() == 1 {
+            return Err(Error::OneModel { model: models.names().next().unwrap_or_default().to_owned() });
+        }
+        let values =
+            |g: &LayoutGroup| -> u64 { g.parameters().iter().map(|p| (p.size() * p.holders.len()) as u64).sum() };
+        let total = models.groups().iter().map(values).sum();
+        let counter = gram::Counter::new(settings.observer.as_deref(), total);
+        let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
+
+        let mut groups = Vec::with_capacity(models.groups().len());
+        for group in models.groups() {
+            let share = plan::wanted(group) as f64 / wanted.max(1) as f64;
+            let plan = plan::plan(group, share, settings)?;
+            let pilot = pilot::pilot(models, group)?;
+            let random;
+            let initialization: Option<&dyn ParameterSource> = match &settings.initialization {
+                Initialization::Zero => None,
+                Initialization::Model(source) => Some(source.as_ref()),
+                Initialization::Random { entries, seed } => {
+                    random = RandomSource::new(shapes(group), *entries, *seed);
+                    Some(&random)
+                }
+            };
+            let streamed = gram::stream(models, group, &pilot.order, &pilot.class, &plan, initialization, &counter)?;
+            groups.push(streamed.with_scope(settings.scope));
+        }
+        Ok(Self::from_groups(models.len(), groups))
+    }
+
+    fn from_groups(models: usize, groups: Vec<GroupGeometry>) -> Self {
+        let mut place_of = vec![(0, 0); models];
+        for (g, group) in groups.iter().enumerate() {
+            for (place, member) in group.members.iter().enumerate() {
+                place_of[member.index()] = (g, place);
+            }
+        }
+        let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
+        Self { groups, place_of, order }
+    }
+
+    /// Number of models.
+    pub fn len(&self) -> usize {
+        self.place_of.len()
+    }
+
+    /// Whether there is no model; never true of a geometry that was computed.
+    pub fn is_empty(&self) -> bool {
+        self.place_of.is_empty()
+    }
+
+    /// All models in an order that depends on their weights alone, within each group of comparable models.
+    ///
+    /// Whatever goes through models in turn and draws random numbers should do so in this order, to give the same result when
+    /// models are shuffled. The place of models with the same weights is arbitrary.
+    pub fn models(&self) -> &[ModelId] {
+        &self.order
+    }
+
+    /// Groups of comparable models, each in the order of [`models`](Self::models).
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &[ModelId]> {
+        self.groups.iter().map(|g| g.members.as_slice())
+    }
+
+    fn together(&self, a: ModelId, b: ModelId) -> Option<(&GroupGeometry, usize, usize)> {
+        let (&(g, i), &(h, j)) = (self.place_of.get(a.index())?, self.place_of.get(b.index())?);
+        (g == h).then(|| (&self.groups[g], i, j))
+    }
+
+    /// Whether two models share enough parameters to be compared.
+    pub fn comparable(&self, a: ModelId, b: ModelId) -> bool {
+        self.together(a, b).is_some()
+    }
+
+    /// Squared Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
+    pub fn squared_distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
+        let (group, i, j) = self.together(a, b)?;
+        Some(if i == j { 0.0 } else { group.total.value(i, j) })
+    }
+
+    /// Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
+    pub fn distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
+        self.squared_distance(a, b).map(f64::sqrt)
+    }
+
+    /// Euclidean norm over the parameters that every model of its group holds.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this geometry's.
+    pub fn norm(&self, model: ModelId) -> f64 {
+        let (g, i) = self.place_of[model.index()];
+        self.groups[g].total.value(i, i).sqrt()
+    }
+
+    /// Whether the two hold the same parameters with the same values, bit for bit after widening to f32.
+    pub fn identical(&self, a: ModelId, b: ModelId) -> bool {
+        let Some((group, i, j)) = self.together(a, b) else { return false };
+        let alone = |place: usize| group.unshared[place] > 0;
+        let same = |p: &ParameterGeometry| match (p.holders.binary_search(&i), p.holders.binary_search(&j)) {
+            (Ok(i), Ok(j)) => p.tensors.iter().all(|t| t.fingerprints[i] == t.fingerprints[j]),
+            (Err(_), Err(_)) => true,
+            _ => false,
+        };
+        i == j || (!alone(i) && !alone(j) && group.total.value(i, j) == 0.0 && group.parameters.iter().all(same))
+    }
+
+    /// Some models of one group, with every parameter that all of them hold.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotComparable`] when they are not of one group.
+    pub fn compare(&self, members: &[ModelId]) -> Result<Comparison<'_>, Error> {
+        let mut places = Vec::with_capacity(members.len());
+        let mut group = None;
+        for &member in members {
+            let &(g, place) = self
+                .place_of
+                .get(member.index())
+                .ok_or(Error::NotComparable { first: members[0].index(), second: member.index() })?;
+            if *group.get_or_insert(g) != g {
+                return Err(Error::NotComparable { first: members[0].index(), second: member.index() });
+            }
+            places.push(place);
+        }
+        let group = group.map(|g| &self.groups[g]);
+        Ok(Comparison::new(group, &places))
+    }
+
+    /// Could these two have been trained apart? z-scores of all comparable pairs.
+    pub fn independence(&self) -> Independence {
+        Independence::of(self)
+    }
+}
+
+/// The parameters of a group as one network, flat: every row that any of its models shares.
+fn shapes(group: &LayoutGroup) -> impl IntoIterator<Item = (String, Vec<usize>)> {
+    let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for p in group.parameters() {
+        let shape = shapes.entry(p.name.clone()).or_insert_with(|| vec![0]);
+        shape[0] = shape[0].max(p.rows.end * p.row_size);
+    }
+    shapes
+}

@@ -1,0 +1,29 @@
+/// A symmetric matrix of shape (n, n), its lower triangle stored row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Packed {
+    values: Vec<f64>,
+}
+
+impl Packed {
+    pub(crate) fn zeros(n: usize) -> Self {
+        Self { values: vec![0.0; Self::length(n)] }
+    }
+
+    /// Stored values of a matrix of shape (n, n).
+    pub(crate) fn length(n: usize) -> usize {
+        n * (n + 1) / 2
+    }
+
+    fn at(i: usize, j: usize) -> usize {
+        let (i, j) = if i >= j { (i, j) } else { (j, i) };
+        i * (i + 1) / 2 + j
+    }
+
+    pub(crate) fn value(&self, i: usize, j: usize) -> f64 {
+        self.values[Self::at(i, j)]
+    }
+
+    pub(crate) fn add(&mut self, i: usize, j: usize, value: f64) {
+        self.values[Self::at(i, j)] += value;
+    }
+}

@@ -1,0 +1,79 @@
+//! A first look at a few values of every model, which decides in which order and against which reference all are read.
+
+use crate::error::Error;
+use crate::model_set::{LayoutGroup, ModelSet};
+
+/// Values looked at per model; fewer in large sets, where models are compared pair by pair.
+const VALUES: usize = 4096;
+const VALUES_IN_LARGE_SETS: usize = 1024;
+const LARGE_SET: usize = 1000;
+
+/// A model nearer to another than this share of its squared norm is read as a difference from it.
+const NEAR: f64 = 0.5;
+
+/// Positions of a group's models, reordered by what they contain.
+#[derive(Debug)]
+pub(super) struct Pilot {
+    /// Positions in the group's models, sorted by the values seen: an order that no name or position has a part in.
+    pub(super) order: Vec<usize>,
+    /// For each place in `order`, the place of the first model that it is near to; its own when there is none.
+    pub(super) class: Vec<usize>,
+}
+
+pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Error> {
+    let n = group.models().len();
+    let seen: Vec<Vec<f32>> = (0..n).map(|at| look(models, group, at)).collect::<Result<_, _>>()?;
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&a, &b| {
+        seen[a].iter().zip(&seen[b]).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).unwrap_or(a.cmp(&b))
+    });
+
+    let mut class: Vec<usize> = Vec::with_capacity(n);
+    let mut leaders: Vec<(usize, f64)> = Vec::new();
+    for (place, &at) in order.iter().enumerate() {
+        let near = leaders
+            .iter()
+            .map(|&(leader, norm)| (squared_distance(&seen[at], &seen[order[leader]]), leader, norm))
+            .filter(|&(d, _, norm)| d < NEAR * norm)
+            .min_by(|a, b| a.0.total_cmp(&b.0));
+        match near {
+            Some((_, leader, _)) => class.push(leader),
+            None => {
+                class.push(place);
+                leaders.push((place, seen[at].iter().map(|&x| f64::from(x) * f64::from(x)).sum()));
+            }
+        }
+    }
+    Ok(Pilot { order, class })
+}
+
+/// A few values from the middle of every parameter that all models of the group hold.
+fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, Error> {
+    let n = group.models().len();
+    let common: Vec<usize> =
+        (0..group.parameters().len()).filter(|&p| group.parameters()[p].holders.len() == n).collect();
+    let values = if n > LARGE_SET { VALUES_IN_LARGE_SETS } else { VALUES };
+    let each = (values / common.len().max(1)).max(4);
+    let id = group.models()[at];
+    let mut seen = Vec::with_capacity(values);
+    for p in common {
+        let parameter = &group.parameters()[p];
+        let length = parameter.size().min(each);
+        let offset = parameter.offset() + (parameter.size() - length) / 2;
+        let begin = seen.len();
+        seen.resize(begin + length, 0.0);
+        super::gram::read_finite(models, id, group.own_name(at, p).unwrap_or_default(), offset, &mut seen[begin..])?;
+    }
+    Ok(seen)
+}
+
+fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    let mut lanes = [0.0f64; 8];
+    for (x, y) in a.chunks(8).zip(b.chunks(8)) {
+        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+            let d = f64::from(x) - f64::from(y);
+            *lane += d * d;
+        }
+    }
+    lanes.iter().sum()
+}

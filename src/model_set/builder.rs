@@ -1,0 +1,170 @@
+use super::layout::{Layout, Tensor};
+use super::selection::Selection;
+use super::{Model, ModelSet, Role, Skipped, group};
+use crate::error::{Error, SourceError};
+use crate::source::{ParameterInfo, ParameterSource};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What to do with a model that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnUnreadable {
+    /// Stop with the error.
+    #[default]
+    Stop,
+    /// Go on without it and list it in the result.
+    Skip,
+}
+
+/// Gathers models and settings for a [`ModelSet`].
+///
+/// ```
+/// use neural_phylogeny::{InMemory, ModelSet};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = |w: f32| InMemory::new().parameter("w", &[2], vec![w, 1.0]);
+/// let models = ModelSet::builder().model("a", model(0.0)?).model("b", model(1.0)?).build()?;
+/// assert_eq!(models.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ModelSetBuilder {
+    models: Vec<(String, Box<dyn ParameterSource>)>,
+    unreadable: Vec<(String, SourceError)>,
+    searched: Vec<PathBuf>,
+    selection: Selection,
+    on_unreadable: OnUnreadable,
+    minimum_shared: f64,
+}
+
+impl Default for ModelSetBuilder {
+    fn default() -> Self {
+        Self {
+            models: Vec::new(),
+            unreadable: Vec::new(),
+            searched: Vec::new(),
+            selection: Selection::default(),
+            on_unreadable: OnUnreadable::Stop,
+            minimum_shared: 0.5,
+        }
+    }
+}
+
+impl ModelSetBuilder {
+    /// Adds a model. Names must be unique; the order gives the [`ModelId`](super::ModelId)s and nothing else.
+    pub fn model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
+        self.models.push((name.into(), Box::new(source)));
+        self
+    }
+
+    /// Compares only parameters whose name matches this or another include pattern (`*`, `?`, `[…]`; `*` crosses dots).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] when it is not a pattern.
+    pub fn include(mut self, pattern: &str) -> Result<Self, Error> {
+        self.selection.include(pattern)?;
+        Ok(self)
+    }
+
+    /// Leaves out parameters whose name matches.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] when it is not a pattern.
+    pub fn exclude(mut self, pattern: &str) -> Result<Self, Error> {
+        self.selection.exclude(pattern)?;
+        Ok(self)
+    }
+
+    /// What to do with a model that cannot be read. Default: stop.
+    pub fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
+        self.on_unreadable = unreadable;
+        self
+    }
+
+    /// The share of its elements, in (0, 1], that a model must have in common with all others of its group to be compared
+    /// with them. Default 0.5. Near 0 a tensor or two make models comparable; at 1 only equal layouts are.
+    pub fn minimum_shared(mut self, share: f64) -> Self {
+        self.minimum_shared = share;
+        self
+    }
+
+    /// Lists every model's parameters, reading no values, and finds out what is comparable with what.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoModels`], [`Error::DuplicateName`], [`Error::NoParameters`], [`Error::InvalidSetting`], and
+    /// [`Error::Source`] for a model that cannot be read, unless such models are skipped.
+    pub fn build(self) -> Result<ModelSet, Error> {
+        if !(self.minimum_shared > 0.0 && self.minimum_shared <= 1.0) {
+            let found = self.minimum_shared.to_string();
+            return Err(Error::InvalidSetting { setting: "minimum_shared", found, expected: "a share in (0, 1]" });
+        }
+        let mut skipped = Vec::new();
+        let mut skip = |name: String, source: SourceError| match self.on_unreadable {
+            OnUnreadable::Skip => {
+                skipped.push(Skipped::new(name, &source));
+                Ok(())
+            }
+            OnUnreadable::Stop => Err(Error::Source { model: name, source }),
+        };
+        for (name, source) in self.unreadable {
+            skip(name, source)?;
+        }
+
+        let mut lists: HashMap<Vec<ParameterInfo>, Arc<[ParameterInfo]>> = HashMap::new();
+        let mut models: Vec<Model> = Vec::with_capacity(self.models.len());
+        for (name, source) in self.models {
+            match listed(source.as_ref()) {
+                Ok(list) => {
+                    let parameters = lists.entry(list).or_insert_with_key(|l| l.clone().into()).clone();
+                    models.push(Model { name, source, parameters });
+                }
+                Err(error) => skip(name, error)?,
+            }
+        }
+        check_names(&models)?;
+        if models.is_empty() {
+            return Err(Error::NoModels { searched: self.searched });
+        }
+
+        let mut layouts: Vec<Layout> = Vec::new();
+        let mut numbers: HashMap<Layout, usize> = HashMap::new();
+        let mut layout_of = Vec::with_capacity(models.len());
+        for model in &models {
+            let compared = model.parameters.iter().filter(|p| self.selection.role(p) == Role::Parameter);
+            let layout: Layout = compared.map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
+            if layout.is_empty() {
+                return Err(Error::NoParameters { model: model.name.clone(), found: model.parameters.len() });
+            }
+            let next = layouts.len();
+            layout_of.push(*numbers.entry(layout).or_insert_with_key(|l| {
+                layouts.push(l.clone());
+                next
+            }));
+        }
+        let groups = group::groups(&layouts, &layout_of, self.minimum_shared);
+        Ok(ModelSet { models, groups, skipped, selection: self.selection })
+    }
+}
+
+/// A model's parameters, sorted, each once.
+fn listed(source: &dyn ParameterSource) -> Result<Vec<ParameterInfo>, SourceError> {
+    let mut list = source.parameters()?;
+    list.sort();
+    match list.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        Some(pair) => Err(SourceError::DuplicateParameter { parameter: pair[0].name.clone() }),
+        None => Ok(list),
+    }
+}
+
+fn check_names(models: &[Model]) -> Result<(), Error> {
+    let mut names: Vec<&str> = models.iter().map(|m| m.name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::DuplicateName { name: pair[0].to_owned() }),
+        None => Ok(()),
+    }
+}

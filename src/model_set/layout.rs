@@ -1,0 +1,230 @@
+//! Which parameters correspond across models of different layouts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A compared tensor of one layout.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Tensor {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+}
+
+/// The compared tensors of one or more models, sorted by name.
+pub(super) type Layout = Vec<Tensor>;
+
+/// Deepest wrapper looked for: `base_model.model.model.` has three parts.
+const PREFIX_DEPTH: usize = 3;
+
+/// A prefix must cover this share of a layout's elements to count as a wrapper around the network.
+const PREFIX_SHARE: f64 = 0.5;
+
+/// Above this share of common elements names agree as they are, and no prefix is looked for.
+const NAMES_AGREE: f64 = 0.9;
+
+/// Corresponding tensors: name without wrapper, and every dimension but the first (`None` for a scalar).
+type Key = (String, Option<Vec<usize>>);
+
+/// Where one layout keeps a tensor.
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    pub(super) layout: usize,
+    pub(super) own_name: Arc<str>,
+    pub(super) rows: usize,
+}
+
+/// Layouts that share enough to be compared, and which of their tensors correspond.
+#[derive(Clone, Debug)]
+pub(super) struct Alignment {
+    pub(super) layouts: Vec<usize>,
+    pub(super) tensors: BTreeMap<Key, Vec<Holder>>,
+    largest: f64,
+}
+
+fn elements(shape: &[usize]) -> f64 {
+    shape.iter().map(|&d| d as f64).product()
+}
+
+fn key(name: &str, shape: &[usize]) -> Key {
+    (name.to_owned(), shape.split_first().map(|(_, tail)| tail.to_vec()))
+}
+
+fn rows(shape: &[usize]) -> usize {
+    shape.first().copied().unwrap_or(1)
+}
+
+fn row_size(key: &Key) -> f64 {
+    key.1.as_deref().map_or(1.0, elements)
+}
+
+/// Names that lead at least half of the elements: candidates for a wrapper that the other side may not have.
+fn prefixes<'a>(tensors: impl Iterator<Item = (&'a str, f64)> + Clone) -> Vec<String> {
+    let total: f64 = tensors.clone().map(|(_, n)| n).sum();
+    let mut covered: BTreeMap<&str, f64> = BTreeMap::new();
+    for (name, n) in tensors {
+        for (at, _) in name.match_indices('.').take(PREFIX_DEPTH) {
+            *covered.entry(&name[..=at]).or_default() += n;
+        }
+    }
+    covered.into_iter().filter(|&(_, n)| n >= PREFIX_SHARE * total).map(|(p, _)| p.to_owned()).collect()
+}
+
+fn strip<'a>(name: &'a str, prefix: &str) -> &'a str {
+    name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).unwrap_or(name)
+}
+
+impl Alignment {
+    fn of(index: usize, layout: &Layout) -> Self {
+        let mut tensors = BTreeMap::new();
+        for t in layout {
+            let holder = Holder { layout: index, own_name: t.name.as_str().into(), rows: rows(&t.shape) };
+            tensors.insert(key(&t.name, &t.shape), vec![holder]);
+        }
+        Self { layouts: vec![index], tensors, largest: layout.iter().map(|t| elements(&t.shape)).sum() }
+    }
+
+    /// Elements that every layout here and `layout` hold, when `own` is taken off the names here and `other` off its names.
+    fn shared(&self, layout: &Layout, own: &str, other: &str) -> f64 {
+        let theirs: BTreeMap<Key, usize> =
+            layout.iter().map(|t| (key(strip(&t.name, other), &t.shape), rows(&t.shape))).collect();
+        if theirs.len() < layout.len() {
+            return 0.0;
+        }
+        let mut seen = BTreeSet::new();
+        let mut shared = 0.0;
+        for (k, holders) in &self.tensors {
+            let stripped = (strip(&k.0, own).to_owned(), k.1.clone());
+            if let Some(&r) = theirs.get(&stripped).filter(|_| holders.len() == self.layouts.len()) {
+                let common = holders.iter().map(|h| h.rows).min().unwrap_or(0).min(r);
+                shared += common as f64 * row_size(k);
+            }
+            if !own.is_empty() && !seen.insert(stripped) {
+                return 0.0;
+            }
+        }
+        shared
+    }
+
+    /// The best way to compare with `layout`: shared elements, prefix to take off here, prefix to take off there.
+    fn best(&self, layout: &Layout, total: f64) -> (f64, String, String) {
+        let plain = self.shared(layout, "", "");
+        let mut best = (plain, String::new(), String::new());
+        if plain >= NAMES_AGREE * total.min(self.largest) {
+            return best;
+        }
+        let here = self.tensors.iter().map(|(k, h)| (k.0.as_str(), h[0].rows as f64 * row_size(k)));
+        let there = layout.iter().map(|t| (t.name.as_str(), elements(&t.shape)));
+        let ours = prefixes(here).into_iter().map(|p| (p, String::new()));
+        let theirs = prefixes(there).into_iter().map(|p| (String::new(), p));
+        for (own, other) in ours.chain(theirs) {
+            let shared = self.shared(layout, &own, &other);
+            if shared > best.0 {
+                best = (shared, own, other);
+            }
+        }
+        best
+    }
+
+    fn join(&mut self, index: usize, layout: &Layout, own: &str, other: &str) {
+        if !own.is_empty() {
+            let tensors = std::mem::take(&mut self.tensors);
+            self.tensors =
+                tensors.into_iter().map(|((name, tail), h)| ((strip(&name, own).to_owned(), tail), h)).collect();
+        }
+        for t in layout {
+            let holder = Holder { layout: index, own_name: t.name.as_str().into(), rows: rows(&t.shape) };
+            self.tensors.entry(key(strip(&t.name, other), &t.shape)).or_default().push(holder);
+        }
+        self.layouts.push(index);
+        self.largest = self.largest.max(layout.iter().map(|t| elements(&t.shape)).sum());
+    }
+}
+
+/// Divides layouts into alignments in which every layout shares at least `minimum` of its elements with all others.
+///
+/// Layouts join the alignment with which they share most, the largest first; the order of `layouts` does not matter beyond
+/// the numbers given to them.
+pub(super) fn align(layouts: &[Layout], minimum: f64) -> Vec<Alignment> {
+    let totals: Vec<f64> = layouts.iter().map(|l| l.iter().map(|t| elements(&t.shape)).sum()).collect();
+    let mut order: Vec<usize> = (0..layouts.len()).collect();
+    order.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]).then_with(|| layouts[a].cmp(&layouts[b])));
+
+    let mut alignments: Vec<Alignment> = Vec::new();
+    for index in order {
+        let layout = &layouts[index];
+        let mut best: Option<(f64, usize, String, String)> = None;
+        for (a, alignment) in alignments.iter().enumerate() {
+            let (shared, own, other) = alignment.best(layout, totals[index]);
+            let share = shared / alignment.largest.max(totals[index]);
+            if share >= minimum && best.as_ref().is_none_or(|b| share > b.0) {
+                best = Some((share, a, own, other));
+            }
+        }
+        match best {
+            Some((_, a, own, other)) => alignments[a].join(index, layout, &own, &other),
+            None => alignments.push(Alignment::of(index, layout)),
+        }
+    }
+    alignments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(tensors: &[(&str, &[usize])]) -> Layout {
+        let mut layout: Layout =
+            tensors.iter().map(|(n, s)| Tensor { name: (*n).to_owned(), shape: s.to_vec() }).collect();
+        layout.sort();
+        layout
+    }
+
+    fn common(alignment: &Alignment) -> Vec<String> {
+        let all = alignment.layouts.len();
+        alignment.tensors.iter().filter(|(_, h)| h.len() == all).map(|(k, _)| k.0.clone()).collect()
+    }
+
+    #[test]
+    fn a_prefix_that_one_side_has_is_recognized() {
+        let wrapped = layout(&[
+            ("model.embed.weight", &[100, 8]),
+            ("model.layers.0.weight", &[8, 8]),
+            ("model.layers.1.weight", &[8, 8]),
+            ("lm_head.weight", &[10, 8]),
+        ]);
+        let plain = layout(&[("embed.weight", &[100, 8]), ("layers.0.weight", &[8, 8]), ("layers.1.weight", &[8, 8])]);
+        for layouts in [[wrapped.clone(), plain.clone()], [plain, wrapped]] {
+            let alignments = align(&layouts, 0.5);
+            assert_eq!(alignments.len(), 1);
+            assert_eq!(common(&alignments[0]), ["embed.weight", "layers.0.weight", "layers.1.weight"]);
+        }
+    }
+
+    #[test]
+    fn a_resized_vocabulary_is_compared_on_the_common_rows() {
+        let small = layout(&[("embed.weight", &[256, 8]), ("fc.weight", &[8, 8])]);
+        let large = layout(&[("embed.weight", &[264, 8]), ("fc.weight", &[8, 8])]);
+        let alignments = align(&[small, large], 0.5);
+        assert_eq!(alignments.len(), 1);
+        let rows: Vec<usize> = alignments[0].tensors.values().next().unwrap().iter().map(|h| h.rows).collect();
+        assert_eq!(rows, [264, 256]);
+    }
+
+    #[test]
+    fn layouts_with_too_little_in_common_stay_apart() {
+        let a = layout(&[("embed.weight", &[256, 8]), ("fc.weight", &[8, 8])]);
+        let b = layout(&[("embed.weight", &[256, 16]), ("fc.weight", &[8, 8])]);
+        assert_eq!(align(&[a, b], 0.5).len(), 2);
+    }
+
+    #[test]
+    fn two_networks_of_other_dominant_layers_are_not_stripped_into_each_other() {
+        let a = layout(&[("fc1.weight", &[100, 8]), ("fc2.weight", &[8, 8])]);
+        let b = layout(&[("fc1.weight", &[8, 8]), ("fc2.weight", &[100, 8])]);
+        for alignment in align(&[a, b], 0.5) {
+            for key in alignment.tensors.keys() {
+                assert!(key.0.starts_with("fc"), "{key:?}");
+            }
+        }
+    }
+}

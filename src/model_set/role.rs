@@ -1,0 +1,79 @@
+use crate::source::ParameterInfo;
+
+/// What a tensor is to a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Trained, and compared.
+    Parameter,
+    /// Stored but not trained: integers, running statistics, counters, position ids, masks. Kept apart.
+    Buffer,
+    /// Without elements: nothing to compare.
+    Empty,
+    /// Left out by the include and exclude patterns.
+    Excluded,
+}
+
+/// Last parts of the names under which frameworks store floating point tensors that no gradient reaches.
+const BUFFER_NAMES: [&str; 19] = [
+    "alphas_cumprod",
+    "alphas_cumprod_prev",
+    "attention_mask",
+    "attn_mask",
+    "betas",
+    "causal_mask",
+    "cos_cached",
+    "inv_freq",
+    "logits_mask",
+    "masked_bias",
+    "num_batches_tracked",
+    "original_inv_freq",
+    "position_ids",
+    "relative_coords_table",
+    "relative_position_index",
+    "running_mean",
+    "running_var",
+    "sin_cached",
+    "token_type_ids",
+];
+
+/// Whether a tensor is a buffer, by its dtype and the name its framework gives to buffers.
+pub(super) fn is_buffer(info: &ParameterInfo) -> bool {
+    if !info.dtype.is_float() {
+        return true;
+    }
+    let last = info.name.rsplit('.').next().unwrap_or_default();
+    BUFFER_NAMES.contains(&last) || is_causal_mask(info)
+}
+
+/// GPT-2 and its kin store the triangular attention mask as `attn.bias`, of shape (1, 1, n, n).
+fn is_causal_mask(info: &ParameterInfo) -> bool {
+    info.name.ends_with("attn.bias") && matches!(info.shape[..], [1, 1, a, b] if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Dtype;
+
+    fn info(name: &str, shape: &[usize], dtype: Dtype) -> ParameterInfo {
+        ParameterInfo { name: name.into(), shape: shape.into(), dtype }
+    }
+
+    #[test]
+    fn buffers_are_told_from_parameters() {
+        let cases = [
+            ("bn1.running_mean", vec![16], Dtype::F32, true),
+            ("bn1.num_batches_tracked", vec![], Dtype::I64, true),
+            ("bn1.weight", vec![16], Dtype::F32, false),
+            ("h.0.attn.bias", vec![1, 1, 8, 8], Dtype::F32, true),
+            ("h.0.attn.bias", vec![64], Dtype::F32, false),
+            ("layers.0.self_attn.rotary_emb.inv_freq", vec![8], Dtype::F32, true),
+            ("weight", vec![4, 4], Dtype::I8, true),
+            ("weight", vec![4, 4], Dtype::F8E4M3, false),
+        ];
+        for (name, shape, dtype, expected) in cases {
+            assert_eq!(is_buffer(&info(name, &shape, dtype)), expected, "{name} {shape:?} {dtype}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use crate::error::SourceError;
+
+/// A model that could not be read and was left out because the caller allowed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The name it would have had.
+    pub name: String,
+    /// Why it was left out, causes included.
+    pub reason: String,
+}
+
+impl Skipped {
+    /// A skipped model and the whole chain of reasons.
+    pub fn new(name: impl Into<String>, error: &SourceError) -> Self {
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(c) = cause {
+            reason.push_str(": ");
+            reason.push_str(&c.to_string());
+            cause = c.source();
+        }
+        Self { name: name.into(), reason }
+    }
+
+    /// A skipped model as a result file tells it.
+    pub fn from_reason(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { name: name.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,100 @@
+use super::ParentSelector;
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+
+/// Scores nearer than this share of their size are told apart by rounding alone.
+const ROUNDING: f64 = 1e-12;
+
+/// What a selector says of one family.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Choice {
+    /// Scores in the order of the members.
+    pub scores: Vec<f64>,
+    /// Positions of the members with the lowest score, sorted; more than one is a tie.
+    pub best: Vec<usize>,
+    /// Second lowest score less the lowest; 0 for a tie, infinite for a family of one.
+    pub margin: f64,
+}
+
+impl Choice {
+    /// Asks a selector.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidScores`] when it does not give one finite score for each member, and whatever it returns.
+    pub fn of(selector: &dyn ParentSelector, geometry: &Geometry, members: &[ModelId]) -> Result<Self, Error> {
+        let scores = selector.scores(geometry, members)?;
+        let invalid =
+            |found: String| Error::InvalidScores { selector: format!("{selector:?}"), found, expected: members.len() };
+        if scores.len() != members.len() || scores.is_empty() {
+            return Err(invalid(format!("{} scores", scores.len())));
+        }
+        if let Some(score) = scores.iter().find(|s| !s.is_finite()) {
+            return Err(invalid(format!("the score {score}")));
+        }
+        let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
+        let scale = scores.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+        let tied = |s: f64| s - lowest <= ROUNDING * scale;
+        let best: Vec<usize> = (0..scores.len()).filter(|&i| tied(scores[i])).collect();
+        let second = scores.iter().copied().filter(|&s| !tied(s)).fold(f64::INFINITY, f64::min);
+        let margin = if best.len() > 1 { 0.0 } else { second - lowest };
+        Ok(Self { scores, best, margin })
+    }
+
+    /// How far the best stands out, in [0, 1): 0 for a tie.
+    ///
+    /// `1 − exp(−2 m / s)` with m the margin and s the median of all scores above the lowest: a parent as far below the
+    /// runner-up as the runner-up is below the rest gives 0.86. Not calibrated: no probability.
+    pub fn distinctness(&self) -> f64 {
+        let lowest = self.best.first().map_or(0.0, |&b| self.scores[b]);
+        let mut above: Vec<f64> =
+            (0..self.scores.len()).filter(|i| !self.best.contains(i)).map(|i| self.scores[i] - lowest).collect();
+        if self.best.len() > 1 || above.is_empty() {
+            return 0.0;
+        }
+        above.sort_by(f64::total_cmp);
+        1.0 - (-2.0 * self.margin / above[above.len() / 2]).exp()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Fixed(Vec<f64>);
+
+    impl ParentSelector for Fixed {
+        fn scores(&self, _: &Geometry, _: &[ModelId]) -> Result<Vec<f64>, Error> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn choice(scores: &[f64]) -> Result<Choice, Error> {
+        use crate::geometry::GeometrySettings;
+        use crate::model_set::ModelSet;
+        use crate::source::InMemory;
+        let mut builder = ModelSet::builder();
+        for i in 0..2 {
+            builder = builder.model(i.to_string(), InMemory::new().parameter("w", &[1], vec![i as f32]).unwrap());
+        }
+        let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
+        let members: Vec<ModelId> = (0..scores.len()).map(ModelId::new).collect();
+        Choice::of(&Fixed(scores.to_vec()), &geometry, &members)
+    }
+
+    #[test]
+    fn lowest_score_wins_and_equal_scores_tie() {
+        let clear = choice(&[3.0, 1.0, 2.0]).unwrap();
+        assert_eq!((clear.best.as_slice(), clear.margin), ([1].as_slice(), 1.0));
+        let tie = choice(&[1.0, 2.0, 1.0]).unwrap();
+        assert_eq!((tie.best.as_slice(), tie.margin, tie.distinctness()), ([0, 2].as_slice(), 0.0, 0.0));
+    }
+
+    #[test]
+    fn a_score_that_is_not_a_number_is_refused() {
+        assert!(matches!(choice(&[1.0, f64::NAN]), Err(Error::InvalidScores { .. })));
+    }
+}

@@ -1,0 +1,27 @@
+use super::ParentSelector;
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+
+/// The member nearest to the initialization that the geometry was computed with.
+///
+/// `score(a) = ‖θ_a − z‖₂` over the parameters in scope that all members hold, with z the
+/// [`Initialization`](crate::Initialization) of [`GeometrySettings`](crate::GeometrySettings): zero (the default, which makes
+/// this [`SmallestNorm`](super::SmallestNorm)), random, or a model.
+///
+/// # Differs from
+///
+/// the authors' code, which draws z anew for every cluster, or at every iteration; here z is one row of the pass over the
+/// weights, seeded. Its norm is about `1 / √(3 D)` for D values, so that it can only tell apart members whose norms agree to
+/// that much.
+///
+/// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NearestToInitialization;
+
+impl ParentSelector for NearestToInitialization {
+    fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+        let comparison = geometry.compare(members)?;
+        Ok((0..members.len()).map(|a| comparison.squared_distance_to_initialization(a).sqrt()).collect())
+    }
+}

@@ -1,0 +1,65 @@
+use super::{ParentSelector, SmallestNorm};
+use crate::error::Error;
+use crate::geometry::{Geometry, ParameterView};
+use crate::model_set::ModelId;
+
+/// The member nearest to all others in log distance, parameter by parameter: the default.
+///
+/// `score(a) = mean over t, b ≠ a of ln(d_t(a, b) / s_t)` with `s_t` the median distance of the members in parameter t, over
+/// the parameters in scope that all members hold. Distances below
+/// `FLOOR · s_t`, zero included, count as that.
+///
+/// The logarithm keeps one far child from deciding, and the sum over parameters uses that a child leaves some of them
+/// untouched (frozen layers, LoRA): those are at zero distance from the parent.
+///
+/// Families of two have no geometry (every distance is shared); there the score is that of [`SmallestNorm`].
+///
+/// # Fails when
+///
+/// a child has more descendants than the root has children, when siblings were trained alike and drifted together, and when
+/// the parent is absent: siblings alone have a medoid too.
+///
+/// # Complexity
+///
+/// O(n² T) for n members and T parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogDistanceMedoid;
+
+/// Distances smaller than this share of the median count alike: below it, differences are those of rounding in storage
+/// (one step of BF16 is 2⁻⁸ of a value), not of training.
+const FLOOR: f64 = 1e-3;
+
+impl ParentSelector for LogDistanceMedoid {
+    fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+        let n = members.len();
+        if n <= 2 {
+            return SmallestNorm.scores(geometry, members);
+        }
+        let comparison = geometry.compare(members)?;
+        let mut scores = vec![0.0; n];
+        let mut used = 0usize;
+        for parameter in comparison.scoped() {
+            let Some(scale) = median_distance(parameter, n) else { continue };
+            used += 1;
+            for a in 0..n {
+                for b in 0..a {
+                    let ratio = (parameter.squared_distance(a, b).sqrt() / scale).max(FLOOR);
+                    scores[a] += ratio.ln();
+                    scores[b] += ratio.ln();
+                }
+            }
+        }
+        let terms = (used * (n - 1)).max(1) as f64;
+        scores.iter_mut().for_each(|s| *s /= terms);
+        Ok(scores)
+    }
+}
+
+/// Median over pairs of different values; `None` when all members have the same.
+fn median_distance(parameter: &ParameterView<'_>, n: usize) -> Option<f64> {
+    let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let mut distances: Vec<f64> =
+        pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&d| d > 0.0).map(f64::sqrt).collect();
+    let middle = distances.len() / 2;
+    (!distances.is_empty()).then(|| *distances.select_nth_unstable_by(middle, f64::total_cmp).1)
+}

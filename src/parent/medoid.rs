@@ -1,0 +1,22 @@
+use super::ParentSelector;
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+
+/// The member nearest to all others.
+///
+/// `score(a) = Σ_b d(a, b)` over the members, distances over the parameters in scope that all members hold.
+///
+/// With a the parent, `d(a, b)` is the increment of b alone; from any child every distance also holds the child's own. Two
+/// members are always a tie. One child that moved far weighs as much as all others together:
+/// [`LogDistanceMedoid`](super::LogDistanceMedoid) does not let it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Medoid;
+
+impl ParentSelector for Medoid {
+    fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+        let comparison = geometry.compare(members)?;
+        let n = members.len();
+        Ok((0..n).map(|a| (0..n).map(|b| comparison.squared_distance(a, b).sqrt()).sum()).collect())
+    }
+}

@@ -1,0 +1,59 @@
+//! Which member of a family is the parent.
+
+mod choice;
+mod initialization;
+mod log_distance;
+mod medoid;
+mod norm;
+
+pub use choice::Choice;
+pub use initialization::NearestToInitialization;
+pub use log_distance::LogDistanceMedoid;
+pub use medoid::Medoid;
+pub use norm::SmallestNorm;
+
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+use std::fmt::Debug;
+
+/// Scores the members of a family; the lowest is the parent.
+///
+/// # Contract
+///
+/// - One finite score for each member, in the order given.
+/// - A score depends on the members' weights as [`Geometry`] tells them, never on their order: permuting `members` permutes
+///   the scores. Equal scores are a tie, which nothing else settles.
+/// - `members` is never empty, holds no model twice, and all are of one group of comparable models.
+///
+/// `testing::check_parent_selector` (feature `testing`) checks an implementation.
+///
+/// ```
+/// use neural_phylogeny::{Error, Geometry, ModelId, ParentSelector};
+///
+/// /// The member nearest to its nearest neighbor.
+/// #[derive(Debug)]
+/// struct NearestNeighbor;
+///
+/// impl ParentSelector for NearestNeighbor {
+///     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+///         let others = |a: ModelId| members.iter().filter(move |&&b| b != a);
+///         let nearest = |&a| others(a).filter_map(|&b| geometry.distance(a, b)).fold(f64::MAX, f64::min);
+///         Ok(members.iter().map(nearest).collect())
+///     }
+/// }
+/// ```
+pub trait ParentSelector: Send + Sync + Debug {
+    /// One score for each member; lowest = parent.
+    ///
+    /// # Errors
+    ///
+    /// When the geometry does not hold what the rule needs.
+    fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error>;
+}
+
+impl<S: ParentSelector + ?Sized> ParentSelector for Box<S> {
+    fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+        (**self).scores(geometry, members)
+    }
+}

@@ -1,0 +1,29 @@
+use super::ParentSelector;
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+
+/// The member of smallest parameter norm: the paper's rule.
+///
+/// `score(a) = ‖θ_a‖₂` over the parameters in scope that all members hold.
+///
+/// # Assumes
+///
+/// That training moves weights away from zero. Weight decay shrinks children, and one child smaller than its parent takes the
+/// whole family: `docs/evaluation.md` has the figures.
+///
+/// # Differs from
+///
+/// the authors' code, which takes one tensor's first 1024 values and their distance to a random vector of entries in ±1/D;
+/// that is [`NearestToInitialization`](super::NearestToInitialization).
+///
+/// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SmallestNorm;
+
+impl ParentSelector for SmallestNorm {
+    fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+        let comparison = geometry.compare(members)?;
+        Ok((0..members.len()).map(|a| comparison.squared_norm(a).sqrt()).collect())
+    }
+}

@@ -1,0 +1,134 @@
+//! The stages strung together.
+
+use crate::detect::PhylogenyDetector;
+use crate::detect::cluster::{ClusterDetector, ExpectedFamilies};
+use crate::error::Error;
+use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope};
+use crate::model_set::ModelSet;
+use crate::parent::{LogDistanceMedoid, ParentSelector};
+use crate::phylogeny::Phylogeny;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::ops::ControlFlow;
+
+/// Everything that can be set.
+///
+/// Defaults: families by the [independence test](crate::Independence), parents by [`LogDistanceMedoid`], seed 0, 1 GiB of
+/// memory, one thread for each processor, distances over matrix-shaped parameters.
+///
+/// ```
+/// use neural_phylogeny::{Config, SmallestNorm};
+/// let config = Config::default().with_selector(SmallestNorm).with_seed(7).with_memory(4 << 30);
+/// ```
+#[derive(Debug)]
+pub struct Config {
+    detector: Box<dyn PhylogenyDetector>,
+    selector: Box<dyn ParentSelector>,
+    seed: u64,
+    geometry: GeometrySettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            detector: Box::new(ClusterDetector::new(ExpectedFamilies)),
+            selector: Box::new(LogDistanceMedoid),
+            seed: 0,
+            geometry: GeometrySettings::new(),
+        }
+    }
+}
+
+impl Config {
+    /// What finds families and edges.
+    pub fn with_detector(mut self, detector: impl PhylogenyDetector + 'static) -> Self {
+        self.detector = Box::new(detector);
+        self
+    }
+
+    /// What picks the parent among the members of a family.
+    pub fn with_selector(mut self, selector: impl ParentSelector + 'static) -> Self {
+        self.selector = Box::new(selector);
+        self
+    }
+
+    /// Where the random numbers of detectors that need any begin.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Bytes for Gram matrices and blocks of parameters, at least 1 MiB; see [`GeometrySettings::with_memory`].
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.geometry = self.geometry.with_memory(bytes);
+        self
+    }
+
+    /// Threads; 0 means one for each processor. The result does not depend on it.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.geometry = self.geometry.with_threads(threads);
+        self
+    }
+
+    /// Which parameters make up distances.
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.geometry = self.geometry.with_scope(scope);
+        self
+    }
+
+    /// What [`NearestToInitialization`](crate::NearestToInitialization) measures from.
+    pub fn with_initialization(mut self, initialization: Initialization) -> Self {
+        self.geometry = self.geometry.with_initialization(initialization);
+        self
+    }
+
+    /// Calls `observer` while parameters are read; see [`GeometrySettings::with_observer`].
+    pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
+        self.geometry = self.geometry.with_observer(observer);
+        self
+    }
+}
+
+/// Which models were fine-tuned from which.
+///
+/// Reads every parameter once, and detects on what that leaves. The result is the same whatever the order and the names of
+/// the models, and whatever the number of threads.
+///
+/// # Errors
+///
+/// [`Error::OneModel`], [`Error::InvalidSetting`], [`Error::MemoryTooSmall`], [`Error::Source`] for a model that cannot be read
+/// or holds NaN or infinity, [`Error::Interrupted`], and whatever the detector and the selector return.
+///
+/// ```
+/// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// let parent: Vec<f32> = noise(1).take(4096).collect();
+/// let tuned = |seed| -> Vec<f32> { parent.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
+/// let stranger: Vec<f32> = noise(9).take(4096).collect();
+///
+/// let model = |weights| InMemory::new().parameter("fc.weight", &[64, 64], weights);
+/// let models = ModelSet::builder()
+///     .model("child", model(tuned(2))?)
+///     .model("parent", model(parent.clone())?)
+///     .model("sibling", model(tuned(3))?)
+///     .model("stranger", model(stranger)?)
+///     .build()?;
+///
+/// let phylogeny = detect_phylogeny(&models, Config::default())?;
+/// for edge in phylogeny.edges() {
+///     assert_eq!(phylogeny.name(edge.parent), "parent");
+/// }
+/// assert_eq!(phylogeny.families().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
+    let geometry = Geometry::compute(models, &config.geometry)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let phylogeny = config.detector.detect(&geometry, config.selector.as_ref(), &mut rng)?;
+    Ok(phylogeny.with_names(models.names())?.with_skipped(models.skipped().to_vec()))
+}

@@ -1,0 +1,87 @@
+//! Every public type can be sent to and shared with other threads.
+
+use neural_phylogeny::*;
+
+fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
+
+#[test]
+fn public_types_are_send_sync_and_unpin() {
+    auto_traits::<CentroidDetector<ExpectedFamilies>>();
+    auto_traits::<Choice>();
+    auto_traits::<ClusterDetector<ExpectedFamilies>>();
+    auto_traits::<Clustering>();
+    auto_traits::<Comparison<'static>>();
+    auto_traits::<Config>();
+    auto_traits::<Coordinates>();
+    auto_traits::<Dtype>();
+    auto_traits::<Edge>();
+    auto_traits::<Entries>();
+    auto_traits::<Error>();
+    auto_traits::<Evaluation>();
+    auto_traits::<ExpectedFamilies>();
+    auto_traits::<Families>();
+    auto_traits::<Family>();
+    auto_traits::<FamilyAgreement>();
+    auto_traits::<Geometry>();
+    auto_traits::<GeometrySettings>();
+    auto_traits::<InMemory>();
+    auto_traits::<Independence>();
+    auto_traits::<Initialization>();
+    auto_traits::<Kind>();
+    auto_traits::<LayoutGroup>();
+    auto_traits::<LogDistanceMedoid>();
+    auto_traits::<Medoid>();
+    auto_traits::<ModelId>();
+    auto_traits::<ModelSet>();
+    auto_traits::<ModelSetBuilder>();
+    auto_traits::<Moments>();
+    auto_traits::<NearestToInitialization>();
+    auto_traits::<ParameterInfo>();
+    auto_traits::<ParameterView<'static>>();
+    auto_traits::<Phylogeny>();
+    auto_traits::<Points<'static>>();
+    auto_traits::<Progress>();
+    auto_traits::<RandomSource>();
+    auto_traits::<Ratio>();
+    auto_traits::<Relation>();
+    auto_traits::<Remark>();
+    auto_traits::<Retrieval>();
+    auto_traits::<Role>();
+    auto_traits::<Scope>();
+    auto_traits::<SharedParameter>();
+    auto_traits::<Skipped>();
+    auto_traits::<SmallestNorm>();
+    auto_traits::<SourceError>();
+    auto_traits::<Truth>();
+    auto_traits::<Unreadable>();
+    auto_traits::<WeightErrors>();
+}
+
+#[test]
+fn public_traits_are_object_safe_and_their_objects_send_and_sync() {
+    auto_traits::<Box<dyn CentroidClusterer>>();
+    auto_traits::<Box<dyn Clusterer>>();
+    auto_traits::<Box<dyn ParameterSource>>();
+    auto_traits::<Box<dyn ParentSelector>>();
+    auto_traits::<Box<dyn PhylogenyDetector>>();
+}
+
+/// Exported names that promise no auto trait: closures of a caller.
+const EXEMPT: [&str; 1] = ["PreferMember"];
+
+#[test]
+fn no_public_type_is_forgotten_above() {
+    let here = include_str!("api.rs");
+    let library = include_str!("../src/lib.rs");
+    let exports = library.split("pub use ").skip(1).filter_map(|e| e.split(';').next());
+    let names = exports.flat_map(|e| e.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let listed = |name: &str| {
+        ["<", "<Box<dyn "].iter().any(|before| {
+            here.match_indices(&format!("auto_traits::{before}{name}"))
+                .any(|(at, found)| here[at + found.len()..].starts_with(['<', '>']))
+        })
+    };
+    let is_type = |name: &&str| name.starts_with(char::is_uppercase) && !EXEMPT.contains(name);
+    let forgotten: Vec<&str> = names.filter(is_type).filter(|name| !listed(name)).collect();
+    assert!(forgotten.is_empty(), "add auto_traits::<…>() to tests/api.rs for {}", forgotten.join(", "));
+}

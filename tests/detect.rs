@@ -1,0 +1,191 @@
+//! Detection on small networks of known lineage.
+
+use neural_phylogeny::{
+    ClusterDetector, Clusterer, Clustering, Config, Error, ExpectedFamilies, Families, InMemory, Medoid, ModelSet,
+    Phylogeny, Points, Relation, Remark, SmallestNorm, detect_phylogeny,
+};
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
+
+const SHAPES: [(&str, &[usize]); 4] =
+    [("fc1.weight", &[40, 30]), ("fc1.bias", &[40]), ("fc2.weight", &[20, 40]), ("fc3.weight", &[30, 20])];
+
+type Network = Vec<Vec<f32>>;
+
+struct Trainer(ChaCha8Rng);
+
+impl Trainer {
+    fn network(&mut self) -> Network {
+        SHAPES.iter().map(|(_, s)| (0..s.iter().product()).map(|_| self.0.gen_range(-1.0f32..1.0)).collect()).collect()
+    }
+
+    fn tuned(&mut self, parent: &Network, movement: f32) -> Network {
+        parent.iter().map(|t| t.iter().map(|w| w + self.0.gen_range(-movement..movement)).collect()).collect()
+    }
+}
+
+fn source(network: &Network) -> InMemory {
+    SHAPES.iter().zip(network).fold(InMemory::new(), |m, ((n, s), w)| m.parameter(*n, s, w.clone()).unwrap())
+}
+
+fn set(models: &[(&str, &Network)]) -> ModelSet {
+    models.iter().fold(ModelSet::builder(), |b, (name, n)| b.model(*name, source(n))).build().unwrap()
+}
+
+/// Two roots with three children each, and one model of no family.
+fn two_stars() -> Vec<(&'static str, Network)> {
+    let mut t = Trainer(ChaCha8Rng::seed_from_u64(1));
+    let (a, b, alone) = (t.network(), t.network(), t.network());
+    let tuned: Vec<Network> = [&a, &a, &a, &b, &b, &b].map(|r| t.tuned(r, 0.2)).into();
+    let names = ["a1", "a2", "a3", "b1", "b2", "b3"];
+    let mut models: Vec<_> = names.into_iter().zip(tuned).collect();
+    models.extend([("a", a), ("b", b), ("alone", alone)]);
+    models
+}
+
+fn view<'a>(models: &'a [(&'static str, Network)]) -> Vec<(&'static str, &'a Network)> {
+    models.iter().map(|(n, m)| (*n, m)).collect()
+}
+
+fn edges(phylogeny: &Phylogeny) -> BTreeSet<(String, String)> {
+    let name = |m| phylogeny.name(m).to_owned();
+    phylogeny.edges().iter().map(|e| (name(e.parent), name(e.child))).collect()
+}
+
+fn expected(pairs: &[(&str, &str)]) -> BTreeSet<(String, String)> {
+    pairs.iter().map(|(p, c)| ((*p).to_owned(), (*c).to_owned())).collect()
+}
+
+const STARS: [(&str, &str); 6] = [("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("b", "b2"), ("b", "b3")];
+
+#[test]
+fn two_stars_and_a_stranger_are_told_apart_without_settings() {
+    let models = two_stars();
+    let phylogeny = detect_phylogeny(&set(&view(&models)), Config::default()).unwrap();
+    assert_eq!(edges(&phylogeny), expected(&STARS));
+    assert_eq!(phylogeny.isolated().map(|m| phylogeny.name(m)).collect::<Vec<_>>(), ["alone"]);
+    assert!(phylogeny.remarks().contains(&Remark::FamiliesExpected { count: 3 }));
+    for edge in phylogeny.edges() {
+        assert!(edge.confidence > 0.6 && edge.distance.unwrap() > 0.0, "{edge:?}");
+    }
+}
+
+#[test]
+fn shuffling_and_renaming_permute_the_result_and_change_nothing_else() {
+    let models = two_stars();
+    let reference = detect_phylogeny(&set(&view(&models)), Config::default()).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for _ in 0..5 {
+        let mut order: Vec<usize> = (0..models.len()).collect();
+        order.sort_by_key(|_| rng.next_u32());
+        let names: Vec<String> = order.iter().map(|i| format!("x{}", i * 7 % 9)).collect();
+        let shuffled: Vec<(&str, &Network)> =
+            order.iter().zip(&names).map(|(&i, n)| (n.as_str(), &models[i].1)).collect();
+        let found = detect_phylogeny(&set(&shuffled), Config::default()).unwrap();
+        let original = |m: neural_phylogeny::ModelId| order[m.index()];
+        let key = |p: usize, c: usize, e: &neural_phylogeny::Edge| {
+            (p, c, e.distance.map(f64::to_bits), e.confidence.to_bits())
+        };
+        let plain: BTreeSet<_> = reference.edges().iter().map(|e| key(e.parent.index(), e.child.index(), e)).collect();
+        let moved: BTreeSet<_> = found.edges().iter().map(|e| key(original(e.parent), original(e.child), e)).collect();
+        assert_eq!(plain, moved);
+    }
+}
+
+#[test]
+fn a_count_of_families_is_kept() {
+    let models = two_stars();
+    for count in 1..=9 {
+        let detector = ClusterDetector::new(ExpectedFamilies).with_families(Families::Count(count));
+        let phylogeny = detect_phylogeny(&set(&view(&models)), Config::default().with_detector(detector)).unwrap();
+        assert_eq!(phylogeny.families().len(), count);
+    }
+    for count in [0, 10] {
+        let detector = ClusterDetector::new(ExpectedFamilies).with_families(Families::Count(count));
+        let result = detect_phylogeny(&set(&view(&models)), Config::default().with_detector(detector));
+        assert!(matches!(result, Err(Error::FamilyCount { found, least: 1, most: 9, .. }) if found == count));
+    }
+}
+
+#[test]
+fn a_tie_is_an_outcome() {
+    let mut t = Trainer(ChaCha8Rng::seed_from_u64(2));
+    let parent = t.network();
+    let child = t.tuned(&parent, 0.1);
+    let models = set(&[("one", &parent), ("two", &child)]);
+    // Two models are equally far from each other: their medoid is a tie.
+    let phylogeny = detect_phylogeny(&models, Config::default().with_selector(Medoid)).unwrap();
+    assert!(phylogeny.edges().is_empty());
+    assert_eq!(phylogeny.families().len(), 1);
+    assert_eq!(phylogeny.families()[0].roots.len(), 2);
+    assert_eq!(phylogeny.margin(0), Some(0.0));
+    assert!(phylogeny.remarks().contains(&Remark::Ties { count: 1 }));
+    let settled = detect_phylogeny(&models, Config::default().with_selector(SmallestNorm)).unwrap();
+    assert_eq!(settled.edges().len(), 1);
+}
+
+#[test]
+fn a_duplicate_adds_one_edge_and_changes_no_other() {
+    let mut models = two_stars();
+    let before = edges(&detect_phylogeny(&set(&view(&models)), Config::default()).unwrap());
+    let copy = models.iter().find(|m| m.0 == "a").unwrap().1.clone();
+    models.push(("a-copy", copy));
+    let phylogeny = detect_phylogeny(&set(&view(&models)), Config::default()).unwrap();
+    let mut after = edges(&phylogeny);
+    assert!(after.remove(&("a".to_owned(), "a-copy".to_owned())), "{after:?}");
+    assert_eq!(after, before);
+    let edge = phylogeny.parents(phylogeny.id("a-copy").unwrap())[0];
+    assert_eq!((edge.relation, edge.distance), (Relation::Duplicate, Some(0.0)));
+    assert!(edge.confidence <= 0.5);
+}
+
+#[test]
+fn identical_models_alone_are_one_family() {
+    let network = Trainer(ChaCha8Rng::seed_from_u64(3)).network();
+    let models = set(&[("x", &network), ("y", &network), ("z", &network)]);
+    let phylogeny = detect_phylogeny(&models, Config::default()).unwrap();
+    assert_eq!(phylogeny.families().len(), 1);
+    assert!(phylogeny.edges().iter().all(|e| e.relation == Relation::Duplicate));
+}
+
+#[test]
+fn models_that_cannot_be_compared_never_share_a_family() {
+    let mut t = Trainer(ChaCha8Rng::seed_from_u64(4));
+    let root = t.network();
+    let child = t.tuned(&root, 0.1);
+    let other = |v: f32| {
+        InMemory::new().parameter("other.weight", &[64, 64], (0..4096).map(|i| (i as f32 * v).sin()).collect())
+    };
+    let models = ModelSet::builder()
+        .model("root", source(&root))
+        .model("o1", other(1.0).unwrap())
+        .model("child", source(&child))
+        .model("o2", other(1.0).unwrap())
+        .build()
+        .unwrap();
+    let phylogeny = detect_phylogeny(&models, Config::default()).unwrap();
+    assert_eq!(phylogeny.families().len(), 2);
+    assert!(phylogeny.remarks().contains(&Remark::LayoutGroups { count: 2 }));
+}
+
+#[derive(Debug)]
+struct Outside(fn(&Points<'_>) -> Clustering);
+
+impl Clusterer for Outside {
+    fn cluster(&self, points: &Points<'_>, _: &mut dyn RngCore) -> Result<Clustering, Error> {
+        Ok((self.0)(points))
+    }
+}
+
+#[test]
+fn noise_is_isolated_and_a_wrong_number_of_labels_refused() {
+    let models = two_stars();
+    let noise = ClusterDetector::new(Outside(|p| Clustering::new(vec![None; p.len()])));
+    let phylogeny = detect_phylogeny(&set(&view(&models)), Config::default().with_detector(noise)).unwrap();
+    assert_eq!(phylogeny.isolated().count(), 9);
+    assert!(phylogeny.remarks().contains(&Remark::Noise { count: 9 }));
+    let short = ClusterDetector::new(Outside(|_| Clustering::new(vec![Some(0)])));
+    let result = detect_phylogeny(&set(&view(&models)), Config::default().with_detector(short));
+    assert!(matches!(result, Err(Error::Clustering { .. })));
+}

@@ -1,0 +1,114 @@
+//! The written forms against files in `tests/golden`; `UPDATE_GOLDEN=1 cargo test --test export` writes them anew.
+
+use neural_phylogeny::{
+    Edge, ModelId, Phylogeny, Relation, Remark, Skipped, Truth, evaluate, write_dot, write_newick, write_table,
+};
+use std::path::Path;
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+fn check(file: &str, text: &[u8]) -> TestResult {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text)?;
+    }
+    let golden = std::fs::read_to_string(&path)?;
+    // A checkout on Windows may have carriage returns.
+    assert_eq!(std::str::from_utf8(text)?, golden.replace("\r\n", "\n"), "{file}");
+    Ok(())
+}
+
+/// Three generations with merges, a tie, an isolated model, and names that every format must quote.
+fn sample() -> Result<Phylogeny, Box<dyn std::error::Error>> {
+    let id = ModelId::new;
+    let edge = |p, c, distance, confidence| Edge::new(id(p), id(c)).with_distance(distance).with_confidence(confidence);
+    let merge = |p, c, weight, distance| edge(p, c, distance, 0.9).with_weight(weight).with_relation(Relation::Merge);
+    let edges = vec![
+        edge(0, 1, 3.2104, 0.98),
+        edge(0, 2, 12.75, 0.75),
+        edge(1, 3, 0.00012345, 0.5),
+        edge(3, 4, 1.0 / 3.0, 1.0),
+        merge(1, 5, 0.7, 1.25),
+        merge(2, 5, 0.3, 2.5),
+        merge(0, 6, -0.25, 4.0),
+        merge(5, 6, 1.25, 0.125),
+        edge(5, 7, 0.0, 0.625).with_relation(Relation::Duplicate),
+        Edge::new(id(0), id(8)).with_relation(Relation::Unspecified),
+    ];
+    let kin = [vec![id(9), id(10)]];
+    let phylogeny = Phylogeny::with_families(12, edges, &kin)?.with_names([
+        "org/base",
+        "org/base_chat",
+        "org/base-code",
+        "it's",
+        "a \"quoted\" \\ name",
+        "merge of two",
+        "task[arithmetic]",
+        "copy",
+        "naïve, (μ)",
+        "twin_1",
+        "twin_2",
+        "stranger",
+    ])?;
+    let scores = (0..12).fold(phylogeny, |p, m| p.with_score(id(m), 10.0 + m as f64 / 8.0));
+    Ok(scores
+        .with_margin(id(0), 0.125)
+        .with_margin(id(9), 0.0)
+        .with_remark(Remark::FamiliesExpected { count: 3 })
+        .with_remark(Remark::Ties { count: 1 })
+        .with_skipped(vec![Skipped::from_reason(
+            "broken",
+            "broken.safetensors is truncated: found 8 bytes, expected 96",
+        )]))
+}
+
+#[test]
+fn a_table() -> TestResult {
+    let mut text = Vec::new();
+    write_table(&sample()?, &mut text)?;
+    check("sample.txt", &text)
+}
+
+#[test]
+fn a_graphviz_digraph() -> TestResult {
+    let mut text = Vec::new();
+    write_dot(&sample()?, &mut text)?;
+    check("sample.dot", &text)
+}
+
+#[test]
+fn newick_trees() -> TestResult {
+    let mut text = Vec::new();
+    write_newick(&sample()?, &mut text)?;
+    check("sample.nwk", &text)
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn json() -> TestResult {
+    let mut text = Vec::new();
+    neural_phylogeny::write_json(&sample()?, &mut text)?;
+    check("sample.json", &text)?;
+
+    // What the golden file says is what was written, but for remarks, which are sentences now.
+    let read = neural_phylogeny::read_json(text.as_slice())?;
+    assert_eq!(read.edges(), sample()?.edges());
+    assert_eq!(read.families(), sample()?.families());
+    assert_eq!(read.margin(1), Some(0.0));
+    Ok(())
+}
+
+#[test]
+fn an_evaluation() -> TestResult {
+    let id = ModelId::new;
+    // The chain is found as a star, the merge as a child of one parent.
+    let edges = [(0, 1), (0, 2), (0, 3), (3, 4), (1, 5)].map(|(p, c)| Edge::new(id(p), id(c)));
+    let names = sample()?.models().map(|m| sample().map(|s| s.name(m).to_owned())).collect::<Result<Vec<_>, _>>()?;
+    let result =
+        Phylogeny::from_edges(6, edges.to_vec())?.with_names(names.into_iter().take(5).chain(["other".into()]))?;
+    let evaluation = evaluate(&result, &Truth::from(sample()?))?;
+    check("evaluation.txt", format!("{evaluation}\n").as_bytes())?;
+    #[cfg(feature = "serde")]
+    check("evaluation.json", format!("{}\n", serde_json::to_string_pretty(&evaluation)?).as_bytes())?;
+    Ok(())
+}
