@@ -451,6 +451,30 @@ fn factors_without_a_configuration_are_no_model() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn factors_larger_than_what_is_held_at_once_are_taken_in_pieces() -> TestResult {
+    let (outputs, inputs, rank) = (500, 600, 300);
+    // Small whole numbers: every sum is exact, in whatever order it is taken.
+    let fill = |n: usize, step: usize| -> Vec<f32> { (0..n).map(|i| ((i * step) % 5) as f32 - 2.0).collect() };
+    let (a, b) = (fill(rank * inputs, 3), fill(outputs * rank, 7));
+    let tensors: Tensors<'_> = &[
+        ("base_model.model.fc.lora_A.weight", &[rank, inputs], &a),
+        ("base_model.model.fc.lora_B.weight", &[outputs, rank], &b),
+    ];
+    let zeros = vec![0.0; outputs * inputs];
+    for turned in [false, true] {
+        let shape = if turned { [inputs, outputs] } else { [outputs, inputs] };
+        let fields = format!(r#""r":{rank},"lora_alpha":{rank},"fan_in_fan_out":{turned}"#);
+        let found = adapted(&fields, &[("fc.weight", &shape, &zeros)], tensors, "fc.weight")?;
+        for (at, value) in found.iter().enumerate().step_by(97) {
+            let (o, i) = if turned { (at % outputs, at / outputs) } else { (at / inputs, at % inputs) };
+            let expected: f32 = (0..rank).map(|k| b[o * rank + k] * a[k * inputs + i]).sum();
+            assert_eq!(*value, expected);
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

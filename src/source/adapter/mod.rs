@@ -29,6 +29,9 @@ use std::path::Path;
 ///
 /// Anything else that would change the weights is [`SourceError::AdapterUnsupported`]; nothing is left out in silence.
 ///
+/// A read takes memory for what it returns and a bounded amount for the factors; it reads the rows of B and the columns of
+/// A that it needs, so that runs of many rows are cheaper than single ones.
+///
 /// Increments are computed in f32 as peft does when it merges. Adapted tensors are announced with the wider of the base's
 /// dtype and the adapter's, and values are not rounded back to the base's dtype. The base may be any source, another
 /// adapter included. Where only one side has a common prefix in its names (`model.`), it is recognized.
