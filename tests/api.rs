@@ -13,6 +13,9 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Comparison<'static>>();
     auto_traits::<Config>();
     auto_traits::<Coordinates>();
+    auto_traits::<Discovered>();
+    auto_traits::<DiscoveredModel>();
+    auto_traits::<Discovery>();
     auto_traits::<Dtype>();
     auto_traits::<Edge>();
     auto_traits::<Entries>();
@@ -24,10 +27,12 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<FamilyAgreement>();
     auto_traits::<Geometry>();
     auto_traits::<GeometrySettings>();
+    auto_traits::<Ignored>();
     auto_traits::<InMemory>();
     auto_traits::<Independence>();
     auto_traits::<Initialization>();
     auto_traits::<Kind>();
+    auto_traits::<Layout>();
     auto_traits::<LayoutGroup>();
     auto_traits::<LogDistanceMedoid>();
     auto_traits::<Medoid>();
@@ -38,6 +43,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<NearestToInitialization>();
     auto_traits::<ParameterInfo>();
     auto_traits::<ParameterView<'static>>();
+    auto_traits::<PeftAdapter>();
     auto_traits::<Phylogeny>();
     auto_traits::<Points<'static>>();
     auto_traits::<Progress>();
@@ -47,6 +53,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Remark>();
     auto_traits::<Retrieval>();
     auto_traits::<Role>();
+    auto_traits::<SafetensorsFile>();
+    auto_traits::<SafetensorsShards>();
     auto_traits::<Scope>();
     auto_traits::<SharedParameter>();
     auto_traits::<Skipped>();

@@ -2,9 +2,9 @@ use super::layout::{Layout, Tensor};
 use super::selection::Selection;
 use super::{Model, ModelSet, Role, Skipped, group};
 use crate::error::{Error, SourceError};
-use crate::source::{ParameterInfo, ParameterSource};
+use crate::source::{Discovered, Discovery, ParameterInfo, ParameterSource};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What to do with a model that cannot be read.
@@ -56,6 +56,26 @@ impl ModelSetBuilder {
     pub fn model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
         self.models.push((name.into(), Box::new(source)));
         self
+    }
+
+    /// Adds every model that a search found, and remembers those that could not be read.
+    pub fn discovered(mut self, found: Discovered) -> Self {
+        self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
+        self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
+        self
+    }
+
+    /// Adds every model below a file or folder: [`Discovery`] without options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Discovery`] when the path cannot be searched.
+    pub fn discover(self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let found = Discovery::new().search(&[path]).map_err(|source| Error::Discovery { source })?;
+        let mut builder = self.discovered(found);
+        builder.searched.push(path.to_owned());
+        Ok(builder)
     }
 
     /// Compares only parameters whose name matches this or another include pattern (`*`, `?`, `[…]`; `*` crosses dots).

@@ -14,6 +14,7 @@ pub use model_id::ModelId;
 pub use role::Role;
 pub use skipped::Skipped;
 
+use crate::error::Error;
 use crate::source::{ParameterInfo, ParameterSource};
 use selection::Selection;
 use std::sync::Arc;
@@ -41,6 +42,18 @@ impl ModelSet {
     /// Gathers models one by one, or with settings.
     pub fn builder() -> ModelSetBuilder {
         ModelSetBuilder::default()
+    }
+
+    /// Every model below a file or folder, named by its path under it.
+    ///
+    /// Finds safetensors files and shards, folders of transformers and diffusers, and peft adapters over their base, nested to
+    /// any depth; [`Discovery`](crate::Discovery) has options.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelSetBuilder::discover`] and [`ModelSetBuilder::build`]: one model that cannot be read is an error.
+    pub fn discover(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
+        Self::builder().discover(path)?.build()
     }
 
     /// Number of models.

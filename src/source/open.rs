@@ -147,7 +147,9 @@ fn weights(path: &Path) -> Result<Arc<dyn ParameterSource>, SourceError> {
         Arc::new(SafetensorsFile::open(path)?)
     };
     // The factors of an increment are no weights: taken for such, they would be compared with other models' weights.
-    let is_factor = |name: &str| name.split('.').any(|part| LOW_RANK.contains(&part));
+    let is_factor = |name: &str| {
+        name.split('.').any(|part| LOW_RANK.contains(&part)) || LOW_RANK_ENDS.iter().any(|end| name.ends_with(end))
+    };
     match source.parameters()?.iter().find(|p| is_factor(&p.name)) {
         Some(factor) => Err(SourceError::AdapterUnsupported {
             path: path.to_owned(),
@@ -160,3 +162,6 @@ fn weights(path: &Path) -> Result<Arc<dyn ParameterSource>, SourceError> {
 /// What the libraries of the ecosystem call the factors of an increment.
 const LOW_RANK: [&str; 7] =
     ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_down", "lora_up", "lora_magnitude_vector"];
+
+/// The same, of diffusers and the scripts before it.
+const LOW_RANK_ENDS: [&str; 3] = ["lora.up.weight", "lora.down.weight", "lora_linear_layer.up.weight"];

@@ -1,9 +1,9 @@
 use crate::args::{Detect, Detector, FamilyCount, Format, Scope, Selector};
 use crate::{models, output, progress};
 use neural_phylogeny::{
-    ClusterDetector, Config, Dbscan, Discovery, Entries, ExpectedFamilies, Families, GaussianMixture, Initialization, KMeans,
-    LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization, OnUnreadable, SmallestNorm, detect_phylogeny, write_dot,
-    write_json, write_newick, write_table,
+    ClusterDetector, Config, Dbscan, Discovery, Entries, ExpectedFamilies, Families, GaussianMixture, Initialization,
+    KMeans, LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization, OnUnreadable, SmallestNorm,
+    detect_phylogeny, write_dot, write_json, write_newick, write_table,
 };
 use std::error::Error;
 use std::io::Write;

@@ -40,15 +40,12 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<(), Box<dyn Error>> {
         output::check(file)?;
     }
     let result = read(&arguments.result, read_json)?;
-    let mut truth: Option<Truth> = None;
-    for path in &arguments.truth {
-        let next = read(path, Truth::read)?;
-        truth = Some(match truth {
-            Some(truth) => truth.merge(next)?,
-            None => next,
-        });
+    let mut truths = arguments.truth.iter().map(|path| read(path, Truth::read));
+    let mut truth = truths.next().ok_or("no truth given")??;
+    for next in truths {
+        truth = truth.merge(next?)?;
     }
-    let evaluation = evaluate(&result, &truth.unwrap_or_default())?;
+    let evaluation = evaluate(&result, &truth)?;
     output::write(arguments.output.as_deref(), |writer: &mut dyn Write| {
         match arguments.format {
             EvaluationFormat::Table => write!(writer, "{evaluation}")?,

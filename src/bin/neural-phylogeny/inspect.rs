@@ -52,7 +52,13 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
         _ => writeln!(
             text,
             "group {number}: {count} models, comparable on {} parameters of {} values that all of them have",
-            group.parameters().iter().filter(|p| p.holders.len() == count).map(|p| &p.name).collect::<BTreeSet<_>>().len(),
+            group
+                .parameters()
+                .iter()
+                .filter(|p| p.holders.len() == count)
+                .map(|p| &p.name)
+                .collect::<BTreeSet<_>>()
+                .len(),
             group.common_size(),
         ),
     };
@@ -67,7 +73,10 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
             parameter.holders.len()
         );
     }
-    let renamed = |at: &usize| (0..group.parameters().len()).any(|p| group.own_name(*at, p).is_some_and(|own| own != group.parameters()[p].name));
+    let renamed = |at: &usize| {
+        (0..group.parameters().len())
+            .any(|p| group.own_name(*at, p).is_some_and(|own| own != group.parameters()[p].name))
+    };
     let prefixed: Vec<&str> = (0..count).filter(renamed).map(|at| models.name(group.models()[at])).collect();
     if !prefixed.is_empty() {
         let _ = writeln!(text, "  names compared without their common prefix: {}", prefixed.join(", "));

@@ -1,1 +1,58 @@
-fn main() {}
+//! The command `neural-phylogeny`: the library over a folder of checkpoints.
+
+mod args;
+mod detect;
+mod evaluate;
+mod inspect;
+mod models;
+mod output;
+mod progress;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+/// Exit code of everything that ended without a result.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Detect(arguments) => detect::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if reader_left(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(error.as_ref()));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// `neural-phylogeny … | head` closes the pipe; that is no failure.
+fn reader_left(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(e) = cause {
+        if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = e.source();
+    }
+    false
+}
+
+/// An error with all its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text.push_str(": ");
+        text.push_str(&e.to_string());
+        cause = e.source();
+    }
+    text
+}
