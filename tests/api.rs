@@ -49,6 +49,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<OnUnreadable>();
     auto_traits::<ParameterInfo>();
     auto_traits::<ParameterView<'static>>();
+    auto_traits::<PeftAdapter>();
     auto_traits::<Phylogeny>();
     auto_traits::<Points<'static>>();
     auto_traits::<Progress>();
