@@ -39,15 +39,14 @@ fn detectors(criterion: &mut Criterion) {
                 bencher.iter(|| clusterer.cluster(&points, &mut rng()).unwrap());
             });
         }
-        // The selector's scores are cached by the caller; looking up the least is all it costs here.
-        let prefer = |members: &[usize]| Ok(members[0]);
+        let scores = |members: &[usize]| Ok(members.iter().map(|&m| m as f64).collect());
         let along: [(&str, &dyn CentroidClusterer); 2] = [
             ("k-means-along", &KMeans::new().with_alpha(0.5)),
             ("mean-shift-along", &MeanShift::new().with_alpha(0.5)),
         ];
         for (name, clusterer) in along {
             group.bench_function(BenchmarkId::new(name, format!("{n}-models")), |bencher| {
-                bencher.iter(|| clusterer.cluster_along(&points, &prefer, &mut rng()).unwrap());
+                bencher.iter(|| clusterer.cluster_along(&points, &scores, &mut rng()).unwrap());
             });
         }
     }

@@ -17,16 +17,17 @@ struct Taxicab {
 
 impl Clusterer for Taxicab {
     fn cluster(&self, points: &Points<'_>, _rng: &mut dyn RngCore) -> Result<Clustering, Error> {
+        let coordinates = points.coordinates()?;
         let failed = |reason: String| Error::Clustering {
             clusterer: "Taxicab".into(),
             models: points.len(),
-            coordinates: points.coordinates.ncols(),
+            coordinates: coordinates.ncols(),
             reason,
         };
         let search = CommonNearestNeighbour::LinearSearch;
         let params = linfa_clustering::Dbscan::params_with(2, L1Dist, search).tolerance(self.eps);
         let params = params.check().map_err(|e| failed(e.to_string()))?;
-        Ok(Clustering::new(params.transform(&points.coordinates).to_vec()))
+        Ok(Clustering::new(params.transform(&coordinates).to_vec()))
     }
 }
 

@@ -15,8 +15,8 @@ mod source;
 pub mod testing;
 
 pub use crate::detect::cluster::{
-    Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan, ExpectedFamilies,
-    GaussianMixture, KMeans, MeanShift, Points, PreferMember, Radius,
+    Alpha, Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan,
+    ExpectedFamilies, GaussianMixture, KMeans, MeanShift, MemberScores, Points, Radius, Seeding,
 };
 pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};

@@ -3,6 +3,7 @@ use super::group::{GroupGeometry, ParameterGeometry};
 use super::moments::Moments;
 use crate::error::Error;
 use crate::model_set::Kind;
+use ndarray::Array2;
 
 /// Some comparable models, and every parameter that all of them hold; models are numbered as they were given.
 ///
@@ -75,27 +76,32 @@ impl<'g> Comparison<'g> {
         self.scoped().map(squared).sum()
     }
 
+    /// All of them, shape (n_models, n_models), symmetric, zero diagonal; what clusterers work on.
+    pub fn squared_distances(&self) -> Array2<f64> {
+        let n = self.models;
+        let mut squared = Array2::zeros((n, n));
+        for p in self.scoped() {
+            for i in 0..n {
+                for j in 0..i {
+                    squared[(i, j)] += p.squared_distance(i, j);
+                }
+            }
+        }
+        for i in 0..n {
+            for j in 0..i {
+                squared[(j, i)] = squared[(i, j)];
+            }
+        }
+        squared
+    }
+
     /// Points whose Euclidean distances are those of the models, by classical multidimensional scaling.
     ///
     /// # Errors
     ///
     /// [`Error::Decomposition`] when the distances are not finite.
     pub fn coordinates(&self) -> Result<Coordinates, Error> {
-        let n = self.models;
-        let mut squared = vec![0.0; n * n];
-        for p in self.scoped() {
-            for i in 0..n {
-                for j in 0..i {
-                    squared[i * n + j] += p.squared_distance(i, j);
-                }
-            }
-        }
-        for i in 0..n {
-            for j in 0..i {
-                squared[j * n + i] = squared[i * n + j];
-            }
-        }
-        embed(n, &squared)
+        embed(&self.squared_distances())
     }
 }
 

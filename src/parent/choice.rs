@@ -34,12 +34,9 @@ impl Choice {
         if let Some(score) = scores.iter().find(|s| !s.is_finite()) {
             return Err(invalid(format!("the score {score}")));
         }
-        let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
-        let scale = scores.iter().fold(0.0f64, |m, s| m.max(s.abs()));
-        let tied = |s: f64| s - lowest <= ROUNDING * scale;
-        let best: Vec<usize> = (0..scores.len()).filter(|&i| tied(scores[i])).collect();
-        let second = scores.iter().copied().filter(|&s| !tied(s)).fold(f64::INFINITY, f64::min);
-        let margin = if best.len() > 1 { 0.0 } else { second - lowest };
+        let best = lowest(&scores);
+        let rest = (0..scores.len()).filter(|&i| i != best[0]).map(|i| scores[i]);
+        let margin = if best.len() > 1 { 0.0 } else { rest.fold(f64::INFINITY, f64::min) - scores[best[0]] };
         Ok(Self { scores, best, margin })
     }
 
@@ -57,6 +54,13 @@ impl Choice {
         above.sort_by(f64::total_cmp);
         1.0 - (-2.0 * self.margin / above[above.len() / 2]).exp()
     }
+}
+
+/// Positions of the lowest of some finite scores, sorted; more than one is a tie.
+pub(crate) fn lowest(scores: &[f64]) -> Vec<usize> {
+    let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let scale = scores.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+    (0..scores.len()).filter(|&i| scores[i] - lowest <= ROUNDING * scale).collect()
 }
 
 #[cfg(test)]

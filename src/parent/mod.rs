@@ -7,6 +7,7 @@ mod medoid;
 mod norm;
 
 pub use choice::Choice;
+pub(crate) use choice::lowest;
 pub use initialization::NearestToInitialization;
 pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;

@@ -36,6 +36,13 @@ pub enum Remark {
         /// From what.
         rule: &'static str,
     },
+    /// The α that a sweep kept.
+    AlphaChosen {
+        /// The clusterer.
+        clusterer: &'static str,
+        /// The α kept.
+        alpha: f64,
+    },
     /// A covariance that needed regularization to be invertible.
     Regularized {
         /// Share of the mean variance that was added to the diagonal.
@@ -82,6 +89,9 @@ impl fmt::Display for Remark {
                 )
             }
             Self::RadiusEstimated { setting, value, rule } => write!(f, "{setting} {value:.6} estimated from {rule}"),
+            Self::AlphaChosen { clusterer, alpha } => {
+                write!(f, "{clusterer} kept α = {alpha}, the best of a sweep without truth")
+            }
             Self::Regularized { share } => write!(f, "covariances regularized by {share:e} of the mean variance"),
             Self::Converged { clusterer, iterations } => {
                 write!(f, "{clusterer} converged after {iterations} iterations")

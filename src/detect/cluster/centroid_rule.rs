@@ -1,21 +1,105 @@
 //! The α rule: what a centroid becomes in one iteration.
 
-use super::clusterer::PreferMember;
+use super::clusterer::MemberScores;
 use crate::error::Error;
+use crate::parent::lowest;
 use rand::{Rng, RngCore};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
-/// The share of iterations in which centroids become means: a number in [0, 1].
+/// The share α of iterations in which centroids become means; in the others they become the member that the parent selector
+/// prefers.
+///
+/// α = 1 is the paper's *identify after clustering*: the selector has no say until clusters are final. α < 1 is *identify along
+/// clustering*.
+///
+/// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Alpha(f64);
+#[non_exhaustive]
+pub enum Alpha {
+    /// A number in [0, 1]; NaN is refused.
+    Fixed(f64),
+    /// SWEEPDOC
+    Sweep,
+}
 
 impl Alpha {
-    /// Refuses NaN and anything outside [0, 1].
-    pub(super) fn new(alpha: f64) -> Result<Self, Error> {
-        if (0.0..=1.0).contains(&alpha) {
-            Ok(Self(alpha))
-        } else {
-            Err(Error::InvalidSetting { setting: "alpha", found: alpha.to_string(), expected: "a number from 0 to 1" })
+    /// What [`Alpha::Sweep`] tries.
+    pub const GRID: [f64; 7] = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
+}
+
+impl Alpha {
+    /// Refuses NaN and anything outside [0, 1], and below 1 the lack of a selector.
+    pub(super) fn check(self, preference: Option<&Preference<'_>>) -> Result<(), Error> {
+        let found = match self {
+            Self::Fixed(alpha) if !(0.0..=1.0).contains(&alpha) => {
+                let found = alpha.to_string();
+                return Err(Error::InvalidSetting { setting: "alpha", found, expected: "a number from 0 to 1" });
+            }
+            Self::Fixed(1.0) => return Ok(()),
+            Self::Fixed(alpha) => alpha.to_string(),
+            Self::Sweep => "a sweep".to_owned(),
+        };
+        if preference.is_some() {
+            return Ok(());
         }
+        Err(Error::InvalidSetting { setting: "alpha", found, expected: "1 where no parent selector takes part" })
+    }
+}
+
+impl From<f64> for Alpha {
+    fn from(alpha: f64) -> Self {
+        Self::Fixed(alpha)
+    }
+}
+
+/// Who is asked when it is not the mean's turn; remembers what was asked before, as clusters and windows come back.
+pub(super) struct Preference<'a> {
+    scores: &'a MemberScores<'a>,
+    known: RefCell<HashMap<Vec<usize>, usize>>,
+    /// How many positions `known` holds.
+    held: Cell<usize>,
+}
+
+impl<'a> Preference<'a> {
+    /// Positions remembered at most: 32 MiB.
+    const MOST_HELD: usize = 1 << 22;
+
+    pub(super) fn new(scores: &'a MemberScores<'a>) -> Self {
+        Self { scores, known: RefCell::default(), held: Cell::new(0) }
+    }
+
+    /// One finite score for each of some points.
+    pub(super) fn scores(&self, members: &[usize]) -> Result<Vec<f64>, Error> {
+        let scores = (self.scores)(members)?;
+        let invalid =
+            |found: String| Error::InvalidScores { selector: "of the α rule".into(), found, expected: members.len() };
+        if scores.len() != members.len() {
+            return Err(invalid(format!("{} scores", scores.len())));
+        }
+        match scores.iter().find(|s| !s.is_finite()) {
+            Some(score) => Err(invalid(format!("the score {score}"))),
+            None => Ok(scores),
+        }
+    }
+
+    /// The member of lowest score, the first of equal ones. `members` is ascending and not empty.
+    pub(super) fn of(&self, members: &[usize]) -> Result<usize, Error> {
+        if let [only] = *members {
+            return Ok(only);
+        }
+        if let Some(&known) = self.known.borrow().get(members) {
+            return Ok(known);
+        }
+        let preferred = members[lowest(&self.scores(members)?)[0]];
+        let mut known = self.known.borrow_mut();
+        if self.held.get() + members.len() > Self::MOST_HELD {
+            known.clear();
+            self.held.set(0);
+        }
+        self.held.set(self.held.get() + members.len());
+        known.insert(members.to_vec(), preferred);
+        Ok(preferred)
     }
 }
 
@@ -25,57 +109,28 @@ impl Alpha {
 /// parent selector prefers.
 #[derive(Clone, Copy)]
 pub(super) struct CentroidRule<'a> {
-    alpha: Alpha,
-    prefer: Option<&'a PreferMember<'a>>,
+    alpha: f64,
+    /// There below α = 1, and only there.
+    preference: Option<&'a Preference<'a>>,
 }
 
 impl<'a> CentroidRule<'a> {
-    /// A rule without a selector is possible at α = 1 only.
-    pub(super) fn new(alpha: f64, prefer: Option<&'a PreferMember<'a>>) -> Result<Self, Error> {
-        let alpha = Alpha::new(alpha)?;
-        if prefer.is_none() && alpha.0 < 1.0 {
-            return Err(Error::InvalidSetting {
-                setting: "alpha",
-                found: alpha.0.to_string(),
-                expected: "1 where no parent selector takes part",
-            });
-        }
-        Ok(Self { alpha, prefer })
+    /// A rule without a selector is one of means only.
+    pub(super) fn new(alpha: f64, preference: Option<&'a Preference<'a>>) -> Self {
+        Self { alpha, preference: preference.filter(|_| alpha < 1.0) }
     }
 
     /// Draws the kind of one iteration: `None` for means, else the selector to ask.
     ///
     /// Nothing is drawn at α = 1, so that the random numbers, and with them the result, are those of the untouched clusterer.
-    pub(super) fn draw(&self, rng: &mut dyn RngCore) -> Option<Member<'a>> {
-        let member = self.member()?;
-        (rng.r#gen::<f64>() >= self.alpha.0).then_some(member)
+    pub(super) fn draw(&self, rng: &mut dyn RngCore) -> Option<&'a Preference<'a>> {
+        let preference = self.preference?;
+        (rng.r#gen::<f64>() >= self.alpha).then_some(preference)
     }
 
     /// The selector, where it takes part at all: below α = 1.
-    pub(super) fn member(&self) -> Option<Member<'a>> {
-        self.prefer.filter(|_| self.alpha.0 < 1.0).map(|prefer| Member { prefer })
-    }
-}
-
-/// An iteration in which the selector chooses.
-#[derive(Clone, Copy)]
-pub(super) struct Member<'a> {
-    prefer: &'a PreferMember<'a>,
-}
-
-impl Member<'_> {
-    /// The member that the selector prefers. `members` is not empty.
-    pub(super) fn of(&self, clusterer: &'static str, members: &[usize]) -> Result<usize, Error> {
-        let chosen = (self.prefer)(members)?;
-        if members.contains(&chosen) {
-            return Ok(chosen);
-        }
-        Err(Error::Clustering {
-            clusterer: clusterer.into(),
-            models: members.len(),
-            coordinates: 0,
-            reason: format!("the parent selector chose model {chosen}, which is not among the members it was given"),
-        })
+    pub(super) fn preference(&self) -> Option<&'a Preference<'a>> {
+        self.preference
     }
 }
 
@@ -85,57 +140,101 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    fn first(members: &[usize]) -> Result<usize, Error> {
-        Ok(members[0])
+    fn by_position(members: &[usize]) -> Result<Vec<f64>, Error> {
+        Ok(members.iter().map(|&m| m as f64).collect())
     }
 
     #[test]
     fn alpha_is_a_number_from_0_to_1() {
         for alpha in [0.0, 0.25, 1.0] {
-            assert!(Alpha::new(alpha).is_ok());
+            assert!(Alpha::from(alpha).check(Some(&Preference::new(&by_position))).is_ok());
         }
         for alpha in [-0.1, 1.000_001, f64::NAN, f64::INFINITY] {
-            assert!(matches!(Alpha::new(alpha), Err(Error::InvalidSetting { setting: "alpha", .. })));
+            assert!(matches!(Alpha::from(alpha).check(None), Err(Error::InvalidSetting { setting: "alpha", .. })));
         }
+        assert!(Alpha::GRID.into_iter().all(|alpha| (0.0..=1.0).contains(&alpha)));
     }
 
     #[test]
     fn without_a_selector_alpha_is_1() {
-        assert!(CentroidRule::new(1.0, None).is_ok());
-        assert!(matches!(CentroidRule::new(0.5, None), Err(Error::InvalidSetting { setting: "alpha", .. })));
+        assert!(Alpha::Fixed(1.0).check(None).is_ok());
+        for alpha in [Alpha::Fixed(0.5), Alpha::Sweep] {
+            assert!(matches!(alpha.check(None), Err(Error::InvalidSetting { setting: "alpha", .. })));
+        }
     }
 
     #[test]
     fn at_1_every_iteration_is_a_mean_and_nothing_is_drawn() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let untouched = rng.clone();
-        let rule = CentroidRule::new(1.0, Some(&first)).unwrap();
+        let preference = Preference::new(&by_position);
+        let rule = CentroidRule::new(1.0, Some(&preference));
         assert!((0..100).all(|_| rule.draw(&mut rng).is_none()));
+        assert!(rule.preference().is_none());
         assert_eq!(rng, untouched);
     }
 
     #[test]
     fn at_0_every_iteration_asks_the_selector() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let rule = CentroidRule::new(0.0, Some(&first)).unwrap();
+        let preference = Preference::new(&by_position);
+        let rule = CentroidRule::new(0.0, Some(&preference));
         assert!((0..1000).all(|_| rule.draw(&mut rng).is_some()));
+    }
+
+    /// The smallest number that can be drawn is 0: at α = 0 `u <= α` would now and then be a mean.
+    #[test]
+    fn a_draw_equal_to_alpha_asks_the_selector() {
+        let preference = Preference::new(&by_position);
+        // Draws 0, then one half: the bits of a `gen::<f64>()` are the upper 53 of one word.
+        for (alpha, word) in [(0.0, 0), (0.5, 1 << 63)] {
+            let rule = CentroidRule::new(alpha, Some(&preference));
+            assert!(rule.draw(&mut rand::rngs::mock::StepRng::new(word, 0)).is_some(), "α = {alpha}");
+        }
+        let rule = CentroidRule::new(0.5, Some(&preference));
+        assert!(rule.draw(&mut rand::rngs::mock::StepRng::new((1 << 63) - (1 << 11), 0)).is_none());
     }
 
     #[test]
     fn the_share_of_means_is_alpha() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let rule = CentroidRule::new(0.3, Some(&first)).unwrap();
+        let preference = Preference::new(&by_position);
+        let rule = CentroidRule::new(0.3, Some(&preference));
         let means = (0..10_000).filter(|_| rule.draw(&mut rng).is_none()).count();
         // Four standard deviations of a binomial count.
         assert!((means as f64 - 3000.0).abs() < 4.0 * (10_000.0 * 0.3 * 0.7_f64).sqrt(), "{means}");
     }
 
     #[test]
-    fn a_choice_outside_the_members_is_an_error() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let elsewhere = |_: &[usize]| Ok(7);
-        let member = CentroidRule::new(0.0, Some(&elsewhere)).unwrap().draw(&mut rng).unwrap();
-        assert!(member.of("KMeans", &[1, 2]).is_err());
-        assert_eq!(member.of("KMeans", &[6, 7]).unwrap(), 7);
+    fn the_lowest_score_is_preferred_and_the_first_of_equal_ones() {
+        let scores = |members: &[usize]| Ok(members.iter().map(|&m| [3.0, 1.0, 1.0 + 1e-15, 2.0][m]).collect());
+        let preference = Preference::new(&scores);
+        assert_eq!(preference.of(&[0, 1, 2, 3]).unwrap(), 1);
+        assert_eq!(preference.of(&[0, 2, 3]).unwrap(), 2);
+        assert_eq!(preference.of(&[0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_same_members_are_asked_about_once() {
+        let asked = Cell::new(0);
+        let scores = |members: &[usize]| {
+            asked.set(asked.get() + 1);
+            by_position(members)
+        };
+        let preference = Preference::new(&scores);
+        for _ in 0..3 {
+            assert_eq!(preference.of(&[4, 6]).unwrap(), 4);
+            assert_eq!(preference.of(&[5, 6]).unwrap(), 5);
+        }
+        assert_eq!(asked.get(), 2);
+    }
+
+    #[test]
+    fn scores_that_cannot_be_used_are_an_error() {
+        for wrong in [vec![], vec![1.0], vec![1.0, f64::NAN], vec![1.0, f64::INFINITY], vec![1.0, 2.0, 3.0]] {
+            let scores = |_: &[usize]| Ok(wrong.clone());
+            let result = Preference::new(&scores).of(&[1, 2]);
+            assert!(matches!(result, Err(Error::InvalidScores { expected: 2, .. })), "{result:?}");
+        }
     }
 }

@@ -1,32 +1,107 @@
+use super::distances::squared_distances;
 use crate::error::Error;
+use crate::geometry::{Comparison, Coordinates};
 use crate::phylogeny::Remark;
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use rand::RngCore;
 use std::fmt::Debug;
+use std::sync::OnceLock;
 
 /// What a clusterer sees: one point per model, and what the independence test (or the caller) expects of them.
 ///
 /// Points come in an order that depends on the weights alone, so that a seeded clusterer gives the same families whatever the
 /// order in which models were given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Points<'a> {
-    /// Coordinates of shape (n_models, r), columns by falling variance; Euclidean distances of rows are those of the models'
-    /// flattened parameters. r is 0 when all models are the same. Always finite.
-    pub coordinates: ArrayView2<'a, f64>,
     /// The expected family of each model, numbered from 0 by first appearance; length n_models.
     pub expected: &'a [usize],
+    place: Place<'a>,
+}
+
+/// Where points lie: each form is computed from the other when it is asked for.
+#[derive(Clone, Debug)]
+enum Place<'a> {
+    Coordinates(ArrayView2<'a, f64>),
+    Models { comparison: Comparison<'a>, coordinates: OnceLock<Coordinates> },
 }
 
 impl<'a> Points<'a> {
-    /// Points with expected families.
+    /// Points with expected families, from coordinates of shape (n_models, r).
     ///
     /// # Panics
     ///
     /// When there is not one expected family per row.
     pub fn new(coordinates: ArrayView2<'a, f64>, expected: &'a [usize]) -> Self {
         assert_eq!(coordinates.nrows(), expected.len(), "one expected family per point");
-        Self { coordinates, expected }
+        Self { expected, place: Place::Coordinates(coordinates) }
+    }
+
+    /// Points with expected families, from comparable models.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one expected family per model.
+    pub fn of_models(comparison: Comparison<'a>, expected: &'a [usize]) -> Self {
+        assert_eq!(comparison.len(), expected.len(), "one expected family per model");
+        Self { expected, place: Place::Models { comparison, coordinates: OnceLock::new() } }
+    }
+
+    /// Coordinates of shape (n_models, r), columns by falling variance; Euclidean distances of rows are those of the models'
+    /// flattened parameters. r is 0 when all models are the same. Always finite in a detector.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decomposition`] when the distances of the models are not finite.
+    ///
+    /// # Complexity
+    ///
+    /// O(n_models³) at the first call on models, nothing after that: a clusterer that needs nothing but distances takes
+    /// [`squared_distances`](Self::squared_distances).
+    pub fn coordinates(&self) -> Result<ArrayView2<'_, f64>, Error> {
+        match &self.place {
+            Place::Coordinates(coordinates) => Ok(coordinates.view()),
+            Place::Models { comparison, coordinates } => {
+                if let Some(known) = coordinates.get() {
+                    return Ok(known.values.view());
+                }
+                let computed = comparison.coordinates()?;
+                Ok(coordinates.get_or_init(|| computed).values.view())
+            }
+        }
+    }
+
+    /// Squared distances of shape (n_models, n_models), symmetric, zero diagonal.
+    ///
+    /// Looked up for models, 0 between identical ones. From coordinates, pairs so near that
+    /// `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)` cancels are summed directly: the relative error stays below about 1e-9. Coordinates beyond 1e150 overflow.
+    ///
+    /// # Complexity
+    ///
+    /// O(n_models² · parameters) for models, O(n_models² · r) for coordinates, at every call.
+    pub fn squared_distances(&self) -> Array2<f64> {
+        match &self.place {
+            Place::Coordinates(coordinates) => squared_distances(coordinates.view()),
+            Place::Models { comparison, .. } => comparison.squared_distances(),
+        }
+    }
+
+    /// r, or the most it can be where coordinates have not been asked for.
+    pub(super) fn width(&self) -> usize {
+        match &self.place {
+            Place::Coordinates(coordinates) => coordinates.ncols(),
+            Place::Models { coordinates, .. } => {
+                coordinates.get().map_or(self.len().saturating_sub(1), |known| known.values.ncols())
+            }
+        }
+    }
+
+    /// The coordinates the points were made from, unless they were made from models.
+    pub(super) fn given_coordinates(&self) -> Option<ArrayView2<'_, f64>> {
+        match &self.place {
+            Place::Coordinates(coordinates) => Some(coordinates.view()),
+            Place::Models { .. } => None,
+        }
     }
 
     /// Number of points.
@@ -88,22 +163,28 @@ pub trait Clusterer: Send + Sync + Debug {
     fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error>;
 }
 
-/// Which of some points the parent selector prefers: positions of points in, one of them out.
-pub type PreferMember<'a> = dyn Fn(&[usize]) -> Result<usize, Error> + 'a;
+/// The parent selector's scores of some points: positions of points in, as many finite scores out, the lowest preferred.
+///
+/// Positions are ascending and not empty. Points come in an order that depends on the weights alone: of equal scores the first
+/// is preferred, which is therefore settled by the models' content, not by their names or the order in which they were given.
+/// (That is for centroids on the way; in the result an equal score is a tie.)
+pub type MemberScores<'a> = dyn Fn(&[usize]) -> Result<Vec<f64>, Error> + 'a;
 
 /// A clusterer that moves centroids and can therefore follow the α rule.
 ///
-/// α is a setting of the clusterer. At α = 1 [`cluster_along`](Self::cluster_along) is [`cluster`](Clusterer::cluster).
+/// α is a setting of the clusterer. At α = 1, as long as no other setting asks for scores,
+/// [`cluster_along`](Self::cluster_along) is [`cluster`](Clusterer::cluster).
 pub trait CentroidClusterer: Clusterer {
-    /// Divides the points, letting `prefer` choose the centroids of the iterations that the α rule gives to it.
+    /// Divides the points, letting the member with the lowest of `scores` be the centroid in the iterations that the α rule
+    /// gives to the parent selector.
     ///
     /// # Errors
     ///
-    /// As [`cluster`](Clusterer::cluster), and whatever `prefer` returns.
+    /// As [`cluster`](Clusterer::cluster), and whatever `scores` returns.
     fn cluster_along(
         &self,
         points: &Points<'_>,
-        prefer: &PreferMember<'_>,
+        scores: &MemberScores<'_>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error>;
 }

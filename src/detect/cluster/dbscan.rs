@@ -1,5 +1,5 @@
 use super::clusterer::{Clusterer, Clustering, Points};
-use super::distances::{NEGLIGIBLE, Scaled, failure, squared_distances, variances};
+use super::distances::{Distances, failure};
 use super::radius;
 use super::settings::check_radius;
 use crate::error::Error;
@@ -139,31 +139,29 @@ impl Dbscan {
         }
     }
 
-    /// eps in the units of `scaled`, and what to say about it.
-    fn eps(&self, points: &Points<'_>, scaled: &Scaled, squared: &Array2<f64>) -> (f64, Option<Remark>) {
+    /// eps in the units of `distances`, and what to say about it.
+    fn eps(&self, points: &Points<'_>, distances: &Distances) -> (f64, Option<Remark>) {
         let eps = match self.radius {
-            // Coordinates are about 1 by now; linfa refuses 0, and the square of any eps beyond their distances is finite.
-            Radius::Fixed(eps) => return ((eps * scaled.scale).clamp(f64::MIN_POSITIVE, 1e100), None),
+            // linfa refuses 0, and the square of any eps beyond the distances there can be is finite.
+            Radius::Fixed(eps) => return ((eps * distances.scale).clamp(f64::MIN_POSITIVE, 1e100), None),
             Radius::Expected => {
-                let (within, between) = radius::links(squared, points.expected);
-                let negligible = (NEGLIGIBLE * variances(&scaled.coordinates).sum()).sqrt();
-                radius::separating(within, between, negligible)
+                let (within, between) = radius::links(&distances.squared, points.expected);
+                radius::separating(within, between, distances.negligible().sqrt())
             }
         };
         let rule = "links within and gaps between expected families";
-        (eps, Some(Remark::RadiusEstimated { setting: "eps", value: eps / scaled.scale, rule }))
+        (eps, Some(Remark::RadiusEstimated { setting: "eps", value: eps / distances.scale, rule }))
     }
 }
 
 impl Clusterer for Dbscan {
     fn cluster(&self, points: &Points<'_>, _rng: &mut dyn RngCore) -> Result<Clustering, Error> {
         self.check()?;
-        let scaled = Scaled::new(NAME, points)?;
-        let squared = squared_distances(&scaled.coordinates);
-        let (eps, estimated) = self.eps(points, &scaled, &squared);
+        let distances = Distances::new(NAME, points)?;
+        let (eps, estimated) = self.eps(points, &distances);
         let search = CommonNearestNeighbour::LinearSearch;
         let labels: Array1<Option<usize>> =
-            linfa_clustering::Dbscan::params_with(self.min_points, Lookup(Arc::new(squared)), search)
+            linfa_clustering::Dbscan::params_with(self.min_points, Lookup(Arc::new(distances.squared)), search)
                 .tolerance(eps)
                 .check()
                 .map_err(|e| failure(NAME, points, e.to_string()))?

@@ -1,5 +1,5 @@
 use super::edges::Edges;
-use super::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
+use super::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 use crate::detect::PhylogenyDetector;
 use crate::detect::families::{Families, by_first_appearance};
 use crate::error::Error;
@@ -80,13 +80,13 @@ impl<C: CentroidClusterer> PhylogenyDetector for CentroidDetector<C> {
         selector: &dyn ParentSelector,
         rng: &mut dyn RngCore,
     ) -> Result<Phylogeny, Error> {
-        let run =
-            &mut |points: &Points<'_>, prefer: &PreferMember<'_>| self.clusterer.cluster_along(points, prefer, rng);
-        detect(geometry, selector, self.families, run)
+        detect(geometry, selector, self.families, &mut |points, scores| {
+            self.clusterer.cluster_along(points, scores, rng)
+        })
     }
 }
 
-type Run<'a> = dyn FnMut(&Points<'_>, &PreferMember<'_>) -> Result<Clustering, Error> + 'a;
+type Run<'a> = dyn FnMut(&Points<'_>, &MemberScores<'_>) -> Result<Clustering, Error> + 'a;
 
 fn detect(
     geometry: &Geometry,
@@ -107,18 +107,17 @@ fn detect(
         if members.len() == 1 {
             continue;
         }
-        let coordinates = geometry.compare(members)?.coordinates()?;
-        let points = Points::new(coordinates.values.view(), expected);
-        let prefer = |positions: &[usize]| {
+        let points = Points::of_models(geometry.compare(members)?, expected);
+        let scores = |positions: &[usize]| {
             let some: Vec<_> = positions.iter().map(|&p| members[p]).collect();
-            Choice::of(selector, geometry, &some).map(|choice| positions[choice.best[0]])
+            Choice::of(selector, geometry, &some).map(|choice| choice.scores)
         };
-        let clustering = run(&points, &prefer)?;
+        let clustering = run(&points, &scores)?;
         if clustering.labels.len() != members.len() {
             return Err(Error::Clustering {
                 clusterer: "outside clusterer".to_owned(),
                 models: members.len(),
-                coordinates: coordinates.values.ncols(),
+                coordinates: points.width(),
                 reason: format!("found {} labels, expected one for each model", clustering.labels.len()),
             });
         }

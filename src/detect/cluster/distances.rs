@@ -2,8 +2,7 @@
 
 use super::clusterer::Points;
 use crate::error::Error;
-use linfa_nn::distance::Distance;
-use ndarray::{Array1, Array2, ArrayView, Axis, Dimension, Zip};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 use std::collections::HashMap;
 
 /// Squared distances below this share of the points' mean squared distance to their mean count as zero: they are what rounding
@@ -23,8 +22,9 @@ pub(super) struct Scaled {
 impl Scaled {
     /// Refuses coordinates that are not finite.
     pub(super) fn new(clusterer: &'static str, points: &Points<'_>) -> Result<Self, Error> {
+        let given = points.coordinates()?;
         let mut largest = 0.0_f64;
-        for ((model, coordinate), value) in points.coordinates.indexed_iter() {
+        for ((model, coordinate), value) in given.indexed_iter() {
             if !value.is_finite() {
                 let reason = format!("coordinate {coordinate} of model {model} is {value}, expected finite values");
                 return Err(failure(clusterer, points, reason));
@@ -34,24 +34,55 @@ impl Scaled {
         // Beyond ±1000 the power itself would leave the range of normal numbers.
         let exponent = if largest > 0.0 { largest.log2().floor().clamp(-1000.0, 1000.0) as i32 } else { 0 };
         let scale = 2.0_f64.powi(-exponent);
-        let mut coordinates = Array2::zeros(points.coordinates.dim());
-        Zip::from(&mut coordinates).and(&points.coordinates).for_each(|to, &from| *to = from * scale);
+        let mut coordinates = Array2::zeros(given.dim());
+        Zip::from(&mut coordinates).and(&given).for_each(|to, &from| *to = from * scale);
         Ok(Self { coordinates, scale })
+    }
+}
+
+/// Squared distances of points, and what they tell of the whole.
+#[derive(Debug)]
+pub(super) struct Distances {
+    /// Shape (n_models, n_models), symmetric, zero diagonal, each multiplied by the square of the scale.
+    pub(super) squared: Array2<f64>,
+    /// What distances were multiplied by: 1 for models, whose squares stay in range; see [`Scaled`] for coordinates.
+    pub(super) scale: f64,
+    /// Mean squared distance of the points to their mean: `Σ_ij d²(i,j) / (2 n²)`.
+    pub(super) spread: f64,
+}
+
+impl Distances {
+    /// Refuses coordinates and distances that are not finite.
+    pub(super) fn new(clusterer: &'static str, points: &Points<'_>) -> Result<Self, Error> {
+        let (squared, scale) = match points.given_coordinates() {
+            Some(_) => {
+                let scaled = Scaled::new(clusterer, points)?;
+                (squared_distances(scaled.coordinates.view()), scaled.scale)
+            }
+            None => (points.squared_distances(), 1.0),
+        };
+        if let Some(((i, j), value)) = squared.indexed_iter().find(|(_, d)| !d.is_finite()) {
+            let reason = format!("the squared distance of models {i} and {j} is {value}, expected finite values");
+            return Err(failure(clusterer, points, reason));
+        }
+        let n = points.len().max(1) as f64;
+        let spread = squared.rows().into_iter().map(|row| row.sum()).sum::<f64>() / (2.0 * n * n);
+        Ok(Self { squared, scale, spread })
+    }
+
+    /// Squared distances up to this are rounding.
+    pub(super) fn negligible(&self) -> f64 {
+        NEGLIGIBLE * self.spread
     }
 }
 
 /// An [`Error::Clustering`] on these points.
 pub(super) fn failure(clusterer: &str, points: &Points<'_>, reason: String) -> Error {
-    Error::Clustering {
-        clusterer: clusterer.into(),
-        models: points.len(),
-        coordinates: points.coordinates.ncols(),
-        reason,
-    }
+    Error::Clustering { clusterer: clusterer.into(), models: points.len(), coordinates: points.width(), reason }
 }
 
 /// ‖a − b‖² in eight interleaved sums, which the compiler can keep in vector registers.
-pub(super) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
@@ -66,37 +97,6 @@ pub(super) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + tail
 }
 
-/// Euclidean distance for linfa: its own sums one term at a time, several times slower.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Euclidean;
-
-impl Distance<f64> for Euclidean {
-    fn distance<D: Dimension>(&self, a: ArrayView<'_, f64, D>, b: ArrayView<'_, f64, D>) -> f64 {
-        self.rdistance(a, b).sqrt()
-    }
-
-    fn rdistance<D: Dimension>(&self, a: ArrayView<'_, f64, D>, b: ArrayView<'_, f64, D>) -> f64 {
-        match (a.as_slice(), b.as_slice()) {
-            (Some(a), Some(b)) => squared_distance(a, b),
-            _ => Zip::from(&a).and(&b).fold(0.0, |sum, x, y| sum + (x - y) * (x - y)),
-        }
-    }
-
-    fn rdist_to_dist(&self, rdist: f64) -> f64 {
-        rdist.sqrt()
-    }
-
-    fn dist_to_rdist(&self, dist: f64) -> f64 {
-        dist * dist
-    }
-}
-
-/// A row as a slice; rows of the row-major arrays used here are contiguous.
-pub(super) fn row(coordinates: &Array2<f64>, index: usize) -> &[f64] {
-    let width = coordinates.ncols();
-    &coordinates.as_slice().expect("row-major coordinates")[index * width..(index + 1) * width]
-}
-
 /// Variance of each coordinate; zeros for no point.
 pub(super) fn variances(coordinates: &Array2<f64>) -> Array1<f64> {
     if coordinates.nrows() == 0 { Array1::zeros(coordinates.ncols()) } else { coordinates.var_axis(Axis(0), 0.0) }
@@ -106,12 +106,15 @@ pub(super) fn variances(coordinates: &Array2<f64>) -> Array1<f64> {
 ///
 /// `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)` from one matrix product of the centred coordinates; near pairs, where this difference
 /// cancels, are summed directly, so that the relative error stays below about 1e-9. O(n_models² r) time.
-pub(super) fn squared_distances(coordinates: &Array2<f64>) -> Array2<f64> {
+pub(super) fn squared_distances(coordinates: ArrayView2<'_, f64>) -> Array2<f64> {
     // Below this share of the squared norms a product has lost too many digits.
     const CANCELS: f64 = 1e-6;
     let n = coordinates.nrows();
     let mean = coordinates.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(coordinates.ncols()));
-    let centred = coordinates - &mean;
+    let centred = &coordinates - &mean;
+    let coordinates = coordinates.as_standard_layout();
+    let values = coordinates.as_slice().expect("coordinates in standard layout");
+    let row = |index: usize| &values[index * coordinates.ncols()..(index + 1) * coordinates.ncols()];
     let mut distances = centred.dot(&centred.t());
     let norms = distances.diag().to_owned();
     for i in 0..n {
@@ -119,7 +122,7 @@ pub(super) fn squared_distances(coordinates: &Array2<f64>) -> Array2<f64> {
             let size = norms[i] + norms[j];
             let mut squared = size - 2.0 * distances[(i, j)];
             if squared < CANCELS * size {
-                squared = squared_distance(row(coordinates, i), row(coordinates, j));
+                squared = squared_distance(row(i), row(j));
             }
             distances[(i, j)] = squared;
             distances[(j, i)] = squared;
@@ -160,7 +163,7 @@ mod tests {
             let near: Vec<f64> = base.iter().map(|v| v + movement * rng.gen_range(-1.0..1.0)).collect();
             let all = [base, far, near].concat();
             let points = Array2::from_shape_vec((3, 37), all).unwrap();
-            let distances = squared_distances(&points);
+            let distances = squared_distances(points.view());
             for i in 0..3 {
                 for j in 0..3 {
                     let direct: f64 = (&points.row(i) - &points.row(j)).mapv(|d| d * d).sum();

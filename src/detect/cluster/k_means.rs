@@ -1,11 +1,15 @@
 mod lloyd;
+mod seeding;
 
-use super::centroid_rule::CentroidRule;
-use super::clusterer::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
-use super::distances::Scaled;
+pub use seeding::Seeding;
+
+use super::centroid_rule::{Alpha, CentroidRule, Preference};
+use super::clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
+use super::distances::Distances;
 use super::settings::{check_count, check_tolerance, convergence, family_count};
+use super::sweep;
 use crate::error::Error;
-use lloyd::{Lloyd, Run};
+use lloyd::{Lloyd, Means, Run, seed};
 use rand::RngCore;
 
 const NAME: &str = "KMeans";
@@ -95,7 +99,8 @@ const TIE: f64 = 1e-9;
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeans {
     families: Option<usize>,
-    alpha: f64,
+    alpha: Alpha,
+    seeding: Seeding,
     restarts: usize,
     max_iterations: usize,
     tolerance: f64,
@@ -110,7 +115,14 @@ impl Default for KMeans {
 impl KMeans {
     /// As many families as expected, α = 1, 10 restarts of at most 300 iterations, tolerance 1e-16.
     pub fn new() -> Self {
-        Self { families: None, alpha: 1.0, restarts: 10, max_iterations: 300, tolerance: 1e-16 }
+        Self {
+            families: None,
+            alpha: Alpha::Fixed(1.0),
+            seeding: Seeding::PlusPlus,
+            restarts: 10,
+            max_iterations: 300,
+            tolerance: 1e-16,
+        }
     }
 
     /// K, the number of families.
@@ -119,9 +131,15 @@ impl KMeans {
         self
     }
 
-    /// α, the share of iterations in which centroids become means.
-    pub fn with_alpha(mut self, alpha: f64) -> Self {
-        self.alpha = alpha;
+    /// α, the share of iterations in which centroids become means; a number is [`Alpha::Fixed`].
+    pub fn with_alpha(mut self, alpha: impl Into<Alpha>) -> Self {
+        self.alpha = alpha.into();
+        self
+    }
+
+    /// Which models the first centroids are drawn from.
+    pub fn with_seeding(mut self, seeding: Seeding) -> Self {
+        self.seeding = seeding;
         self
     }
 
@@ -144,53 +162,65 @@ impl KMeans {
     }
 
     fn check(&self) -> Result<(), Error> {
+        self.seeding.check()?;
         check_count("restarts", self.restarts)?;
         check_count("max_iterations", self.max_iterations)?;
         check_tolerance(self.tolerance)
     }
 
+    /// The best of all restarts at one α.
     fn best_run(
         &self,
-        points: &Points<'_>,
-        prefer: Option<&PreferMember<'_>>,
+        means: &Means<'_>,
+        families: usize,
+        rule: CentroidRule<'_>,
+        among: &[usize],
         rng: &mut dyn RngCore,
-    ) -> Result<Option<Run>, Error> {
-        self.check()?;
-        let rule = CentroidRule::new(self.alpha, prefer)?;
-        let scaled = Scaled::new(NAME, points)?;
-        let families = family_count(self.families, points)?;
-        if points.is_empty() {
-            return Ok(None);
-        }
-        let lloyd = Lloyd::new(points, &scaled.coordinates, rule, self.max_iterations, self.tolerance);
+    ) -> Result<Run, Error> {
+        let lloyd = Lloyd::new(means, rule, self.max_iterations, self.tolerance);
         let mut best: Option<Run> = None;
         for _ in 0..self.restarts {
-            let start = lloyd.seed(families, rng);
-            let run = lloyd.run(start, rng)?;
+            let start = seed(means.distances, among, families, rng);
+            let run = lloyd.run(&start, rng)?;
             if best.as_ref().is_none_or(|b| run.objective < b.objective * (1.0 - TIE)) {
                 best = Some(run);
             }
         }
-        Ok(best)
+        Ok(best.expect("at least one restart"))
     }
 
     fn divide(
         &self,
         points: &Points<'_>,
-        prefer: Option<&PreferMember<'_>>,
+        scores: Option<&MemberScores<'_>>,
         rng: &mut dyn RngCore,
-    ) -> Result<Clustering, Error> {
-        let Some(run) = self.best_run(points, prefer, rng)? else {
-            return Ok(Clustering::default());
+    ) -> Result<(Option<Run>, Clustering), Error> {
+        self.check()?;
+        let preference = scores.map(Preference::new);
+        let preference = preference.as_ref();
+        self.alpha.check(preference)?;
+        let distances = Distances::new(NAME, points)?;
+        let families = family_count(self.families, points)?;
+        if points.is_empty() {
+            return Ok((None, Clustering::default()));
+        }
+        let means = Means::new(&distances);
+        let among = self.seeding.candidates(&distances, families, preference)?;
+        let run = |alpha, rng: &mut dyn RngCore| {
+            self.best_run(&means, families, CentroidRule::new(alpha, preference), &among, rng)
         };
+        let total = |run: &Run| preference.map_or(Ok(0.0), |p| sweep::total(&distances, p, &run.labels));
+        let (run, chosen) = sweep::at(NAME, self.alpha, rng, run, total)?;
+        let mut clustering = Clustering::new(run.labels.iter().copied().map(Some).collect());
+        clustering.remarks.extend(chosen);
         let remark = convergence(NAME, run.converged, run.iterations);
-        Ok(Clustering::new(run.labels.into_iter().map(Some).collect()).with_remark(remark))
+        Ok((Some(run), clustering.with_remark(remark)))
     }
 }
 
 impl Clusterer for KMeans {
     fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error> {
-        self.divide(points, None, rng)
+        Ok(self.divide(points, None, rng)?.1)
     }
 }
 
@@ -198,10 +228,10 @@ impl CentroidClusterer for KMeans {
     fn cluster_along(
         &self,
         points: &Points<'_>,
-        prefer: &PreferMember<'_>,
+        scores: &MemberScores<'_>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error> {
-        self.divide(points, Some(prefer), rng)
+        Ok(self.divide(points, Some(scores), rng)?.1)
     }
 }
 

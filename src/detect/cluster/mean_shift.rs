@@ -1,11 +1,13 @@
-use super::centroid_rule::CentroidRule;
-use super::clusterer::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
-use super::distances::{NEGLIGIBLE, Scaled, squared_distances, variances};
+use super::center::Center;
+use super::centroid_rule::{Alpha, CentroidRule, Preference};
+use super::clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
+use super::distances::Distances;
 use super::radius;
 use super::settings::{check_count, check_radius, check_tolerance, convergence};
+use super::sweep;
 use crate::error::Error;
 use crate::phylogeny::Remark;
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array2, ArrayView1};
 use rand::RngCore;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -105,7 +107,7 @@ impl From<f64> for Bandwidth {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeanShift {
     bandwidth: Bandwidth,
-    alpha: f64,
+    alpha: Alpha,
     max_iterations: usize,
     tolerance: f64,
 }
@@ -119,7 +121,7 @@ impl Default for MeanShift {
 impl MeanShift {
     /// Bandwidth from the expected families, α = 1, at most 300 iterations, tolerance 1e-6.
     pub fn new() -> Self {
-        Self { bandwidth: Bandwidth::Expected, alpha: 1.0, max_iterations: 300, tolerance: 1e-6 }
+        Self { bandwidth: Bandwidth::Expected, alpha: Alpha::Fixed(1.0), max_iterations: 300, tolerance: 1e-6 }
     }
 
     /// The radius of the window; a number is [`Bandwidth::Fixed`].
@@ -128,9 +130,9 @@ impl MeanShift {
         self
     }
 
-    /// α, the share of iterations in which centers become means.
-    pub fn with_alpha(mut self, alpha: f64) -> Self {
-        self.alpha = alpha;
+    /// α, the share of iterations in which centers become means; a number is [`Alpha::Fixed`].
+    pub fn with_alpha(mut self, alpha: impl Into<Alpha>) -> Self {
+        self.alpha = alpha.into();
         self
     }
 
@@ -160,49 +162,73 @@ impl MeanShift {
         check_tolerance(self.tolerance)
     }
 
-    /// The bandwidth in the units of `scaled`, and what to say about it.
-    fn bandwidth(&self, points: &Points<'_>, scaled: &Scaled, squared: &Array2<f64>) -> (f64, Option<Remark>) {
+    /// The bandwidth in the units of `distances`, and what to say about it.
+    fn bandwidth(&self, points: &Points<'_>, distances: &Distances) -> (f64, Option<Remark>) {
+        let squared = &distances.squared;
         let (bandwidth, rule) = match self.bandwidth {
-            // Coordinates are about 1 by now; more than any of their distances is enough, and its square is finite.
-            Bandwidth::Fixed(b) => return ((b * scaled.scale).min(1e100), None),
+            // More than any distance there can be is enough, and its square is finite.
+            Bandwidth::Fixed(b) => return ((b * distances.scale).min(1e100), None),
             Bandwidth::Quantile(q) => (quantile_bandwidth(squared, q), "the quantile of neighbor distances"),
             Bandwidth::Expected => {
                 let (within, between) = radius::pairs(squared, points.expected);
-                let negligible = (NEGLIGIBLE * variances(&scaled.coordinates).sum()).sqrt();
+                let negligible = distances.negligible().sqrt();
                 (radius::separating(within, between, negligible), "distances within and between expected families")
             }
         };
-        let value = bandwidth / scaled.scale;
+        let value = bandwidth / distances.scale;
         (bandwidth, Some(Remark::RadiusEstimated { setting: "bandwidth", value, rule }))
+    }
+
+    /// All centers until they rest, at one α.
+    fn run(
+        &self,
+        distances: &Distances,
+        window: f64,
+        rule: CentroidRule<'_>,
+        rng: &mut dyn RngCore,
+    ) -> Result<Run, Error> {
+        let mut centers = Centers::at_every_point(&distances.squared);
+        let (mut iterations, mut converged) = (0, false);
+        while iterations < self.max_iterations && !converged {
+            let shift = centers.advance(&distances.squared, window, rule.draw(rng))?;
+            converged = shift <= self.tolerance * window;
+            iterations += 1;
+        }
+        Ok(Run { labels: centers.labels(window), iterations, converged })
     }
 
     fn divide(
         &self,
         points: &Points<'_>,
-        prefer: Option<&PreferMember<'_>>,
+        scores: Option<&MemberScores<'_>>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error> {
         self.check()?;
-        let rule = CentroidRule::new(self.alpha, prefer)?;
-        let scaled = Scaled::new(NAME, points)?;
+        let preference = scores.map(Preference::new);
+        let preference = preference.as_ref();
+        self.alpha.check(preference)?;
+        let distances = Distances::new(NAME, points)?;
         if points.is_empty() {
             return Ok(Clustering::default());
         }
-        let squared = squared_distances(&scaled.coordinates);
-        let (bandwidth, estimated) = self.bandwidth(points, &scaled, &squared);
-        let window = bandwidth * bandwidth;
-
-        let mut centers = Centers::at_every_point(&squared);
-        let (mut iterations, mut converged) = (0, false);
-        while iterations < self.max_iterations && !converged {
-            let shift = centers.advance(&squared, window, rule, rng)?;
-            converged = shift <= self.tolerance * window;
-            iterations += 1;
-        }
-        let mut clustering = Clustering::new(centers.labels(window).into_iter().map(Some).collect());
+        let (bandwidth, estimated) = self.bandwidth(points, &distances);
+        let run = |alpha, rng: &mut dyn RngCore| {
+            self.run(&distances, bandwidth * bandwidth, CentroidRule::new(alpha, preference), rng)
+        };
+        let total = |run: &Run| preference.map_or(Ok(0.0), |p| sweep::total(&distances, p, &run.labels));
+        let (run, chosen) = sweep::at(NAME, self.alpha, rng, run, total)?;
+        let mut clustering = Clustering::new(run.labels.into_iter().map(Some).collect());
         clustering.remarks.extend(estimated);
-        Ok(clustering.with_remark(convergence(NAME, converged, iterations)))
+        clustering.remarks.extend(chosen);
+        Ok(clustering.with_remark(convergence(NAME, run.converged, run.iterations)))
     }
+}
+
+/// What centers came to.
+struct Run {
+    labels: Vec<usize>,
+    iterations: usize,
+    converged: bool,
 }
 
 impl Clusterer for MeanShift {
@@ -215,10 +241,10 @@ impl CentroidClusterer for MeanShift {
     fn cluster_along(
         &self,
         points: &Points<'_>,
-        prefer: &PreferMember<'_>,
+        scores: &MemberScores<'_>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error> {
-        self.divide(points, Some(prefer), rng)
+        self.divide(points, Some(scores), rng)
     }
 }
 
@@ -227,49 +253,6 @@ fn quantile_bandwidth(squared: &Array2<f64>, quantile: f64) -> f64 {
     let neighbors = ((n as f64 * quantile) as usize).clamp(1, n);
     let farthest = |row: ArrayView1<'_, f64>| *row.to_vec().select_nth_unstable_by(neighbors - 1, f64::total_cmp).1;
     squared.rows().into_iter().map(|row| farthest(row).sqrt()).sum::<f64>() / n as f64
-}
-
-/// A center: the mean of some points, one of them included.
-#[derive(Debug)]
-struct Center {
-    /// Ascending, not empty.
-    members: Vec<usize>,
-    /// Squared distance to every point.
-    to_points: Array1<f64>,
-    /// Mean squared distance of the members to their mean.
-    variance: f64,
-}
-
-impl Center {
-    /// `‖x_j − mean(W)‖² = mean_i d²(i,j) − V`, with `V = mean_ij d²(i,j) / 2` the mean squared distance of W to its mean.
-    fn of(members: Vec<usize>, squared: &Array2<f64>) -> Self {
-        if let [only] = members[..] {
-            return Self { to_points: squared.row(only).to_owned(), members, variance: 0.0 };
-        }
-        let count = members.len() as f64;
-        let mut to_points = Array1::zeros(squared.nrows());
-        for &i in &members {
-            to_points += &squared.row(i);
-        }
-        to_points /= count;
-        let variance = members.iter().map(|&i| to_points[i]).sum::<f64>() / (2.0 * count);
-        to_points.mapv_inplace(|mean| f64::max(mean - variance, 0.0));
-        Self { members, to_points, variance }
-    }
-
-    /// Squared distance to another center.
-    fn squared_distance(&self, other: &Self) -> f64 {
-        self.squared_distance_to_mean(&other.members, other.variance)
-    }
-
-    fn squared_distance_to_mean(&self, members: &[usize], variance: f64) -> f64 {
-        let mean = members.iter().map(|&i| self.to_points[i]).sum::<f64>() / members.len() as f64;
-        f64::max(mean - variance, 0.0)
-    }
-
-    fn window(&self, squared_bandwidth: f64) -> Vec<usize> {
-        (0..self.to_points.len()).filter(|&i| self.to_points[i] <= squared_bandwidth).collect()
-    }
 }
 
 /// The centers that differ, in the order of the first point from which each was reached.
@@ -284,15 +267,13 @@ impl Centers {
         Self { distinct: (0..n).map(|i| Center::of(vec![i], squared)).collect() }
     }
 
-    /// One iteration for all centers; the largest squared shift.
+    /// One iteration for all centers, to means or to the members that are preferred; the largest squared shift.
     fn advance(
         &mut self,
         squared: &Array2<f64>,
         squared_bandwidth: f64,
-        rule: CentroidRule<'_>,
-        rng: &mut dyn RngCore,
+        preference: Option<&Preference<'_>>,
     ) -> Result<f64, Error> {
-        let member = rule.draw(rng);
         let windows: Vec<Vec<usize>> = self.distinct.par_iter().map(|c| c.window(squared_bandwidth)).collect();
         // Where each center goes, by number; many windows are the same.
         let mut numbers: HashMap<Vec<usize>, usize> = HashMap::new();
@@ -303,8 +284,8 @@ impl Centers {
                 // Only rounding can empty a window: the mean of points in a ball is no farther from them than its middle.
                 window.clone_from(&center.members);
             }
-            if let Some(member) = member {
-                window = vec![member.of(NAME, &window)?];
+            if let Some(preference) = preference {
+                window = vec![preference.of(&window)?];
             }
             let number = *numbers.entry(window).or_insert_with_key(|set| {
                 sets.push(set.clone());
@@ -313,9 +294,7 @@ impl Centers {
             next.push(number);
         }
         let reached: Vec<Center> = sets.into_par_iter().map(|set| Center::of(set, squared)).collect();
-        let shift = |(from, &to): (&Center, &usize)| {
-            if from.members == reached[to].members { 0.0 } else { from.squared_distance(&reached[to]) }
-        };
+        let shift = |(from, &to): (&Center, &usize)| from.squared_distance(&reached[to]);
         let largest = self.distinct.par_iter().zip(&next).map(shift).collect::<Vec<_>>();
         self.distinct = reached;
         Ok(largest.into_iter().fold(0.0, f64::max))

@@ -1,5 +1,6 @@
 //! Families by clustering, then one parent each.
 
+mod center;
 mod centroid_rule;
 mod clusterer;
 mod dbscan;
@@ -12,11 +13,13 @@ mod k_means;
 mod mean_shift;
 mod radius;
 mod settings;
+mod sweep;
 
-pub use clusterer::{CentroidClusterer, Clusterer, Clustering, Points, PreferMember};
+pub use centroid_rule::Alpha;
+pub use clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 pub use dbscan::{Dbscan, Radius};
 pub use detector::{CentroidDetector, ClusterDetector};
 pub use expected::ExpectedFamilies;
 pub use gaussian_mixture::GaussianMixture;
-pub use k_means::KMeans;
+pub use k_means::{KMeans, Seeding};
 pub use mean_shift::{Bandwidth, MeanShift};

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn links_are_spanning_trees_and_nearest_strangers() {
         //  0 . 1 . . 2 . . . . . . . 3     4 of the family of 3
-        let squared = squared_distances(&array![[0.0], [1.0], [3.0], [10.0], [14.0]]);
+        let squared = squared_distances(array![[0.0], [1.0], [3.0], [10.0], [14.0]].view());
         let (mut within, between) = links(&squared, &[0, 0, 0, 1, 1]);
         within.sort_by(f64::total_cmp);
         let near = |found: &[f64], expected: &[f64]| {

@@ -1,8 +1,9 @@
 use super::*;
-use crate::detect::cluster::distances::Euclidean;
+use crate::detect::cluster::center::Center;
 use linfa::DatasetBase;
-use linfa::prelude::{Fit, ParamGuard, Predict};
-use linfa_clustering::{KMeans as LinfaKMeans, KMeansInit};
+use linfa::prelude::{Fit, FitWith, ParamGuard, Predict};
+use linfa_clustering::{IncrKMeansError, KMeans as LinfaKMeans, KMeansInit};
+use linfa_nn::distance::L2Dist;
 use ndarray::{Array1, Array2, Axis, array};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,10 +18,57 @@ fn normal(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
     Array2::from_shape_simple_fn((rows, columns), || rng.sample(StandardNormal))
 }
 
-fn run(k_means: &KMeans, coordinates: &Array2<f64>, prefer: Option<&PreferMember<'_>>, seed: u64) -> Run {
+fn run(k_means: &KMeans, coordinates: &Array2<f64>, scores: Option<&MemberScores<'_>>, seed: u64) -> Run {
     let expected = vec![0; coordinates.nrows()];
     let points = Points::new(coordinates.view(), &expected);
-    k_means.best_run(&points, prefer, &mut rng(seed)).unwrap().unwrap()
+    k_means.divide(&points, scores, &mut rng(seed)).unwrap().0.unwrap()
+}
+
+fn distances(coordinates: &Array2<f64>) -> Distances {
+    let expected = vec![0; coordinates.nrows()];
+    Distances::new(NAME, &Points::new(coordinates.view(), &expected)).unwrap()
+}
+
+/// Where centers lie, in the units of `x`.
+fn centroids(centers: &[std::rc::Rc<Center>], x: &Array2<f64>) -> Array2<f64> {
+    let mean = |c: &Center| x.select(Axis(0), &c.members).mean_axis(Axis(0)).unwrap();
+    let rows: Vec<f64> = centers.iter().flat_map(|c| mean(c).to_vec()).collect();
+    Array2::from_shape_vec((centers.len(), x.ncols()), rows).unwrap()
+}
+
+fn largest(differences: Array2<f64>) -> f64 {
+    differences.iter().fold(0.0, |most, d| f64::max(most, d.abs()))
+}
+
+/// linfa's incremental update from given centroids and no history: the one call there that is a Lloyd step.
+fn linfa_step(x: &Array2<f64>, centroids: &Array2<f64>) -> LinfaKMeans<f64, L2Dist> {
+    let params = LinfaKMeans::params_with(centroids.nrows(), rng(0), L2Dist)
+        .init_method(KMeansInit::Precomputed(centroids.clone()));
+    match params.check().unwrap().fit_with(None, &DatasetBase::from(x.view())) {
+        Ok(model) | Err(IncrKMeansError::NotConverged(model)) => model,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// From seeds to rest: every step is linfa's, in centroids and in the labels that follow from them.
+#[test]
+fn a_step_is_linfas() {
+    for (x, families) in [(normal(100, 7, 5), 5), (normal(60, 59, 6), 4), (normal(40, 2, 7), 8)] {
+        let distances = distances(&x);
+        let means = Means::new(&distances);
+        let lloyd = Lloyd::new(&means, CentroidRule::new(1.0, None), 300, 0.0);
+        for seed in 0..10 {
+            let all: Vec<usize> = (0..x.nrows()).collect();
+            let seeds = super::seed(&distances, &all, families, &mut rng(seed));
+            let mut centers: Vec<_> =
+                seeds.into_iter().map(|i| std::rc::Rc::new(Center::of(vec![i], &distances.squared))).collect();
+            for _ in 0..5 {
+                let linfa = linfa_step(&x, &centroids(&centers, &x));
+                centers = lloyd.step(&centers, None).unwrap();
+                assert!(largest(centroids(&centers, &x) - linfa.centroids()) < 1e-12);
+            }
+        }
+    }
 }
 
 /// Textbook Lloyd, sharing nothing with the code under test.
@@ -51,21 +99,16 @@ fn at_alpha_1_it_is_plain_lloyd_and_linfas_own_result() {
     let x = normal(100, 7, 5);
     for families in [2, 5] {
         for seed in 0..10 {
-            let expected = vec![0; 100];
-            let points = Points::new(x.view(), &expected);
-            let scaled = Scaled::new(NAME, &points).unwrap();
-            let rule = CentroidRule::new(1.0, None).unwrap();
-            let start = Lloyd::new(&points, &scaled.coordinates, rule, 300, 1e-16).seed(families, &mut rng(seed));
+            let all: Vec<usize> = (0..100).collect();
+            let start = super::seed(&distances(&x), &all, families, &mut rng(seed));
 
             let ours = run(&KMeans::new().with_families(families).with_restarts(1), &x, None, seed);
-            let (labels, centroids) = plain_lloyd(&x, &start / scaled.scale);
+            let (labels, centroids) = plain_lloyd(&x, x.select(Axis(0), &start));
             assert_eq!(ours.labels, labels);
-            let difference =
-                (&ours.centroids / scaled.scale - &centroids).mapv(f64::abs).fold(0.0, |a, &b| f64::max(a, b));
-            assert!(difference < 1e-12, "{difference:e}");
+            assert!(largest(super::tests::centroids(&ours.centers, &x) - &centroids) < 1e-12);
 
             // linfa's damped iteration comes to rest at the same fixed point when started there.
-            let linfa = LinfaKMeans::params_with(families, rng(0), Euclidean)
+            let linfa = LinfaKMeans::params_with(families, rng(0), L2Dist)
                 .init_method(KMeansInit::Precomputed(centroids.clone()))
                 .tolerance(1e-13)
                 .n_runs(1)
@@ -82,26 +125,29 @@ fn at_alpha_1_it_is_plain_lloyd_and_linfas_own_result() {
 #[test]
 fn at_alpha_1_a_selector_changes_nothing() {
     let x = normal(60, 5, 8);
-    let prefer = |members: &[usize]| Ok(members[0]);
+    let expected = vec![0; 60];
+    let points = Points::new(x.view(), &expected);
+    let scores = |members: &[usize]| Ok(members.iter().map(|&m| (m * 37 % 60) as f64).collect());
     let k_means = KMeans::new().with_families(4);
-    let (alone, along) = (run(&k_means, &x, None, 3), run(&k_means, &x, Some(&prefer), 3));
-    assert_eq!(alone.labels, along.labels);
-    assert_eq!(alone.centroids, along.centroids);
+    for seed in 0..10 {
+        let (mut one, mut two) = (rng(seed), rng(seed));
+        let alone = k_means.cluster(&points, &mut one).unwrap();
+        assert_eq!(alone, k_means.cluster_along(&points, &scores, &mut two).unwrap());
+        assert_eq!(one, two, "the same random numbers are used");
+        // Every model is a candidate at share 1.
+        let all = k_means.clone().with_seeding(Seeding::LikelyParents { share: 1.0 });
+        assert_eq!(alone, all.cluster_along(&points, &scores, &mut rng(seed)).unwrap());
+    }
 }
 
 #[test]
 fn at_alpha_0_every_centroid_is_a_model() {
     let x = normal(60, 5, 8);
-    let norms: Vec<f64> = x.rows().into_iter().map(|p| p.dot(&p)).collect();
-    let prefer = |members: &[usize]| Ok(*members.iter().min_by(|&&a, &&b| norms[a].total_cmp(&norms[b])).unwrap());
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| x.row(i).dot(&x.row(i))).collect());
     for seed in 0..10 {
-        let run = run(&KMeans::new().with_families(4).with_alpha(0.0).with_restarts(1), &x, Some(&prefer), seed);
+        let run = run(&KMeans::new().with_families(4).with_alpha(0.0).with_restarts(1), &x, Some(&scores), seed);
         assert!(run.converged);
-        let expected = [0; 60];
-        let scale = Scaled::new(NAME, &Points::new(x.view(), &expected)).unwrap().scale;
-        for centroid in run.centroids.rows() {
-            assert!(x.rows().into_iter().any(|p| p.mapv(|v| v * scale) == centroid), "seed {seed}");
-        }
+        assert!(run.centers.iter().all(|c| c.members.len() == 1), "seed {seed}");
     }
 }
 
@@ -127,21 +173,20 @@ fn one_far_child_takes_the_mean_away_from_the_parent_but_not_the_member() {
         [11.0, 0.0],  // t
         [9.0, 0.0],   // t
     ];
-    let prefer =
-        |members: &[usize]| Ok(*members.iter().min_by_key(|&&i| (i != 0 && i != 6, i)).expect("a cluster has members"));
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| f64::from(i != 0 && i != 6)).collect());
     // Seeding by squared distance draws the far child two times in three, and a restart that begins there cannot leave it.
     let k_means = KMeans::new().with_families(2).with_restarts(40);
     for seed in 0..20 {
-        let means = run(&k_means, &x, Some(&prefer), seed);
+        let means = run(&k_means, &x, Some(&scores), seed);
         assert_eq!(means.labels[4], means.labels[6], "α = 1 loses the border child");
         assert_ne!(means.labels[4], means.labels[0], "α = 1 loses the border child");
-        let parent_is_centroid = |run: &Run| run.centroids.row(run.labels[0]).iter().all(|&v| v == 0.0);
+        let parent_is_centroid = |run: &Run| run.centers[run.labels[0]].members == [0];
         assert!(!parent_is_centroid(&means));
 
-        let members = run(&k_means.clone().with_alpha(0.0), &x, Some(&prefer), seed);
+        let members = run(&k_means.clone().with_alpha(0.0), &x, Some(&scores), seed);
         assert!(parent_is_centroid(&members), "α = 0 keeps the parent as centroid");
         for alpha in [0.0, 0.1, 0.25, 0.5] {
-            let along = run(&k_means.clone().with_alpha(alpha), &x, Some(&prefer), seed);
+            let along = run(&k_means.clone().with_alpha(alpha), &x, Some(&scores), seed);
             for i in 0..x.nrows() {
                 assert_eq!(along.labels[i] == along.labels[0], i < 6, "α = {alpha}, seed {seed}, model {i}");
             }
@@ -149,18 +194,63 @@ fn one_far_child_takes_the_mean_away_from_the_parent_but_not_the_member() {
     }
 }
 
+/// The fourth center lies where the third does and is nearer to no model.
 #[test]
 fn an_empty_cluster_restarts_at_the_farthest_model() {
-    let x = array![[0.0], [1.0], [10.0], [10.0], [13.0]];
-    let expected = [0; 5];
-    let points = Points::new(x.view(), &expected);
-    let lloyd = Lloyd::new(&points, &x, CentroidRule::new(1.0, None).unwrap(), 300, 0.0);
-    // The third centroid is nearer to no model.
-    let next = lloyd.means(&array![[0.5], [11.0], [1000.0]]).unwrap();
-    assert_eq!(next, array![[0.5], [11.0], [13.0]]);
-    let run = lloyd.run(array![[0.5], [11.0], [1000.0]], &mut rng(0)).unwrap();
-    assert_eq!(run.labels, [0, 0, 1, 1, 2]);
-    assert!(run.centroids.iter().all(|c| c.is_finite()));
+    let x = array![[0.0], [1.0], [10.0], [10.0], [13.0], [-4.0]];
+    let distances = distances(&x);
+    let means = Means::new(&distances);
+    let lloyd = Lloyd::new(&means, CentroidRule::new(1.0, None), 300, 0.0);
+    let at = |seed: usize| std::rc::Rc::new(Center::of(vec![seed], &distances.squared));
+    let next = lloyd.step(&[at(0), at(2), at(3)], None).unwrap();
+    let members: Vec<_> = next.iter().map(|c| c.members.clone()).collect();
+    assert_eq!(members, [vec![0, 1, 5], vec![2, 3, 4], vec![5]], "-4 is 3 away from -1, 13 is 2 away from 11");
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| x[(i, 0)]).collect());
+    let preference = Preference::new(&scores);
+    let next = lloyd.step(&[at(0), at(2), at(3)], Some(&preference)).unwrap();
+    let members: Vec<_> = next.iter().map(|c| c.members.clone()).collect();
+    assert_eq!(members, [[5], [2], [1]], "1 is farthest from -4 and 10");
+    let run = lloyd.run(&[0, 2, 3], &mut rng(0)).unwrap();
+    assert!(run.centers.iter().all(|c| c.to_points.iter().all(|d| d.is_finite())));
+    assert_eq!((run.labels[2], run.labels[3]), (run.labels[3], run.labels[4]));
+    assert_ne!(run.labels[0], run.labels[5]);
+}
+
+/// ```text
+/// 0 1 2 . . . . . . . . 11 12 13 . . . . . . . . . . . . . . . . . . . . . . . . . 38
+/// ```
+/// k-means++ all but always draws 38, and from there α = 0 never leaves it; 38 is no likely parent.
+#[test]
+fn seeds_can_be_kept_to_likely_parents() {
+    let x = array![[0.0], [1.0], [2.0], [11.0], [12.0], [13.0], [38.0]];
+    let parents = [1.0, 0.0, 2.0, 1.0, 0.0, 2.0, 3.0];
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| parents[i]).collect());
+    let along = KMeans::new().with_families(2).with_alpha(0.0).with_restarts(1);
+    let families = |k_means: &KMeans, seed| {
+        let labels = run(k_means, &x, Some(&scores), seed).labels;
+        [0, 0, 0, 1, 1, 1, 1].iter().zip(&labels).all(|(want, &label)| (*want == 0) == (label == labels[0]))
+    };
+    let likely = |share| along.clone().with_seeding(Seeding::LikelyParents { share });
+    // Two of seven lowest scores: the two parents.
+    assert!((0..50).all(|seed| families(&likely(0.2), seed)));
+    assert!((0..50).filter(|&seed| families(&along, seed)).count() < 25);
+}
+
+#[test]
+fn too_few_likely_parents_are_every_model() {
+    let x = array![[0.0], [0.0], [1.0], [5.0]];
+    let distances = distances(&x);
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| [0.0, 1.0, 2.0, 2.0][i]).collect());
+    let preference = Preference::new(&scores);
+    let among = |share, families| Seeding::LikelyParents { share }.candidates(&distances, families, Some(&preference));
+    assert_eq!(among(0.25, 1).unwrap(), [0]);
+    assert_eq!(among(0.26, 1).unwrap(), [0, 1]);
+    assert_eq!(among(0.5, 2).unwrap(), [0, 1, 2, 3], "the two of lowest score are copies");
+    assert_eq!(among(0.75, 2).unwrap(), [0, 1, 2, 3], "equal to the last");
+    assert!(matches!(
+        Seeding::LikelyParents { share: 0.5 }.candidates(&distances, 1, None),
+        Err(Error::InvalidSetting { setting: "seeding", .. })
+    ));
 }
 
 #[test]
@@ -190,6 +280,11 @@ fn each_setting_is_checked() {
     };
     assert_eq!(setting(fails(KMeans::new().with_alpha(f64::NAN))), "alpha");
     assert_eq!(setting(fails(KMeans::new().with_alpha(0.5))), "alpha");
+    assert_eq!(setting(fails(KMeans::new().with_alpha(Alpha::Sweep))), "alpha");
+    for share in [0.0, -0.5, 1.1, f64::NAN] {
+        assert_eq!(setting(fails(KMeans::new().with_seeding(Seeding::LikelyParents { share }))), "seeding share");
+    }
+    assert_eq!(setting(fails(KMeans::new().with_seeding(Seeding::LikelyParents { share: 0.5 }))), "seeding");
     assert_eq!(setting(fails(KMeans::new().with_restarts(0))), "restarts");
     assert_eq!(setting(fails(KMeans::new().with_max_iterations(0))), "max_iterations");
     assert_eq!(setting(fails(KMeans::new().with_tolerance(f64::NAN))), "tolerance");

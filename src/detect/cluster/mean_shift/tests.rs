@@ -1,5 +1,6 @@
 use super::*;
-use ndarray::{Axis, array};
+use crate::detect::cluster::distances::squared_distances;
+use ndarray::array;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -11,22 +12,6 @@ fn rng(seed: u64) -> ChaCha8Rng {
 fn labels(mean_shift: &MeanShift, x: &Array2<f64>, expected: &[usize]) -> Vec<usize> {
     let clustering = mean_shift.cluster(&Points::new(x.view(), expected), &mut rng(0)).unwrap();
     clustering.labels.into_iter().map(Option::unwrap).collect()
-}
-
-#[test]
-fn centers_are_means_of_sets_of_points() {
-    let mut rng = rng(4);
-    let x = Array2::from_shape_simple_fn((12, 5), || rng.sample::<f64, _>(StandardNormal));
-    let squared = squared_distances(&x);
-    let (a, b) = (vec![0, 3, 4, 7], vec![2, 3, 11]);
-    let mean = |set: &[usize]| x.select(Axis(0), set).mean_axis(Axis(0)).unwrap();
-    let center = Center::of(a.clone(), &squared);
-    for j in 0..12 {
-        let direct = (&x.row(j) - &mean(&a)).mapv(|d| d * d).sum();
-        assert!((center.to_points[j] - direct).abs() < 1e-12);
-    }
-    let direct = (mean(&a) - mean(&b)).mapv(|d| d * d).sum();
-    assert!((center.squared_distance(&Center::of(b, &squared)) - direct).abs() < 1e-12);
 }
 
 /// A chain whose ends do not see each other: only climbing brings them together.
@@ -58,7 +43,7 @@ fn the_window_is_closed() {
 /// them: (1 + 1 + 2 + 4 + 13) / 5.
 #[test]
 fn the_quantile_rule_is_that_of_scikit_learn() {
-    let squared = squared_distances(&array![[0.0], [1.0], [3.0], [7.0], [20.0]]);
+    let squared = squared_distances(array![[0.0], [1.0], [3.0], [7.0], [20.0]].view());
     assert!((quantile_bandwidth(&squared, 0.5) - 4.2).abs() < 1e-9);
     assert_eq!(quantile_bandwidth(&squared, 0.0), 0.0);
     let all = (20.0 + 19.0 + 17.0 + 13.0 + 20.0) / 5.0;
@@ -84,11 +69,11 @@ fn at_alpha_1_a_selector_changes_nothing() {
     let x = Array2::from_shape_simple_fn((40, 3), || rng_points.sample::<f64, _>(StandardNormal));
     let expected = [0; 40];
     let points = Points::new(x.view(), &expected);
-    let prefer = |members: &[usize]| Ok(members[0]);
+    let scores = |members: &[usize]| Ok(members.iter().map(|&m| m as f64).collect());
     let mean_shift = MeanShift::new().with_bandwidth(1.3);
     let (mut one, mut two) = (rng(3), rng(3));
     let alone = mean_shift.cluster(&points, &mut one).unwrap();
-    assert_eq!(alone, mean_shift.cluster_along(&points, &prefer, &mut two).unwrap());
+    assert_eq!(alone, mean_shift.cluster_along(&points, &scores, &mut two).unwrap());
     assert_eq!(one, rng(3), "no random number is used at α = 1");
     assert_eq!(two, rng(3), "no random number is used at α = 1");
 }
@@ -97,12 +82,12 @@ fn at_alpha_1_a_selector_changes_nothing() {
 fn at_alpha_0_every_center_is_a_model() {
     let mut rng_points = rng(6);
     let x = Array2::from_shape_simple_fn((40, 3), || rng_points.sample::<f64, _>(StandardNormal));
-    let squared = squared_distances(&x);
-    let prefer = |members: &[usize]| Ok(members[0]);
-    let rule = CentroidRule::new(0.0, Some(&prefer)).unwrap();
+    let squared = squared_distances(x.view());
+    let scores = |members: &[usize]| Ok(members.iter().map(|&m| m as f64).collect());
+    let preference = Preference::new(&scores);
     let mut centers = Centers::at_every_point(&squared);
     for _ in 0..5 {
-        centers.advance(&squared, 1.3, rule, &mut rng(0)).unwrap();
+        centers.advance(&squared, 1.3, Some(&preference)).unwrap();
         assert!(centers.distinct.iter().all(|c| c.members.len() == 1));
     }
 }
@@ -116,12 +101,10 @@ fn at_alpha_0_every_center_is_a_model() {
 fn below_alpha_1_windows_stay_at_parents() {
     let x = array![[0.0], [0.1], [0.2], [3.0], [6.0], [6.1], [6.2]];
     let parents = [0, 4];
-    let prefer = |members: &[usize]| {
-        Ok(*members.iter().min_by_key(|&i| (!parents.contains(i), *i)).expect("a window holds its center"))
-    };
+    let scores = |members: &[usize]| Ok(members.iter().map(|i| f64::from(!parents.contains(i))).collect());
     let points = Points::new(x.view(), &[0, 0, 0, 0, 1, 1, 1]);
     let means = MeanShift::new().with_bandwidth(3.2);
-    let along = means.clone().with_alpha(0.0).cluster_along(&points, &prefer, &mut rng(0)).unwrap();
+    let along = means.clone().with_alpha(0.0).cluster_along(&points, &scores, &mut rng(0)).unwrap();
     assert_eq!(along.labels, [0, 0, 0, 0, 1, 1, 1].map(Some));
     let after = means.cluster(&points, &mut rng(0)).unwrap();
     assert_ne!(after.labels, along.labels);
@@ -152,6 +135,7 @@ fn each_setting_is_checked() {
     }
     assert_eq!(setting(MeanShift::new().with_alpha(2.0)), "alpha");
     assert_eq!(setting(MeanShift::new().with_alpha(0.5)), "alpha");
+    assert_eq!(setting(MeanShift::new().with_alpha(Alpha::Sweep)), "alpha");
     assert_eq!(setting(MeanShift::new().with_max_iterations(0)), "max_iterations");
     assert_eq!(setting(MeanShift::new().with_tolerance(f64::INFINITY)), "tolerance");
 }

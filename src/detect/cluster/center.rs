@@ -1,0 +1,74 @@
+//! Centroids without coordinates: means of sets of points, known by their distances.
+
+use ndarray::{Array1, Array2};
+
+/// A center: the mean of some points, one of them included.
+#[derive(Debug)]
+pub(super) struct Center {
+    /// Ascending, not empty.
+    pub(super) members: Vec<usize>,
+    /// Squared distance to every point.
+    pub(super) to_points: Array1<f64>,
+    /// Mean squared distance of the members to their mean.
+    pub(super) variance: f64,
+}
+
+impl Center {
+    /// `‖x_j − mean(W)‖² = mean_i d²(i,j) − V`, with `V = mean_ij d²(i,j) / 2` the mean squared distance of W to its mean.
+    ///
+    /// O(n_models · |W|) time, whatever the number of coordinates.
+    pub(super) fn of(members: Vec<usize>, squared: &Array2<f64>) -> Self {
+        if let [only] = members[..] {
+            return Self { to_points: squared.row(only).to_owned(), members, variance: 0.0 };
+        }
+        let count = members.len() as f64;
+        let mut to_points = Array1::zeros(squared.nrows());
+        for &i in &members {
+            to_points += &squared.row(i);
+        }
+        to_points /= count;
+        let variance = members.iter().map(|&i| to_points[i]).sum::<f64>() / (2.0 * count);
+        to_points.mapv_inplace(|mean| f64::max(mean - variance, 0.0));
+        Self { members, to_points, variance }
+    }
+
+    /// Squared distance to another center; 0 for the same members.
+    pub(super) fn squared_distance(&self, other: &Self) -> f64 {
+        if self.members == other.members {
+            return 0.0;
+        }
+        let mean = other.members.iter().map(|&i| self.to_points[i]).sum::<f64>() / other.members.len() as f64;
+        f64::max(mean - other.variance, 0.0)
+    }
+
+    /// The points within a radius.
+    pub(super) fn window(&self, squared_radius: f64) -> Vec<usize> {
+        (0..self.to_points.len()).filter(|&i| self.to_points[i] <= squared_radius).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::cluster::distances::squared_distances;
+    use ndarray::Axis;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::StandardNormal;
+
+    #[test]
+    fn centers_are_means_of_sets_of_points() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let x = Array2::from_shape_simple_fn((12, 5), || rng.sample::<f64, _>(StandardNormal));
+        let squared = squared_distances(x.view());
+        let (a, b) = (vec![0, 3, 4, 7], vec![2, 3, 11]);
+        let mean = |set: &[usize]| x.select(Axis(0), set).mean_axis(Axis(0)).unwrap();
+        let center = Center::of(a.clone(), &squared);
+        for j in 0..12 {
+            let direct = (&x.row(j) - &mean(&a)).mapv(|d| d * d).sum();
+            assert!((center.to_points[j] - direct).abs() < 1e-12);
+        }
+        let direct = (mean(&a) - mean(&b)).mapv(|d| d * d).sum();
+        assert!((center.squared_distance(&Center::of(b, &squared)) - direct).abs() < 1e-12);
+    }
+}

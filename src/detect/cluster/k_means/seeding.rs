@@ -1,0 +1,77 @@
+use crate::detect::cluster::centroid_rule::Preference;
+use crate::detect::cluster::distances::Distances;
+use crate::error::Error;
+
+/// Which models [`KMeans`](super::KMeans) may begin at.
+///
+/// k-means++ either way: the first evenly, each further one with probability proportional to its squared distance to the nearest
+/// one drawn before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Seeding {
+    /// Every model.
+    #[default]
+    PlusPlus,
+    /// The likely parents: the models with the smallest scores of the parent selector, asked about all models at once.
+    ///
+    /// A far child is a likely seed of plain k-means++, and a centroid that begins there may never leave it. It is no likely
+    /// parent. Of N models the ⌈share · N⌉ of lowest score are candidates, and those equal to the last of them. Where the
+    /// candidates are fewer than K different models, every model is one. At share 1 this is [`Seeding::PlusPlus`].
+    ///
+    /// Scores compare models of different families here: those of [`SmallestNorm`](crate::SmallestNorm) and
+    /// [`NearestToInitialization`](crate::NearestToInitialization) mean the same in every family, those of a medoid favor the
+    /// family in the middle.
+    ///
+    /// The paper's code has the same with a threshold on the norm in place of a share.
+    LikelyParents {
+        /// The share of models that are candidates, in (0, 1]; NaN is refused.
+        share: f64,
+    },
+}
+
+impl Seeding {
+    pub(super) fn check(self) -> Result<(), Error> {
+        match self {
+            Self::LikelyParents { share } if !(share > 0.0 && share <= 1.0) => Err(Error::InvalidSetting {
+                setting: "seeding share",
+                found: share.to_string(),
+                expected: "a number above 0, at most 1",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The points to draw from.
+    pub(super) fn candidates(
+        self,
+        distances: &Distances,
+        families: usize,
+        preference: Option<&Preference<'_>>,
+    ) -> Result<Vec<usize>, Error> {
+        let n = distances.squared.nrows();
+        let all: Vec<usize> = (0..n).collect();
+        let Self::LikelyParents { share } = self else { return Ok(all) };
+        let Some(preference) = preference else {
+            let expected = "plus-plus where no parent selector takes part";
+            let found = "likely parents".to_owned();
+            return Err(Error::InvalidSetting { setting: "seeding", found, expected });
+        };
+        let scores = preference.scores(&all)?;
+        let mut sorted = scores.clone();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted[((share * n as f64).ceil() as usize).clamp(1, n) - 1];
+        let candidates: Vec<usize> = all.iter().copied().filter(|&i| scores[i] <= last).collect();
+        Ok(if different(distances, &candidates, families) { candidates } else { all })
+    }
+}
+
+/// Whether some points lie at `count` places or more.
+fn different(distances: &Distances, points: &[usize], count: usize) -> bool {
+    let mut places: Vec<usize> = Vec::new();
+    for &i in points {
+        if places.len() < count && places.iter().all(|&p| distances.squared[(p, i)] > distances.negligible()) {
+            places.push(i);
+        }
+    }
+    places.len() >= count
+}
