@@ -1,8 +1,7 @@
+use crate::detector::Clustering;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.
 #[derive(Debug, Parser)]
@@ -67,17 +66,8 @@ pub(crate) struct Detect {
     #[command(flatten)]
     pub(crate) models: Models,
 
-    /// How models are divided into families.
-    #[arg(long, value_enum, default_value_t = Detector::Independence)]
-    pub(crate) detector: Detector,
-
-    /// Number of families to expect, or `auto` for the independence test.
-    #[arg(long, value_name = "N|auto", default_value_t = FamilyCount::Auto)]
-    pub(crate) families: FamilyCount,
-
-    /// Probability that a set without kin shows any, in (0, 1); for `--families auto`.
-    #[arg(long, value_name = "P", default_value_t = 1e-3)]
-    pub(crate) false_alarm: f64,
+    #[command(flatten)]
+    pub(crate) clustering: Clustering,
 
     /// Which member of a family is its parent.
     #[arg(long, value_enum, default_value_t = Selector::LogDistanceMedoid)]
@@ -142,20 +132,6 @@ pub(crate) struct Evaluate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Detector {
-    /// Connected components of the independence test.
-    Independence,
-    /// KMeans.
-    Kmeans,
-    /// MeanShift.
-    MeanShift,
-    /// DBSCAN.
-    Dbscan,
-    /// Gaussian mixture.
-    Gmm,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Selector {
     /// Nearest to all others in log distance, parameter by parameter.
     LogDistanceMedoid,
@@ -193,30 +169,4 @@ pub(crate) enum EvaluationFormat {
     Table,
     /// Every measure with its counts.
     Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FamilyCount {
-    Auto,
-    Count(usize),
-}
-
-impl FromStr for FamilyCount {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            n => n.parse().map(Self::Count).map_err(|_| "expected a number or `auto`".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for FamilyCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Count(n) => write!(f, "{n}"),
-        }
-    }
 }

@@ -1,9 +1,8 @@
-use crate::args::{Detect, Detector, FamilyCount, Format, Scope, Selector};
+use crate::args::{Detect, Format, Scope, Selector};
 use crate::{models, output, progress};
 use neural_phylogeny::{
-    ClusterDetector, Config, Dbscan, Discovery, Entries, ExpectedFamilies, Families, GaussianMixture, Initialization,
-    KMeans, LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization, OnUnreadable, SmallestNorm,
-    detect_phylogeny, write_dot, write_json, write_newick, write_table,
+    Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, NearestToInitialization, OnUnreadable,
+    SmallestNorm, detect_phylogeny, write_dot, write_json, write_newick, write_table,
 };
 use std::error::Error;
 use std::io::Write;
@@ -36,11 +35,8 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
 }
 
 fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
-    let families = match arguments.families {
-        FamilyCount::Auto => Families::Auto { false_alarm: arguments.false_alarm },
-        FamilyCount::Count(count) => Families::Count(count),
-    };
     let config = Config::default()
+        .with_detector(arguments.clustering.detector()?)
         .with_seed(arguments.seed)
         .with_threads(arguments.threads)
         .with_memory(arguments.memory.as_u64())
@@ -49,13 +45,6 @@ fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
             Scope::Matrices => neural_phylogeny::Scope::Matrices,
             Scope::All => neural_phylogeny::Scope::All,
         });
-    let config = match arguments.detector {
-        Detector::Independence => config.with_detector(ClusterDetector::new(ExpectedFamilies).with_families(families)),
-        Detector::Kmeans => config.with_detector(ClusterDetector::new(KMeans::new()).with_families(families)),
-        Detector::MeanShift => config.with_detector(ClusterDetector::new(MeanShift::new()).with_families(families)),
-        Detector::Dbscan => config.with_detector(ClusterDetector::new(Dbscan::new()).with_families(families)),
-        Detector::Gmm => config.with_detector(ClusterDetector::new(GaussianMixture::new()).with_families(families)),
-    };
     Ok(match arguments.selector {
         Selector::LogDistanceMedoid => config.with_selector(LogDistanceMedoid),
         Selector::Medoid => config.with_selector(Medoid),

@@ -2,6 +2,7 @@
 
 mod args;
 mod detect;
+mod detector;
 mod evaluate;
 mod inspect;
 mod models;

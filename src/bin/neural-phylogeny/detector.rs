@@ -1,0 +1,191 @@
+use clap::{Args, ValueEnum};
+use neural_phylogeny::{
+    Alpha, Bandwidth, CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, Families, GaussianMixture, KMeans,
+    MeanShift, PhylogenyDetector, Radius, Seeding,
+};
+use std::fmt;
+use std::str::FromStr;
+
+/// Share of models that `--seeding likely-parents` begins at.
+const LIKELY: f64 = 0.2;
+
+/// How models are divided into families, and the settings of each way.
+#[derive(Args, Debug)]
+pub(crate) struct Clustering {
+    /// How models are divided into families.
+    #[arg(long, value_enum, default_value_t = Detector::Independence)]
+    detector: Detector,
+
+    /// Number of families to expect, or `auto` for the independence test.
+    #[arg(long, value_name = "N|auto", default_value_t = FamilyCount::Auto)]
+    families: FamilyCount,
+
+    /// Probability that a set without kin shows any, in (0, 1); for `--families auto`.
+    #[arg(long, value_name = "P", default_value_t = 1e-3)]
+    false_alarm: f64,
+
+    /// kmeans, mean-shift: share of iterations in which centroids become means, from 0 to 1; in the others they become the
+    /// member that the selector prefers. `sweep` tries several and keeps the one nearest to the expected families
+    /// [default: 1].
+    #[arg(long, value_name = "A|sweep", value_parser = alpha)]
+    alpha: Option<Alpha>,
+
+    /// mean-shift: radius of the window, a distance, `expected` from the expected families, or `quantile:Q` of the distances to
+    /// neighbors [default: expected].
+    #[arg(long, value_name = "B|expected|quantile:Q", value_parser = bandwidth)]
+    bandwidth: Option<Bandwidth>,
+
+    /// dbscan: how far neighbors may lie apart, a distance, or `expected` from the expected families [default: expected].
+    #[arg(long, value_name = "R|expected", value_parser = radius)]
+    eps: Option<Radius>,
+
+    /// dbscan: models in the neighborhood of a core, itself included [default: 2].
+    #[arg(long, value_name = "N")]
+    min_points: Option<usize>,
+
+    /// kmeans: seedings tried, of which the best is kept [default: 10].
+    #[arg(long, value_name = "N")]
+    restarts: Option<usize>,
+
+    /// kmeans: which models the first centroids are drawn from, `plus-plus` for all, or `likely-parents` for the share (0.2
+    /// unless given) of smallest scores of the selector [default: plus-plus].
+    #[arg(long, value_name = "plus-plus|likely-parents[:SHARE]", value_parser = seeding)]
+    seeding: Option<Seeding>,
+}
+
+impl Clustering {
+    /// The detector with its settings; refuses those of another one.
+    pub(crate) fn detector(&self) -> Result<Box<dyn PhylogenyDetector>, String> {
+        self.refuse_settings_of_others()?;
+        let families = match self.families {
+            FamilyCount::Auto => Families::Auto { false_alarm: self.false_alarm },
+            FamilyCount::Count(count) => Families::Count(count),
+        };
+        Ok(match self.detector {
+            Detector::Independence => Box::new(ClusterDetector::new(ExpectedFamilies).with_families(families)),
+            Detector::Kmeans => {
+                let mut k_means = KMeans::new();
+                k_means = self.alpha.into_iter().fold(k_means, KMeans::with_alpha);
+                k_means = self.restarts.into_iter().fold(k_means, KMeans::with_restarts);
+                k_means = self.seeding.into_iter().fold(k_means, KMeans::with_seeding);
+                Box::new(CentroidDetector::new(k_means).with_families(families))
+            }
+            Detector::MeanShift => {
+                let mut mean_shift = MeanShift::new();
+                mean_shift = self.alpha.into_iter().fold(mean_shift, MeanShift::with_alpha);
+                mean_shift = self.bandwidth.into_iter().fold(mean_shift, MeanShift::with_bandwidth);
+                Box::new(CentroidDetector::new(mean_shift).with_families(families))
+            }
+            Detector::Dbscan => {
+                let mut dbscan = Dbscan::new();
+                dbscan = self.eps.into_iter().fold(dbscan, Dbscan::with_radius);
+                dbscan = self.min_points.into_iter().fold(dbscan, Dbscan::with_min_points);
+                Box::new(ClusterDetector::new(dbscan).with_families(families))
+            }
+            Detector::Gmm => Box::new(ClusterDetector::new(GaussianMixture::new()).with_families(families)),
+        })
+    }
+
+    fn refuse_settings_of_others(&self) -> Result<(), String> {
+        use Detector::{Dbscan, Kmeans, MeanShift};
+        let settings: [(&str, bool, &[Detector]); 6] = [
+            ("alpha", self.alpha.is_some(), &[Kmeans, MeanShift]),
+            ("bandwidth", self.bandwidth.is_some(), &[MeanShift]),
+            ("eps", self.eps.is_some(), &[Dbscan]),
+            ("min-points", self.min_points.is_some(), &[Dbscan]),
+            ("restarts", self.restarts.is_some(), &[Kmeans]),
+            ("seeding", self.seeding.is_some(), &[Kmeans]),
+        ];
+        for (setting, given, of) in settings {
+            if given && !of.contains(&self.detector) {
+                let of: Vec<String> = of.iter().map(|d| format!("`--detector {d}`")).collect();
+                let (of, found) = (of.join(" and "), self.detector);
+                return Err(format!("`--{setting}` is a setting of {of}, found with `--detector {found}`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Detector {
+    /// Connected components of the independence test.
+    Independence,
+    /// KMeans.
+    Kmeans,
+    /// MeanShift.
+    MeanShift,
+    /// DBSCAN.
+    Dbscan,
+    /// Gaussian mixture.
+    Gmm,
+}
+
+impl fmt::Display for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FamilyCount {
+    Auto,
+    Count(usize),
+}
+
+impl FromStr for FamilyCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            n => n.parse().map(Self::Count).map_err(|_| "expected a number or `auto`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for FamilyCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Count(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+fn number(text: &str, expected: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| format!("expected {expected}"))
+}
+
+fn alpha(text: &str) -> Result<Alpha, String> {
+    match text {
+        "sweep" => Ok(Alpha::Sweep),
+        a => number(a, "a number from 0 to 1, or `sweep`").map(Alpha::Fixed),
+    }
+}
+
+fn bandwidth(text: &str) -> Result<Bandwidth, String> {
+    let expected = "a distance above 0, `expected`, or `quantile:Q` with Q from 0 to 1";
+    match (text, text.strip_prefix("quantile:")) {
+        ("expected", _) => Ok(Bandwidth::Expected),
+        (_, Some(q)) => number(q, expected).map(Bandwidth::Quantile),
+        (b, None) => number(b, expected).map(Bandwidth::Fixed),
+    }
+}
+
+fn radius(text: &str) -> Result<Radius, String> {
+    match text {
+        "expected" => Ok(Radius::Expected),
+        r => number(r, "a distance above 0, or `expected`").map(Radius::Fixed),
+    }
+}
+
+fn seeding(text: &str) -> Result<Seeding, String> {
+    let expected = "`plus-plus`, `likely-parents` or `likely-parents:SHARE`, the share above 0, at most 1";
+    match (text, text.strip_prefix("likely-parents:")) {
+        ("plus-plus", _) => Ok(Seeding::PlusPlus),
+        ("likely-parents", _) => Ok(Seeding::LikelyParents { share: LIKELY }),
+        (_, Some(share)) => Ok(Seeding::LikelyParents { share: number(share, expected)? }),
+        _ => Err(format!("expected {expected}")),
+    }
+}
