@@ -37,5 +37,5 @@ pub use crate::pipeline::{Config, detect_phylogeny};
 pub use crate::report::write_table;
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
-    RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
+    PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
 };

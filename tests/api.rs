@@ -6,6 +6,7 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 
 #[test]
 fn public_types_are_send_sync_and_unpin() {
+    auto_traits::<Bandwidth>();
     auto_traits::<CentroidDetector<ExpectedFamilies>>();
     auto_traits::<Choice>();
     auto_traits::<ClusterDetector<ExpectedFamilies>>();
@@ -13,6 +14,10 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Comparison<'static>>();
     auto_traits::<Config>();
     auto_traits::<Coordinates>();
+    auto_traits::<Dbscan>();
+    auto_traits::<Discovered>();
+    auto_traits::<DiscoveredModel>();
+    auto_traits::<Discovery>();
     auto_traits::<Dtype>();
     auto_traits::<Edge>();
     auto_traits::<Entries>();
@@ -22,31 +27,41 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Families>();
     auto_traits::<Family>();
     auto_traits::<FamilyAgreement>();
+    auto_traits::<GaussianMixture>();
     auto_traits::<Geometry>();
     auto_traits::<GeometrySettings>();
+    auto_traits::<Ignored>();
     auto_traits::<InMemory>();
     auto_traits::<Independence>();
     auto_traits::<Initialization>();
+    auto_traits::<KMeans>();
     auto_traits::<Kind>();
+    auto_traits::<Layout>();
     auto_traits::<LayoutGroup>();
     auto_traits::<LogDistanceMedoid>();
+    auto_traits::<MeanShift>();
     auto_traits::<Medoid>();
     auto_traits::<ModelId>();
     auto_traits::<ModelSet>();
     auto_traits::<ModelSetBuilder>();
     auto_traits::<Moments>();
     auto_traits::<NearestToInitialization>();
+    auto_traits::<OnUnreadable>();
     auto_traits::<ParameterInfo>();
     auto_traits::<ParameterView<'static>>();
+    auto_traits::<PeftAdapter>();
     auto_traits::<Phylogeny>();
     auto_traits::<Points<'static>>();
     auto_traits::<Progress>();
+    auto_traits::<Radius>();
     auto_traits::<RandomSource>();
     auto_traits::<Ratio>();
     auto_traits::<Relation>();
     auto_traits::<Remark>();
     auto_traits::<Retrieval>();
     auto_traits::<Role>();
+    auto_traits::<SafetensorsFile>();
+    auto_traits::<SafetensorsShards>();
     auto_traits::<Scope>();
     auto_traits::<SharedParameter>();
     auto_traits::<Skipped>();

@@ -144,6 +144,22 @@ fn shards_are_one_model_and_bad_ones_unreadable() -> TestResult {
 }
 
 #[test]
+fn every_file_of_a_folder_may_be_given() -> TestResult {
+    let scratch = tempfile::tempdir()?;
+    let dir = scratch.path();
+    let shards = ["x-00001-of-00002.safetensors", "x-00002-of-00002.safetensors"];
+    let shards = [write(dir, shards[0], f32_file(&[("a", &[1], &[1.0])])), write(dir, shards[1], model(1.0))];
+    let found = Discovery::new().search(&[&shards[1], &shards[0]])?;
+    assert_eq!(names(&found), ["x"]);
+    let map = r#"{"weight_map":{"a":"x-00001-of-00002.safetensors","w":"x-00002-of-00002.safetensors"}}"#;
+    let index = write(dir, "x.safetensors.index.json", map);
+    let found = Discovery::new().search(&[&shards[0], &shards[1], &index])?;
+    assert_eq!(names(&found), ["x"]);
+    assert_eq!(found.models[0].path, index);
+    Ok(())
+}
+
+#[test]
 fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();

@@ -54,10 +54,8 @@ impl<'a> Counter<'a> {
 
     fn advance(&self, values: u64) -> Result<(), Error> {
         let read = self.read.fetch_add(values, Ordering::Relaxed) + values;
-        if let Some(observer) = self.observer {
-            if observer(Progress { read, total: self.total }).is_break() {
-                self.stop.store(true, Ordering::Relaxed);
-            }
+        if self.observer.is_some_and(|observe| observe(Progress { read, total: self.total }).is_break()) {
+            self.stop.store(true, Ordering::Relaxed);
         }
         if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }

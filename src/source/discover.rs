@@ -207,8 +207,17 @@ impl Search<'_> {
     fn given_file(&mut self, path: &Path, name: String) {
         let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let root = names::parent_of_given(path);
-        let content = if index_stem(&file).is_some() || shard_number(&file).is_some() {
-            Content::Weights { layout: Layout::SafetensorsShards, path: path.to_owned() }
+        let shards = Content::Weights { layout: Layout::SafetensorsShards, path: path.to_owned() };
+        let content = if index_stem(&file).is_some() {
+            shards
+        } else if let Some(shard) = shard_number(&file) {
+            // Any shard stands for all: the same model whichever was given, so that `detect folder/*` finds it once.
+            let index = path.with_file_name(format!("{}.safetensors.index.json", shard.stem));
+            let first = path.with_file_name(format!("{}-00001-of-{:05}.safetensors", shard.stem, shard.count));
+            match [index, first].into_iter().find(|p| p.is_file()) {
+                Some(whole) if whole != path => return self.given_file(&whole, name),
+                _ => shards,
+            }
         } else if is_safetensors(&file) {
             Content::Weights { layout: Layout::SafetensorsFile, path: path.to_owned() }
         } else if let Some(format) = unread_format(&file) {

@@ -1,5 +1,6 @@
 //! Where parameters come from; a source knows one model, never another.
 
+mod adapter;
 mod checkpoint;
 mod discover;
 mod flat;
@@ -11,6 +12,7 @@ mod open;
 mod random;
 mod safetensors;
 
+pub use adapter::PeftAdapter;
 pub use checkpoint::{Ignored, Layout};
 pub use discover::{Discovered, DiscoveredModel, Discovery, Unreadable};
 pub use memory::InMemory;

@@ -1,10 +1,13 @@
 //! Opening what was found, adapters over their bases included.
 
 use super::ParameterSource;
+use super::adapter::{AdapterConfig, PeftAdapter};
 use super::checkpoint::{self, Content, Layout};
 use super::listing::{Listing, link_error, unread_format};
 use super::safetensors::{SafetensorsFile, SafetensorsShards, index_stem, shard_number};
 use crate::error::SourceError;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +17,6 @@ type Opened = (Layout, Arc<dyn ParameterSource>);
 
 /// Opens models, given what a search knows.
 #[derive(Debug)]
-#[expect(dead_code, reason = "read when adapters are computed")]
 pub(super) struct Opener<'a> {
     part: Option<&'a str>,
     base: Option<&'a Path>,
@@ -22,6 +24,8 @@ pub(super) struct Opener<'a> {
     roots: Vec<PathBuf>,
     /// Names and paths of all models found.
     known: Vec<(String, PathBuf)>,
+    /// What is open already, links resolved: many adapters share a base.
+    open: RefCell<BTreeMap<PathBuf, Opened>>,
 }
 
 impl<'a> Opener<'a> {
@@ -31,22 +35,85 @@ impl<'a> Opener<'a> {
         roots: Vec<PathBuf>,
         known: Vec<(String, PathBuf)>,
     ) -> Self {
-        Self { part, base, roots, known }
+        Self { part, base, roots, known, open: RefCell::default() }
     }
 
     /// Opens the model at `path` whose content was recognized.
     pub(super) fn open(&self, path: &Path, content: Content) -> Result<Opened, SourceError> {
-        match content {
-            Content::Weights { layout, path } => Ok((layout, weights(&path)?)),
-            Content::Adapter => {
-                Err(SourceError::AdapterUnsupported { path: path.to_owned(), feature: "LoRA".to_owned() })
-            }
-            Content::Unreadable(error) => Err(error),
-        }
+        self.open_below(path, content, &[])
     }
 
     /// Recognizes and opens one model.
     pub(super) fn open_path(&self, path: &Path) -> Result<Opened, SourceError> {
+        self.open(path, self.recognize(path)?)
+    }
+
+    /// Opens a model that is the base of the adapters `above`.
+    fn open_below(&self, path: &Path, content: Content, above: &[PathBuf]) -> Result<Opened, SourceError> {
+        let real = fs::canonicalize(path).map_err(|e| link_error(path, e))?;
+        if let Some(opened) = self.open.borrow().get(&real) {
+            return Ok(opened.clone());
+        }
+        let opened: Opened = match content {
+            Content::Weights { layout, path } => (layout, weights(&path)?),
+            Content::Adapter => self.adapter(path, &real, above)?,
+            Content::Unreadable(error) => return Err(error),
+        };
+        self.open.borrow_mut().insert(real, opened.clone());
+        Ok(opened)
+    }
+
+    fn adapter(&self, folder: &Path, real: &Path, above: &[PathBuf]) -> Result<Opened, SourceError> {
+        if above.iter().any(|a| a == real) {
+            let base = above.last().map_or_else(PathBuf::new, Clone::clone);
+            return Err(SourceError::AdapterCycle { path: folder.to_owned(), base });
+        }
+        let above: Vec<PathBuf> = above.iter().cloned().chain([real.to_owned()]).collect();
+        let config = AdapterConfig::read(folder)?;
+        let base = self.base_of(folder, real, config.base.as_deref())?;
+        let (_, source) = self.open_below(&base, self.recognize(&base)?, &above)?;
+        let adapter = PeftAdapter::with_config(folder, &config, Box::new(source))?;
+        Ok((Layout::Adapter { base }, Arc::new(adapter)))
+    }
+
+    /// Where the base of an adapter is; [`Discovery`](super::Discovery) documents the order.
+    fn base_of(&self, folder: &Path, real: &Path, recorded: Option<&str>) -> Result<PathBuf, SourceError> {
+        let missing = |reason| SourceError::BaseMissing { path: folder.to_owned(), reason };
+        let mut reason = "adapter_config.json records none in `base_model_name_or_path`".to_owned();
+        if let Some(recorded) = recorded {
+            let places = [folder, Path::new("")].into_iter().chain(self.roots.iter().map(PathBuf::as_path));
+            if let Some(found) = places.map(|p| p.join(recorded)).find(|p| self.recognize(p).is_ok()) {
+                return Ok(found);
+            }
+            let name = recorded.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(recorded);
+            let other = |p: &PathBuf| fs::canonicalize(p).is_ok_and(|p| p != real);
+            let beside = folder.parent().map(|above| [above.join(name), above.join(format!("{name}.safetensors"))]);
+            let beside = beside.into_iter().flatten().find(|p| other(p) && self.recognize(p).is_ok());
+            if let Some(found) = beside {
+                return Ok(found);
+            }
+            let named = |(n, p): &&(String, PathBuf)| n.rsplit('/').next() == Some(name) && other(p);
+            let mut known = self.known.iter().filter(named).map(|(_, p)| p);
+            match (known.next(), known.next()) {
+                (Some(found), None) => return Ok(found.clone()),
+                (Some(one), Some(two)) => {
+                    reason =
+                        format!("its `{recorded}` is no path here and may be {} or {}", one.display(), two.display());
+                }
+                (None, _) => {
+                    reason = format!(
+                        "its `{recorded}` is no model's path from {}, the current folder or the searched ones, \
+                         and no model found is named `{name}`",
+                        folder.display()
+                    );
+                }
+            }
+        }
+        self.base.map(Path::to_owned).ok_or_else(|| missing(reason))
+    }
+
+    /// What the model at a path is.
+    fn recognize(&self, path: &Path) -> Result<Content, SourceError> {
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         if !fs::metadata(path).map_err(|e| link_error(path, e))?.is_dir() {
             if let Some(format) = unread_format(&name) {
@@ -54,15 +121,15 @@ impl<'a> Opener<'a> {
             }
             let sharded = index_stem(&name).is_some() || shard_number(&name).is_some();
             let layout = if sharded { Layout::SafetensorsShards } else { Layout::SafetensorsFile };
-            return Ok((layout, weights(path)?));
+            return Ok(Content::Weights { layout, path: path.to_owned() });
         }
         let listing = Listing::read(path)?;
         if let Some(checkpoint) = checkpoint::recognize(&listing, self.part) {
-            return self.open(path, checkpoint.content);
+            return Ok(checkpoint.content);
         }
         let (models, _) = super::flat::models(&listing);
         match <[_; 1]>::try_from(models) {
-            Ok([(_, content, path)]) => self.open(&path, content),
+            Ok([(_, content, _)]) => Ok(content),
             Err(models) => Err(SourceError::NoWeights {
                 path: path.to_owned(),
                 expected: format!("one model, found {}", models.len()),
@@ -74,8 +141,27 @@ impl<'a> Opener<'a> {
 /// Opens a file, or the shards that an index or one of them stands for.
 fn weights(path: &Path) -> Result<Arc<dyn ParameterSource>, SourceError> {
     let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    if index_stem(&name).is_some() || shard_number(&name).is_some() {
-        return Ok(Arc::new(SafetensorsShards::open(path)?));
+    let source: Arc<dyn ParameterSource> = if index_stem(&name).is_some() || shard_number(&name).is_some() {
+        Arc::new(SafetensorsShards::open(path)?)
+    } else {
+        Arc::new(SafetensorsFile::open(path)?)
+    };
+    // The factors of an increment are no weights: taken for such, they would be compared with other models' weights.
+    let is_factor = |name: &str| {
+        name.split('.').any(|part| LOW_RANK.contains(&part)) || LOW_RANK_ENDS.iter().any(|end| name.ends_with(end))
+    };
+    match source.parameters()?.iter().find(|p| is_factor(&p.name)) {
+        Some(factor) => Err(SourceError::AdapterUnsupported {
+            path: path.to_owned(),
+            feature: format!("LoRA tensors (`{}`) without an adapter_config.json beside them", factor.name),
+        }),
+        None => Ok(source),
     }
-    Ok(Arc::new(SafetensorsFile::open(path)?))
 }
+
+/// What the libraries of the ecosystem call the factors of an increment.
+const LOW_RANK: [&str; 7] =
+    ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_down", "lora_up", "lora_magnitude_vector"];
+
+/// The same, of diffusers and the scripts before it.
+const LOW_RANK_ENDS: [&str; 3] = ["lora.up.weight", "lora.down.weight", "lora_linear_layer.up.weight"];

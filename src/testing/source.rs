@@ -1,4 +1,6 @@
-use crate::{ParameterInfo, ParameterSource, SourceError};
+use crate::error::SourceError;
+use crate::model_set::Skipped;
+use crate::source::{ParameterInfo, ParameterSource};
 use std::thread;
 
 /// Elements of each tensor that are read; checking a large model stays affordable.
@@ -151,13 +153,13 @@ fn outcome(result: Result<(), SourceError>) -> String {
 }
 
 fn chain(error: SourceError) -> String {
-    crate::Skipped::new("", &error).reason
+    Skipped::new("", &error).reason
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dtype, InMemory, check_range};
+    use crate::source::{Dtype, InMemory, check_range};
 
     /// A source of one tensor that breaks one promise.
     #[derive(Debug)]

@@ -8,6 +8,7 @@ import argparse
 import os
 import shutil
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main():
     # One thread, so that sums are always added in the same order.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    warnings.filterwarnings("ignore", category=FutureWarning)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.set_verbosity_error()

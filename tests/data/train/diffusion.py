@@ -37,7 +37,9 @@ class Diffusion(Kind):
         )
 
     def load(self, path):
-        return UNet2DModel.from_pretrained(path, subfolder="unet", torch_dtype=torch.float32)
+        network = UNet2DModel.from_pretrained(path, subfolder="unet", torch_dtype=torch.float32)
+        network.register_to_config(_name_or_path="")  # else the folder it came from on this machine is stored
+        return network
 
     def prepare(self, network, recipe):
         if recipe.extra.get("prior_preservation"):

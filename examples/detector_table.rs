@@ -1,0 +1,98 @@
+//! Every detector with every selector on folders of models that have a `truth.json`.
+//!
+//! `cargo run --release --example detector_table -- FOLDER… [A+B]`; folders joined by `+` make one set. Each row gives, for one
+//! detector: whether families are exactly right, then for each selector the accuracy (children whose parent and direction are
+//! both right) and in brackets the families whose roots are right.
+
+use neural_phylogeny::{
+    ClusterDetector, Clusterer, Dbscan, Entries, ExpectedFamilies, GaussianMixture, Geometry, GeometrySettings,
+    Initialization, KMeans, LogDistanceMedoid, MeanShift, Medoid, ModelSet, NearestToInitialization, ParentSelector,
+    PhylogenyDetector, SmallestNorm, Truth, evaluate,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::error::Error;
+use std::fs::File;
+use std::path::Path;
+
+fn detector(clusterer: impl Clusterer + 'static) -> Box<dyn PhylogenyDetector> {
+    Box::new(ClusterDetector::new(clusterer))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut folders: Vec<String> = std::env::args().skip(1).collect();
+    if folders.is_empty() {
+        folders.push("tests/data/zoo".to_owned());
+    }
+    let detectors = [
+        ("independence", detector(ExpectedFamilies)),
+        ("kmeans", detector(KMeans::new())),
+        ("mean-shift", detector(MeanShift::new())),
+        ("dbscan", detector(Dbscan::new())),
+        ("gmm", detector(GaussianMixture::new())),
+    ];
+    let selectors: [(&str, Box<dyn ParentSelector>); 4] = [
+        ("log-distance", Box::new(LogDistanceMedoid)),
+        ("medoid", Box::new(Medoid)),
+        ("smallest norm", Box::new(SmallestNorm)),
+        ("random init", Box::new(NearestToInitialization)),
+    ];
+    println!(
+        "| set (models / children) | detector | families right | ARI | {} |",
+        selectors.each_ref().map(|s| s.0).join(" | ")
+    );
+    println!("|---|---|---|---|{}", "---|".repeat(selectors.len()));
+    for folder in &folders {
+        table(folder, &detectors, &selectors)?;
+    }
+    Ok(())
+}
+
+type Named<T> = (&'static str, Box<T>);
+
+fn table(
+    folder: &str,
+    detectors: &[Named<dyn PhylogenyDetector>],
+    selectors: &[Named<dyn ParentSelector>],
+) -> Result<(), Box<dyn Error>> {
+    let mut builder = ModelSet::builder();
+    let mut truth: Option<Truth> = None;
+    for part in folder.split('+') {
+        builder = builder.discover(part)?;
+        let next = Truth::read(File::open(Path::new(part).join("truth.json"))?)?;
+        truth = Some(match truth {
+            Some(truth) => truth.merge(next)?,
+            None => next,
+        });
+    }
+    let truth = truth.ok_or("no folder")?;
+    let models = builder.build()?;
+    let initialization = Initialization::Random { entries: Entries::Uniform, seed: 0 };
+    let geometry = Geometry::compute(&models, &GeometrySettings::new().with_initialization(initialization))?;
+    let name: Vec<&str> = folder.split('+').map(|f| f.rsplit('/').next().unwrap_or(f)).collect();
+    for (detector_name, detector) in detectors {
+        let mut cells = Vec::new();
+        let mut families = None;
+        let mut children = 0;
+        for (_, selector) in selectors {
+            let mut rng = ChaCha8Rng::seed_from_u64(0);
+            let phylogeny = detector.detect(&geometry, selector.as_ref(), &mut rng)?.with_names(models.names())?;
+            let found = evaluate(&phylogeny, &truth)?;
+            children = found.accuracy.of;
+            let share = found.accuracy.share().unwrap_or(f64::NAN);
+            cells.push(format!("{share:.2} ({}/{})", found.root_families.right, found.root_families.of));
+            families = Some(found.families);
+        }
+        let agreement = families.ok_or("no selector")?;
+        println!(
+            "| {} ({} / {children}) | {detector_name} | {}/{} | {:.3} | {} |",
+            name.join(" + "),
+            models.len(),
+            agreement.exact.right,
+            agreement.exact.of,
+            agreement.adjusted_rand.unwrap_or(f64::NAN),
+            cells.join(" | ")
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! What the names of an adapter's tensors mean, and which tensor of the base each is for.
+
+use std::collections::BTreeMap;
+
+/// What a tensor of an adapter file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A piece of a module's increment, of the adapter of that name if it has one.
+    Piece { module: String, piece: Piece, adapter: Option<String> },
+    /// A tensor to take instead of the base's.
+    Whole { name: String },
+    /// The base's own tensor beside one to take instead.
+    Untrained,
+    /// A piece of something that is not computed.
+    Unsupported,
+}
+
+/// A factor of an increment, or its magnitudes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Piece {
+    A,
+    B,
+    EmbeddingA,
+    EmbeddingB,
+    Magnitude,
+}
+
+/// Takes a name such as `base_model.model.fc.lora_A.weight` apart.
+pub(super) fn parse(stored: &str) -> Key {
+    let name = stored.strip_prefix("base_model.model.").unwrap_or(stored);
+    let parts: Vec<&str> = name.split('.').collect();
+    let Some((at, piece)) = parts.iter().enumerate().rev().find_map(|(at, part)| piece(part).map(|p| (at, p))) else {
+        return whole(&parts);
+    };
+    let adapter = match (piece, &parts[at + 1..]) {
+        (Piece::A | Piece::B | Piece::Magnitude, ["weight"]) => None,
+        (Piece::A | Piece::B | Piece::Magnitude, [adapter, "weight"]) => Some(*adapter),
+        (Piece::EmbeddingA | Piece::EmbeddingB | Piece::Magnitude, []) => None,
+        (Piece::EmbeddingA | Piece::EmbeddingB | Piece::Magnitude, [adapter]) => Some(*adapter),
+        _ => return Key::Unsupported,
+    };
+    match at {
+        0 => Key::Unsupported,
+        _ => Key::Piece { module: parts[..at].join("."), piece, adapter: adapter.map(ToOwned::to_owned) },
+    }
+}
+
+fn piece(part: &str) -> Option<Piece> {
+    Some(match part {
+        "lora_A" => Piece::A,
+        "lora_B" => Piece::B,
+        "lora_embedding_A" => Piece::EmbeddingA,
+        "lora_embedding_B" => Piece::EmbeddingB,
+        "lora_magnitude_vector" => Piece::Magnitude,
+        _ => return None,
+    })
+}
+
+/// A whole tensor, the wrappers that peft puts around its module left out of its name.
+fn whole(parts: &[&str]) -> Key {
+    if parts.contains(&"original_module") {
+        return Key::Untrained;
+    }
+    let mut name: Vec<&str> = parts.iter().copied().filter(|p| *p != "base_layer").collect();
+    if let Some(at) = name.iter().position(|p| *p == "modules_to_save") {
+        // `modules_to_save.weight`, or with the adapter's name between.
+        let adapter = usize::from(name.get(at + 1) == Some(&"default"));
+        name.drain(at..=at + adapter);
+    }
+    Key::Whole { name: name.join(".") }
+}
+
+/// How the names of an adapter become those of its base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Renaming {
+    /// They are the same.
+    Same,
+    /// The base has this in front.
+    Prepend(String),
+    /// The adapter has this in front.
+    Strip(String),
+}
+
+impl Renaming {
+    /// Finds the one renaming under which every target is in the base, preferring none; `None` if there is no such or several.
+    pub(super) fn find<V>(targets: &[String], base: &BTreeMap<String, V>) -> Option<Self> {
+        let works = |r: &Self| targets.iter().all(|t| r.apply(t, base).is_some());
+        if works(&Self::Same) {
+            return Some(Self::Same);
+        }
+        let missing = targets.iter().find(|t| !base.contains_key(*t))?;
+        let prepended = base.keys().filter_map(|name| {
+            let prefix = name.strip_suffix(missing.as_str())?;
+            prefix.ends_with('.').then(|| Self::Prepend(prefix.to_owned()))
+        });
+        let stripped = missing.match_indices('.').map(|(at, _)| Self::Strip(missing[..=at].to_owned()));
+        let mut working = prepended.chain(stripped).filter(works);
+        let first = working.next()?;
+        working.next().is_none().then_some(first)
+    }
+
+    /// The base's name for a target: the same where the base has it, else renamed, else `None`.
+    pub(super) fn apply<V>(&self, target: &str, base: &BTreeMap<String, V>) -> Option<String> {
+        if base.contains_key(target) {
+            return Some(target.to_owned());
+        }
+        Some(self.rename(target)).filter(|name| base.contains_key(name))
+    }
+
+    /// A target that is not in the base, as the base would name it.
+    pub(super) fn rename(&self, target: &str) -> String {
+        match self {
+            Self::Same => target.to_owned(),
+            Self::Prepend(prefix) => format!("{prefix}{target}"),
+            Self::Strip(prefix) => target.strip_prefix(prefix.as_str()).unwrap_or(target).to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_apart() {
+        let piece = |module: &str, piece, adapter: Option<&str>| Key::Piece {
+            module: module.to_owned(),
+            piece,
+            adapter: adapter.map(ToOwned::to_owned),
+        };
+        let whole = |name: &str| Key::Whole { name: name.to_owned() };
+        let cases = [
+            ("base_model.model.a.b.lora_A.weight", piece("a.b", Piece::A, None)),
+            ("a.lora_B.default.weight", piece("a", Piece::B, Some("default"))),
+            ("base_model.model.e.lora_embedding_A", piece("e", Piece::EmbeddingA, None)),
+            ("base_model.model.e.lora_embedding_B.default", piece("e", Piece::EmbeddingB, Some("default"))),
+            ("base_model.model.a.lora_magnitude_vector", piece("a", Piece::Magnitude, None)),
+            ("base_model.model.a.lora_magnitude_vector.default.weight", piece("a", Piece::Magnitude, Some("default"))),
+            ("base_model.model.a.lora_B.bias", Key::Unsupported),
+            ("lora_A.weight", Key::Unsupported),
+            ("base_model.model.score.weight", whole("score.weight")),
+            ("base_model.model.lora_head.weight", whole("lora_head.weight")),
+            ("base_model.model.score.modules_to_save.default.weight", whole("score.weight")),
+            ("base_model.model.score.modules_to_save.weight", whole("score.weight")),
+            ("base_model.model.e.base_layer.weight", whole("e.weight")),
+            ("base_model.model.score.original_module.weight", Key::Untrained),
+        ];
+        for (stored, expected) in cases {
+            assert_eq!(parse(stored), expected, "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_on_either_side_is_recognized() {
+        let base = |names: &[&str]| names.iter().map(|n| ((*n).to_owned(), ())).collect::<BTreeMap<_, _>>();
+        let targets = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let find = |t: &[&str], b: &[&str]| Renaming::find(&targets(t), &base(b));
+        assert_eq!(find(&["a.q", "b.q"], &["a.q", "b.q"]), Some(Renaming::Same));
+        assert_eq!(find(&["a.q"], &["model.a.q"]), Some(Renaming::Prepend("model.".to_owned())));
+        assert_eq!(find(&["model.a.q", "head"], &["a.q", "head"]), Some(Renaming::Strip("model.".to_owned())));
+        assert_eq!(find(&["a.q"], &["b.q"]), None);
+        assert_eq!(find(&["a.q"], &["encoder.a.q", "decoder.a.q"]), None);
+        assert_eq!(find(&["q"], &["xq"]), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! The increment of one weight: a product of two thin matrices, computed for the elements asked for.
+
+use crate::error::SourceError;
+use crate::source::ParameterSource;
+use crate::source::safetensors::SafetensorsFile;
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2};
+use std::ops::Range;
+
+/// Elements of a factor held at once.
+const HELD: usize = 1 << 16;
+
+/// `scale * B * A`, added to a weight seen as a matrix of shape (rows, columns).
+///
+/// The stored factors are A of shape (rank, inputs) and B of shape (outputs, rank), kernel dimensions flattened.
+#[derive(Debug)]
+pub(super) struct LowRank {
+    pub(super) a: String,
+    pub(super) b: String,
+    pub(super) rank: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    pub(super) scale: f32,
+    /// Whether the weight has inputs as rows.
+    pub(super) transposed: bool,
+}
+
+impl LowRank {
+    pub(super) fn rows(&self) -> usize {
+        if self.transposed { self.inputs } else { self.outputs }
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        if self.transposed { self.outputs } else { self.inputs }
+    }
+
+    /// Adds the increment to elements `offset ..` of the weight, row-major.
+    ///
+    /// Product, scaling and sum are taken in f32, in the order of peft, whose merged weights come out the same; an element's
+    /// value does not depend on what is read with it. Memory: as much as `out`, and a bounded amount for the factors.
+    pub(super) fn add(&self, file: &SafetensorsFile, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let columns = self.columns();
+        let mut at = offset;
+        let mut rest = out;
+        while !rest.is_empty() {
+            // A rectangle: a run within one row, or whole rows.
+            let (row, column) = (at / columns, at % columns);
+            let (rows, width) = match column {
+                0 if rest.len() >= columns => (rest.len() / columns, columns),
+                _ => (1, rest.len().min(columns - column)),
+            };
+            let (rectangle, after) = rest.split_at_mut(rows * width);
+            self.add_rectangle(file, row..row + rows, column..column + width, rectangle)?;
+            at += rectangle.len();
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn add_rectangle(
+        &self,
+        file: &SafetensorsFile,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        out: &mut [f32],
+    ) -> Result<(), SourceError> {
+        let side = (HELD / self.rank).max(1);
+        let width = columns.len();
+        let mut product = Vec::new();
+        for left in pieces(&rows, side) {
+            let left_factor = match self.transposed {
+                false => self.outputs(file, &left)?,
+                true => self.inputs(file, &left)?,
+            };
+            for right in pieces(&columns, side) {
+                let right_factor = match self.transposed {
+                    false => self.inputs(file, &right)?,
+                    true => self.outputs(file, &right)?,
+                };
+                product.resize(left.len() * right.len(), 0.0);
+                self.multiply(&left_factor, &right_factor, (left.len(), right.len()), &mut product);
+                for (line, row) in product.chunks_exact(right.len()).zip(left.clone()) {
+                    let begin = (row - rows.start) * width + (right.start - columns.start);
+                    out[begin..begin + line.len()].iter_mut().zip(line).for_each(|(v, d)| *v += d * self.scale);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The product of two factors as they were read: those of inputs of shape (rank, n), those of outputs (n, rank).
+    fn multiply(&self, left: &[f32], right: &[f32], (rows, columns): (usize, usize), product: &mut [f32]) {
+        let (left, right) = match self.transposed {
+            false => (matrix((rows, self.rank), left), matrix((self.rank, columns), right)),
+            true => {
+                (matrix((self.rank, rows), left).reversed_axes(), matrix((columns, self.rank), right).reversed_axes())
+            }
+        };
+        let mut product = ArrayViewMut2::from_shape((rows, columns), product).expect(SIZED);
+        general_mat_mul(1.0, &left, &right, 0.0, &mut product);
+    }
+
+    /// Columns of A, shape (rank, n).
+    fn inputs(&self, file: &SafetensorsFile, columns: &Range<usize>) -> Result<Vec<f32>, SourceError> {
+        let mut values = vec![0.0; self.rank * columns.len()];
+        for (line, row) in values.chunks_exact_mut(columns.len()).zip(0..) {
+            file.read(&self.a, row * self.inputs + columns.start, line)?;
+        }
+        Ok(values)
+    }
+
+    /// Rows of B, shape (n, rank).
+    fn outputs(&self, file: &SafetensorsFile, rows: &Range<usize>) -> Result<Vec<f32>, SourceError> {
+        let mut values = vec![0.0; rows.len() * self.rank];
+        file.read(&self.b, rows.start * self.rank, &mut values)?;
+        Ok(values)
+    }
+}
+
+const SIZED: &str = "factors are read with the sizes they are multiplied with";
+
+fn matrix(shape: (usize, usize), values: &[f32]) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape(shape, values).expect(SIZED)
+}
+
+fn pieces(range: &Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = range.end;
+    range.clone().step_by(length).map(move |begin| begin..end.min(begin + length))
+}

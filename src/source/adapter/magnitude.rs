@@ -1,0 +1,79 @@
+//! Weights rescaled to stored magnitudes (DoRA): each output of W + s·B·A has the norm that was trained for it.
+
+use super::low_rank::LowRank;
+use crate::error::SourceError;
+use crate::source::ParameterSource;
+use crate::source::safetensors::SafetensorsFile;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Elements of the weight held at once while norms are taken.
+const HELD: usize = 1 << 16;
+
+/// The magnitudes of one weight, one for each output.
+///
+/// What each output is multiplied by is found at the first read, by streaming the whole weight once, and kept: eight bytes
+/// for each output.
+#[derive(Debug)]
+pub(super) struct Magnitude {
+    pub(super) tensor: String,
+    factors: Mutex<Option<Arc<[f64]>>>,
+}
+
+impl Magnitude {
+    pub(super) fn new(tensor: String) -> Self {
+        Self { tensor, factors: Mutex::new(None) }
+    }
+
+    /// Rescales elements `offset ..` of a weight to which the increment has been added.
+    ///
+    /// `weight` reads such elements before they are rescaled.
+    pub(super) fn rescale(
+        &self,
+        file: &SafetensorsFile,
+        delta: &LowRank,
+        weight: impl Fn(usize, &mut [f32]) -> Result<(), SourceError>,
+        offset: usize,
+        out: &mut [f32],
+    ) -> Result<(), SourceError> {
+        let factors = self.factors(file, delta, weight)?;
+        for (value, at) in out.iter_mut().zip(offset..) {
+            *value = (f64::from(*value) * factors[output(delta, at)]) as f32;
+        }
+        Ok(())
+    }
+
+    fn factors(
+        &self,
+        file: &SafetensorsFile,
+        delta: &LowRank,
+        weight: impl Fn(usize, &mut [f32]) -> Result<(), SourceError>,
+    ) -> Result<Arc<[f64]>, SourceError> {
+        // Held while computing: other readers of this weight need the result. A panic leaves it as it was, unset.
+        let mut kept = self.factors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(factors) = &*kept {
+            return Ok(Arc::clone(factors));
+        }
+        let size = delta.rows() * delta.columns();
+        let mut squares = vec![0f64; delta.outputs];
+        let mut block = vec![0.0; HELD.min(size)];
+        let mut offset = 0;
+        while offset < size {
+            let values = &mut block[..HELD.min(size - offset)];
+            weight(offset, values)?;
+            for (value, at) in values.iter().zip(offset..) {
+                squares[output(delta, at)] += f64::from(*value).powi(2);
+            }
+            offset += values.len();
+        }
+        let mut magnitudes = vec![0.0; delta.outputs];
+        file.read(&self.tensor, 0, &mut magnitudes)?;
+        let factors: Arc<[f64]> = magnitudes.iter().zip(&squares).map(|(m, s)| f64::from(*m) / s.sqrt()).collect();
+        *kept = Some(Arc::clone(&factors));
+        Ok(factors)
+    }
+}
+
+/// Which output an element of the weight belongs to.
+fn output(delta: &LowRank, at: usize) -> usize {
+    if delta.transposed { at % delta.columns() } else { at / delta.columns() }
+}

@@ -1,0 +1,141 @@
+//! Adapters of peft: a base model and low-rank increments to its weights, added while streaming.
+
+mod build;
+mod config;
+mod keys;
+mod low_rank;
+mod magnitude;
+
+pub(super) use config::AdapterConfig;
+
+use super::safetensors::SafetensorsFile;
+use super::{Dtype, ParameterInfo, ParameterSource, check_range};
+use crate::error::SourceError;
+use low_rank::LowRank;
+use magnitude::Magnitude;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A model that is a base and a LoRA adapter written by peft: base + scale · B · A, computed for what is read.
+///
+/// # What is computed
+///
+/// - scale = alpha / r, or alpha / sqrt(r) with `use_rslora`; `rank_pattern` and `alpha_pattern` as peft matches them.
+/// - Linear layers, stored either way (`fan_in_fan_out`; where only the other way fits the shapes, that one), embeddings
+///   and convolutions.
+/// - DoRA: the weights of each output rescaled to the stored magnitude. Norms are found at the first read of a weight, by
+///   reading it once as a whole.
+/// - Tensors stored whole, for `modules_to_save`, `bias` and resized vocabularies, replace the base's.
+///
+/// Anything else that would change the weights is [`SourceError::AdapterUnsupported`]; nothing is left out in silence.
+///
+/// A read takes memory for what it returns and a bounded amount for the factors; it reads the rows of B and the columns of
+/// A that it needs, so that runs of many rows are cheaper than single ones.
+///
+/// Increments are computed in f32 as peft does when it merges. Adapted tensors are announced with the wider of the base's
+/// dtype and the adapter's, and values are not rounded back to the base's dtype. The base may be any source, another
+/// adapter included. Where only one side has a common prefix in its names (`model.`), it is recognized.
+///
+/// ```no_run
+/// use neural_phylogeny::{Discovery, PeftAdapter};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let base = Discovery::new().open("models/llama")?.source;
+/// let model = PeftAdapter::open("runs/llama-lora", base)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct PeftAdapter {
+    base: Box<dyn ParameterSource>,
+    file: SafetensorsFile,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+/// A tensor of the resulting model.
+#[derive(Debug)]
+struct Tensor {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// The base's, unchanged.
+    Base,
+    /// Stored whole in the adapter, under this name.
+    Stored(String),
+    Adapted(Box<Adapted>),
+}
+
+/// A weight with an increment.
+#[derive(Debug)]
+struct Adapted {
+    /// The adapter's own copy of what the increment is added to, `None` for the base's.
+    under: Option<String>,
+    delta: LowRank,
+    magnitude: Option<Magnitude>,
+}
+
+impl PeftAdapter {
+    /// Opens the adapter in a folder over its base.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::AdapterUnsupported`] for what is not computed, [`SourceError::AdapterMismatch`] where adapter and base
+    /// do not fit, and whatever is wrong with the adapter's files.
+    pub fn open(folder: impl AsRef<Path>, base: impl ParameterSource + 'static) -> Result<Self, SourceError> {
+        let folder = folder.as_ref();
+        Self::with_config(folder, &AdapterConfig::read(folder)?, Box::new(base))
+    }
+
+    pub(super) fn with_config(
+        folder: &Path,
+        config: &AdapterConfig,
+        base: Box<dyn ParameterSource>,
+    ) -> Result<Self, SourceError> {
+        let file = build::open_file(folder)?;
+        let tensors = build::tensors(folder, config, &file, base.parameters()?)?;
+        Ok(Self { base, file, tensors })
+    }
+
+    /// Reads elements of an adapted weight, increment added, magnitudes not applied.
+    fn read_sum(&self, name: &str, adapted: &Adapted, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        match &adapted.under {
+            Some(stored) => self.file.read(stored, offset, out)?,
+            None => self.base.read(name, offset, out)?,
+        }
+        adapted.delta.add(&self.file, offset, out)
+    }
+}
+
+impl ParameterSource for PeftAdapter {
+    fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+        let info = |(name, t): (&String, &Tensor)| ParameterInfo {
+            name: name.clone(),
+            shape: t.shape.clone(),
+            dtype: t.dtype,
+        };
+        Ok(self.tensors.iter().map(info).collect())
+    }
+
+    fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let tensor =
+            self.tensors.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })?;
+        let size = tensor.shape.iter().fold(1usize, |n, &d| n.saturating_mul(d));
+        check_range(name, size, offset, out.len())?;
+        if out.is_empty() {
+            return Ok(());
+        }
+        match &tensor.content {
+            Content::Base => self.base.read(name, offset, out),
+            Content::Stored(stored) => self.file.read(stored, offset, out),
+            Content::Adapted(adapted) => {
+                self.read_sum(name, adapted, offset, out)?;
+                let Some(magnitude) = &adapted.magnitude else { return Ok(()) };
+                let sum = |offset: usize, out: &mut [f32]| self.read_sum(name, adapted, offset, out);
+                magnitude.rescale(&self.file, &adapted.delta, sum, offset, out)
+            }
+        }
+    }
+}
