@@ -42,6 +42,8 @@ pub enum Remark {
         clusterer: &'static str,
         /// The α kept.
         alpha: f64,
+        /// Pairs of models that share a family there and not among the expected families, or the other way round.
+        disagreements: usize,
     },
     /// A covariance that needed regularization to be invertible.
     Regularized {
@@ -89,8 +91,11 @@ impl fmt::Display for Remark {
                 )
             }
             Self::RadiusEstimated { setting, value, rule } => write!(f, "{setting} {value:.6} estimated from {rule}"),
-            Self::AlphaChosen { clusterer, alpha } => {
-                write!(f, "{clusterer} kept α = {alpha}, the best of a sweep without truth")
+            Self::AlphaChosen { clusterer, alpha, disagreements } => {
+                write!(
+                    f,
+                    "{clusterer} kept α = {alpha} of a sweep: {disagreements} pairs differ from the expected families"
+                )
             }
             Self::Regularized { share } => write!(f, "covariances regularized by {share:e} of the mean variance"),
             Self::Converged { clusterer, iterations } => {

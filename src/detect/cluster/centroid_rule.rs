@@ -19,7 +19,14 @@ use std::collections::HashMap;
 pub enum Alpha {
     /// A number in [0, 1]; NaN is refused.
     Fixed(f64),
-    /// SWEEPDOC
+    /// Each of [`GRID`](Self::GRID), from the same random numbers; the run kept is the one whose clusters differ from the
+    /// [expected families](crate::Points) in the fewest pairs of models, of equal ones that of the largest α.
+    ///
+    /// `Σ_{i<j} [same(i, j) ≠ expected(i, j)]`: no truth is seen, and the sweep ends early where nothing differs. α and that
+    /// number are in [`Remark::AlphaChosen`](crate::Remark::AlphaChosen).
+    ///
+    /// The families found are thereby no better than the independence test (or the caller's count) lets them be. Where that is
+    /// right, [`ExpectedFamilies`](crate::ExpectedFamilies) needs no α at all. SWEEPFIGURES
     Sweep,
 }
 

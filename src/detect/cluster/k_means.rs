@@ -209,8 +209,7 @@ impl KMeans {
         let run = |alpha, rng: &mut dyn RngCore| {
             self.best_run(&means, families, CentroidRule::new(alpha, preference), &among, rng)
         };
-        let total = |run: &Run| preference.map_or(Ok(0.0), |p| sweep::total(&distances, p, &run.labels));
-        let (run, chosen) = sweep::at(NAME, self.alpha, rng, run, total)?;
+        let (run, chosen) = sweep::at(NAME, self.alpha, points.expected, rng, run, |run| &run.labels)?;
         let mut clustering = Clustering::new(run.labels.iter().copied().map(Some).collect());
         clustering.remarks.extend(chosen);
         let remark = convergence(NAME, run.converged, run.iterations);

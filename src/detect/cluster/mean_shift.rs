@@ -215,8 +215,7 @@ impl MeanShift {
         let run = |alpha, rng: &mut dyn RngCore| {
             self.run(&distances, bandwidth * bandwidth, CentroidRule::new(alpha, preference), rng)
         };
-        let total = |run: &Run| preference.map_or(Ok(0.0), |p| sweep::total(&distances, p, &run.labels));
-        let (run, chosen) = sweep::at(NAME, self.alpha, rng, run, total)?;
+        let (run, chosen) = sweep::at(NAME, self.alpha, points.expected, rng, run, |run| &run.labels)?;
         let mut clustering = Clustering::new(run.labels.into_iter().map(Some).collect());
         clustering.remarks.extend(estimated);
         clustering.remarks.extend(chosen);
