@@ -129,6 +129,8 @@ impl Config {
 pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
     let geometry = Geometry::compute(models, &config.geometry)?;
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let phylogeny = config.detector.detect(&geometry, config.selector.as_ref(), &mut rng)?;
+    let (detector, selector) = (config.detector.as_ref(), config.selector.as_ref());
+    let pool = config.geometry.thread_pool()?;
+    let phylogeny = pool.install(|| detector.detect(&geometry, selector, &mut rng))?;
     Ok(phylogeny.with_names(models.names())?.with_skipped(models.skipped().to_vec()))
 }

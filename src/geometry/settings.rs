@@ -115,6 +115,12 @@ impl GeometrySettings {
         self
     }
 
+    /// Threads for whatever else is computed from the geometry.
+    pub(crate) fn thread_pool(&self) -> Result<rayon::ThreadPool, Error> {
+        let builder = rayon::ThreadPoolBuilder::new().num_threads(self.threads);
+        builder.build().map_err(|e| Error::Threads { source: Box::new(e) })
+    }
+
     /// Calls `observer` now and then, from several threads, while parameters are read; breaking off ends the computation with
     /// [`Error::Interrupted`].
     pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {

@@ -181,3 +181,27 @@ fn a_reader_that_leaves_is_no_failure() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words}");
     }
 }
+
+#[test]
+fn detectors_take_their_settings() {
+    let zoo = Zoo::two_stars();
+    for words in [
+        "kmeans --alpha 0.5",
+        "kmeans --alpha sweep --restarts 3",
+        "kmeans --alpha 0 --selector smallest-norm --seeding likely-parents",
+        "kmeans --seeding likely-parents:0.5 --restarts 30",
+        "kmeans --seeding plus-plus",
+        "mean-shift --alpha 0.25 --bandwidth expected",
+        "mean-shift --alpha sweep --bandwidth quantile:0.3",
+        "mean-shift --bandwidth 8",
+        "dbscan --eps expected --min-points 2",
+        "dbscan --eps 8 --min-points 3",
+    ] {
+        let phylogeny = json(&zoo, &format!("--detector {words}"));
+        let family = |name: &str| phylogeny.family_of(phylogeny.id(name).unwrap());
+        assert!(family("a1") == family("a") && family("b1") == family("b") && family("a") != family("b"), "{words}");
+        let said = |part: &str| phylogeny.remarks().iter().any(|r| r.to_string().contains(part));
+        assert_eq!(said("of a sweep"), words.contains("sweep"), "{words}");
+        assert_eq!(said("estimated from"), ["expected", "quantile"].iter().any(|w| words.contains(w)), "{words}");
+    }
+}

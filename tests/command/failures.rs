@@ -107,3 +107,44 @@ fn files_that_are_no_models_are_noted() {
         &["pytorch_model.bin is ", "convert it to safetensors"],
     );
 }
+
+#[test]
+fn a_setting_of_another_detector_is_refused() {
+    let zoo = Zoo::two_stars();
+    for (words, of, found) in [
+        ("--alpha 0.5", "`--detector kmeans` and `--detector mean-shift`", "independence"),
+        ("--alpha sweep --detector dbscan", "`--detector kmeans` and `--detector mean-shift`", "dbscan"),
+        ("--alpha 0.5 --detector gmm", "`--detector kmeans` and `--detector mean-shift`", "gmm"),
+        ("--bandwidth 1 --detector kmeans", "`--detector mean-shift`", "kmeans"),
+        ("--eps 1 --detector kmeans", "`--detector dbscan`", "kmeans"),
+        ("--min-points 2 --detector mean-shift", "`--detector dbscan`", "mean-shift"),
+        ("--restarts 2 --detector mean-shift", "`--detector kmeans`", "mean-shift"),
+        ("--seeding plus-plus --detector gmm", "`--detector kmeans`", "gmm"),
+    ] {
+        let setting = words.split_whitespace().next().unwrap();
+        let parts = format!("error: `{setting}` is a setting of {of}, found with `--detector {found}`");
+        says(&zoo, &format!("detect zoo {words}"), &[&parts]);
+    }
+}
+
+#[test]
+fn a_setting_out_of_range_names_what_was_expected() {
+    let zoo = Zoo::two_stars();
+    for (words, expected) in [
+        ("kmeans --alpha 1.5", "setting `alpha` is 1.5, expected a number from 0 to 1"),
+        ("kmeans --alpha often", "expected a number from 0 to 1, or `sweep`"),
+        ("kmeans --alpha nan", "setting `alpha` is NaN"),
+        ("kmeans --restarts 0", "restarts"),
+        ("kmeans --seeding likely-parents:0", "seeding share"),
+        ("kmeans --seeding likely-parents:nan", "seeding share"),
+        ("kmeans --seeding first", "expected `plus-plus`, `likely-parents`"),
+        ("mean-shift --bandwidth wide", "`quantile:Q`"),
+        ("mean-shift --bandwidth quantile:2", "bandwidth quantile"),
+        ("mean-shift --bandwidth 0", "bandwidth"),
+        ("dbscan --eps near", "expected a distance above 0"),
+        ("dbscan --eps -1", "--eps"),
+        ("dbscan --min-points 1", "min_points"),
+    ] {
+        says(&zoo, &format!("detect zoo --detector {words}"), &["error: ", expected]);
+    }
+}

@@ -151,6 +151,61 @@ fn at_alpha_0_every_centroid_is_a_model() {
     }
 }
 
+/// Counts the numbers drawn.
+struct Counting(ChaCha8Rng, usize);
+
+impl RngCore for Counting {
+    fn next_u32(&mut self) -> u32 {
+        self.next_u64() as u32
+    }
+    fn next_u64(&mut self) -> u64 {
+        self.1 += 1;
+        self.0.next_u64()
+    }
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand::Error> {
+        self.0.try_fill_bytes(bytes)
+    }
+}
+
+/// K for the seeds, one for each iteration whatever K, none for iterations at α = 1.
+#[test]
+fn one_number_is_drawn_for_each_iteration() {
+    let x = normal(60, 5, 8);
+    let expected = vec![0; 60];
+    let points = Points::new(x.view(), &expected);
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| x.row(i).dot(&x.row(i))).collect());
+    for (alpha, families) in [(0.0, 2), (0.5, 4), (0.9, 7), (1.0, 7)] {
+        for seed in 0..5 {
+            let mut rng = Counting(rng(seed), 0);
+            let k_means = KMeans::new().with_families(families).with_alpha(alpha).with_restarts(1);
+            let run = k_means.divide(&points, Some(&scores), &mut rng).unwrap().0.unwrap();
+            assert_eq!(rng.1, families + if alpha < 1.0 { run.iterations } else { 0 }, "α = {alpha}");
+        }
+    }
+}
+
+/// In one iteration either every centroid is a mean or every one is a model.
+#[test]
+fn the_draw_is_one_for_all_clusters() {
+    let x = normal(60, 5, 8);
+    let distances = distances(&x);
+    let means = Means::new(&distances);
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| x.row(i).dot(&x.row(i))).collect());
+    let preference = Preference::new(&scores);
+    let mut kinds = [0, 0];
+    for seed in 0..40 {
+        let lloyd = Lloyd::new(&means, CentroidRule::new(0.5, Some(&preference)), 1, 0.0);
+        let run = lloyd.run(&[0, 1, 2, 3], &mut rng(seed)).unwrap();
+        let models = run.centers.iter().filter(|c| c.members.len() == 1).count();
+        assert!(models == 0 || models == 4, "{models} of 4 centroids are models");
+        kinds[usize::from(models == 4)] += 1;
+    }
+    assert!(kinds[0] > 5 && kinds[1] > 5, "{kinds:?}");
+}
+
 /// The reason the α rule exists, seen from above:
 /// ```text
 ///                            s                     t
