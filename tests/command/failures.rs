@@ -142,7 +142,7 @@ fn a_setting_out_of_range_names_what_was_expected() {
         ("mean-shift --bandwidth quantile:2", "bandwidth quantile"),
         ("mean-shift --bandwidth 0", "bandwidth"),
         ("dbscan --eps near", "expected a distance above 0"),
-        ("dbscan --eps -1", "--eps"),
+        ("dbscan --eps 0", "setting `eps` is 0"),
         ("dbscan --min-points 1", "min_points"),
     ] {
         says(&zoo, &format!("detect zoo --detector {words}"), &["error: ", expected]);
