@@ -23,6 +23,11 @@ impl Packed {
         self.values[Self::at(i, j)]
     }
 
+    /// Values (i, 0) to (i, i).
+    pub(crate) fn row(&self, i: usize) -> &[f64] {
+        &self.values[Self::at(i, 0)..=Self::at(i, i)]
+    }
+
     pub(crate) fn add(&mut self, i: usize, j: usize, value: f64) {
         self.values[Self::at(i, j)] += value;
     }

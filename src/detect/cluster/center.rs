@@ -1,39 +1,39 @@
 //! Centroids without coordinates: means of sets of points, known by their distances.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, CowArray, Ix1};
 
 /// A center: the mean of some points, one of them included.
 #[derive(Debug)]
-pub(super) struct Center {
+pub(super) struct Center<'a> {
     /// Ascending, not empty.
     pub(super) members: Vec<usize>,
     /// Squared distance to every point.
-    pub(super) to_points: Array1<f64>,
+    pub(super) to_points: CowArray<'a, f64, Ix1>,
     /// Mean squared distance of the members to their mean.
     pub(super) variance: f64,
 }
 
-impl Center {
+impl<'a> Center<'a> {
     /// `‖x_j − mean(W)‖² = mean_i d²(i,j) − V`, with `V = mean_ij d²(i,j) / 2` the mean squared distance of W to its mean.
     ///
-    /// O(n_models · |W|) time, whatever the number of coordinates.
-    pub(super) fn of(members: Vec<usize>, squared: &Array2<f64>) -> Self {
+    /// O(n_models · |W|) time, whatever the number of coordinates; none for a single point.
+    pub(super) fn of(members: Vec<usize>, squared: &'a Array2<f64>) -> Self {
         if let [only] = members[..] {
-            return Self { to_points: squared.row(only).to_owned(), members, variance: 0.0 };
+            return Self { to_points: squared.row(only).into(), members, variance: 0.0 };
         }
         let count = members.len() as f64;
-        let mut to_points = Array1::zeros(squared.nrows());
+        let mut to_points = Array1::<f64>::zeros(squared.nrows());
         for &i in &members {
             to_points += &squared.row(i);
         }
         to_points /= count;
         let variance = members.iter().map(|&i| to_points[i]).sum::<f64>() / (2.0 * count);
         to_points.mapv_inplace(|mean| f64::max(mean - variance, 0.0));
-        Self { members, to_points, variance }
+        Self { members, to_points: to_points.into(), variance }
     }
 
     /// Squared distance to another center; 0 for the same members.
-    pub(super) fn squared_distance(&self, other: &Self) -> f64 {
+    pub(super) fn squared_distance(&self, other: &Center<'_>) -> f64 {
         if self.members == other.members {
             return 0.0;
         }

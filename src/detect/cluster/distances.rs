@@ -61,12 +61,14 @@ impl Distances {
             }
             None => (points.squared_distances(), 1.0),
         };
-        if let Some(((i, j), value)) = squared.indexed_iter().find(|(_, d)| !d.is_finite()) {
+        let n = points.len().max(1) as f64;
+        let spread = squared.sum() / (2.0 * n * n);
+        // No distance is negative: a sum that is finite is one of finite values.
+        let broken = if spread.is_finite() { None } else { squared.indexed_iter().find(|(_, d)| !d.is_finite()) };
+        if let Some(((i, j), value)) = broken {
             let reason = format!("the squared distance of models {i} and {j} is {value}, expected finite values");
             return Err(failure(clusterer, points, reason));
         }
-        let n = points.len().max(1) as f64;
-        let spread = squared.rows().into_iter().map(|row| row.sum()).sum::<f64>() / (2.0 * n * n);
         Ok(Self { squared, scale, spread })
     }
 

@@ -11,6 +11,7 @@ use ndarray::{Array2, ArrayView1};
 use rand::RngCore;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use xxhash_rust::xxh3::Xxh3Builder;
 
 const NAME: &str = "MeanShift";
 
@@ -190,7 +191,7 @@ impl MeanShift {
         let mut centers = Centers::at_every_point(&distances.squared);
         let (mut iterations, mut converged) = (0, false);
         while iterations < self.max_iterations && !converged {
-            let shift = centers.advance(&distances.squared, window, rule.draw(rng))?;
+            let shift = centers.advance(window, rule.draw(rng))?;
             converged = shift <= self.tolerance * window;
             iterations += 1;
         }
@@ -256,26 +257,22 @@ fn quantile_bandwidth(squared: &Array2<f64>, quantile: f64) -> f64 {
 
 /// The centers that differ, in the order of the first point from which each was reached.
 #[derive(Debug)]
-struct Centers {
-    distinct: Vec<Center>,
+struct Centers<'a> {
+    squared: &'a Array2<f64>,
+    distinct: Vec<Center<'a>>,
 }
 
-impl Centers {
-    fn at_every_point(squared: &Array2<f64>) -> Self {
-        let n = squared.nrows();
-        Self { distinct: (0..n).map(|i| Center::of(vec![i], squared)).collect() }
+impl<'a> Centers<'a> {
+    fn at_every_point(squared: &'a Array2<f64>) -> Self {
+        Self { squared, distinct: (0..squared.nrows()).map(|i| Center::of(vec![i], squared)).collect() }
     }
 
     /// One iteration for all centers, to means or to the members that are preferred; the largest squared shift.
-    fn advance(
-        &mut self,
-        squared: &Array2<f64>,
-        squared_bandwidth: f64,
-        preference: Option<&Preference<'_>>,
-    ) -> Result<f64, Error> {
-        let windows: Vec<Vec<usize>> = self.distinct.par_iter().map(|c| c.window(squared_bandwidth)).collect();
+    fn advance(&mut self, squared_bandwidth: f64, preference: Option<&Preference<'_>>) -> Result<f64, Error> {
+        let n = self.squared.nrows();
+        let windows = each(&self.distinct, n, |center| center.window(squared_bandwidth));
         // Where each center goes, by number; many windows are the same.
-        let mut numbers: HashMap<Vec<usize>, usize> = HashMap::new();
+        let mut numbers: HashMap<Vec<usize>, usize, Xxh3Builder> = HashMap::default();
         let mut sets: Vec<Vec<usize>> = Vec::new();
         let mut next = Vec::with_capacity(windows.len());
         for (center, mut window) in self.distinct.iter().zip(windows) {
@@ -283,20 +280,21 @@ impl Centers {
                 // Only rounding can empty a window: the mean of points in a ball is no farther from them than its middle.
                 window.clone_from(&center.members);
             }
-            if let Some(preference) = preference {
-                window = vec![preference.of(&window)?];
-            }
             let number = *numbers.entry(window).or_insert_with_key(|set| {
                 sets.push(set.clone());
                 sets.len() - 1
             });
             next.push(number);
         }
-        let reached: Vec<Center> = sets.into_par_iter().map(|set| Center::of(set, squared)).collect();
-        let shift = |(from, &to): (&Center, &usize)| from.squared_distance(&reached[to]);
-        let largest = self.distinct.par_iter().zip(&next).map(shift).collect::<Vec<_>>();
+        if let Some(preference) = preference {
+            (sets, next) = preferred(&sets, &next, preference)?;
+        }
+        let size = sets.iter().map(Vec::len).max().unwrap_or(0);
+        let reached = each(&sets, n * size, |set| Center::of(set.clone(), self.squared));
+        let moves: Vec<(&Center<'_>, usize)> = self.distinct.iter().zip(next).collect();
+        let shifts = each(&moves, size, |(from, to)| from.squared_distance(&reached[*to]));
         self.distinct = reached;
-        Ok(largest.into_iter().fold(0.0, f64::max))
+        Ok(shifts.into_iter().fold(0.0, f64::max))
     }
 
     /// Merges centers within one bandwidth, fullest window first, and gives each point the nearest that stays.
@@ -316,6 +314,30 @@ impl Centers {
         };
         (0..self.distinct[0].to_points.len()).map(nearest).collect()
     }
+}
+
+/// The preferred member of each set, each once, and which of them each center goes to.
+fn preferred(
+    sets: &[Vec<usize>],
+    next: &[usize],
+    preference: &Preference<'_>,
+) -> Result<(Vec<Vec<usize>>, Vec<usize>), Error> {
+    let mut members: Vec<usize> = Vec::new();
+    let mut number_of = Vec::with_capacity(sets.len());
+    for set in sets {
+        let member = preference.of(set)?;
+        number_of.push(members.iter().position(|&m| m == member).unwrap_or_else(|| {
+            members.push(member);
+            members.len() - 1
+        }));
+    }
+    Ok((members.into_iter().map(|m| vec![m]).collect(), next.iter().map(|&set| number_of[set]).collect()))
+}
+
+/// The same for each, in parallel where `work` steps for each are worth it; the result does not depend on that.
+fn each<T: Sync, R: Send>(items: &[T], work: usize, f: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
+    const WORTH_THREADS: usize = 1 << 18;
+    if items.len() * work < WORTH_THREADS { items.iter().map(f).collect() } else { items.par_iter().map(f).collect() }
 }
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) labels: Vec<usize>,
-    /// Where the centroids came to rest: read by tests only, as parents are chosen among the final members.
+    /// The models whose means the centroids came to rest at: read by tests only, as parents are chosen among the final members.
     #[cfg_attr(not(test), expect(dead_code))]
-    pub(super) centers: Vec<Rc<Center>>,
+    pub(super) centroids: Vec<Vec<usize>>,
     /// Sum of squared distances to the clusters' means or, where the selector takes part, to the members it prefers.
     pub(super) objective: f64,
     pub(super) iterations: usize,
@@ -29,7 +29,7 @@ pub(super) struct Run {
 /// Means of sets of models that came up before: restarts end in the same few.
 pub(super) struct Means<'a> {
     pub(super) distances: &'a Distances,
-    known: RefCell<HashMap<Vec<usize>, Rc<Center>>>,
+    known: RefCell<HashMap<Vec<usize>, Rc<Center<'a>>>>,
 }
 
 impl<'a> Means<'a> {
@@ -37,7 +37,7 @@ impl<'a> Means<'a> {
         Self { distances, known: RefCell::default() }
     }
 
-    fn of(&self, members: Vec<usize>) -> Rc<Center> {
+    fn of(&self, members: Vec<usize>) -> Rc<Center<'a>> {
         let mut known = self.known.borrow_mut();
         if let Some(center) = known.get(&members) {
             return Rc::clone(center);
@@ -53,21 +53,21 @@ impl<'a> Means<'a> {
 }
 
 /// Lloyd's algorithm on fixed points.
-pub(super) struct Lloyd<'a> {
-    means: &'a Means<'a>,
-    rule: CentroidRule<'a>,
+pub(super) struct Lloyd<'r, 'a> {
+    means: &'r Means<'a>,
+    rule: CentroidRule<'r>,
     max_iterations: usize,
     /// Squared shift at which to stop, in the units of `distances`.
     at_rest: f64,
 }
 
-impl<'a> Lloyd<'a> {
-    pub(super) fn new(means: &'a Means<'a>, rule: CentroidRule<'a>, max_iterations: usize, tolerance: f64) -> Self {
+impl<'r, 'a> Lloyd<'r, 'a> {
+    pub(super) fn new(means: &'r Means<'a>, rule: CentroidRule<'r>, max_iterations: usize, tolerance: f64) -> Self {
         Self { means, rule, max_iterations, at_rest: tolerance * means.distances.spread }
     }
 
     pub(super) fn run(&self, start: &[usize], rng: &mut dyn RngCore) -> Result<Run, Error> {
-        let mut centers: Vec<Rc<Center>> = start.iter().map(|&seed| self.means.of(vec![seed])).collect();
+        let mut centers: Vec<Rc<Center<'a>>> = start.iter().map(|&seed| self.means.of(vec![seed])).collect();
         let (mut iterations, mut converged) = (0, false);
         while iterations < self.max_iterations && !converged {
             let next = self.step(&centers, self.rule.draw(rng))?;
@@ -81,7 +81,8 @@ impl<'a> Lloyd<'a> {
         for members in clusters(&labels, centers.len()).into_iter().filter(|members| !members.is_empty()) {
             objective += self.objective(members)?;
         }
-        Ok(Run { labels, centers, objective, iterations, converged })
+        let centroids = centers.iter().map(|c| c.members.clone()).collect();
+        Ok(Run { labels, centroids, objective, iterations, converged })
     }
 
     /// Sum of squared distances of some models to their mean or, where the selector takes part, to the one it prefers.
@@ -97,9 +98,9 @@ impl<'a> Lloyd<'a> {
     /// Each model to its nearest center, then each center to the mean of its models or to the one that is preferred.
     pub(super) fn step(
         &self,
-        centers: &[Rc<Center>],
+        centers: &[Rc<Center<'a>>],
         preference: Option<&Preference<'_>>,
-    ) -> Result<Vec<Rc<Center>>, Error> {
+    ) -> Result<Vec<Rc<Center<'a>>>, Error> {
         let clusters = clusters(&nearest(centers), centers.len());
         let empty: Vec<usize> = (0..centers.len()).filter(|&k| clusters[k].is_empty()).collect();
         let mut next = Vec::with_capacity(centers.len());
@@ -115,7 +116,7 @@ impl<'a> Lloyd<'a> {
     }
 
     /// Moves each empty cluster to the point farthest from every centroid; where no point is away from one, it stays empty.
-    fn fill(&self, centers: &mut [Rc<Center>], empty: &[usize]) {
+    fn fill(&self, centers: &mut [Rc<Center<'a>>], empty: &[usize]) {
         let distances = self.means.distances;
         let mut filled: Vec<usize> = (0..centers.len()).filter(|k| !empty.contains(k)).collect();
         for &k in empty {
@@ -136,8 +137,8 @@ impl<'a> Lloyd<'a> {
 }
 
 /// The nearest center of each point, the first of equally near ones.
-fn nearest(centers: &[Rc<Center>]) -> Vec<usize> {
-    let mut best = centers[0].to_points.clone();
+fn nearest(centers: &[Rc<Center<'_>>]) -> Vec<usize> {
+    let mut best = centers[0].to_points.to_owned();
     let mut labels = vec![0; best.len()];
     for (k, center) in centers.iter().enumerate().skip(1) {
         for ((best, label), &squared) in best.iter_mut().zip(&mut labels).zip(&center.to_points) {

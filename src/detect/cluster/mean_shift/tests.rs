@@ -87,7 +87,7 @@ fn at_alpha_0_every_center_is_a_model() {
     let preference = Preference::new(&scores);
     let mut centers = Centers::at_every_point(&squared);
     for _ in 0..5 {
-        centers.advance(&squared, 1.3, Some(&preference)).unwrap();
+        centers.advance(1.3, Some(&preference)).unwrap();
         assert!(centers.distinct.iter().all(|c| c.members.len() == 1));
     }
 }
