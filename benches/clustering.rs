@@ -4,7 +4,11 @@
 //!
 //! `cargo bench --bench clustering -- [--models N,N,…] [--folder FOLDER]`
 
-use ndarray::Array2;
+use linfa::DatasetBase;
+use linfa::prelude::{FitWith, ParamGuard};
+use linfa_clustering::KMeansInit;
+use linfa_nn::distance::L2Dist;
+use ndarray::{Array2, s};
 use neural_phylogeny::{
     CentroidClusterer, CentroidDetector, Choice, Geometry, GeometrySettings, InMemory, KMeans, MeanShift, ModelId,
     ModelSet, PhylogenyDetector, Points, Remark, SmallestNorm,
@@ -137,6 +141,14 @@ fn bench(n: usize, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
             });
         }
     }
+    // What the loop would spend on one step if it ran on coordinates.
+    time("k-means-step-by-linfa", n, || {
+        let params = linfa_clustering::KMeans::params_with(FAMILIES, rng(), L2Dist)
+            .init_method(KMeansInit::Precomputed(coordinates.slice(s![..FAMILIES, ..]).to_owned()))
+            .check()
+            .expect("valid settings");
+        params.fit_with(None, &DatasetBase::from(coordinates.view())).is_ok()
+    });
     // Everything from the geometry on: independence test, clustering with the selector, edges.
     time("k-means-along-10-restarts detect", n, || {
         let detector = CentroidDetector::new(k_means(ALPHA, RESTARTS));

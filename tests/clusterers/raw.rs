@@ -7,6 +7,7 @@ use linfa::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard, Predict, Transformer};
 use linfa_clustering::GaussianMixtureModel;
 use ndarray::{Array1, Axis};
+use neural_phylogeny::Remark;
 use rand::{Rng, RngCore};
 use rand_distr::StandardNormal;
 
@@ -149,7 +150,8 @@ fn gaussian_mixture_is_linfas_on_the_principal_components_of_the_weights() {
             let mixture = GaussianMixture::new().with_coordinates(used);
             let ours = cluster(&mixture, &principal_coordinates(&weights), &expected, 3).unwrap();
             // A raised regularization would be another model than linfa's below.
-            assert_eq!(ours.remarks.len(), 1, "{:?}", ours.remarks);
+            let raised = |r: &Remark| matches!(r, Remark::Regularized { share } if *share != 1e-6);
+            assert!(!ours.remarks.iter().any(raised), "{:?}", ours.remarks);
 
             let mut seed = [0; 32];
             rng(3).fill_bytes(&mut seed);

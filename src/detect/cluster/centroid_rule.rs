@@ -26,7 +26,12 @@ pub enum Alpha {
     /// number are in [`Remark::AlphaChosen`](crate::Remark::AlphaChosen).
     ///
     /// The families found are thereby no better than the independence test (or the caller's count) lets them be. Where that is
-    /// right, [`ExpectedFamilies`](crate::ExpectedFamilies) needs no α at all. SWEEPFIGURES
+    /// right, [`ExpectedFamilies`](crate::ExpectedFamilies) needs no α at all.
+    ///
+    /// How often it picks the best: on five sets of really trained networks, with three selectors and ten seeds each, no other α
+    /// was more accurate in 150 of 150 cases for [`KMeans`](crate::KMeans) and 150 of 150 for [`MeanShift`](crate::MeanShift)
+    /// under default settings; α mattered in 44 and 50 of them, and α = 1 was best in 144 and 110. `docs/alpha.md` has the
+    /// table, the criteria it was preferred to, and where it fails.
     Sweep,
 }
 

@@ -51,7 +51,8 @@ const RAISE: f64 = 100.0;
 ///
 /// A label for every model, no noise. When a fit fails (a covariance that is not positive definite, a component without models,
 /// a likelihood that overflows or does not settle), it is repeated with 100 times the regularization, three times at most;
-/// [`Remark::Regularized`] says which share was needed.
+/// [`Remark::Regularized`] says which share was needed, and which there is when a component has no more models than coordinates:
+/// its covariance is then singular but for the regularization, which makes the fit possible for any r.
 ///
 /// # Errors
 ///
@@ -210,9 +211,12 @@ impl Clusterer for GaussianMixture {
             rng.fill_bytes(&mut seed);
             match self.fit(&leading, families, share, ChaCha8Rng::from_seed(seed)) {
                 Ok(labels) => {
+                    // The covariance of no more models than coordinates has directions without variance.
+                    let size = |k: usize| labels.iter().filter(|&&label| label == k).count();
+                    let singular = (0..families).any(|k| size(k) <= used);
                     let mut clustering = numbered(labels);
                     clustering.remarks.extend(reduced);
-                    clustering.remarks.extend((fit > 0).then_some(Remark::Regularized { share }));
+                    clustering.remarks.extend((fit > 0 || singular).then_some(Remark::Regularized { share }));
                     return Ok(clustering);
                 }
                 Err(failed) => reason = failed,
@@ -316,6 +320,34 @@ mod tests {
         let labels = run(&GaussianMixture::new().with_families(4), &x).labels;
         assert!(labels[0] == labels[1] && labels[1] == labels[2] && labels[3] == labels[4]);
         assert!(labels[6] == labels[7] && labels[5] != labels[0] && labels[5] != labels[6]);
+    }
+
+    /// As many coordinates as models allow, far more than a component has models: it works by default, and it is said.
+    #[test]
+    fn more_coordinates_than_models_per_component_work_and_it_is_said() {
+        let mut rng = rng(7);
+        for (models, coordinates, families) in [(24, 23, 3), (40, 39, 4), (60, 30, 6), (12, 4, 3)] {
+            let x = Array2::from_shape_fn((models, coordinates), |(i, coordinate)| {
+                let noise: f64 = rng.sample(StandardNormal);
+                0.1 * noise + if coordinate == i % families { 5.0 } else { 0.0 }
+            });
+            let mixture = GaussianMixture::new().with_families(families).with_coordinates(coordinates);
+            let found = run(&mixture, &x);
+            for i in 0..models {
+                for j in 0..i {
+                    let together = found.labels[i] == found.labels[j];
+                    assert_eq!(together, i % families == j % families, "{models} x {coordinates}: {i} and {j}");
+                }
+            }
+            assert!(
+                matches!(found.remarks[..], [Remark::Regularized { share }] if share >= 1e-6),
+                "{:?}",
+                found.remarks
+            );
+        }
+        // Enough models for their coordinates: nothing to say.
+        let x = Array2::from_shape_fn((60, 2), |(i, _)| rng.sample::<f64, _>(StandardNormal) + 20.0 * (i % 3) as f64);
+        assert_eq!(run(&GaussianMixture::new().with_families(3).with_coordinates(2), &x).remarks, []);
     }
 
     #[test]

@@ -17,13 +17,12 @@ const NAME: &str = "KMeans";
 /// Restarts whose objectives differ by less than this share are equal but for rounding; the first is kept.
 const TIE: f64 = 1e-9;
 
-/// K families around K centroids: Lloyd's algorithm on linfa, with the paper's α rule.
+/// K families around K centroids: Lloyd's algorithm, with the paper's α rule.
 ///
-/// From K of the points as centroids, drawn by k-means++ (each with probability proportional to its squared distance to the
-/// nearest one drawn before), two steps alternate:
-/// 1. each model joins its nearest centroid: `l_i = argmin_k ‖x_i − c_k‖²`;
+/// From K of the models as centroids ([`Seeding`]) two steps alternate:
+/// 1. each model joins its nearest centroid: `l_i = argmin_k ‖x_i − c_k‖²`, the first of equally near ones;
 /// 2. u ~ U(0, 1) is drawn once for all clusters. If `u < α`, `c_k` becomes the mean of its members; else it becomes the member
-///    that the parent selector prefers.
+///    that the parent selector prefers: the one of lowest score, of equal ones the first in the order of the models' content.
 ///
 /// They stop when `Σ_k ‖c_k − c_k′‖²` (the squared shift) is at most the tolerance times the mean squared distance of the models
 /// to their mean, so that the scale of the weights does not matter. Of all restarts the partition with the least sum of squares
@@ -38,23 +37,28 @@ const TIE: f64 = 1e-9;
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`with_families`](Self::with_families) | the number of expected families | 1 to n_models |
-/// | [`with_alpha`](Self::with_alpha) | 1 (means only: *identify after clustering*) | 0 to 1 |
+/// | [`with_alpha`](Self::with_alpha) | 1 (means only: *identify after clustering*) | 0 to 1, or [`Alpha::Sweep`] |
+/// | [`with_seeding`](Self::with_seeding) | [`Seeding::PlusPlus`] | see [`Seeding`] |
 /// | [`with_restarts`](Self::with_restarts) | 10 | from 1 |
 /// | [`with_max_iterations`](Self::with_max_iterations) | 300 per restart | from 1 |
 /// | [`with_tolerance`](Self::with_tolerance) | 1e-16: centroids rest to 1e-8 of the models' spread | finite, from 0 |
 ///
 /// # Returns
 ///
-/// A label for every model, no noise; [`Converged`](crate::Remark::Converged) or [`NotConverged`](crate::Remark::NotConverged) of the kept restart.
+/// A label for every model, no noise; [`Converged`](crate::Remark::Converged) or
+/// [`NotConverged`](crate::Remark::NotConverged) of the kept restart; [`AlphaChosen`](crate::Remark::AlphaChosen) of a sweep.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting out of range, and for α < 1 without a parent selector;
+/// [`Error::InvalidSetting`] for a setting out of range, and for α < 1, a sweep or likely parents without a parent selector;
 /// [`Error::FamilyCount`] when there are more families than models; [`Error::Clustering`] when a coordinate is not finite.
 ///
 /// # Complexity
 ///
-/// O(restarts · iterations · n_models · K · r) time, O(n_models · r) memory.
+/// O(n_models²) time once to look distances up, O(n_models²) at most per iteration whatever K and the number of coordinates
+/// (clusters that came up before, as they do in restarts, cost O(K · n_models)); O(n_models²) memory. A centroid is a model or
+/// the mean of some, so that its distances to models follow from theirs to each other:
+/// `‖x_j − mean(W)‖² = mean_i d²(i, j) − V`, with `V = mean_ij d²(i, j) / 2` over the members W.
 ///
 /// # Degenerate input
 ///
@@ -68,8 +72,9 @@ const TIE: f64 = 1e-9;
 /// - *the paper's code*: seeds by squared distance (its "fps" by distance); keeps the best of several restarts; an empty cluster
 ///   restarts at a model rather than at 0; parents are chosen among the final members rather than taken from the last
 ///   iteration, where one draw decided between the medoid and the preferred member.
-/// - *linfa's `fit`*, whose update counts the old centroid as a member ("m-k-means"): here each step is its incremental update
-///   from nothing, which is the mean.
+/// - *linfa*: the loop runs on distances, not coordinates, where linfa spends n_models · r · K operations on each assignment
+///   (`docs/alpha.md` has the figures); each step is linfa's incremental update from nothing, to 1e-12, as a test holds.
+///   linfa's `fit` is another algorithm, whose update counts the old centroid as a member ("m-k-means").
 /// - *scikit-learn*: plain k-means++ without its extra trials per centroid; the tolerance is relative to the total rather than
 ///   the mean variance, which does not change when a rotation moves variance between coordinates.
 ///
@@ -113,7 +118,7 @@ impl Default for KMeans {
 }
 
 impl KMeans {
-    /// As many families as expected, α = 1, 10 restarts of at most 300 iterations, tolerance 1e-16.
+    /// As many families as expected, α = 1, seeds among all models, 10 restarts of at most 300 iterations, tolerance 1e-16.
     pub fn new() -> Self {
         Self {
             families: None,

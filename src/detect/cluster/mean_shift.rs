@@ -42,7 +42,7 @@ impl From<f64> for Bandwidth {
 ///
 /// From every model a center `c` climbs to where models are dense. In each iteration, with `W(c) = { i : ‖x_i − c‖ ≤ b }` and one
 /// u ~ U(0, 1) drawn for all centers: if `u < α`, `c` becomes the mean of `W(c)`; else it becomes the member of `W(c)` that the
-/// parent selector prefers. It stops when no center moves by more than the tolerance, `‖c − c′‖² ≤ tolerance · b²`. Of centers
+/// parent selector prefers: the one of lowest score, of equal ones the first in the order of the models' content. It stops when no center moves by more than the tolerance, `‖c − c′‖² ≤ tolerance · b²`. Of centers
 /// within one bandwidth of each other the one with most models in its window stays; a model joins its nearest center.
 ///
 /// *Assumes* that one radius fits all families. The number of families follows from it.
@@ -52,23 +52,23 @@ impl From<f64> for Bandwidth {
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`with_bandwidth`](Self::with_bandwidth) | [`Bandwidth::Expected`] | see [`Bandwidth`] |
-/// | [`with_alpha`](Self::with_alpha) | 1 (means only: *identify after clustering*) | 0 to 1 |
+/// | [`with_alpha`](Self::with_alpha) | 1 (means only: *identify after clustering*) | 0 to 1, or [`Alpha::Sweep`] |
 /// | [`with_max_iterations`](Self::with_max_iterations) | 300 | from 1 |
 /// | [`with_tolerance`](Self::with_tolerance) | 1e-6: centers rest to a thousandth of the bandwidth | finite, from 0 |
 ///
 /// # Returns
 ///
 /// A label for every model, no noise; [`Remark::RadiusEstimated`] unless the bandwidth is given, [`Remark::Converged`] or
-/// [`Remark::NotConverged`]. At α = 1 no random number is used.
+/// [`Remark::NotConverged`]; [`Remark::AlphaChosen`] of a sweep. At α = 1 no random number is used.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting out of range, and for α < 1 without a parent selector; [`Error::Clustering`] when a
+/// [`Error::InvalidSetting`] for a setting out of range, and for α < 1 or a sweep without a parent selector; [`Error::Clustering`] when a
 /// coordinate is not finite.
 ///
 /// # Complexity
 ///
-/// O(n_models² · r) once for the distances, then O(n_models · Σ |W|) per iteration over the windows that differ: a center is the
+/// O(n_models²) time once to look distances up, then O(n_models · Σ |W|) per iteration over the windows that differ: a center is the
 /// mean of a set of models, and its distances to all models follow from theirs to each other. Memory O(n_models²).
 ///
 /// # Degenerate input

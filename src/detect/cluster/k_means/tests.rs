@@ -155,25 +155,6 @@ fn at_alpha_0_every_centroid_is_a_model() {
     }
 }
 
-/// Counts the numbers drawn.
-struct Counting(ChaCha8Rng, usize);
-
-impl RngCore for Counting {
-    fn next_u32(&mut self) -> u32 {
-        self.next_u64() as u32
-    }
-    fn next_u64(&mut self) -> u64 {
-        self.1 += 1;
-        self.0.next_u64()
-    }
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        self.0.fill_bytes(bytes);
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand::Error> {
-        self.0.try_fill_bytes(bytes)
-    }
-}
-
 /// K for the seeds, one for each iteration whatever K, none for iterations at α = 1.
 #[test]
 fn one_number_is_drawn_for_each_iteration() {
@@ -183,10 +164,14 @@ fn one_number_is_drawn_for_each_iteration() {
     let scores = |members: &[usize]| Ok(members.iter().map(|&i| x.row(i).dot(&x.row(i))).collect());
     for (alpha, families) in [(0.0, 2), (0.5, 4), (0.9, 7), (1.0, 7)] {
         for seed in 0..5 {
-            let mut rng = Counting(rng(seed), 0);
+            let (mut used, mut counted) = (rng(seed), rng(seed));
             let k_means = KMeans::new().with_families(families).with_alpha(alpha).with_restarts(1);
-            let run = k_means.divide(&points, Some(&scores), &mut rng).unwrap().0.unwrap();
-            assert_eq!(rng.1, families + if alpha < 1.0 { run.iterations } else { 0 }, "α = {alpha}");
+            let run = k_means.divide(&points, Some(&scores), &mut used).unwrap().0.unwrap();
+            let draws = families + if alpha < 1.0 { run.iterations } else { 0 };
+            (0..draws).for_each(|_| {
+                counted.next_u64();
+            });
+            assert_eq!(used, counted, "α = {alpha}");
         }
     }
 }
@@ -317,6 +302,21 @@ fn restarts_keep_the_least_sum_of_squares() {
     let best = run(&KMeans::new().with_families(6).with_restarts(30), &x, None, 0).objective;
     let first = run(&KMeans::new().with_families(6).with_restarts(1), &x, None, 0).objective;
     assert!(best < first);
+}
+
+/// A squared shift equal to the tolerance is rest, and centroids of the same members have shifted by exactly 0.
+#[test]
+fn centroids_rest_at_tolerance_0_and_sooner_above() {
+    let x = normal(80, 3, 21);
+    let k_means = KMeans::new().with_families(6).with_restarts(1);
+    for seed in 0..10 {
+        let exact = run(&k_means.clone().with_tolerance(0.0), &x, None, seed);
+        let rough = run(&k_means.clone().with_tolerance(0.1), &x, None, seed);
+        assert!(exact.converged && rough.converged && exact.iterations < 300);
+        assert!(rough.iterations < exact.iterations, "seed {seed}: {}, {}", rough.iterations, exact.iterations);
+    }
+    let copies = run(&k_means.clone().with_families(1), &Array2::from_elem((5, 2), 0.3), None, 0);
+    assert!(copies.converged);
 }
 
 #[test]

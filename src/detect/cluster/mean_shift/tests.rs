@@ -110,6 +110,26 @@ fn below_alpha_1_windows_stay_at_parents() {
     assert_ne!(after.labels, along.labels);
 }
 
+/// One for all centers, none at α = 1; and centers of the same members have shifted by exactly 0.
+#[test]
+fn one_number_is_drawn_for_each_iteration_until_rest() {
+    let mut rng_points = rng(6);
+    let x = Array2::from_shape_simple_fn((40, 3), || rng_points.sample::<f64, _>(StandardNormal));
+    let expected = [0; 40];
+    let points = Points::new(x.view(), &expected);
+    let scores = |members: &[usize]| Ok(members.iter().map(|&i| x.row(i).dot(&x.row(i))).collect());
+    for alpha in [0.0, 0.5, 0.9] {
+        let (mut used, mut counted) = (rng(3), rng(3));
+        let mean_shift = MeanShift::new().with_bandwidth(1.3).with_alpha(alpha).with_tolerance(0.0);
+        let found = mean_shift.cluster_along(&points, &scores, &mut used).unwrap();
+        let [Remark::Converged { iterations, .. }] = found.remarks[..] else { panic!("{:?}", found.remarks) };
+        (0..iterations).for_each(|_| {
+            counted.next_u64();
+        });
+        assert_eq!(used, counted, "α = {alpha}");
+    }
+}
+
 #[test]
 fn the_limit_is_said() {
     let x = array![[0.0], [1.0], [2.0], [3.0], [4.0], [11.0]];
