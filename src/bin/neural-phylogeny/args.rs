@@ -37,6 +37,10 @@ pub(crate) struct Models {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
 
+    /// Compare only the first N values of each parameter; with one tensor included and N = 1024, the paper's configuration.
+    #[arg(long, value_name = "N")]
+    pub(crate) first_values: Option<usize>,
+
     /// Take only models whose name matches; may be repeated.
     #[arg(long, value_name = "GLOB")]
     pub(crate) include_models: Vec<String>,
