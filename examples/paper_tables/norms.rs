@@ -6,8 +6,8 @@ use std::io::Write;
 
 /// One line per true family, over all matrices.
 pub(crate) fn table(out: &mut impl Write, sets: &[Set]) -> Result<(), Failure> {
-    writeln!(out, "### The smallest norm, given the true families\n")?;
-    writeln!(out, "Children right is what any clustering with these families gives.\n")?;
+    writeln!(out, "#### The smallest norm, given the true families\n")?;
+    writeln!(out, "Children right: what a clustering that finds just these families gives.\n")?;
     writeln!(
         out,
         "| Set | Root | Models | Smaller than the root | Smallest | Its norm / the root's | Children right |"

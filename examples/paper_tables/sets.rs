@@ -26,6 +26,9 @@ const VALUES: usize = 1024;
 /// What marks the part of a set that no weight decay reached.
 pub(crate) const NO_DECAY: &str = ", no decay";
 
+/// A part of fewer children is no set worth a line.
+const FEWEST_CHILDREN: usize = 5;
+
 /// Models with known parents.
 #[derive(Debug)]
 pub(crate) struct Set {
@@ -46,7 +49,7 @@ impl Set {
     }
 
     /// Of the models of a folder that has `recipes.json`, roots and their children that no weight decay shrank: what the paper's
-    /// rule supposes.
+    /// rule supposes. `None` where there are too few.
     pub(crate) fn open_undecayed(folder: &Path) -> Result<Option<Self>, Failure> {
         if !root(folder).0.join("recipes.json").exists() {
             return Ok(None);
@@ -57,6 +60,10 @@ impl Set {
             let Some(recipe) = recipes.get(name) else { return false };
             recipe.parent.as_deref().is_none_or(|parent| is_root(parent) && !recipe.decayed())
         };
+        let is_child = |r: &&String| r.starts_with(&root(folder).1) && keep(r) && !is_root(r);
+        if recipes.keys().filter(is_child).count() < FEWEST_CHILDREN {
+            return Ok(None);
+        }
         Self::some(folder, NO_DECAY, &keep).map(Some)
     }
 
