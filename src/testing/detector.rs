@@ -115,14 +115,23 @@ fn detect(
     Ok(Ok(phylogeny))
 }
 
+/// A part of a phylogeny that must be equal, with numbers that must be close.
+type Numbered<K, const N: usize> = (K, [f64; N]);
+
+/// Parent, child and relation.
+type EdgeKey = (usize, usize, &'static str);
+
+/// Members and roots.
+type FamilyKey = (Vec<usize>, Vec<usize>);
+
 /// A phylogeny whose models are the networks of a story, copies taken for their originals.
 struct Shape {
-    /// Parent, child, relation; weight, distance and confidence.
-    edges: Vec<((usize, usize, &'static str), [f64; 3])>,
-    /// Members and roots, with margin.
-    families: Vec<((Vec<usize>, Vec<usize>), [f64; 1])>,
-    /// Model, with score.
-    scores: Vec<(usize, [f64; 1])>,
+    /// With weight, distance and confidence.
+    edges: Vec<Numbered<EdgeKey, 3>>,
+    /// With margin.
+    families: Vec<Numbered<FamilyKey, 1>>,
+    /// With score.
+    scores: Vec<Numbered<usize, 1>>,
 }
 
 /// Stands for a number that is not there; none that is can be negative infinity.
@@ -158,7 +167,7 @@ impl Shape {
     }
 }
 
-fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = (K, [f64; N])>) -> Vec<(K, [f64; N])> {
+fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = Numbered<K, N>>) -> Vec<Numbered<K, N>> {
     let mut items: Vec<_> = items.collect();
     let numbers = |a: &[f64; N], b: &[f64; N]| a.iter().zip(b).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne());
     items.sort_by(|a, b| a.0.cmp(&b.0).then(numbers(&a.1, &b.1).unwrap_or(std::cmp::Ordering::Equal)));
@@ -167,14 +176,13 @@ fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = (K, [f64; N])>) ->
 
 fn differ<K: PartialEq + std::fmt::Debug, const N: usize>(
     what: &str,
-    want: &[(K, [f64; N])],
-    found: &[(K, [f64; N])],
+    want: &[Numbered<K, N>],
+    found: &[Numbered<K, N>],
     scale: f64,
 ) -> Option<String> {
     let close = |a: f64, b: f64| same(a, b, scale.max(a.abs()));
-    let equal =
-        |(w, f): (&(K, [f64; N]), &(K, [f64; N]))| w.0 == f.0 && w.1.iter().zip(&f.1).all(|(&a, &b)| close(a, b));
-    if want.len() == found.len() && want.iter().zip(found).all(equal) {
+    let equal = |w: &Numbered<K, N>, f: &Numbered<K, N>| w.0 == f.0 && w.1.iter().zip(&f.1).all(|(&a, &b)| close(a, b));
+    if want.len() == found.len() && want.iter().zip(found).all(|(w, f)| equal(w, f)) {
         return None;
     }
     Some(format!("{what} {found:?}, expected {want:?}"))
