@@ -115,23 +115,20 @@ fn detect(
     Ok(Ok(phylogeny))
 }
 
-/// A part of a phylogeny that must be equal, with numbers that must be close.
-type Numbered<K, const N: usize> = (K, [f64; N]);
+/// What is compared exactly, and numbers that may differ in their last bits.
+type Item<K, const N: usize> = (K, [f64; N]);
 
-/// Parent, child and relation.
 type EdgeKey = (usize, usize, &'static str);
-
-/// Members and roots.
 type FamilyKey = (Vec<usize>, Vec<usize>);
 
 /// A phylogeny whose models are the networks of a story, copies taken for their originals.
 struct Shape {
-    /// With weight, distance and confidence.
-    edges: Vec<Numbered<EdgeKey, 3>>,
-    /// With margin.
-    families: Vec<Numbered<FamilyKey, 1>>,
-    /// With score.
-    scores: Vec<Numbered<usize, 1>>,
+    /// Parent, child, relation; weight, distance and confidence.
+    edges: Vec<Item<EdgeKey, 3>>,
+    /// Members and roots, with margin.
+    families: Vec<Item<FamilyKey, 1>>,
+    /// Model, with score.
+    scores: Vec<Item<usize, 1>>,
 }
 
 /// Stands for a number that is not there; none that is can be negative infinity.
@@ -167,7 +164,7 @@ impl Shape {
     }
 }
 
-fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = Numbered<K, N>>) -> Vec<Numbered<K, N>> {
+fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = Item<K, N>>) -> Vec<Item<K, N>> {
     let mut items: Vec<_> = items.collect();
     let numbers = |a: &[f64; N], b: &[f64; N]| a.iter().zip(b).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne());
     items.sort_by(|a, b| a.0.cmp(&b.0).then(numbers(&a.1, &b.1).unwrap_or(std::cmp::Ordering::Equal)));
@@ -176,13 +173,13 @@ fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = Numbered<K, N>>) -
 
 fn differ<K: PartialEq + std::fmt::Debug, const N: usize>(
     what: &str,
-    want: &[Numbered<K, N>],
-    found: &[Numbered<K, N>],
+    want: &[Item<K, N>],
+    found: &[Item<K, N>],
     scale: f64,
 ) -> Option<String> {
     let close = |a: f64, b: f64| same(a, b, scale.max(a.abs()));
-    let equal = |w: &Numbered<K, N>, f: &Numbered<K, N>| w.0 == f.0 && w.1.iter().zip(&f.1).all(|(&a, &b)| close(a, b));
-    if want.len() == found.len() && want.iter().zip(found).all(|(w, f)| equal(w, f)) {
+    let equal = |(w, f): (&Item<K, N>, &Item<K, N>)| w.0 == f.0 && w.1.iter().zip(&f.1).all(|(&a, &b)| close(a, b));
+    if want.len() == found.len() && want.iter().zip(found).all(equal) {
         return None;
     }
     Some(format!("{what} {found:?}, expected {want:?}"))
