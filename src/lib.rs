@@ -1,4 +1,70 @@
-//! Which neural-network checkpoints were fine-tuned from which?
+//! Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.
+//!
+//! Reads each model's parameters once, in bounded memory, reduces any number of checkpoints to their distances, tells families
+//! apart by a test of independence, and picks the parent of each.
+//!
+//! ```
+//! use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+//! let phylogeny = detect_phylogeny(&models, Config::default())?;
+//!
+//! // d0 ─┬─ d0_c0
+//! //     ├─ d0_c1
+//! //     └─ d0_c2
+//! let root = phylogeny.id("d0").ok_or("no model d0")?;
+//! assert_eq!(phylogeny.roots().collect::<Vec<_>>(), [root]);
+//! assert_eq!(phylogeny.children(root).count(), 3);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Overview
+//!
+//! In the order in which data flows:
+//!
+//! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`] finds safetensors, transformers, diffusers and
+//!   peft checkpoints in folders; [`InMemory`] holds what a caller loaded.
+//! - [`ModelSet`]: named models, and which of them can be compared on what.
+//! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`].
+//! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`].
+//! - [`ParentSelector`]: which member of a family is the parent.
+//! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON.
+//! - [`evaluate()`]: a result against known [`Truth`].
+//!
+//! [`detect_phylogeny`] strings them together by a [`Config`].
+//!
+//! # Choosing a detector
+//!
+//! | detector around | assumes | needs | cost | fails when |
+//! |---|---|---|---|---|
+//! | [`ExpectedFamilies`] (default) | independent initializations | nothing | n² T | initializations are shared, matrices are tiny |
+//! | [`KMeans`] | families as compact balls of one size | K, estimated | n² K per iteration | a child moved farther than families are apart |
+//! | [`MeanShift`] | families of one radius | a bandwidth, estimated | n³ | families differ in spread |
+//! | [`Dbscan`] | dense families | eps, estimated | n² | families differ in density |
+//! | [`GaussianMixture`] | ellipsoids, many models each | K, estimated | n K r² per iteration | families are few models |
+//!
+//! # Plugging in your own
+//!
+//! Sources, clusterers, detectors and selectors are small traits with a written contract; the module `testing` (feature
+//! `testing`) checks an implementation, and `examples/own_*.rs` shows each.
+//!
+//! # Limits
+//!
+//! One generation: all members of a family become children of its root. Merges, quantized copies and missing parents are not
+//! recognized. Confidences are not calibrated. `docs/method.md` derives each step with its failure cases.
+//!
+//! # Features
+//!
+//! - `serde` (default): JSON of results and truth.
+//! - `cli`: the command `neural-phylogeny`.
+//! - `testing`: conformance checks.
+//! - `openblas-system`, `netlib-static`: eigendecomposition through LAPACK by ndarray-linalg.
+//!
+//! # References
+//!
+//! Yu & Wang, *Neural Phylogeny: Fine-Tuning Relationship Detection among Neural Networks*, ICLR 2025,
+//! <https://openreview.net/forum?id=jv2zHOalpL>.
 
 mod detect;
 mod error;
@@ -31,7 +97,9 @@ pub use crate::geometry::{
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
-pub use crate::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, SmallestNorm};
+pub use crate::parent::{
+    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
+};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
 pub use crate::pipeline::{Config, detect_phylogeny};
 pub use crate::report::write_table;
@@ -39,3 +107,8 @@ pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
     PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
 };
+
+/// The examples of README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

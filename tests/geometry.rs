@@ -250,6 +250,22 @@ fn models_of_other_layouts_are_not_comparable() {
 }
 
 #[test]
+fn the_order_of_models_does_not_order_groups() {
+    let networks = families(0.1, 7);
+    let other =
+        |v: f32| InMemory::new().parameter("w", &[8, 8], (0..64).map(|i| (i as f32 * v).sin()).collect()).unwrap();
+    let groups = |others_first: bool| -> Vec<usize> {
+        let sources = networks.iter().map(source);
+        let others = [other(1.0), other(2.0)].into_iter();
+        let sources: Vec<InMemory> =
+            if others_first { others.chain(sources).collect() } else { sources.chain(others).collect() };
+        let builder = sources.into_iter().enumerate().fold(ModelSet::builder(), |b, (i, m)| b.model(i.to_string(), m));
+        Geometry::compute(&builder.build().unwrap(), &all()).unwrap().groups().map(<[ModelId]>::len).collect()
+    };
+    assert_eq!(groups(true), groups(false));
+}
+
+#[test]
 fn a_resized_vocabulary_is_compared_row_by_row() {
     let model = |rows: usize, last: f32| {
         let mut values = vec![1.0; rows * 2];

@@ -95,7 +95,7 @@ impl<'g> Comparison<'g> {
                 squared[j * n + i] = squared[i * n + j];
             }
         }
-        embed(n, &squared)
+        embed(n, squared)
     }
 }
 

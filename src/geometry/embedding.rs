@@ -18,21 +18,23 @@ const NULL: f64 = 1e-15;
 /// `B = −½ J D² J` with `J = 1 − 11ᵀ/n` is the Gram matrix of the centred models; `B = V Λ Vᵀ` gives `X = V Λ^½`. Columns
 /// are signed so that their entry of largest magnitude is positive, the first one when several are.
 /// Source: Torgerson 1952, doi:10.1007/BF02288916.
-pub(super) fn embed(n: usize, squared: &[f64]) -> Result<Coordinates, Error> {
+pub(super) fn embed(n: usize, squared: Vec<f64>) -> Result<Coordinates, Error> {
     if n == 0 {
         return Ok(Coordinates { values: Array2::zeros((0, 0)) });
     }
     let means: Vec<f64> = (0..n).map(|i| squared[i * n..(i + 1) * n].iter().sum::<f64>() / n as f64).collect();
     let mean = means.iter().sum::<f64>() / n as f64;
-    let mut gram = vec![0.0; n * n];
+    // In place: sets of thousands of models have no memory to spare for a second matrix.
+    let mut gram = squared;
     for i in 0..n {
         for j in 0..=i {
-            let value = -0.5 * (squared[i * n + j] - means[i] - means[j] + mean);
+            let value = -0.5 * (gram[i * n + j] - means[i] - means[j] + mean);
             gram[i * n + j] = value;
             gram[j * n + i] = value;
         }
     }
     let (eigenvalues, vectors) = eigen::symmetric(n, &gram)?;
+    drop(gram);
     let largest = eigenvalues.first().copied().unwrap_or(0.0);
     let least = NULL * n as f64 * largest;
     let r = eigenvalues.iter().take(n - 1).take_while(|&&l| l > least && l > 0.0).count();

@@ -2,6 +2,7 @@ use super::moments::Moments;
 use super::packed::Packed;
 use super::settings::Scope;
 use crate::model_set::{Kind, ModelId};
+use std::cmp::Ordering;
 
 /// One tensor of a [`ParameterGeometry`].
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +68,16 @@ impl GroupGeometry {
     pub(super) fn new(members: Vec<ModelId>, parameters: Vec<ParameterGeometry>, unshared: Vec<usize>) -> Self {
         let total = Packed::zeros(members.len());
         Self { members, parameters, unshared, total, scope: Scope::All }
+    }
+
+    /// An order by names and values of the parameters, which the order of the models has no part in. Groups of one model hold no
+    /// parameter that can be compared and are all equal.
+    pub(super) fn by_content(&self, other: &Self) -> Ordering {
+        fn content(group: &GroupGeometry) -> impl Iterator<Item = (&str, usize, &[u128])> {
+            let tensors = group.parameters.iter().flat_map(|p| &p.tensors);
+            tensors.map(|t| (t.name.as_str(), t.size, t.fingerprints.as_slice()))
+        }
+        content(self).cmp(content(other))
     }
 
     /// Whether a parameter counts for distances; all do when no matrix is held by every model.

@@ -84,6 +84,8 @@ impl Geometry {
             let streamed = gram::stream(models, group, &pilot.order, &pilot.class, &plan, initialization, &counter)?;
             groups.push(streamed.with_scope(settings.scope));
         }
+        // Whoever goes through groups and draws random numbers must not see which of them was given first.
+        groups.sort_by(GroupGeometry::by_content);
         Ok(Self::from_groups(models.len(), groups))
     }
 
@@ -108,15 +110,16 @@ impl Geometry {
         self.place_of.is_empty()
     }
 
-    /// All models in an order that depends on their weights alone, within each group of comparable models.
+    /// All models in an order that depends on their weights alone: group by group, and within each group of comparable models.
     ///
     /// Whatever goes through models in turn and draws random numbers should do so in this order, to give the same result when
-    /// models are shuffled. The place of models with the same weights is arbitrary.
+    /// models are shuffled. The place of models with the same weights is arbitrary, and so is that of models comparable with
+    /// no other.
     pub fn models(&self) -> &[ModelId] {
         &self.order
     }
 
-    /// Groups of comparable models, each in the order of [`models`](Self::models).
+    /// Groups of comparable models, and each within its group, in the order of [`models`](Self::models).
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &[ModelId]> {
         self.groups.iter().map(|g| g.members.as_slice())
     }

@@ -6,7 +6,12 @@ pub(crate) struct Packed {
 
 impl Packed {
     pub(crate) fn zeros(n: usize) -> Self {
-        Self { values: vec![0.0; Self::length(n)] }
+        Self::constant(n, 0.0)
+    }
+
+    /// Every entry the same.
+    pub(crate) fn constant(n: usize, value: f64) -> Self {
+        Self { values: vec![value; Self::length(n)] }
     }
 
     /// Stored values of a matrix of shape (n, n).
@@ -21,6 +26,10 @@ impl Packed {
 
     pub(crate) fn value(&self, i: usize, j: usize) -> f64 {
         self.values[Self::at(i, j)]
+    }
+
+    pub(crate) fn set(&mut self, i: usize, j: usize, value: f64) {
+        self.values[Self::at(i, j)] = value;
     }
 
     pub(crate) fn add(&mut self, i: usize, j: usize, value: f64) {

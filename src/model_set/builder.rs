@@ -62,6 +62,7 @@ impl ModelSetBuilder {
     pub fn discovered(mut self, found: Discovered) -> Self {
         self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
         self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
+        self.searched.extend(found.searched);
         self
     }
 
@@ -71,11 +72,8 @@ impl ModelSetBuilder {
     ///
     /// [`Error::Discovery`] when the path cannot be searched.
     pub fn discover(self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
         let found = Discovery::new().search(&[path]).map_err(|source| Error::Discovery { source })?;
-        let mut builder = self.discovered(found);
-        builder.searched.push(path.to_owned());
-        Ok(builder)
+        Ok(self.discovered(found))
     }
 
     /// Compares only parameters whose name matches this or another include pattern (`*`, `?`, `[…]`; `*` crosses dots).

@@ -5,12 +5,14 @@ mod initialization;
 mod log_distance;
 mod medoid;
 mod norm;
+mod precedence;
 
 pub use choice::Choice;
 pub use initialization::NearestToInitialization;
 pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;
 pub use norm::SmallestNorm;
+pub use precedence::Precedence;
 
 use crate::error::Error;
 use crate::geometry::Geometry;

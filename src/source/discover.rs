@@ -62,6 +62,8 @@ pub struct Discovered {
     pub unreadable: Vec<Unreadable>,
     /// Weights that are no model of the set, sorted by path.
     pub ignored: Vec<Ignored>,
+    /// The paths that were given.
+    pub searched: Vec<PathBuf>,
 }
 
 /// A model that was found.
@@ -125,10 +127,10 @@ impl Discovery {
         names::make_unique(&mut candidates);
         candidates.sort_by(|a, b| a.name.cmp(&b.name));
 
-        let roots = paths.iter().map(|p| p.as_ref().to_owned()).collect();
+        let searched: Vec<PathBuf> = paths.iter().map(|p| p.as_ref().to_owned()).collect();
         let known = candidates.iter().map(|c| (c.name.clone(), c.path.clone())).collect();
-        let opener = Opener::new(self.part.as_deref(), self.base.as_deref(), roots, known);
-        let mut found = Discovered::default();
+        let opener = Opener::new(self.part.as_deref(), self.base.as_deref(), searched.clone(), known);
+        let mut found = Discovered { searched, ..Discovered::default() };
         for Candidate { name, path, content, .. } in candidates {
             match opener.open(&path, content) {
                 Ok((layout, source)) => {

@@ -3,7 +3,12 @@
 //! Each takes an implementation and says, in words, the first promise that it breaks. Call them from a test.
 
 mod clusterer;
+mod detector;
+mod networks;
+mod selector;
 mod source;
 
 pub use clusterer::check_clusterer;
+pub use detector::check_detector;
+pub use selector::check_parent_selector;
 pub use source::check_parameter_source;

@@ -84,7 +84,7 @@ pub(crate) struct Detect {
     pub(crate) false_alarm: f64,
 
     /// Which member of a family is its parent.
-    #[arg(long, value_enum, default_value_t = Selector::LogDistanceMedoid)]
+    #[arg(long, value_enum, default_value_t = Selector::Precedence)]
     pub(crate) selector: Selector,
 
     /// What the selector nearest-to-initialization measures from: zero, uniform, normal, or the path of a model.
@@ -161,6 +161,8 @@ pub(crate) enum Detector {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Selector {
+    /// Preceded by no other, by distances and angles.
+    Precedence,
     /// Nearest to all others in log distance, parameter by parameter.
     LogDistanceMedoid,
     /// Nearest to all others.

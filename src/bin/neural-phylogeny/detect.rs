@@ -2,7 +2,7 @@ use crate::args::{Detect, Detector, FamilyCount, Format, Scope, Selector};
 use crate::{models, output, progress};
 use neural_phylogeny::{
     ClusterDetector, Config, Dbscan, Discovery, Entries, ExpectedFamilies, Families, GaussianMixture, Initialization,
-    KMeans, LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization, OnUnreadable, SmallestNorm,
+    KMeans, LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization, OnUnreadable, Precedence, SmallestNorm,
     detect_phylogeny, write_dot, write_json, write_newick, write_table,
 };
 use std::error::Error;
@@ -57,6 +57,7 @@ fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
         Detector::Gmm => config.with_detector(ClusterDetector::new(GaussianMixture::new()).with_families(families)),
     };
     Ok(match arguments.selector {
+        Selector::Precedence => config.with_selector(Precedence),
         Selector::LogDistanceMedoid => config.with_selector(LogDistanceMedoid),
         Selector::Medoid => config.with_selector(Medoid),
         Selector::SmallestNorm => config.with_selector(SmallestNorm),

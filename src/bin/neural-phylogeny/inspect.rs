@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
             describe_model(&mut text, &models, model, &places);
             let unshared = group.unshared_size(at);
             if unshared > 0 && group.models().len() > 1 {
-                writeln!(text, "      {unshared} values that no other model of the group has")?;
+                writeln!(text, "      {} that no other model of the group has", counted(unshared, "value"))?;
             }
             if arguments.tensors {
                 describe_tensors(&mut text, &models, model);
@@ -45,21 +45,29 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
     crate::output::write(None, |writer| Ok(writer.write_all(text.as_bytes())?))
 }
 
+/// A number and what it counts, in the plural unless it is one.
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &LayoutGroup) {
     let count = group.models().len();
     let _ = match count {
         1 => writeln!(text, "group {number}: 1 model, comparable with no other"),
         _ => writeln!(
             text,
-            "group {number}: {count} models, comparable on {} parameters of {} values that all of them have",
-            group
-                .parameters()
-                .iter()
-                .filter(|p| p.holders.len() == count)
-                .map(|p| &p.name)
-                .collect::<BTreeSet<_>>()
-                .len(),
-            group.common_size(),
+            "group {number}: {count} models, comparable on {} of {} that all of them have",
+            counted(
+                group
+                    .parameters()
+                    .iter()
+                    .filter(|p| p.holders.len() == count)
+                    .map(|p| &p.name)
+                    .collect::<BTreeSet<_>>()
+                    .len(),
+                "parameter",
+            ),
+            counted(group.common_size(), "value"),
         ),
     };
     let partial = group.parameters().iter().filter(|p| p.holders.len() < count);
@@ -100,10 +108,12 @@ fn describe_model(text: &mut String, models: &ModelSet, model: ModelId, places: 
     }
     let stored: Vec<String> = values.iter().map(|(dtype, n)| format!("{n} {dtype}")).collect();
     let name = models.name(model);
-    let _ = write!(text, "  {name}: {} parameters ({})", counts[0], stored.join(", "));
-    for (n, kind) in counts[1..].iter().zip(["buffers", "empty tensors", "excluded"]) {
+    let _ = write!(text, "  {name}: {} ({})", counted(counts[0], "parameter"), stored.join(", "));
+    let [_, buffers, empty, excluded] = counts;
+    let others = [counted(buffers, "buffer"), counted(empty, "empty tensor"), format!("{excluded} excluded")];
+    for (n, words) in counts[1..].iter().zip(others) {
         if *n > 0 {
-            let _ = write!(text, ", {n} {kind}");
+            let _ = write!(text, ", {words}");
         }
     }
     match places.get(name) {

@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::Builder;
@@ -24,26 +25,40 @@ fn folder(file: &Path) -> PathBuf {
 }
 
 /// Writes to a file, whole or not at all, or to standard output.
+///
+/// A link is followed, so that it still is one afterwards. What is there and no file (`/dev/null`, a pipe) cannot be replaced
+/// by one and is written to as it is.
 pub(crate) fn write(
     file: Option<&Path>,
     content: impl FnOnce(&mut dyn Write) -> Result<(), neural_phylogeny::Error>,
 ) -> Result<(), Box<dyn Error>> {
     let Some(file) = file else {
-        let mut writer = BufWriter::new(io::stdout().lock());
-        content(&mut writer)?;
-        return Ok(writer.flush()?);
+        return flushed(io::stdout().lock(), content);
     };
     let failed = |e: &dyn Error| format!("cannot write {}: {e}", file.display());
+    if fs::metadata(file).is_ok_and(|m| !m.is_file()) {
+        return flushed(File::options().write(true).open(file).map_err(|e| failed(&e))?, content);
+    }
+    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let mut builder = Builder::new();
     builder.prefix(".neural-phylogeny-").suffix(".tmp");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder(file)).map_err(|e| failed(&e))?;
+    let mut temporary = builder.tempfile_in(folder(&target)).map_err(|e| failed(&e))?;
     let mut writer = BufWriter::new(temporary.as_file_mut());
     content(&mut writer)?;
     writer.flush().map_err(|e| failed(&e))?;
     drop(writer);
     temporary.as_file().sync_all().map_err(|e| failed(&e))?;
-    temporary.persist(file).map_err(|e| failed(&e))?;
+    temporary.persist(&target).map_err(|e| failed(&e))?;
     Ok(())
+}
+
+fn flushed(
+    writer: impl Write,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), neural_phylogeny::Error>,
+) -> Result<(), Box<dyn Error>> {
+    let mut writer = BufWriter::new(writer);
+    content(&mut writer)?;
+    Ok(writer.flush()?)
 }

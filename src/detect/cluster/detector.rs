@@ -12,8 +12,8 @@ use rand::RngCore;
 ///
 /// Every other member becomes a child of that parent. Noise is isolated. Groups of models that cannot be compared are clustered
 /// one by one. A cluster in which the selector cannot tell the parent is a family without one: the tied members are its roots,
-/// and others are children of the nearest of them, unless those too are equally near. Members of the same weights are no tie
-/// to settle: the one of lowest id stands for all, and the others are its duplicates.
+/// and others are children of the nearest of them, unless those too are equally near. Of members with
+/// the same weights the one of lowest id stands for all, and the others are its duplicates: a copy adds one edge and moves none.
 ///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 ///

@@ -31,47 +31,40 @@ impl<'g> Edges<'g> {
         }
     }
 
-    /// Joins the members of one cluster to its parent.
+    /// Joins the members of one cluster to its parent, and copies to their original.
     pub(super) fn family(&mut self, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<(), Error> {
         if members.len() < 2 {
             return Ok(());
         }
-        let choice = Choice::of(selector, self.geometry, members)?;
         self.kin.push(members.to_vec());
-        self.scores.extend(members.iter().copied().zip(choice.scores.iter().copied()));
-
-        let (roots, duplicates) = self.without_duplicates(choice.best.iter().map(|&b| members[b]).collect());
-        let tied = roots.len() > 1;
-        self.ties += usize::from(tied);
-        let margin = if tied { 0.0 } else { choice.margin };
-        self.margins.push((members[0], margin));
-        for (original, copy) in duplicates {
-            self.join(original, copy, 0.5);
+        let (originals, copies) = self.without_copies(members);
+        for &(original, copy) in &copies {
+            self.join(original, copy, 0.0);
         }
+        if originals.len() < 2 {
+            return Ok(());
+        }
+        let choice = Choice::of(selector, self.geometry, &originals)?;
+        self.margins.push((originals[0], choice.margin));
+        self.scores.extend(originals.iter().copied().zip(choice.scores.iter().copied()));
+        let roots: Vec<ModelId> = choice.best.iter().map(|&b| originals[b]).collect();
+        self.ties += usize::from(roots.len() > 1);
         let distinctness = choice.distinctness();
-        for (i, &member) in members.iter().enumerate() {
-            if choice.best.contains(&i) {
-                continue;
-            }
+        for &member in originals.iter().filter(|m| !roots.contains(m)) {
             if let Some(parent) = self.nearest(member, &roots) {
-                self.join(parent, member, if tied { 0.0 } else { distinctness });
+                self.join(parent, member, distinctness);
             }
         }
         Ok(())
     }
 
-    /// One of each set of identical models, the one of lowest id, and pairs of it and its copies.
-    fn without_duplicates(&self, mut models: Vec<ModelId>) -> (Vec<ModelId>, Vec<(ModelId, ModelId)>) {
-        models.sort_unstable();
-        let mut originals: Vec<ModelId> = Vec::new();
-        let mut copies = Vec::new();
-        for model in models {
-            match originals.iter().find(|&&o| self.geometry.identical(o, model)) {
-                Some(&original) => copies.push((original, model)),
-                None => originals.push(model),
-            }
-        }
-        (originals, copies)
+    /// One of each set of identical models, the one of lowest id, in the order given; and pairs of it and its copies.
+    fn without_copies(&self, members: &[ModelId]) -> (Vec<ModelId>, Vec<(ModelId, ModelId)>) {
+        let original =
+            |m: ModelId| members.iter().copied().filter(|&o| self.geometry.identical(o, m)).min().unwrap_or(m);
+        let (originals, copies): (Vec<_>, Vec<_>) =
+            members.iter().map(|&m| (original(m), m)).partition(|(o, m)| o == m);
+        (originals.into_iter().map(|(o, _)| o).collect(), copies)
     }
 
     /// The nearest of some models; `None` when two are equally near.

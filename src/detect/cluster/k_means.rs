@@ -41,7 +41,7 @@ const TIE: f64 = 1e-9;
 ///
 /// # Returns
 ///
-/// A label for every model, no noise; [`Remark::Converged`] or [`Remark::NotConverged`] of the kept restart.
+/// A label for every model, no noise; [`Converged`](crate::Remark::Converged) or [`NotConverged`](crate::Remark::NotConverged) of the kept restart.
 ///
 /// # Errors
 ///

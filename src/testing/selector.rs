@@ -1,0 +1,117 @@
+use super::networks::{Story, ids, same, stories, without_panic};
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+use crate::parent::ParentSelector;
+
+/// Checks a [`ParentSelector`] against its contract.
+///
+/// On stars, chains, copies, two families, models of two layouts and sets of two, for all members, some and one:
+///
+/// - One finite score for each member, or an error; never a panic. An error on every family is a failure.
+/// - The same members have the same scores, whatever was asked before.
+/// - Permuting the members permutes the scores.
+/// - Shuffling and renaming the models changes no model's score. The last bits may differ, as sums do.
+///
+/// *Which* member scores lowest is not checked.
+///
+/// # Errors
+///
+/// What was broken, on which family.
+///
+/// ```
+/// use neural_phylogeny::{Medoid, testing::check_parent_selector};
+///
+/// assert_eq!(check_parent_selector(&Medoid), Ok(()));
+/// ```
+pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), String> {
+    let mut failed = None;
+    let mut given = false;
+    for story in stories() {
+        match check_story(selector, &story)? {
+            Some(error) => failed = Some(error),
+            None => given = true,
+        }
+    }
+    match failed {
+        Some(error) if !given => Err(format!("an error on every family, expected scores; the last was: {error}")),
+        _ => Ok(()),
+    }
+}
+
+/// An error of the selector when it scored no family of the set.
+fn check_story(selector: &dyn ParentSelector, story: &Story) -> Result<Option<String>, String> {
+    let orders = story.orders();
+    let geometry = story.geometry(&orders[0])?;
+    let shuffled: Vec<Geometry> = orders[1..].iter().map(|o| story.geometry(o)).collect::<Result<_, _>>()?;
+    let mut failed = None;
+    let mut given = false;
+    for group in geometry.groups() {
+        for members in subsets(group) {
+            let name = format!("{}, {} of {} models", story.name, members.len(), story.len());
+            let before = match scores(selector, &name, &geometry, &members)? {
+                Ok(before) => before,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            given = true;
+            expect(&name, "the same members scored twice", &before, scores(selector, &name, &geometry, &members)?)?;
+            for permutation in permutations(members.len()) {
+                let moved: Vec<ModelId> = permutation.iter().map(|&i| members[i]).collect();
+                let want: Vec<f64> = permutation.iter().map(|&i| before[i]).collect();
+                expect(&name, "another order of the members", &want, scores(selector, &name, &geometry, &moved)?)?;
+            }
+            for (order, geometry) in orders[1..].iter().zip(&shuffled) {
+                let place = |m: &ModelId| order.iter().position(|&at| at == m.index()).unwrap_or_default();
+                let moved = ids(members.iter().map(place));
+                expect(&name, "another order of the models", &before, scores(selector, &name, geometry, &moved)?)?;
+            }
+        }
+    }
+    Ok(failed.filter(|_| !given))
+}
+
+type Scores = Result<Vec<f64>, String>;
+
+fn scores(
+    selector: &dyn ParentSelector,
+    name: &str,
+    geometry: &Geometry,
+    members: &[ModelId],
+) -> Result<Scores, String> {
+    let scores = without_panic(name, "scores", || selector.scores(geometry, members))?;
+    let scores = match scores {
+        Ok(scores) => scores,
+        Err(error) => return Ok(Err(format!("{name}: {error}"))),
+    };
+    if scores.len() != members.len() {
+        return Err(format!("{name}: {} scores, expected one for each of {} members", scores.len(), members.len()));
+    }
+    match scores.iter().find(|s| !s.is_finite()) {
+        Some(score) => Err(format!("{name}: found the score {score}, expected finite ones")),
+        None => Ok(Ok(scores)),
+    }
+}
+
+fn expect(name: &str, what: &str, want: &[f64], found: Scores) -> Result<(), String> {
+    let found = found.map_err(|error| format!("{name}: {what}: failed, expected the scores {want:?}: {error}"))?;
+    let scale = want.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+    if want.iter().zip(&found).all(|(&w, &f)| same(w, f, scale)) {
+        return Ok(());
+    }
+    Err(format!("{name}: {what}: found the scores {found:?}, expected {want:?}"))
+}
+
+/// All members, all but the first, the first three, two and one.
+fn subsets(group: &[ModelId]) -> Vec<Vec<ModelId>> {
+    let mut subsets = vec![group.to_vec(), group[1..].to_vec()];
+    subsets.extend([3, 2, 1].into_iter().filter(|&n| n < group.len()).map(|n| group[..n].to_vec()));
+    subsets.retain(|s| !s.is_empty());
+    subsets
+}
+
+/// Backwards, and turned by one.
+fn permutations(n: usize) -> [Vec<usize>; 2] {
+    [(0..n).rev().collect(), (0..n).map(|i| (i + 1) % n).collect()]
+}

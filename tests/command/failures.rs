@@ -1,0 +1,109 @@
+use crate::support::{SHAPES, Zoo, network, write};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::fs;
+
+#[track_caller]
+fn says(zoo: &Zoo, words: &str, parts: &[&str]) {
+    let said = zoo.refusal(words);
+    for part in parts {
+        assert!(said.contains(part), "{words}: expected `{part}` in: {said}");
+    }
+}
+
+#[test]
+fn no_model_and_one_model_have_their_own_words() {
+    let zoo = Zoo::empty();
+    says(&zoo, "detect zoo", &["error: found no model", "expected at least two checkpoints to compare"]);
+    write(&zoo.path("zoo/only.safetensors"), &SHAPES, &network(&mut ChaCha8Rng::seed_from_u64(1), &SHAPES));
+    says(&zoo, "detect zoo", &["error: found one model, `only`: expected at least two to compare"]);
+}
+
+#[test]
+fn a_missing_path_is_named() {
+    let zoo = Zoo::two_stars();
+    for command in ["detect", "inspect"] {
+        says(&zoo, &format!("{command} nowhere"), &["error: cannot search for models: nowhere does not exist\n"]);
+    }
+    says(&zoo, "evaluate nowhere.json truth.json", &["error: cannot read nowhere.json: "]);
+    let initialization = "--selector nearest-to-initialization --initialization nowhere";
+    says(&zoo, &format!("detect zoo {initialization}"), &["error: ", "initialization", "nowhere"]);
+}
+
+#[test]
+fn a_damaged_file_is_named_with_what_was_found_and_expected() {
+    let zoo = Zoo::two_stars().with_damaged();
+    let whole = fs::metadata(zoo.path("zoo/a.safetensors")).unwrap().len();
+    let lengths = format!("is truncated: found {} bytes, expected {whole}", whole - 100);
+    says(&zoo, "detect zoo", &["error: model `damaged`: ", "damaged.safetensors", &lengths]);
+}
+
+#[test]
+fn a_value_that_is_not_finite_is_named() {
+    let zoo = Zoo::two_stars();
+    let mut diverged = network(&mut ChaCha8Rng::seed_from_u64(2), &SHAPES);
+    diverged[2][123] = f32::INFINITY;
+    write(&zoo.path("zoo/diverged.safetensors"), &SHAPES, &diverged);
+    says(&zoo, "detect zoo", &["error: model `diverged`: parameter `fc2.weight` holds inf at element 123"]);
+}
+
+#[test]
+fn settings_out_of_range_are_named_with_their_range() {
+    let zoo = Zoo::two_stars();
+    let cases: [(&str, &[&str]); 13] = [
+        ("--include [", &["error: setting `include` is `[`", "expected a pattern"]),
+        ("--exclude-models a[", &["error: setting `exclude-models` is `a[`", "expected a pattern"]),
+        ("--include nothing", &["has no parameter to compare: found 4 tensors"]),
+        ("--include-models nothing", &["error: found no model"]),
+        ("--memory 1KiB", &["error: setting `memory` is 1024 bytes, expected at least 1 MiB"]),
+        ("--memory lots", &["'lots'", "--memory <SIZE>"]),
+        ("--families 99", &["error: 99 families were asked for, expected 1 to 9: "]),
+        ("--families 0", &["error: 0 families were asked for, expected 1 to 9: "]),
+        ("--families few", &["'few'", "--families <N|auto>", "expected a number or `auto`"]),
+        ("--false-alarm 1.5", &["error: setting `false_alarm` is 1.5, expected a probability between 0 and 1"]),
+        ("--minimum-shared 0", &["error: setting `minimum_shared` is 0, expected a share in (0, 1]"]),
+        ("--detector hdbscan", &["'hdbscan'", "possible values: independence, kmeans, mean-shift, dbscan, gmm"]),
+        ("--format yaml", &["'yaml'", "possible values: table, json, dot, newick"]),
+    ];
+    for (options, parts) in cases {
+        says(&zoo, &format!("detect zoo {options}"), parts);
+    }
+}
+
+#[test]
+fn unknown_words_are_bad_usage() {
+    let zoo = Zoo::two_stars();
+    says(&zoo, "detect zoo --colour red", &["unexpected argument '--colour'", "Usage: "]);
+    says(&zoo, "detect", &["<PATH>..."]);
+    says(&zoo, "guess zoo", &["unrecognized subcommand 'guess'"]);
+    says(&zoo, "", &["Usage: "]);
+    for words in ["--help", "--version", "detect --help", "inspect --help", "evaluate --help"] {
+        assert!(zoo.output(words).contains("neural-phylogeny"), "{words}");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_found_before_the_work() {
+    let zoo = Zoo::two_stars().with_damaged();
+    says(&zoo, "detect zoo --output zoo", &["error: output zoo is a folder, expected a file"]);
+    says(&zoo, "detect zoo --output gone/result", &["error: output folder gone does not exist"]);
+    says(&zoo, "evaluate a.json b.json --output gone/result", &["error: output folder gone does not exist"]);
+}
+
+#[test]
+fn files_that_are_no_models_are_noted() {
+    let zoo = Zoo::two_stars();
+    zoo.write("zoo/pytorch_model.bin", "pickle");
+    let run = zoo.run("detect zoo");
+    assert_eq!(run.code, 0);
+    assert!(
+        run.stderr.starts_with("note: ") && run.stderr.contains("pytorch_model.bin is not read: "),
+        "{}",
+        run.stderr
+    );
+    says(
+        &zoo,
+        "detect zoo/pytorch_model.bin zoo/a.safetensors",
+        &["pytorch_model.bin is ", "convert it to safetensors"],
+    );
+}

@@ -1,0 +1,8 @@
+//! The command as a user runs it: what it prints, where, and with which exit code.
+#![cfg(feature = "cli")]
+
+mod detect;
+mod evaluate;
+mod failures;
+mod inspect;
+mod support;
