@@ -12,6 +12,7 @@
 use crate::Failure;
 use crate::sets::{NO_DECAY, Set};
 use neural_phylogeny::{Edge, InMemory, ModelId, ModelSet, Phylogeny, Truth};
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -164,17 +165,17 @@ fn nine_llamas() -> Kind {
 }
 
 /// Both sets, each also from the lines of children without decay alone.
-pub(crate) fn sets() -> Result<Vec<Set>, Failure> {
+pub(crate) fn sets(seeds: u64) -> Result<Vec<Set>, Failure> {
     let mut sets = Vec::new();
     for (mut kind, seed) in [(stable_diffusion(), 366), (nine_llamas(), 95)] {
-        sets.push(set(&kind, "", seed)?);
+        sets.push(set(&kind, "", seed, seeds)?);
         kind.measured.retain(|line| !line.decayed);
-        sets.push(set(&kind, NO_DECAY, seed)?);
+        sets.push(set(&kind, NO_DECAY, seed, seeds)?);
     }
     Ok(sets)
 }
 
-fn set(kind: &Kind, which: &str, seed: u64) -> Result<Set, Failure> {
+fn set(kind: &Kind, which: &str, seed: u64, seeds: u64) -> Result<Set, Failure> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut models: Vec<(String, InMemory)> = Vec::new();
     let mut edges = Vec::new();
@@ -191,8 +192,12 @@ fn set(kind: &Kind, which: &str, seed: u64) -> Result<Set, Failure> {
     }
     let names = models.iter().map(|(name, _)| name.clone());
     let truth = Truth::from(Phylogeny::from_edges(models.len(), edges)?.with_names(names)?);
-    let builder = || models.iter().fold(ModelSet::builder(), |b, (name, model)| b.model(name, model.clone()));
-    Set::new(format!("{}{which}", kind.name), truth, || Ok(builder()))
+    let builder = |rng: &mut ChaCha8Rng| {
+        let mut order: Vec<_> = models.iter().collect();
+        order.shuffle(rng);
+        order.into_iter().fold(ModelSet::builder(), |b, (name, model)| b.model(name, model.clone()))
+    };
+    Set::new(format!("{}{which}", kind.name), truth, seeds, |rng| Ok(builder(rng)))
 }
 
 /// Values of each matrix.

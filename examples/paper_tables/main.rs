@@ -76,10 +76,10 @@ fn main() -> Result<(), Failure> {
     let mut sets = Vec::new();
     for folder in &arguments.folders {
         match folder.as_str() {
-            "generated" => sets.extend(generated::sets()?),
+            "generated" => sets.extend(generated::sets(seeds)?),
             folder => {
-                sets.push(Set::open(Path::new(folder))?);
-                sets.extend(Set::open_undecayed(Path::new(folder))?);
+                sets.push(Set::open(Path::new(folder), seeds)?);
+                sets.extend(Set::open_undecayed(Path::new(folder), seeds)?);
             }
         }
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// A child is `θ_c = s θ_p + r` with `r ⊥ θ_p` over all matrices: s tells decay, `ρ = ‖r‖ / ‖θ_p‖` movement.
 pub(crate) fn print(folder: &Path) -> Result<(), Failure> {
-    let set = Set::open(folder)?;
+    let set = Set::open(folder, 0)?;
     let recipes = Recipe::read(folder)?;
     println!("// {}", set.name);
     let mut spread = Vec::new();

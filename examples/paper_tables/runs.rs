@@ -104,10 +104,16 @@ pub(crate) fn all(sets: &[Set], seeds: u64) -> Result<Vec<Run>, Failure> {
     }
     let run = |&(at, protocol, method, alpha, seed): &(usize, Protocol, Method, f64, u64)| {
         let set: &Set = &sets[at];
-        let geometry = if protocol == Protocol::OneTensor { &set.one_tensor } else { &set.whole };
+        let (geometry, names) = match protocol {
+            Protocol::OneTensor => {
+                let view = &set.one_tensor[seed as usize];
+                (&view.geometry, &view.names)
+            }
+            _ => (&set.whole, &set.names),
+        };
         let detector = method.detector(alpha, protocol, set.families().len());
         let phylogeny = detector.detect(geometry, &SmallestNorm, &mut ChaCha8Rng::seed_from_u64(seed))?;
-        let found = evaluate(&phylogeny.with_names(set.names.iter().map(String::as_str))?, &set.truth)?;
+        let found = evaluate(&phylogeny.with_names(names.iter().map(String::as_str))?, &set.truth)?;
         Ok(Run { set: at, protocol, method, alpha, seed, found })
     };
     jobs.par_iter().map(run).collect::<Result<_, neural_phylogeny::Error>>().map_err(Into::into)

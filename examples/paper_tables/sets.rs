@@ -4,6 +4,9 @@ use crate::Failure;
 use neural_phylogeny::{
     Discovered, Discovery, Family, Geometry, GeometrySettings, ModelId, ModelSet, ModelSetBuilder, Role, Truth,
 };
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -37,20 +40,38 @@ pub(crate) struct Set {
     pub(crate) truth: Truth,
     /// Over all matrices.
     pub(crate) whole: Geometry,
-    /// Over the first values of one tensor.
-    pub(crate) one_tensor: Geometry,
+    /// Over the first values of one tensor, for each seed.
+    pub(crate) one_tensor: Vec<View>,
     pub(crate) tensor: &'static str,
+}
+
+/// The models in one order.
+///
+/// Copies are told apart by their order alone, and names sort parents first. In one tensor many models are copies (frozen
+/// layers, adapters): each seed shuffles the models, so that no run learns from their names.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) names: Vec<String>,
+    pub(crate) geometry: Geometry,
+}
+
+impl View {
+    fn new(models: ModelSetBuilder) -> Result<Self, Failure> {
+        let set = models.build()?;
+        let names = set.names().map(str::to_owned).collect();
+        Ok(Self { names, geometry: Geometry::compute(&set, &GeometrySettings::new())? })
+    }
 }
 
 impl Set {
     /// The models of a folder. One without `truth.json` takes that of the folder it is in.
-    pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
-        Self::some(folder, "", &|_| true)
+    pub(crate) fn open(folder: &Path, seeds: u64) -> Result<Self, Failure> {
+        Self::some(folder, "", &|_| true, seeds)
     }
 
     /// Of the models of a folder that has `recipes.json`, roots and their children that no weight decay shrank: what the paper's
     /// rule supposes. `None` where there are too few.
-    pub(crate) fn open_undecayed(folder: &Path) -> Result<Option<Self>, Failure> {
+    pub(crate) fn open_undecayed(folder: &Path, seeds: u64) -> Result<Option<Self>, Failure> {
         if !root(folder).0.join("recipes.json").exists() {
             return Ok(None);
         }
@@ -64,36 +85,38 @@ impl Set {
         if recipes.keys().filter(is_child).count() < FEWEST_CHILDREN {
             return Ok(None);
         }
-        Self::some(folder, NO_DECAY, &keep).map(Some)
+        Self::some(folder, NO_DECAY, &keep, seeds).map(Some)
     }
 
-    fn some(folder: &Path, which: &str, keep: &dyn Fn(&str) -> bool) -> Result<Self, Failure> {
+    fn some(folder: &Path, which: &str, keep: &dyn Fn(&str) -> bool, seeds: u64) -> Result<Self, Failure> {
         let parts: Vec<&str> = folder.iter().filter_map(|p| p.to_str()).collect();
         let name = parts[parts.len().saturating_sub(2)..].join("/");
         let truth = Truth::read(File::open(root(folder).0.join("truth.json"))?)?;
-        Self::new(format!("{name}{which}"), truth, || {
+        Self::new(format!("{name}{which}"), truth, seeds, |rng| {
             let mut found = search(folder)?;
             found.models.retain(|m| keep(&m.name));
+            found.models.shuffle(rng);
             Ok(ModelSet::builder().discovered(found))
         })
     }
 
-    /// The set that `models` gives, as often as it is called.
+    /// The set that `models` gives, as often as it is called, in a random order.
     pub(crate) fn new(
         name: String,
         truth: Truth,
-        models: impl Fn() -> Result<ModelSetBuilder, Failure>,
+        seeds: u64,
+        models: impl Fn(&mut ChaCha8Rng) -> Result<ModelSetBuilder, Failure>,
     ) -> Result<Self, Failure> {
-        let settings = GeometrySettings::new();
-        let set = models()?.build()?;
+        let models = |seed| models(&mut ChaCha8Rng::seed_from_u64(seed));
+        let set = models(0)?.build()?;
         let has = |tensor: &str, id| set.parameters(id).any(|(p, role)| role == Role::Parameter && p.name == tensor);
         let first = TENSORS.into_iter().find(|tensor| set.ids().all(|id| has(tensor, id)));
         let tensor = first.ok_or_else(|| format!("no model set `{name}` with a tensor known to stand for it"))?;
-        let cut = models()?.include(tensor)?.first_values(VALUES).build()?;
+        let cut = |seed| View::new(models(seed)?.include(tensor)?.first_values(VALUES));
         Ok(Self {
             names: set.names().map(str::to_owned).collect(),
-            whole: Geometry::compute(&set, &settings)?,
-            one_tensor: Geometry::compute(&cut, &settings)?,
+            whole: Geometry::compute(&set, &GeometrySettings::new())?,
+            one_tensor: (0..seeds).map(cut).collect::<Result<_, _>>()?,
             name,
             truth,
             tensor,
