@@ -7,7 +7,7 @@
 use neural_phylogeny::{
     ClusterDetector, Clusterer, Dbscan, Entries, ExpectedFamilies, GaussianMixture, Geometry, GeometrySettings,
     Initialization, KMeans, LogDistanceMedoid, MeanShift, Medoid, ModelSet, NearestToInitialization, ParentSelector,
-    PhylogenyDetector, SmallestNorm, Truth, evaluate,
+    PhylogenyDetector, Precedence, SmallestNorm, Truth, evaluate,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("dbscan", detector(Dbscan::new())),
         ("gmm", detector(GaussianMixture::new())),
     ];
-    let selectors: [(&str, Box<dyn ParentSelector>); 4] = [
+    let selectors: [(&str, Box<dyn ParentSelector>); 5] = [
+        ("precedence", Box::new(Precedence)),
         ("log-distance", Box::new(LogDistanceMedoid)),
         ("medoid", Box::new(Medoid)),
         ("smallest norm", Box::new(SmallestNorm)),

@@ -97,7 +97,9 @@ pub use crate::geometry::{
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
-pub use crate::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, SmallestNorm};
+pub use crate::parent::{
+    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
+};
 pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
 pub use crate::pipeline::{Config, detect_phylogeny};
 pub use crate::report::write_table;

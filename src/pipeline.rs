@@ -5,7 +5,7 @@ use crate::detect::cluster::{ClusterDetector, ExpectedFamilies};
 use crate::error::Error;
 use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope};
 use crate::model_set::ModelSet;
-use crate::parent::{LogDistanceMedoid, ParentSelector};
+use crate::parent::{ParentSelector, Precedence};
 use crate::phylogeny::Phylogeny;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 /// Everything that can be set.
 ///
-/// Defaults: families by the [independence test](crate::Independence), parents by [`LogDistanceMedoid`], seed 0, 1 GiB of
+/// Defaults: families by the [independence test](crate::Independence), parents by [`Precedence`], seed 0, 1 GiB of
 /// memory, one thread for each processor, distances over matrix-shaped parameters.
 ///
 /// ```
@@ -32,7 +32,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             detector: Box::new(ClusterDetector::new(ExpectedFamilies)),
-            selector: Box::new(LogDistanceMedoid),
+            selector: Box::new(Precedence),
             seed: 0,
             geometry: GeometrySettings::new(),
         }

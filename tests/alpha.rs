@@ -132,7 +132,9 @@ fn networks() -> ModelSet {
     builder.build().unwrap()
 }
 
-fn along() -> Vec<(&'static str, fn() -> Box<dyn PhylogenyDetector>)> {
+type Make = fn() -> Box<dyn PhylogenyDetector>;
+
+fn along() -> Vec<(&'static str, Make)> {
     vec![
         ("k-means", || Box::new(CentroidDetector::new(KMeans::new().with_alpha(0.5).with_restarts(2)))),
         ("k-means sweep", || Box::new(CentroidDetector::new(KMeans::new().with_alpha(Alpha::Sweep)))),
@@ -151,7 +153,7 @@ fn along() -> Vec<(&'static str, fn() -> Box<dyn PhylogenyDetector>)> {
 #[test]
 fn one_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
     let models = networks();
-    let bytes = |detector: fn() -> Box<dyn PhylogenyDetector>, threads, seed| {
+    let bytes = |detector: Make, threads, seed| {
         let config = Config::default().with_selector(SmallestNorm).with_detector(detector());
         let found = detect_phylogeny(&models, config.with_threads(threads).with_seed(seed)).unwrap();
         let mut bytes = Vec::new();

@@ -53,6 +53,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<PeftAdapter>();
     auto_traits::<Phylogeny>();
     auto_traits::<Points<'static>>();
+    auto_traits::<Precedence>();
     auto_traits::<Progress>();
     auto_traits::<Radius>();
     auto_traits::<RandomSource>();

@@ -5,14 +5,15 @@ use neural_phylogeny::testing::{check_detector, check_parent_selector};
 use neural_phylogeny::{
     CentroidDetector, Choice, ClusterDetector, Dbscan, Edge, Error, ExpectedFamilies, Families, GaussianMixture,
     Geometry, KMeans, LogDistanceMedoid, MeanShift, Medoid, ModelId, NearestToInitialization, ParentSelector,
-    Phylogeny, PhylogenyDetector, SmallestNorm,
+    Phylogeny, PhylogenyDetector, Precedence, SmallestNorm,
 };
 use rand::{Rng, RngCore};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn our_selectors_pass() {
-    let ours: [&dyn ParentSelector; 4] = [&SmallestNorm, &Medoid, &LogDistanceMedoid, &NearestToInitialization];
+    let ours: [&dyn ParentSelector; 5] =
+        [&Precedence, &SmallestNorm, &Medoid, &LogDistanceMedoid, &NearestToInitialization];
     for selector in ours {
         assert_eq!(check_parent_selector(selector), Ok(()), "{selector:?}");
     }

@@ -280,6 +280,43 @@ fn a_resized_vocabulary_is_compared_row_by_row() {
     assert!(!geometry.identical(id(0), id(1)));
 }
 
+#[test]
+fn only_the_first_values_of_a_parameter_are_compared() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let networks: Vec<Network> = (0..3).map(|_| network(&mut rng)).collect();
+    // 999 values of a (40, 70) matrix end inside its fifteenth row; SHAPES[2] is that matrix.
+    let builder = networks.iter().enumerate().fold(ModelSet::builder(), |b, (i, n)| b.model(i.to_string(), source(n)));
+    let models = builder.include("fc.weight").unwrap().first_values(999).build().unwrap();
+    let parameter = &models.groups()[0].parameters()[0];
+    assert_eq!((parameter.size(), parameter.values.clone(), parameter.rows()), (999, 0..999, 0..15));
+    let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
+    let first = |n: &Network| vec![n[2][..999].to_vec()];
+    for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        let expected = direct(&first(&networks[a]), &first(&networks[b]));
+        let found = geometry.squared_distance(id(a), id(b)).unwrap();
+        assert!((found - expected).abs() < 1e-12 * expected);
+    }
+    let norm: f64 = networks[0][2][..999].iter().map(|&x| f64::from(x).powi(2)).sum();
+    assert!((geometry.norm(id(0)).powi(2) - norm).abs() < 1e-12 * norm);
+}
+
+#[test]
+fn what_comes_after_the_first_values_makes_no_difference() {
+    let model = |last: f32, rows: usize| {
+        let values = (0..rows * 8).map(|i| if i < 20 { i as f32 } else { last }).collect();
+        InMemory::new().parameter("embed.weight", &[rows, 8], values).unwrap()
+    };
+    let set = |first| {
+        let builder = ModelSet::builder().model("a", model(1.0, 4)).model("b", model(f32::NAN, 4));
+        builder.model("resized", model(2.0, 400)).first_values(first).build()
+    };
+    let models = set(20).unwrap();
+    assert_eq!(models.groups().len(), 1);
+    let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
+    assert!(geometry.identical(id(0), id(1)) && geometry.identical(id(0), id(2)));
+    assert!(matches!(set(0), Err(Error::InvalidSetting { setting: "first_values", .. })));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

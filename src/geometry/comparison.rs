@@ -103,7 +103,7 @@ impl<'g> Comparison<'g> {
     ///
     /// [`Error::Decomposition`] when the distances are not finite.
     pub fn coordinates(&self) -> Result<Coordinates, Error> {
-        embed(&self.squared_distances())
+        embed(self.squared_distances())
     }
 }
 

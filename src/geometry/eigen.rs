@@ -36,6 +36,8 @@ fn faer(n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     let stack = MemStack::new(&mut buffer);
     self_adjoint_evd(matrix, values.as_diagonal_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
         .map_err(|e| Error::Decomposition { size: n, reason: format!("{e:?}") })?;
+    // Of the size of the matrix, as is the copy that comes next.
+    drop(buffer);
     Ok(falling(n, |c| values[c], |i, c| vectors[(i, c)]))
 }
 

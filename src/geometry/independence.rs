@@ -1,5 +1,6 @@
 use super::Geometry;
 use super::group::{GroupGeometry, ParameterGeometry};
+use super::packed::Packed;
 use crate::model_set::{Kind, ModelId};
 
 /// Parameters of fewer values say little: their cosine has a standard deviation of more than an eighth.
@@ -25,14 +26,15 @@ const LEAST_SIZE: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Independence {
     n: usize,
-    z: Vec<Option<f64>>,
+    /// NaN where there is none.
+    z: Packed,
     pairs: usize,
 }
 
 impl Independence {
     pub(super) fn of(geometry: &Geometry) -> Self {
         let n = geometry.len();
-        let mut z = vec![None; n * n];
+        let mut z = Packed::constant(n, f64::NAN);
         let mut pairs = 0;
         for group in &geometry.groups {
             let used = parameters(group);
@@ -40,8 +42,7 @@ impl Independence {
                 for (j, b) in group.members[..i].iter().enumerate() {
                     pairs += 1;
                     let pooled = if geometry.identical(*a, *b) { Some(f64::INFINITY) } else { pooled(&used, i, j) };
-                    z[a.index() * n + b.index()] = pooled;
-                    z[b.index() * n + a.index()] = pooled;
+                    z.set(a.index(), b.index(), pooled.unwrap_or(f64::NAN));
                 }
             }
         }
@@ -55,7 +56,7 @@ impl Independence {
     /// When a model is out of range.
     pub fn z(&self, a: ModelId, b: ModelId) -> Option<f64> {
         assert!(a.index() < self.n && b.index() < self.n, "model out of range");
-        self.z[a.index() * self.n + b.index()]
+        Some(self.z.value(a.index(), b.index())).filter(|z| !z.is_nan())
     }
 
     /// Probability that two unrelated models reach this z or more: `½ erfc(z / √2)`.

@@ -195,12 +195,12 @@ impl Geometry {
     }
 }
 
-/// The parameters of a group as one network, flat: every row that any of its models shares.
+/// The parameters of a group as one network, flat: every value that any of its models shares.
 fn shapes(group: &LayoutGroup) -> impl IntoIterator<Item = (String, Vec<usize>)> {
     let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for p in group.parameters() {
         let shape = shapes.entry(p.name.clone()).or_insert_with(|| vec![0]);
-        shape[0] = shape[0].max(p.rows.end * p.row_size);
+        shape[0] = shape[0].max(p.values.end);
     }
     shapes
 }

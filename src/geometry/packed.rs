@@ -6,7 +6,12 @@ pub(crate) struct Packed {
 
 impl Packed {
     pub(crate) fn zeros(n: usize) -> Self {
-        Self { values: vec![0.0; Self::length(n)] }
+        Self::constant(n, 0.0)
+    }
+
+    /// Every entry the same.
+    pub(crate) fn constant(n: usize, value: f64) -> Self {
+        Self { values: vec![value; Self::length(n)] }
     }
 
     /// Stored values of a matrix of shape (n, n).
@@ -26,6 +31,10 @@ impl Packed {
     /// Values (i, 0) to (i, i).
     pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[Self::at(i, 0)..=Self::at(i, i)]
+    }
+
+    pub(crate) fn set(&mut self, i: usize, j: usize, value: f64) {
+        self.values[Self::at(i, j)] = value;
     }
 
     pub(crate) fn add(&mut self, i: usize, j: usize, value: f64) {

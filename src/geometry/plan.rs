@@ -21,7 +21,7 @@ const LONGEST_WAVE: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Job {
     pub(super) parameter: usize,
-    /// First value, counted from the beginning of the parameter's compared rows.
+    /// First value, counted from the first that is compared.
     pub(super) begin: usize,
     pub(super) length: usize,
 }

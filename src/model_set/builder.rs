@@ -96,6 +96,29 @@ impl ModelSetBuilder {
         Ok(self)
     }
 
+    /// Compares only the first `count` values of each parameter, in row-major order; what comes after them is never read.
+    /// Default: all values.
+    ///
+    /// With one tensor included this is the configuration of the paper's code (Yu & Wang, *Neural Phylogeny*, ICLR 2025,
+    /// <https://openreview.net/forum?id=jv2zHOalpL>), which describes a network by the first 1,024 values of `fc1.weight` (fully
+    /// connected), `conv1.weight` (convolutional), `layer1.0.conv1.weight` (ResNet-18) or `blocks.2.mlp.fc2.weight` (ViT).
+    ///
+    /// ```
+    /// use neural_phylogeny::{InMemory, ModelSet};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let model = || InMemory::new().parameter("fc1.weight", &[40, 60], vec![0.5; 2400]);
+    /// let builder = ModelSet::builder().model("a", model()?).model("b", model()?);
+    ///
+    /// let models = builder.include("fc1.weight")?.first_values(1024).build()?;
+    /// assert_eq!(models.groups()[0].common_size(), 1024);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn first_values(mut self, count: usize) -> Self {
+        self.selection.first_values(count);
+        self
+    }
+
     /// What to do with a model that cannot be read. Default: stop.
     pub fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
         self.on_unreadable = unreadable;
@@ -120,6 +143,7 @@ impl ModelSetBuilder {
             let found = self.minimum_shared.to_string();
             return Err(Error::InvalidSetting { setting: "minimum_shared", found, expected: "a share in (0, 1]" });
         }
+        self.selection.check()?;
         let mut skipped = Vec::new();
         let mut skip = |name: String, source: SourceError| match self.on_unreadable {
             OnUnreadable::Skip => {
@@ -153,7 +177,11 @@ impl ModelSetBuilder {
         let mut layout_of = Vec::with_capacity(models.len());
         for model in &models {
             let compared = model.parameters.iter().filter(|p| self.selection.role(p) == Role::Parameter);
-            let layout: Layout = compared.map(|p| Tensor { name: p.name.clone(), shape: p.shape.clone() }).collect();
+            let tensor = |p: &ParameterInfo| {
+                let values = self.selection.values(p);
+                Tensor { name: p.name.clone(), shape: p.shape.clone(), values }
+            };
+            let layout: Layout = compared.map(tensor).collect();
             if layout.is_empty() {
                 return Err(Error::NoParameters { model: model.name.clone(), found: model.parameters.len() });
             }

@@ -14,17 +14,18 @@ pub enum Kind {
     Vector,
 }
 
-/// A parameter, or a range of its rows, that two or more models of a group hold.
+/// A parameter, or a range of its values, that two or more models of a group hold.
 ///
 /// Models whose row counts differ (a resized vocabulary) share the rows that both have: such a parameter stands once for each
-/// range of rows with other holders.
+/// range with other holders. Where only the [first values](super::ModelSetBuilder::first_values) are compared a range may end
+/// inside a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedParameter {
     /// Its name, without a wrapper that only some of the models have.
     pub name: String,
-    /// The rows compared; all of them unless row counts differ.
-    pub rows: Range<usize>,
+    /// The values compared, in row-major order; all of them unless row counts differ or only the first are compared.
+    pub values: Range<usize>,
     /// Elements in one row: the product of every dimension but the first.
     pub row_size: usize,
     /// Matrix or vector.
@@ -36,12 +37,17 @@ pub struct SharedParameter {
 impl SharedParameter {
     /// Number of elements compared.
     pub fn size(&self) -> usize {
-        self.rows.len() * self.row_size
+        self.values.len()
     }
 
     /// First element compared, in row-major order.
     pub fn offset(&self) -> usize {
-        self.rows.start * self.row_size
+        self.values.start
+    }
+
+    /// The rows compared, the last one perhaps in part.
+    pub fn rows(&self) -> Range<usize> {
+        self.values.start / self.row_size..self.values.end.div_ceil(self.row_size)
     }
 }
 
@@ -62,7 +68,7 @@ impl LayoutGroup {
         &self.models
     }
 
-    /// The parameters that two or more of the models share, sorted by name, then rows.
+    /// The parameters that two or more of the models share, sorted by name, then values.
     pub fn parameters(&self) -> &[SharedParameter] {
         &self.parameters
     }
@@ -108,11 +114,11 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
         let most_rows = holders.iter().map(|h| h.rows).max().unwrap_or(0);
         let wide = tail.as_deref().unwrap_or_default().iter().filter(|&&d| d > 1).count();
         let kind = if wide + usize::from(most_rows > 1) >= 2 { Kind::Matrix } else { Kind::Vector };
-        for rows in row_ranges(holders) {
-            let held: Vec<&Holder> = holders.iter().filter(|h| h.rows >= rows.end).collect();
+        for values in ranges(holders) {
+            let held: Vec<&Holder> = holders.iter().filter(|h| h.values >= values.end).collect();
             let mut at: Vec<usize> = held.iter().flat_map(|h| positions[&h.layout].iter().copied()).collect();
             if let [alone] = at[..] {
-                unshared[alone] += rows.len() * row_size;
+                unshared[alone] += values.len();
             }
             if at.len() < 2 {
                 continue;
@@ -121,7 +127,7 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
             for (layout, own) in &mut names {
                 own.push(held.iter().find(|h| h.layout == *layout).map(|h| h.own_name.clone()));
             }
-            parameters.push(SharedParameter { name: name.clone(), rows, row_size, kind, holders: at });
+            parameters.push(SharedParameter { name: name.clone(), values, row_size, kind, holders: at });
         }
     }
     let names: BTreeMap<usize, Arc<[Option<Arc<str>>]>> = names.into_iter().map(|(l, n)| (l, n.into())).collect();
@@ -129,9 +135,9 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
     LayoutGroup { models, parameters, unshared, own_names }
 }
 
-/// The ranges between consecutive row counts: within one, the same models hold every row.
-fn row_ranges(holders: &[Holder]) -> Vec<Range<usize>> {
-    let mut ends: Vec<usize> = holders.iter().map(|h| h.rows).collect();
+/// The ranges between consecutive counts of values: within one, the same models hold every value.
+fn ranges(holders: &[Holder]) -> Vec<Range<usize>> {
+    let mut ends: Vec<usize> = holders.iter().map(|h| h.values).collect();
     ends.sort_unstable();
     ends.dedup();
     let mut begin = 0;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub(super) struct Tensor {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
+    /// How many of its values are compared: all, unless the selection takes the first few.
+    pub(super) values: usize,
 }
 
 /// The compared tensors of one or more models, sorted by name.
@@ -31,6 +33,15 @@ pub(super) struct Holder {
     pub(super) layout: usize,
     pub(super) own_name: Arc<str>,
     pub(super) rows: usize,
+    /// Values compared, from the first on.
+    pub(super) values: usize,
+}
+
+impl Holder {
+    fn of(layout: usize, tensor: &Tensor) -> Self {
+        let rows = tensor.shape.first().copied().unwrap_or(1);
+        Self { layout, own_name: tensor.name.as_str().into(), rows, values: tensor.values }
+    }
 }
 
 /// Layouts that share enough to be compared, and which of their tensors correspond.
@@ -41,20 +52,13 @@ pub(super) struct Alignment {
     largest: f64,
 }
 
-fn elements(shape: &[usize]) -> f64 {
-    shape.iter().map(|&d| d as f64).product()
+/// Values compared of a whole layout.
+fn compared(layout: &Layout) -> f64 {
+    layout.iter().map(|t| t.values as f64).sum()
 }
 
 fn key(name: &str, shape: &[usize]) -> Key {
     (name.to_owned(), shape.split_first().map(|(_, tail)| tail.to_vec()))
-}
-
-fn rows(shape: &[usize]) -> usize {
-    shape.first().copied().unwrap_or(1)
-}
-
-fn row_size(key: &Key) -> f64 {
-    key.1.as_deref().map_or(1.0, elements)
 }
 
 /// Names that lead at least half of the elements: candidates for a wrapper that the other side may not have.
@@ -77,16 +81,15 @@ impl Alignment {
     fn of(index: usize, layout: &Layout) -> Self {
         let mut tensors = BTreeMap::new();
         for t in layout {
-            let holder = Holder { layout: index, own_name: t.name.as_str().into(), rows: rows(&t.shape) };
-            tensors.insert(key(&t.name, &t.shape), vec![holder]);
+            tensors.insert(key(&t.name, &t.shape), vec![Holder::of(index, t)]);
         }
-        Self { layouts: vec![index], tensors, largest: layout.iter().map(|t| elements(&t.shape)).sum() }
+        Self { layouts: vec![index], tensors, largest: compared(layout) }
     }
 
     /// Elements that every layout here and `layout` hold, when `own` is taken off the names here and `other` off its names.
     fn shared(&self, layout: &Layout, own: &str, other: &str) -> f64 {
         let theirs: BTreeMap<Key, usize> =
-            layout.iter().map(|t| (key(strip(&t.name, other), &t.shape), rows(&t.shape))).collect();
+            layout.iter().map(|t| (key(strip(&t.name, other), &t.shape), t.values)).collect();
         if theirs.len() < layout.len() {
             return 0.0;
         }
@@ -94,9 +97,9 @@ impl Alignment {
         let mut shared = 0.0;
         for (k, holders) in &self.tensors {
             let stripped = (strip(&k.0, own).to_owned(), k.1.clone());
-            if let Some(&r) = theirs.get(&stripped).filter(|_| holders.len() == self.layouts.len()) {
-                let common = holders.iter().map(|h| h.rows).min().unwrap_or(0).min(r);
-                shared += common as f64 * row_size(k);
+            if let Some(&values) = theirs.get(&stripped).filter(|_| holders.len() == self.layouts.len()) {
+                // One key has one row size, so that the fewest values are the common rows.
+                shared += holders.iter().map(|h| h.values).fold(values, usize::min) as f64;
             }
             if !own.is_empty() && !seen.insert(stripped) {
                 return 0.0;
@@ -112,8 +115,8 @@ impl Alignment {
         if plain >= NAMES_AGREE * total.min(self.largest) {
             return best;
         }
-        let here = self.tensors.iter().map(|(k, h)| (k.0.as_str(), h[0].rows as f64 * row_size(k)));
-        let there = layout.iter().map(|t| (t.name.as_str(), elements(&t.shape)));
+        let here = self.tensors.iter().map(|(k, h)| (k.0.as_str(), h[0].values as f64));
+        let there = layout.iter().map(|t| (t.name.as_str(), t.values as f64));
         let ours = prefixes(here).into_iter().map(|p| (p, String::new()));
         let theirs = prefixes(there).into_iter().map(|p| (String::new(), p));
         for (own, other) in ours.chain(theirs) {
@@ -132,11 +135,10 @@ impl Alignment {
                 tensors.into_iter().map(|((name, tail), h)| ((strip(&name, own).to_owned(), tail), h)).collect();
         }
         for t in layout {
-            let holder = Holder { layout: index, own_name: t.name.as_str().into(), rows: rows(&t.shape) };
-            self.tensors.entry(key(strip(&t.name, other), &t.shape)).or_default().push(holder);
+            self.tensors.entry(key(strip(&t.name, other), &t.shape)).or_default().push(Holder::of(index, t));
         }
         self.layouts.push(index);
-        self.largest = self.largest.max(layout.iter().map(|t| elements(&t.shape)).sum());
+        self.largest = self.largest.max(compared(layout));
     }
 }
 
@@ -145,7 +147,7 @@ impl Alignment {
 /// Layouts join the alignment with which they share most, the largest first; the order of `layouts` does not matter beyond
 /// the numbers given to them.
 pub(super) fn align(layouts: &[Layout], minimum: f64) -> Vec<Alignment> {
-    let totals: Vec<f64> = layouts.iter().map(|l| l.iter().map(|t| elements(&t.shape)).sum()).collect();
+    let totals: Vec<f64> = layouts.iter().map(compared).collect();
     let mut order: Vec<usize> = (0..layouts.len()).collect();
     order.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]).then_with(|| layouts[a].cmp(&layouts[b])));
 
@@ -173,8 +175,13 @@ mod tests {
     use super::*;
 
     fn layout(tensors: &[(&str, &[usize])]) -> Layout {
-        let mut layout: Layout =
-            tensors.iter().map(|(n, s)| Tensor { name: (*n).to_owned(), shape: s.to_vec() }).collect();
+        cut_layout(tensors, usize::MAX)
+    }
+
+    fn cut_layout(tensors: &[(&str, &[usize])], first: usize) -> Layout {
+        let values = |shape: &[usize]| shape.iter().product::<usize>().min(first);
+        let tensor = |(n, s): &(&str, &[usize])| Tensor { name: (*n).into(), shape: s.to_vec(), values: values(s) };
+        let mut layout: Layout = tensors.iter().map(tensor).collect();
         layout.sort();
         layout
     }
@@ -208,6 +215,16 @@ mod tests {
         assert_eq!(alignments.len(), 1);
         let rows: Vec<usize> = alignments[0].tensors.values().next().unwrap().iter().map(|h| h.rows).collect();
         assert_eq!(rows, [264, 256]);
+    }
+
+    #[test]
+    fn shares_are_of_the_values_compared() {
+        let layouts = |first| {
+            let small = cut_layout(&[("embed.weight", &[8, 8]), ("fc.weight", &[8, 8])], first);
+            [small, cut_layout(&[("embed.weight", &[800, 8]), ("fc.weight", &[8, 8])], first)]
+        };
+        assert_eq!(align(&layouts(usize::MAX), 0.5).len(), 2);
+        assert_eq!(align(&layouts(20), 1.0).len(), 1);
     }
 
     #[test]

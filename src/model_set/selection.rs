@@ -3,11 +3,13 @@ use crate::error::Error;
 use crate::source::ParameterInfo;
 use glob::Pattern;
 
-/// Which parameters are compared: those that match an include pattern, if there is one, and no exclude pattern.
+/// Which parameters are compared: those that match an include pattern, if there is one, and no exclude pattern; and how much
+/// of each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection {
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,
+    first_values: Option<usize>,
 }
 
 fn pattern(setting: &'static str, text: &str) -> Result<Pattern, Error> {
@@ -27,6 +29,24 @@ impl Selection {
     pub(super) fn exclude(&mut self, text: &str) -> Result<(), Error> {
         self.exclude.push(pattern("exclude", text)?);
         Ok(())
+    }
+
+    pub(super) fn first_values(&mut self, count: usize) {
+        self.first_values = Some(count);
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self.first_values {
+            Some(0) => {
+                Err(Error::InvalidSetting { setting: "first_values", found: "0".into(), expected: "at least 1" })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many of a parameter's values are compared.
+    pub(super) fn values(&self, info: &ParameterInfo) -> usize {
+        self.first_values.map_or(info.size(), |count| info.size().min(count))
     }
 
     pub(super) fn role(&self, info: &ParameterInfo) -> Role {

@@ -3,7 +3,7 @@ use crate::error::Error;
 use crate::geometry::{Geometry, ParameterView};
 use crate::model_set::ModelId;
 
-/// The member nearest to all others in log distance, parameter by parameter: the default.
+/// The member nearest to all others in log distance, parameter by parameter.
 ///
 /// `score(a) = mean over t, b ≠ a of ln(d_t(a, b) / s_t)` with `s_t` the median distance of the members in parameter t, over
 /// the parameters in scope that all members hold. Distances below

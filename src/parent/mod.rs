@@ -5,6 +5,7 @@ mod initialization;
 mod log_distance;
 mod medoid;
 mod norm;
+mod precedence;
 
 pub use choice::Choice;
 pub(crate) use choice::lowest;
@@ -12,6 +13,7 @@ pub use initialization::NearestToInitialization;
 pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;
 pub use norm::SmallestNorm;
+pub use precedence::Precedence;
 
 use crate::error::Error;
 use crate::geometry::Geometry;

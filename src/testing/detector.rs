@@ -115,14 +115,20 @@ fn detect(
     Ok(Ok(phylogeny))
 }
 
+/// What is compared exactly, and numbers that may differ in their last bits.
+type Item<K, const N: usize> = (K, [f64; N]);
+
+type EdgeKey = (usize, usize, &'static str);
+type FamilyKey = (Vec<usize>, Vec<usize>);
+
 /// A phylogeny whose models are the networks of a story, copies taken for their originals.
 struct Shape {
     /// Parent, child, relation; weight, distance and confidence.
-    edges: Vec<((usize, usize, &'static str), [f64; 3])>,
+    edges: Vec<Item<EdgeKey, 3>>,
     /// Members and roots, with margin.
-    families: Vec<((Vec<usize>, Vec<usize>), [f64; 1])>,
+    families: Vec<Item<FamilyKey, 1>>,
     /// Model, with score.
-    scores: Vec<(usize, [f64; 1])>,
+    scores: Vec<Item<usize, 1>>,
 }
 
 /// Stands for a number that is not there; none that is can be negative infinity.
@@ -158,7 +164,7 @@ impl Shape {
     }
 }
 
-fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = (K, [f64; N])>) -> Vec<(K, [f64; N])> {
+fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = Item<K, N>>) -> Vec<Item<K, N>> {
     let mut items: Vec<_> = items.collect();
     let numbers = |a: &[f64; N], b: &[f64; N]| a.iter().zip(b).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne());
     items.sort_by(|a, b| a.0.cmp(&b.0).then(numbers(&a.1, &b.1).unwrap_or(std::cmp::Ordering::Equal)));
@@ -167,13 +173,12 @@ fn sorted<K: Ord, const N: usize>(items: impl Iterator<Item = (K, [f64; N])>) ->
 
 fn differ<K: PartialEq + std::fmt::Debug, const N: usize>(
     what: &str,
-    want: &[(K, [f64; N])],
-    found: &[(K, [f64; N])],
+    want: &[Item<K, N>],
+    found: &[Item<K, N>],
     scale: f64,
 ) -> Option<String> {
     let close = |a: f64, b: f64| same(a, b, scale.max(a.abs()));
-    let equal =
-        |(w, f): (&(K, [f64; N]), &(K, [f64; N]))| w.0 == f.0 && w.1.iter().zip(&f.1).all(|(&a, &b)| close(a, b));
+    let equal = |(w, f): (&Item<K, N>, &Item<K, N>)| w.0 == f.0 && w.1.iter().zip(&f.1).all(|(&a, &b)| close(a, b));
     if want.len() == found.len() && want.iter().zip(found).all(equal) {
         return None;
     }

@@ -36,6 +36,10 @@ pub(crate) struct Models {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
 
+    /// Compare only the first N values of each parameter; with one tensor included and N = 1024, the paper's configuration.
+    #[arg(long, value_name = "N")]
+    pub(crate) first_values: Option<usize>,
+
     /// Take only models whose name matches; may be repeated.
     #[arg(long, value_name = "GLOB")]
     pub(crate) include_models: Vec<String>,
@@ -70,7 +74,7 @@ pub(crate) struct Detect {
     pub(crate) clustering: Clustering,
 
     /// Which member of a family is its parent.
-    #[arg(long, value_enum, default_value_t = Selector::LogDistanceMedoid)]
+    #[arg(long, value_enum, default_value_t = Selector::Precedence)]
     pub(crate) selector: Selector,
 
     /// What the selector nearest-to-initialization measures from: zero, uniform, normal, or the path of a model.
@@ -133,6 +137,8 @@ pub(crate) struct Evaluate {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Selector {
+    /// Preceded by no other, by distances and angles.
+    Precedence,
     /// Nearest to all others in log distance, parameter by parameter.
     LogDistanceMedoid,
     /// Nearest to all others.

@@ -2,7 +2,7 @@ use crate::args::{Detect, Format, Scope, Selector};
 use crate::{models, output, progress};
 use neural_phylogeny::{
     Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, NearestToInitialization, OnUnreadable,
-    SmallestNorm, detect_phylogeny, write_dot, write_json, write_newick, write_table,
+    Precedence, SmallestNorm, detect_phylogeny, write_dot, write_json, write_newick, write_table,
 };
 use std::error::Error;
 use std::io::Write;
@@ -46,6 +46,7 @@ fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
             Scope::All => neural_phylogeny::Scope::All,
         });
     Ok(match arguments.selector {
+        Selector::Precedence => config.with_selector(Precedence),
         Selector::LogDistanceMedoid => config.with_selector(LogDistanceMedoid),
         Selector::Medoid => config.with_selector(Medoid),
         Selector::SmallestNorm => config.with_selector(SmallestNorm),

@@ -76,8 +76,8 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
             text,
             "  {} rows {}..{}: in {} of them",
             parameter.name,
-            parameter.rows.start,
-            parameter.rows.end,
+            parameter.rows().start,
+            parameter.rows().end,
             parameter.holders.len()
         );
     }

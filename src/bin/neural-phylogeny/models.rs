@@ -42,5 +42,8 @@ pub(crate) fn build(arguments: &Models, found: Discovered, on_unreadable: OnUnre
     for pattern in &arguments.exclude {
         builder = builder.exclude(pattern)?;
     }
+    if let Some(count) = arguments.first_values {
+        builder = builder.first_values(count);
+    }
     builder.minimum_shared(arguments.minimum_shared).build()
 }
