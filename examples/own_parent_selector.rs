@@ -7,7 +7,9 @@
 //! `cargo run --example own_parent_selector --features testing`
 
 use neural_phylogeny::testing::check_parent_selector;
-use neural_phylogeny::{Config, Error, Geometry, InMemory, ModelId, ModelSet, ParentSelector, detect_phylogeny};
+use neural_phylogeny::{
+    CentroidDetector, Config, Error, Geometry, InMemory, KMeans, ModelId, ModelSet, ParentSelector, detect_phylogeny,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -47,5 +49,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let parents: Vec<&str> = phylogeny.edges().iter().map(|e| phylogeny.name(e.parent)).collect();
     assert_eq!(parents, ["base", "base"]);
+
+    // The same rule may have a say in where centroids move: half of the iterations ask it, the others take means.
+    let along = CentroidDetector::new(KMeans::new().with_alpha(0.5));
+    let config = Config::default().with_selector(HighestKurtosis).with_detector(along);
+    assert_eq!(detect_phylogeny(&models, config)?.edges().len(), 2);
     Ok(())
 }
