@@ -37,7 +37,15 @@ impl Families {
     ///
     /// O(n² log n) for n models.
     pub fn expected(&self, geometry: &Geometry) -> Result<Vec<Vec<usize>>, Error> {
-        let independence = geometry.independence();
+        self.expected_from(geometry, &geometry.independence())
+    }
+
+    /// The same from z-scores that are already there.
+    pub(super) fn expected_from(
+        &self,
+        geometry: &Geometry,
+        independence: &Independence,
+    ) -> Result<Vec<Vec<usize>>, Error> {
         let mut joined = UnionFind::<usize>::new(geometry.len());
         match *self {
             Self::Auto { false_alarm } => {
@@ -46,7 +54,7 @@ impl Families {
                     let expected = "a probability between 0 and 1";
                     return Err(Error::InvalidSetting { setting: "false_alarm", found, expected });
                 }
-                for pair in pairs(geometry, &independence) {
+                for pair in pairs(geometry, independence) {
                     if independence.related(pair.a, pair.b, false_alarm) {
                         joined.union(pair.a.index(), pair.b.index());
                     }
@@ -58,7 +66,7 @@ impl Families {
                     let reason = "at least one for each group of comparable models, at most one for each model";
                     return Err(Error::FamilyCount { found: count, least, most, reason });
                 }
-                let mut pairs = pairs(geometry, &independence);
+                let mut pairs = pairs(geometry, independence);
                 pairs.sort_by(|x, y| y.z.total_cmp(&x.z));
                 let mut left = most;
                 for pair in pairs {

@@ -64,11 +64,16 @@ impl Independence {
         0.5 * libm::erfc(z / std::f64::consts::SQRT_2)
     }
 
+    /// How many unrelated pairs of a set this large are expected to reach this z: its p-value times the number of pairs.
+    pub(crate) fn false_alarms(&self, z: f64) -> f64 {
+        Self::p_value(z) * self.pairs as f64
+    }
+
     /// Whether the two are related, such that over all pairs of a set without kin the probability of a single false alarm is
     /// at most `false_alarm` (Bonferroni). The median over parameters is taken to vary as one parameter does, which makes the
     /// test conservative.
     pub fn related(&self, a: ModelId, b: ModelId, false_alarm: f64) -> bool {
-        self.z(a, b).is_some_and(|z| Self::p_value(z) * self.pairs as f64 <= false_alarm)
+        self.z(a, b).is_some_and(|z| self.false_alarms(z) <= false_alarm)
     }
 }
 

@@ -94,14 +94,15 @@ fn detect(
     families: Families,
     run: &mut Run<'_>,
 ) -> Result<Phylogeny, Error> {
-    let expected = families.expected(geometry)?;
+    let independence = geometry.independence();
+    let expected = families.expected_from(geometry, &independence)?;
     let groups = geometry.groups().len();
     let count = expected.iter().map(|labels| labels.iter().max().map_or(0, |&l| l + 1)).sum();
     let mut remarks = vec![Remark::FamiliesExpected { count }];
     if groups > 1 {
         remarks.push(Remark::LayoutGroups { count: groups });
     }
-    let mut edges = Edges::new(geometry);
+    let mut edges = Edges::new(geometry, &independence);
     let mut noise = 0;
     for (members, expected) in geometry.groups().zip(&expected) {
         if members.len() == 1 {

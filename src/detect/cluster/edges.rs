@@ -7,8 +7,7 @@ use crate::phylogeny::{Edge, Phylogeny, Relation, Remark};
 /// Gathers the edges of clusters, one after the other.
 pub(super) struct Edges<'g> {
     geometry: &'g Geometry,
-    independence: Independence,
-    pairs: f64,
+    independence: &'g Independence,
     edges: Vec<Edge>,
     kin: Vec<Vec<ModelId>>,
     scores: Vec<(ModelId, f64)>,
@@ -17,12 +16,10 @@ pub(super) struct Edges<'g> {
 }
 
 impl<'g> Edges<'g> {
-    pub(super) fn new(geometry: &'g Geometry) -> Self {
-        let pairs = geometry.groups().map(|g| g.len() * (g.len() - 1) / 2).sum::<usize>() as f64;
+    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
         Self {
             geometry,
-            independence: geometry.independence(),
-            pairs,
+            independence,
             edges: Vec::new(),
             kin: Vec::new(),
             scores: Vec::new(),
@@ -83,7 +80,7 @@ impl<'g> Edges<'g> {
     fn join(&mut self, parent: ModelId, child: ModelId, distinctness: f64) {
         let identical = self.geometry.identical(parent, child);
         let z = self.independence.z(parent, child).unwrap_or(0.0);
-        let kinship = (1.0 - self.pairs * Independence::p_value(z)).max(0.0);
+        let kinship = (1.0 - self.independence.false_alarms(z)).max(0.0);
         let direction = if identical { 0.5 } else { 0.5 + 0.5 * distinctness };
         let relation = if identical { Relation::Duplicate } else { Relation::FineTune };
         let mut edge = Edge::new(parent, child).with_relation(relation).with_confidence(kinship * direction);
