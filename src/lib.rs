@@ -100,7 +100,7 @@ pub use crate::model_set::{
 pub use crate::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
 };
-pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
+pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
 pub use crate::pipeline::{Config, detect_phylogeny};
 pub use crate::report::write_table;
 pub use crate::source::{

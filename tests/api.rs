@@ -8,6 +8,7 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Alpha>();
     auto_traits::<Bandwidth>();
+    auto_traits::<Candidate>();
     auto_traits::<CentroidDetector<ExpectedFamilies>>();
     auto_traits::<Choice>();
     auto_traits::<ClusterDetector<ExpectedFamilies>>();
@@ -24,6 +25,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Entries>();
     auto_traits::<Error>();
     auto_traits::<Evaluation>();
+    auto_traits::<Evidence>();
     auto_traits::<ExpectedFamilies>();
     auto_traits::<Families>();
     auto_traits::<Family>();
@@ -46,6 +48,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<ModelSet>();
     auto_traits::<ModelSetBuilder>();
     auto_traits::<Moments>();
+    auto_traits::<Movement>();
     auto_traits::<NearestToInitialization>();
     auto_traits::<OnUnreadable>();
     auto_traits::<ParameterInfo>();
@@ -68,6 +71,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Seeding>();
     auto_traits::<SharedParameter>();
     auto_traits::<Skipped>();
+    auto_traits::<Signal>();
     auto_traits::<SmallestNorm>();
     auto_traits::<SourceError>();
     auto_traits::<Truth>();

@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn unknown_fields_and_relations_are_accepted() {
         let phylogeny = models(
-            r#"{"name": "a"}, {"name": "b", "why": [1], "parents": [{"name": "a", "relation": "lora", "rank": 8}]}"#,
+            r#"{"name": "a"}, {"name": "b", "why": [1], "parents": [{"name": "a", "relation": "distilled", "rank": 8}]}"#,
         )
         .unwrap();
         assert_eq!(phylogeny.edges()[0].relation, Relation::Unspecified);

@@ -4,14 +4,21 @@
 pub(crate) mod arbitrary;
 mod check;
 mod edge;
+mod evidence;
+mod movement;
+mod reasons;
 mod remark;
+mod withhold;
 
 pub use edge::{Edge, Relation};
+pub use evidence::{Candidate, Evidence, Signal};
+pub use movement::Movement;
 pub use remark::Remark;
 
 use crate::error::Error;
 use crate::model_set::{ModelId, Skipped};
 use petgraph::unionfind::UnionFind;
+use reasons::Reasons;
 use std::collections::HashMap;
 
 /// Models that descend from common roots.
@@ -60,6 +67,7 @@ pub struct Phylogeny {
     generations: Vec<usize>,
     scores: Vec<Option<f64>>,
     margins: Vec<Option<f64>>,
+    reasons: Reasons,
     remarks: Vec<Remark>,
     skipped: Vec<Skipped>,
 }
@@ -110,6 +118,7 @@ impl Phylogeny {
             generations,
             scores: vec![None; models],
             margins,
+            reasons: Reasons::default(),
             remarks: Vec::new(),
             skipped: Vec::new(),
         })

@@ -97,6 +97,10 @@ pub(crate) struct Detect {
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
     pub(crate) memory: ByteSize,
 
+    /// Leave out parents less sure than this, from 0 to 1: such a child becomes a root of its family.
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    pub(crate) minimum_confidence: f64,
+
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,

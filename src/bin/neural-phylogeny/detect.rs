@@ -40,6 +40,7 @@ fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
         .with_seed(arguments.seed)
         .with_threads(arguments.threads)
         .with_memory(arguments.memory.as_u64())
+        .with_minimum_confidence(arguments.minimum_confidence)
         .with_initialization(initialization(arguments)?)
         .with_scope(match arguments.scope {
             Scope::Matrices => neural_phylogeny::Scope::Matrices,
