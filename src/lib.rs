@@ -88,7 +88,7 @@ pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{Evaluation, FamilyAgreement, Ratio, Retrieval, Truth, WeightErrors, evaluate};
 #[cfg(feature = "serde")]
-pub use crate::export::{read_json, write_json};
+pub use crate::export::{read_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick};
 pub use crate::geometry::{
     Comparison, Coordinates, Geometry, GeometrySettings, Independence, Initialization, Moments, ParameterView,

@@ -57,7 +57,9 @@ impl Phylogeny {
     pub fn with_movements(mut self, parent: ModelId, child: ModelId, mut movements: Vec<Movement>) -> Self {
         movements.retain(|m| m.relative >= 0.0);
         movements.sort_by(|a, b| b.relative.total_cmp(&a.relative).then_with(|| a.parameter.cmp(&b.parameter)));
-        if self.parents(child).iter().any(|e| e.parent == parent) {
+        if movements.is_empty() {
+            self.reasons.movements.remove(&(child, parent));
+        } else if self.parents(child).iter().any(|e| e.parent == parent) {
             let untouched = movements.iter().filter(|m| m.relative == 0.0).count();
             let kept = Movements { compared: movements.len(), untouched, listed: movements };
             self.reasons.movements.insert((child, parent), kept);
@@ -66,7 +68,7 @@ impl Phylogeny {
     }
 
     /// Sets how many parameters were compared and how many of them are untouched, where not all of them are listed.
-    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
+    #[cfg(feature = "serde")]
     pub(crate) fn with_movement_counts(
         mut self,
         parent: ModelId,

@@ -1,11 +1,11 @@
-//! What edges were concluded from, beyond scores and margins.
+//! What edges were concluded from.
 
 use super::movement::Movements;
 use super::{Candidate, Evidence, Phylogeny};
 use crate::model_set::ModelId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Kept by model, by (child, parent), by child, and by family; what a detector does not tell is not there.
+/// All but scores and margins. Kept by model, by (child, parent), by child, and by family; what a detector does not tell is not there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reasons {
     pub(super) candidates: BTreeMap<ModelId, Vec<Candidate>>,
@@ -15,6 +15,40 @@ pub(super) struct Reasons {
 }
 
 impl Phylogeny {
+    /// Keeps the parent selector's score of a model, lowest = parent; ignored when out of range or not finite.
+    pub fn with_score(mut self, model: ModelId, score: f64) -> Self {
+        if let Some(slot) = self.scores.get_mut(model.index()).filter(|_| score.is_finite()) {
+            *slot = Some(score);
+        }
+        self
+    }
+
+    /// Keeps the margin between the best and second best score in the family of `model`; ignored when out of range.
+    pub fn with_margin(mut self, model: ModelId, margin: f64) -> Self {
+        if let Some(&family) = self.family_of.get(model.index()).filter(|_| margin.is_finite()) {
+            self.margins[family] = Some(margin);
+        }
+        self
+    }
+
+    /// The parent selector's score of a model, when one was used; lowest in its family = parent.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
+    pub fn score(&self, model: ModelId) -> Option<f64> {
+        self.scores[model.index()]
+    }
+
+    /// Margin between the best and second best score of a family, when a selector was used; 0 is a tie.
+    ///
+    /// # Panics
+    ///
+    /// When `family` is not a position in [`families`](Self::families).
+    pub fn margin(&self, family: usize) -> Option<f64> {
+        self.margins[family]
+    }
+
     /// Keeps the parents that were considered for a model; replaces what was kept.
     ///
     /// Ignored when `model` is out of range. A candidate that is out of range or the model itself, or whose probability is not in
