@@ -29,7 +29,8 @@
 //! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`].
 //! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`].
 //! - [`ParentSelector`]: which member of a family is the parent.
-//! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON.
+//! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
+//!   [`write_explanation`] tells why one model has the parents it has.
 //! - [`evaluate()`]: a result against known [`Truth`].
 //!
 //! [`detect_phylogeny`] strings them together by a [`Config`].
@@ -102,7 +103,7 @@ pub use crate::parent::{
 };
 pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
 pub use crate::pipeline::{Config, detect_phylogeny};
-pub use crate::report::write_table;
+pub use crate::report::{write_explanation, write_table};
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
     PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,

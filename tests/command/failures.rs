@@ -79,7 +79,7 @@ fn unknown_words_are_bad_usage() {
     says(&zoo, "detect", &["<PATH>..."]);
     says(&zoo, "guess zoo", &["unrecognized subcommand 'guess'"]);
     says(&zoo, "", &["Usage: "]);
-    for words in ["--help", "--version", "detect --help", "inspect --help", "evaluate --help"] {
+    for words in ["--help", "--version", "detect --help", "explain --help", "inspect --help", "evaluate --help"] {
         assert!(zoo.output(words).contains("neural-phylogeny"), "{words}");
     }
 }
