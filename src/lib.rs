@@ -87,7 +87,9 @@ pub use crate::detect::cluster::{
 };
 pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};
-pub use crate::evaluate::{Evaluation, FamilyAgreement, Ratio, Retrieval, Truth, WeightErrors, evaluate};
+pub use crate::evaluate::{
+    Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
+};
 #[cfg(feature = "serde")]
 pub use crate::export::{read_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick};

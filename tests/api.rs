@@ -16,6 +16,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Comparison<'static>>();
     auto_traits::<Config>();
     auto_traits::<Coordinates>();
+    auto_traits::<Coverage>();
     auto_traits::<Dbscan>();
     auto_traits::<Discovered>();
     auto_traits::<DiscoveredModel>();
@@ -63,6 +64,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Ratio>();
     auto_traits::<Relation>();
     auto_traits::<Remark>();
+    auto_traits::<Reliability>();
+    auto_traits::<ReliabilityBin>();
     auto_traits::<Retrieval>();
     auto_traits::<Role>();
     auto_traits::<SafetensorsFile>();
