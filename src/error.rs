@@ -426,10 +426,12 @@ pub enum Error {
         reason: String,
     },
     /// A name that no model has.
-    #[error("no model is named `{name}`")]
+    #[error("no model is named `{name}`{}", nearest(.near))]
     UnknownModel {
         /// The name.
         name: String,
+        /// Names of models that look like it, nearest first.
+        near: Vec<String>,
     },
     /// A result and a truth that cannot be compared.
     #[error("cannot evaluate: {reason}")]
@@ -455,6 +457,14 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+fn nearest(near: &[String]) -> String {
+    if near.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = near.iter().map(|n| format!("`{n}`")).collect();
+    format!(", nearest: {}", names.join(", "))
 }
 
 fn place(searched: &[PathBuf]) -> String {

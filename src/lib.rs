@@ -29,7 +29,8 @@
 //! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`].
 //! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`].
 //! - [`ParentSelector`]: which member of a family is the parent.
-//! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON.
+//! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
+//!   [`write_explanation`] tells why one model has the parents it has.
 //! - [`evaluate()`]: a result against known [`Truth`].
 //!
 //! [`detect_phylogeny`] strings them together by a [`Config`].
@@ -86,9 +87,11 @@ pub use crate::detect::cluster::{
 };
 pub use crate::detect::{Families, PhylogenyDetector};
 pub use crate::error::{Error, SourceError};
-pub use crate::evaluate::{Evaluation, FamilyAgreement, Ratio, Retrieval, Truth, WeightErrors, evaluate};
+pub use crate::evaluate::{
+    Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
+};
 #[cfg(feature = "serde")]
-pub use crate::export::{read_json, write_json};
+pub use crate::export::{read_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick};
 pub use crate::geometry::{
     Comparison, Coordinates, Geometry, GeometrySettings, Independence, Initialization, Moments, ParameterView,
@@ -100,9 +103,9 @@ pub use crate::model_set::{
 pub use crate::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
 };
-pub use crate::phylogeny::{Edge, Family, Phylogeny, Relation, Remark};
+pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
 pub use crate::pipeline::{Config, detect_phylogeny};
-pub use crate::report::write_table;
+pub use crate::report::{write_explanation, write_table};
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
     PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,

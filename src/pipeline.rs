@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 /// Everything that can be set.
 ///
 /// Defaults: families by the [independence test](crate::Independence), parents by [`Precedence`], seed 0, 1 GiB of
-/// memory, one thread for each processor, distances over matrix-shaped parameters.
+/// memory, one thread for each processor, distances over matrix-shaped parameters, no edge withheld.
 ///
 /// ```
 /// use neural_phylogeny::{Config, SmallestNorm};
@@ -26,6 +26,7 @@ pub struct Config {
     selector: Box<dyn ParentSelector>,
     seed: u64,
     geometry: GeometrySettings,
+    minimum_confidence: f64,
 }
 
 impl Default for Config {
@@ -35,6 +36,7 @@ impl Default for Config {
             selector: Box::new(Precedence),
             seed: 0,
             geometry: GeometrySettings::new(),
+            minimum_confidence: 0.0,
         }
     }
 }
@@ -82,10 +84,27 @@ impl Config {
         self
     }
 
+    /// Leaves out edges less sure than this, in [0, 1]; see [`Phylogeny::with_minimum_confidence`].
+    pub fn with_minimum_confidence(mut self, minimum: f64) -> Self {
+        self.minimum_confidence = minimum;
+        self
+    }
+
     /// Calls `observer` while parameters are read; see [`GeometrySettings::with_observer`].
     pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         self.geometry = self.geometry.with_observer(observer);
         self
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if !(0.0..=1.0).contains(&self.minimum_confidence) {
+            return Err(Error::InvalidSetting {
+                setting: "minimum_confidence",
+                found: self.minimum_confidence.to_string(),
+                expected: "a number from 0 to 1",
+            });
+        }
+        Ok(())
     }
 }
 
@@ -127,10 +146,12 @@ impl Config {
 /// # }
 /// ```
 pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
+    config.check()?;
     let geometry = Geometry::compute(models, &config.geometry)?;
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let (detector, selector) = (config.detector.as_ref(), config.selector.as_ref());
     let pool = config.geometry.thread_pool()?;
     let phylogeny = pool.install(|| detector.detect(&geometry, selector, &mut rng))?;
-    Ok(phylogeny.with_names(models.names())?.with_skipped(models.skipped().to_vec()))
+    let phylogeny = phylogeny.with_names(models.names())?.with_skipped(models.skipped().to_vec());
+    Ok(phylogeny.with_minimum_confidence(config.minimum_confidence))
 }

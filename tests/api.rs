@@ -8,6 +8,7 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Alpha>();
     auto_traits::<Bandwidth>();
+    auto_traits::<Candidate>();
     auto_traits::<CentroidDetector<ExpectedFamilies>>();
     auto_traits::<Choice>();
     auto_traits::<ClusterDetector<ExpectedFamilies>>();
@@ -15,6 +16,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Comparison<'static>>();
     auto_traits::<Config>();
     auto_traits::<Coordinates>();
+    auto_traits::<Coverage>();
     auto_traits::<Dbscan>();
     auto_traits::<Discovered>();
     auto_traits::<DiscoveredModel>();
@@ -24,6 +26,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Entries>();
     auto_traits::<Error>();
     auto_traits::<Evaluation>();
+    auto_traits::<Evidence>();
     auto_traits::<ExpectedFamilies>();
     auto_traits::<Families>();
     auto_traits::<Family>();
@@ -46,6 +49,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<ModelSet>();
     auto_traits::<ModelSetBuilder>();
     auto_traits::<Moments>();
+    auto_traits::<Movement>();
     auto_traits::<NearestToInitialization>();
     auto_traits::<OnUnreadable>();
     auto_traits::<ParameterInfo>();
@@ -60,6 +64,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Ratio>();
     auto_traits::<Relation>();
     auto_traits::<Remark>();
+    auto_traits::<Reliability>();
+    auto_traits::<ReliabilityBin>();
     auto_traits::<Retrieval>();
     auto_traits::<Role>();
     auto_traits::<SafetensorsFile>();
@@ -68,6 +74,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Seeding>();
     auto_traits::<SharedParameter>();
     auto_traits::<Skipped>();
+    auto_traits::<Signal>();
     auto_traits::<SmallestNorm>();
     auto_traits::<SourceError>();
     auto_traits::<Truth>();

@@ -191,3 +191,18 @@ fn noise_is_isolated_and_a_wrong_number_of_labels_refused() {
     let result = detect_phylogeny(&set(&view(&models)), Config::default().with_detector(short));
     assert!(matches!(result, Err(Error::Clustering { .. })));
 }
+
+#[test]
+fn a_minimum_confidence_withholds_edges_and_is_a_share() {
+    let models = two_stars();
+    let set = set(&view(&models));
+    let detected = |minimum| detect_phylogeny(&set, Config::default().with_minimum_confidence(minimum));
+    let [all, none] = [0.0, 1.0].map(|minimum| detected(minimum).unwrap());
+    assert_eq!((all.edges().len(), none.edges().len()), (6, 0));
+    let members = |p: &Phylogeny| p.families().iter().map(|f| f.members.clone()).collect::<Vec<_>>();
+    assert_eq!(members(&all), members(&none));
+    assert!(none.remarks().contains(&Remark::Withheld { edges: 6, minimum: 1.0 }));
+    for minimum in [-0.1, 1.1, f64::NAN] {
+        assert!(matches!(detected(minimum), Err(Error::InvalidSetting { setting: "minimum_confidence", .. })));
+    }
+}

@@ -1,7 +1,8 @@
 //! The written forms against files in `tests/golden`; `UPDATE_GOLDEN=1 cargo test --test export` writes them anew.
 
 use neural_phylogeny::{
-    Edge, ModelId, Phylogeny, Relation, Remark, Skipped, Truth, evaluate, write_dot, write_newick, write_table,
+    Candidate, Edge, Evidence, ModelId, Movement, Phylogeny, Relation, Remark, Signal, Skipped, Truth, evaluate,
+    write_dot, write_explanation, write_newick, write_table,
 };
 use std::path::Path;
 
@@ -62,11 +63,53 @@ fn sample() -> Result<Phylogeny, Box<dyn std::error::Error>> {
         )]))
 }
 
+/// The sample as a detector gives it that tells its reasons, the root of the twins known to be missing.
+fn reasoned() -> Result<Phylogeny, Box<dyn std::error::Error>> {
+    let id = ModelId::new;
+    let candidate = |parent: Option<usize>, probability, weights: &[(Signal, f64)]| {
+        let evidence = weights.iter().map(|&(signal, weight)| Evidence::new(signal, weight)).collect();
+        Candidate::new(parent.map(id), probability, evidence)
+    };
+    let of_3 = vec![
+        candidate(Some(2), 0.045, &[(Signal::Distance, -1.5), (Signal::Untouched, 1.25)]),
+        candidate(Some(1), 0.95, &[(Signal::Distance, 2.0), (Signal::Untouched, 1.5), (Signal::ExactDecay, 0.5)]),
+        candidate(None, 0.005, &[]),
+    ];
+    let of_0 = vec![candidate(None, 0.9, &[(Signal::Root, 2.2)]), candidate(Some(1), 0.1, &[(Signal::Root, 0.0)])];
+    let moved = [0.0, 0.25, 0.0, f64::INFINITY].iter().zip(["embed.weight", "fc.weight", "norm.weight", "fc.bias"]);
+    let movements: Vec<Movement> = moved.map(|(&relative, name)| Movement::new(name, 4096, relative)).collect();
+    let low_rank = vec![Movement::new("fc.weight", 4096, 0.0625).with_rank(8)];
+    Ok(sample()?
+        .with_candidates(id(3), of_3)
+        .with_candidates(id(0), of_0)
+        .with_movements(id(1), id(3), movements)
+        .with_movements(id(1), id(5), low_rank)
+        .with_residual(id(5), 0.0125)
+        .with_unobserved_root(id(9)))
+}
+
 #[test]
 fn a_table() -> TestResult {
     let mut text = Vec::new();
     write_table(&sample()?, &mut text)?;
     check("sample.txt", &text)
+}
+
+#[test]
+fn a_table_of_what_is_not_in_the_set() -> TestResult {
+    let mut text = Vec::new();
+    write_table(&reasoned()?, &mut text)?;
+    check("reasoned.txt", &text)
+}
+
+#[test]
+fn explanations() -> TestResult {
+    let mut text = Vec::new();
+    for model in [0, 3, 5, 7, 9, 11] {
+        write_explanation(&reasoned()?, ModelId::new(model), &mut text)?;
+        text.extend(b"\n--\n\n");
+    }
+    check("explanations.txt", &text)
 }
 
 #[test]
@@ -95,6 +138,19 @@ fn json() -> TestResult {
     assert_eq!(read.edges(), sample()?.edges());
     assert_eq!(read.families(), sample()?.families());
     assert_eq!(read.margin(1), Some(0.0));
+    Ok(())
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn json_with_reasons() -> TestResult {
+    let mut text = Vec::new();
+    neural_phylogeny::write_json(&reasoned()?, &mut text)?;
+    check("reasoned.json", &text)?;
+    let read = neural_phylogeny::read_json(text.as_slice())?;
+    for model in read.models() {
+        assert_eq!(read.candidates(model), reasoned()?.candidates(model));
+    }
     Ok(())
 }
 

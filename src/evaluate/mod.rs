@@ -7,6 +7,7 @@ mod edges;
 mod families;
 mod matched;
 mod merges;
+mod reliability;
 mod roots;
 mod table;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod truth;
 pub use counts::{Ratio, Retrieval};
 pub use families::FamilyAgreement;
 pub use merges::WeightErrors;
+pub use reliability::{Coverage, Reliability, ReliabilityBin};
 pub use truth::Truth;
 
 use crate::error::Error;
@@ -60,6 +62,9 @@ pub struct Evaluation {
     pub merges: Retrieval,
     /// Weights of merges, on edges rightly found.
     pub merge_weights: WeightErrors,
+    /// Confidences against what is right, and what is left when unsure edges are withheld.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub reliability: Reliability,
     /// Models of the result that truth does not know, not scored.
     pub not_in_truth: Vec<String>,
     /// Models of the truth that the result does not have, not scored.
@@ -126,6 +131,7 @@ pub fn evaluate(result: &Phylogeny, truth: &Truth) -> Result<Evaluation, Error> 
         orphans: accuracy::orphans(&m, &true_lineages),
         merges: merges::merges(&m),
         merge_weights: merges::merge_weights(&m),
+        reliability: reliability::reliability(&m),
         not_in_truth: missing(result, in_truth),
         not_in_result: missing(truth.phylogeny(), in_result),
     })

@@ -1,4 +1,4 @@
-use super::{Evaluation, Ratio, Retrieval};
+use super::{Evaluation, Ratio, Reliability, Retrieval};
 use std::fmt;
 
 /// Widest label.
@@ -53,6 +53,9 @@ impl fmt::Display for Evaluation {
                 share(r.f1())
             )?;
         }
+        if self.reliability.calibration_error.is_some() {
+            write!(f, "\n{}", self.reliability)?;
+        }
         writeln!(
             f,
             "\nadjusted Rand index of families {}: {} found, {} true",
@@ -72,6 +75,40 @@ impl fmt::Display for Evaluation {
             if !names.is_empty() {
                 write!(f, "\n{title}: {}", names.join(", "))?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// Bins without edges are left out.
+impl fmt::Display for Reliability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:LABEL$}{:>7}{:>7}{:>11}{:>11}", "edges by confidence", "right", "of", "share", "said")?;
+        for bin in self.bins.iter().filter(|b| b.edges.of > 0) {
+            let label = format!("{:.1} to {:.1}", bin.from, bin.to);
+            let Ratio { right, of } = bin.edges;
+            let (right_share, said) = (share(bin.edges.share()), share(bin.confidence));
+            writeln!(f, "{label:LABEL$}{right:>7}{of:>7}{right_share:>11}{said:>11}")?;
+        }
+        writeln!(f, "expected calibration error {}", share(self.calibration_error))?;
+        writeln!(
+            f,
+            "\n{:LABEL$}{:>7}{:>7}{:>11}{:>11}{:>8}{:>8}",
+            "edges at least this sure", "right", "kept", "share", "answered", "of", "share"
+        )?;
+        for at in &self.coverage {
+            let (edges, answered) = (at.edges, at.answered);
+            writeln!(
+                f,
+                "{:<LABEL$.2}{:>7}{:>7}{:>11}{:>11}{:>8}{:>8}",
+                at.threshold,
+                edges.right,
+                edges.of,
+                share(edges.share()),
+                answered.right,
+                answered.of,
+                share(answered.share())
+            )?;
         }
         Ok(())
     }

@@ -222,6 +222,52 @@ fn the_table_shows_a_dash_where_there_is_no_share() {
     );
 }
 
+#[test]
+fn confidences_are_held_against_what_is_right() {
+    let edge =
+        |p, c, w, confidence| Edge::new(ModelId::new(p), ModelId::new(c)).with_weight(w).with_confidence(confidence);
+    // a and b hang under r as they do in truth; c is made a merge of a and b.
+    let edges = vec![edge(0, 1, 1.0, 1.0), edge(0, 2, 1.0, 0.92), edge(1, 3, 0.5, 0.6), edge(2, 3, 0.5, 0.9)];
+    let names = ["r", "a", "b", "c", "s", "t", "alone"];
+    let result = Phylogeny::from_edges(7, edges).unwrap().with_names(names).unwrap();
+    let r = evaluate(&result, &Truth::from(phylogeny(&TRUTH))).unwrap().reliability;
+
+    let filled: Vec<_> = r.bins.iter().filter(|b| b.edges.of > 0).map(|b| (b.from, b.edges)).collect();
+    assert_eq!(filled, [(0.6, Ratio::new(1, 1)), (0.9, Ratio::new(2, 3))]);
+    let mean = (1.0 + 0.92 + 0.9) / 3.0;
+    assert!((r.bins[9].confidence.unwrap() - mean).abs() < 1e-12);
+    let expected = (0.4 + 3.0 * (mean - 2.0 / 3.0)) / 4.0;
+    assert!((r.calibration_error.unwrap() - expected).abs() < 1e-12);
+
+    // The merge goes as a whole, by its less sure edge; t has no parent at any threshold.
+    let at =
+        |threshold: f64| r.coverage.iter().find(|c| c.threshold == threshold).map(|c| (c.edges, c.answered)).unwrap();
+    assert_eq!(at(0.6), (Ratio::new(3, 4), Ratio::new(3, 4)));
+    assert_eq!(at(0.7), (Ratio::new(2, 2), Ratio::new(2, 4)));
+    assert_eq!(at(0.99), (Ratio::new(1, 1), Ratio::new(1, 4)));
+}
+
+#[test]
+fn coverage_is_what_withholding_leaves() {
+    let edge = |p, c, confidence| Edge::new(ModelId::new(p), ModelId::new(c)).with_confidence(confidence);
+    let names = ["r", "a", "b", "c", "s", "t", "alone"];
+    let edges = vec![edge(0, 1, 0.95), edge(0, 2, 0.5), edge(2, 3, 0.85), edge(4, 5, 0.7)];
+    let result = Phylogeny::from_edges(7, edges).unwrap().with_names(names).unwrap();
+    let truth = Truth::from(phylogeny(&TRUTH));
+    for point in evaluate(&result, &truth).unwrap().reliability.coverage {
+        let left = evaluate(&result.clone().with_minimum_confidence(point.threshold), &truth).unwrap();
+        assert_eq!(point.edges, Ratio::new(left.edges.right, left.edges.found), "{}", point.threshold);
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn an_evaluation_of_a_version_without_reliability_is_read() {
+    let mut value = serde_json::to_value(Evaluation::default()).unwrap();
+    value.as_object_mut().unwrap().remove("reliability");
+    assert_eq!(serde_json::from_value::<Evaluation>(value).unwrap(), Evaluation::default());
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn an_evaluation_survives_json() {

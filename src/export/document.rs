@@ -1,8 +1,7 @@
-use crate::error::Error;
+use super::reasons::{self, CandidateEntry, Extent, MovementsEntry};
 use crate::model_set::{ModelId, Skipped};
-use crate::phylogeny::{Edge, Phylogeny, Relation, Remark};
+use crate::phylogeny::{Edge, Phylogeny};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
 
 /// The only version there is.
 pub(super) const VERSION: u64 = 1;
@@ -10,248 +9,125 @@ pub(super) const VERSION: u64 = 1;
 /// A phylogeny file as it stands in JSON; fields that follow from others are written and not read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Document {
+    pub(super) version: u64,
+    pub(super) models: Vec<Model>,
+    #[serde(default)]
+    pub(super) families: Vec<FamilyEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) remarks: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) skipped: Vec<SkippedEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Model {
+    pub(super) name: String,
+    pub(super) family: Option<usize>,
+    #[serde(skip_deserializing)]
+    pub(super) generation: usize,
+    #[serde(default)]
+    pub(super) parents: Vec<Parent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) residual: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) candidates: Vec<CandidateEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Parent {
+    pub(super) name: String,
+    pub(super) weight: Option<f64>,
+    #[serde(default)]
+    pub(super) relation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) distance: Option<f64>,
+    pub(super) confidence: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) movements: Option<MovementsEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FamilyEntry {
+    #[serde(default)]
+    pub(super) id: usize,
+    #[serde(skip_deserializing)]
+    pub(super) roots: Vec<String>,
+    pub(super) members: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) margin: Option<f64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unobserved_root: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SkippedEntry {
+    pub(super) name: String,
+    pub(super) reason: String,
+}
+
+/// One model and its family, as they stand in a phylogeny file, with all that is known of them.
+#[derive(Debug, Serialize)]
+pub(super) struct OneModel {
     version: u64,
-    models: Vec<Model>,
-    #[serde(default)]
-    families: Vec<FamilyEntry>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    remarks: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    skipped: Vec<SkippedEntry>,
+    model: Model,
+    family: FamilyEntry,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Model {
-    name: String,
-    family: Option<usize>,
-    #[serde(skip_deserializing)]
-    generation: usize,
-    #[serde(default)]
-    parents: Vec<Parent>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    score: Option<f64>,
+impl OneModel {
+    pub(super) fn new(phylogeny: &Phylogeny, model: ModelId) -> Self {
+        let family = FamilyEntry::new(phylogeny, phylogeny.family_of(model));
+        Self { version: VERSION, model: Model::new(phylogeny, model, Extent::Everything), family }
+    }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Parent {
-    name: String,
-    weight: Option<f64>,
-    #[serde(default)]
-    relation: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    distance: Option<f64>,
-    confidence: Option<f64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct FamilyEntry {
-    #[serde(default)]
-    id: usize,
-    #[serde(skip_deserializing)]
-    roots: Vec<String>,
-    members: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    margin: Option<f64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct SkippedEntry {
-    name: String,
-    reason: String,
-}
-
-/// Whether a file may name parents that it does not list as models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parents {
-    /// A result: no.
-    MustBeListed,
-    /// A truth: yes, they become models without parents, after the listed ones.
-    MayBeUnlisted,
-}
-
-/// A phylogeny and what only its file told.
-#[derive(Debug)]
-pub(crate) struct Built {
-    pub(crate) phylogeny: Phylogeny,
-    /// Models listed by the file; those after them were only named as parents.
-    pub(crate) listed: usize,
-    /// Whether the weights of a model's parents were given rather than shared out equally.
-    pub(crate) weighted: Vec<bool>,
-}
-
-impl From<&Phylogeny> for Document {
-    fn from(phylogeny: &Phylogeny) -> Self {
-        let name = |m: ModelId| phylogeny.name(m).to_owned();
+impl Model {
+    fn new(phylogeny: &Phylogeny, m: ModelId, extent: Extent) -> Self {
         let parent = |e: &Edge| Parent {
-            name: name(e.parent),
+            name: phylogeny.name(e.parent).to_owned(),
             weight: Some(e.weight),
             relation: e.relation.as_str().to_owned(),
             distance: e.distance,
             confidence: Some(e.confidence),
+            movements: reasons::movements(phylogeny, e.parent, m, extent),
         };
-        let model = |m: ModelId| Model {
-            name: name(m),
+        Self {
+            name: phylogeny.name(m).to_owned(),
             family: Some(phylogeny.family_of(m)),
             generation: phylogeny.generation(m),
             parents: phylogeny.parents(m).iter().map(parent).collect(),
             score: phylogeny.score(m),
-        };
-        let families = phylogeny.families().iter().enumerate().map(|(id, family)| FamilyEntry {
+            residual: phylogeny.residual(m),
+            candidates: reasons::candidates(phylogeny, m, extent),
+        }
+    }
+}
+
+impl FamilyEntry {
+    fn new(phylogeny: &Phylogeny, id: usize) -> Self {
+        let names = |models: &[ModelId]| models.iter().map(|&m| phylogeny.name(m).to_owned()).collect();
+        let family = &phylogeny.families()[id];
+        Self {
             id,
-            roots: family.roots.iter().map(|&m| name(m)).collect(),
-            members: family.members.iter().map(|&m| name(m)).collect(),
+            roots: names(&family.roots),
+            members: names(&family.members),
             margin: phylogeny.margin(id),
-        });
+            unobserved_root: phylogeny.unobserved_root(id),
+        }
+    }
+}
+
+impl From<&Phylogeny> for Document {
+    fn from(phylogeny: &Phylogeny) -> Self {
         let skipped = |s: &Skipped| SkippedEntry { name: s.name.clone(), reason: s.reason.clone() };
+        let families = 0..phylogeny.families().len();
         Self {
             version: VERSION,
-            models: phylogeny.models().map(model).collect(),
-            families: families.collect(),
+            models: phylogeny.models().map(|m| Model::new(phylogeny, m, Extent::Foremost)).collect(),
+            families: families.map(|id| FamilyEntry::new(phylogeny, id)).collect(),
             remarks: phylogeny.remarks().iter().map(ToString::to_string).collect(),
             skipped: phylogeny.skipped().iter().map(skipped).collect(),
         }
     }
-}
-
-impl Document {
-    /// The phylogeny of the file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Format`] and [`Error::InvalidPhylogeny`], each naming the model.
-    pub(crate) fn build(self, parents: Parents) -> Result<Built, Error> {
-        if self.version != VERSION {
-            return invalid(format!("version is {}, expected {VERSION}", self.version));
-        }
-        let mut names = Names::default();
-        for model in &self.models {
-            if names.insert(&model.name).is_none() {
-                return invalid(format!("two models are named `{}`", model.name));
-            }
-        }
-        let listed = names.in_order.len();
-        for parent in self.models.iter().flat_map(|m| &m.parents) {
-            if parents == Parents::MayBeUnlisted {
-                let _ = names.insert(&parent.name);
-            }
-        }
-        let mut edges = Vec::new();
-        let mut weighted = vec![true; names.in_order.len()];
-        for (child, model) in self.models.iter().enumerate() {
-            weighted[child] = append_edges(model, ModelId::new(child), &names, &mut edges)?;
-        }
-        let families = stated_families(&self.models, &self.families, &names)?;
-        let kin: Vec<Vec<ModelId>> = families.iter().map(|f| f.members.clone()).collect();
-        let mut phylogeny = Phylogeny::named(names.in_order.into_iter().map(str::to_owned).collect(), edges, &kin)?;
-        if parents == Parents::MustBeListed {
-            check_families(&phylogeny, &families)?;
-        }
-        for family in &families {
-            if let (Some(&member), Some(margin)) = (family.members.first(), family.margin) {
-                phylogeny = phylogeny.with_margin(member, margin);
-            }
-        }
-        for (m, score) in self.models.iter().enumerate().filter_map(|(m, model)| Some((m, model.score?))) {
-            phylogeny = phylogeny.with_score(ModelId::new(m), score);
-        }
-        for remark in self.remarks {
-            phylogeny = phylogeny.with_remark(Remark::Other(remark));
-        }
-        let skipped = self.skipped.into_iter().map(|s| Skipped::from_reason(s.name, s.reason));
-        Ok(Built { phylogeny: phylogeny.with_skipped(skipped.collect()), listed, weighted })
-    }
-}
-
-fn invalid<T>(reason: String) -> Result<T, Error> {
-    Err(Error::Format { reason })
-}
-
-#[derive(Default)]
-struct Names<'a> {
-    in_order: Vec<&'a str>,
-    ids: HashMap<&'a str, ModelId>,
-}
-
-impl<'a> Names<'a> {
-    /// The new model's id; `None` when there is one of that name.
-    fn insert(&mut self, name: &'a str) -> Option<ModelId> {
-        let id = ModelId::new(self.in_order.len());
-        if self.ids.contains_key(name) {
-            return None;
-        }
-        self.ids.insert(name, id);
-        self.in_order.push(name);
-        Some(id)
-    }
-}
-
-/// Appends the edges to one model; tells whether their weights were given.
-fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Vec<Edge>) -> Result<bool, Error> {
-    let count = model.parents.len();
-    let given = model.parents.iter().filter(|p| p.weight.is_some()).count();
-    if given != 0 && given != count {
-        let reason =
-            format!("model `{}` has weights for {given} of its {count} parents, expected all or none", model.name);
-        return invalid(reason);
-    }
-    for parent in &model.parents {
-        let Some(&id) = names.ids.get(parent.name.as_str()) else {
-            return invalid(format!(
-                "model `{}` has parent `{}`, which is not among the models",
-                model.name, parent.name
-            ));
-        };
-        let edge = Edge::new(id, child)
-            .with_weight(parent.weight.unwrap_or(1.0 / count as f64))
-            .with_relation(Relation::from_spelling(&parent.relation))
-            .with_confidence(parent.confidence.unwrap_or(1.0));
-        edges.push(parent.distance.into_iter().fold(edge, Edge::with_distance));
-    }
-    Ok(given == count || count == 1)
-}
-
-struct StatedFamily {
-    id: usize,
-    members: Vec<ModelId>,
-    margin: Option<f64>,
-}
-
-/// The list of families; where there is none, the models' own family numbers.
-fn stated_families(models: &[Model], families: &[FamilyEntry], names: &Names<'_>) -> Result<Vec<StatedFamily>, Error> {
-    if families.is_empty() {
-        let mut by_id: BTreeMap<usize, Vec<ModelId>> = BTreeMap::new();
-        for (m, id) in models.iter().enumerate().filter_map(|(m, model)| Some((m, model.family?))) {
-            by_id.entry(id).or_default().push(ModelId::new(m));
-        }
-        return Ok(by_id.into_iter().map(|(id, members)| StatedFamily { id, members, margin: None }).collect());
-    }
-    let find = |id: usize, name: &String| match names.ids.get(name.as_str()) {
-        Some(&member) => Ok(member),
-        None => invalid(format!("family {id} has member `{name}`, which is not among the models")),
-    };
-    let stated = |family: &FamilyEntry| {
-        let mut members: Vec<ModelId> =
-            family.members.iter().map(|name| find(family.id, name)).collect::<Result<_, _>>()?;
-        members.sort_unstable();
-        members.dedup();
-        Ok(StatedFamily { id: family.id, members, margin: family.margin })
-    };
-    families.iter().map(stated).collect()
-}
-
-/// Refuses a family list that its own edges contradict.
-fn check_families(phylogeny: &Phylogeny, families: &[StatedFamily]) -> Result<(), Error> {
-    for stated in families {
-        let Some(&first) = stated.members.first() else { continue };
-        let joined = &phylogeny.families()[phylogeny.family_of(first)].members;
-        if let Some(&outside) = joined.iter().find(|m| stated.members.binary_search(m).is_err()) {
-            return invalid(format!(
-                "family {} does not list `{}`, which edges or another family join to its member `{}`",
-                stated.id,
-                phylogeny.name(outside),
-                phylogeny.name(first)
-            ));
-        }
-    }
-    Ok(())
 }

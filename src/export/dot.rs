@@ -5,9 +5,9 @@ use std::io::Write;
 
 /// Writes a phylogeny as a Graphviz digraph.
 ///
-/// Families of two or more are clusters, models are boxes, edges run from parent to child and are labelled with distance
-/// (four digits) and confidence. The edges of a merge are dashed and begin with the parent's weight. A family without a known
-/// parent (a tie) is a cluster without edges. Not through `petgraph::dot`, which has no clusters.
+/// Families of two or more are clusters, models are boxes, edges run from parent to child and are labelled with relation,
+/// distance (four digits) and confidence; those of a merge give the parent's weight too. Edges of confidence below 0.5 are dashed.
+/// A family without a known parent (a tie) is a cluster without edges; the label of one whose root is not in the set says so. Not through `petgraph::dot`, which has no clusters.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -23,7 +23,7 @@ use std::io::Write;
 ///
 /// let mut text = Vec::new();
 /// write_dot(&phylogeny, &mut text)?;
-/// assert!(String::from_utf8(text)?.contains("m0 -> m1 [label=\"3.210\\n0.98\"];"));
+/// assert!(String::from_utf8(text)?.contains("m0 -> m1 [label=\"fine-tune\\n3.210\\n0.98\"];"));
 /// # Ok(())
 /// # }
 /// ```
@@ -36,7 +36,8 @@ pub fn write_dot<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(), E
             continue;
         }
         writeln!(writer, "  subgraph cluster_{number} {{")?;
-        writeln!(writer, "    label=\"family {number}\";")?;
+        let root = if phylogeny.unobserved_root(number) { ", its root not in the set" } else { "" };
+        writeln!(writer, "    label=\"family {number}{root}\";")?;
         for &member in &family.members {
             node(phylogeny, member, "    ", &mut writer)?;
         }
@@ -46,7 +47,7 @@ pub fn write_dot<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(), E
         let parents = phylogeny.parents(model);
         for edge in parents {
             let (p, c) = (edge.parent.index(), edge.child.index());
-            let style = if parents.len() > 1 { ", style=dashed" } else { "" };
+            let style = if edge.confidence < 0.5 { ", style=dashed" } else { "" };
             writeln!(writer, "  m{p} -> m{c} [label=\"{}\"{style}];", edge_label(edge, parents.len()))?;
         }
     }
@@ -61,7 +62,7 @@ fn node<W: Write>(phylogeny: &Phylogeny, model: ModelId, indent: &str, writer: &
 }
 
 fn edge_label(edge: &Edge, parents: usize) -> String {
-    let mut lines = Vec::new();
+    let mut lines = vec![edge.relation.to_string()];
     if parents > 1 {
         lines.push(format!("weight {:.2}", edge.weight));
     }

@@ -1,6 +1,8 @@
 //! Phylogeny → files that other programs read.
 
 #[cfg(feature = "serde")]
+mod build;
+#[cfg(feature = "serde")]
 mod document;
 mod dot;
 mod heaviest;
@@ -8,14 +10,16 @@ mod heaviest;
 mod json;
 mod newick;
 mod number;
+#[cfg(feature = "serde")]
+mod reasons;
 
 #[cfg(feature = "serde")]
-pub(crate) use document::Parents;
+pub(crate) use build::Parents;
 pub use dot::write_dot;
 pub(crate) use heaviest::HeaviestParent;
 #[cfg(feature = "serde")]
 pub(crate) use json::parse;
 #[cfg(feature = "serde")]
-pub use json::{read_json, write_json};
+pub use json::{read_json, write_explanation_json, write_json};
 pub use newick::write_newick;
 pub(crate) use number::significant;

@@ -4,6 +4,7 @@ mod builder;
 mod group;
 mod layout;
 mod model_id;
+mod near;
 mod role;
 mod selection;
 mod skipped;
@@ -11,6 +12,7 @@ mod skipped;
 pub use builder::{ModelSetBuilder, OnUnreadable};
 pub use group::{Kind, LayoutGroup, SharedParameter};
 pub use model_id::ModelId;
+pub(crate) use near::unknown_model;
 pub use role::Role;
 pub use skipped::Skipped;
 

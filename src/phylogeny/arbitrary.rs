@@ -1,6 +1,6 @@
 //! Phylogenies for property tests.
 
-use super::{Edge, Phylogeny, Relation, Remark};
+use super::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal};
 use crate::model_set::{ModelId, Skipped};
 use proptest::prelude::*;
 
@@ -10,7 +10,8 @@ pub(crate) fn family(models: usize, edges: &[(usize, usize, f64)]) -> Phylogeny 
     Phylogeny::from_edges(models, edges.iter().map(edge).collect()).expect("a valid phylogeny")
 }
 
-/// Everything a phylogeny may hold: merges, negative weights, ties, isolated models, scores, margins, remarks, odd names.
+/// Everything a phylogeny may hold: merges, negative weights, ties, isolated models, scores, margins, reasons, remarks, odd
+/// names.
 pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
     (0usize..12).prop_flat_map(|models| {
         let parents =
@@ -22,8 +23,9 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
         let margins = prop::collection::vec(prop::option::of(finite()), models);
         let remarks = prop::collection::vec(any::<String>(), 0..3);
         let skipped = prop::collection::vec(any::<(String, String)>(), 0..3);
-        (parents, kin, names, order, scores, margins, remarks, skipped).prop_map(
-            move |(parents, kin, names, order, scores, margins, remarks, skipped)| {
+        let reasons = prop::collection::vec(reasons(), models);
+        (parents, kin, names, order, scores, margins, remarks, skipped, reasons).prop_map(
+            move |(parents, kin, names, order, scores, margins, remarks, skipped, reasons)| {
                 let kin: Vec<Vec<ModelId>> = kin
                     .into_iter()
                     .map(|set| set.iter().filter(|_| models > 0).map(|i| ModelId::new(i.index(models))).collect())
@@ -37,6 +39,9 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
                     phylogeny = score.into_iter().fold(phylogeny, |p, s| p.with_score(ModelId::new(m), s));
                     phylogeny = margin.into_iter().fold(phylogeny, |p, s| p.with_margin(ModelId::new(m), s));
                 }
+                for (m, reasons) in reasons.into_iter().enumerate() {
+                    phylogeny = reasoned(phylogeny, ModelId::new(m), reasons);
+                }
                 phylogeny = remarks.into_iter().fold(phylogeny, |p, r| p.with_remark(Remark::Other(r)));
                 phylogeny.with_skipped(skipped.into_iter().map(|(n, r)| Skipped::from_reason(n, r)).collect())
             },
@@ -45,6 +50,34 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
 }
 
 type Drawn = (prop::sample::Index, (f64, Option<f64>, f64, Relation));
+
+/// Candidates, movements by edge, residual, and whether the family's root is not in the set; no more of each than a file holds.
+type Reasons = (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<Vec<Movement>>, f64, bool);
+
+fn reasons() -> impl Strategy<Value = Reasons> {
+    let signal = prop::sample::select(Signal::ALL.to_vec());
+    let evidence = (signal, any::<f64>()).prop_map(|(signal, weight)| Evidence::new(signal, weight));
+    let candidate = (prop::option::of(0..14usize), 0.0..=1.0f64, prop::collection::vec(evidence, 0..4));
+    let relative = prop_oneof![Just(0.0), Just(f64::INFINITY), 0.0..2.0f64];
+    let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()))
+        .prop_map(|(name, size, r, rank)| rank.into_iter().fold(Movement::new(name, size, r), Movement::with_rank));
+    let movements = prop::collection::vec(prop::collection::vec(movement, 0..5), 4);
+    (prop::collection::vec(candidate, 0..5), movements, 0.0..=1.0f64, any::<bool>())
+}
+
+fn reasoned(phylogeny: Phylogeny, model: ModelId, (candidates, movements, residual, unobserved): Reasons) -> Phylogeny {
+    let candidate = |(p, probability, evidence): (Option<usize>, f64, Vec<Evidence>)| {
+        Candidate::new(p.map(ModelId::new), probability, evidence)
+    };
+    let parents: Vec<ModelId> = phylogeny.parents(model).iter().map(|e| e.parent).collect();
+    let mut phylogeny = phylogeny
+        .with_candidates(model, candidates.into_iter().map(candidate).collect())
+        .with_residual(model, residual);
+    for (parent, movements) in parents.into_iter().zip(movements) {
+        phylogeny = phylogeny.with_movements(parent, model, movements);
+    }
+    if unobserved { phylogeny.with_unobserved_root(model) } else { phylogeny }
+}
 
 fn finite() -> impl Strategy<Value = f64> {
     prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO

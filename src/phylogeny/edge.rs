@@ -12,13 +12,45 @@ pub enum Relation {
     Duplicate,
     /// An affine combination of several parents.
     Merge,
+    /// Fine-tuned by an increment of low rank, as LoRA adds one.
+    LowRank,
+    /// Fine-tuned with some parameters left untouched.
+    Partial,
+    /// Trained on until it moved farther than its parent's own norm.
+    Continued,
+    /// The parent's values on a coarse grid.
+    Quantized,
+    /// The parent's values in another dtype.
+    Cast,
+    /// The parent's values with some set to zero.
+    Pruned,
+    /// The parent's values multiplied by factors that leave what it computes unchanged, or by one factor.
+    Scaled,
+    /// The parent's units in another order.
+    Permuted,
+    /// Fine-tuned with rows added to or taken from its vocabulary.
+    VocabularyResized,
     /// Not stated, as in truth files.
     Unspecified,
 }
 
 impl Relation {
     /// Every relation.
-    pub const ALL: [Self; 4] = [Self::FineTune, Self::Duplicate, Self::Merge, Self::Unspecified];
+    pub const ALL: [Self; 13] = [
+        Self::FineTune,
+        Self::Duplicate,
+        Self::Merge,
+        Self::LowRank,
+        Self::Partial,
+        Self::Continued,
+        Self::Quantized,
+        Self::Cast,
+        Self::Pruned,
+        Self::Scaled,
+        Self::Permuted,
+        Self::VocabularyResized,
+        Self::Unspecified,
+    ];
 
     /// The spelling in JSON and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -26,6 +58,15 @@ impl Relation {
             Self::FineTune => "fine-tune",
             Self::Duplicate => "duplicate",
             Self::Merge => "merge",
+            Self::LowRank => "lora",
+            Self::Partial => "partial",
+            Self::Continued => "continued",
+            Self::Quantized => "quantized",
+            Self::Cast => "cast",
+            Self::Pruned => "pruned",
+            Self::Scaled => "scaled",
+            Self::Permuted => "permuted",
+            Self::VocabularyResized => "vocabulary-resized",
             Self::Unspecified => "unspecified",
         }
     }

@@ -4,14 +4,21 @@
 pub(crate) mod arbitrary;
 mod check;
 mod edge;
+mod evidence;
+mod movement;
+mod reasons;
 mod remark;
+mod withhold;
 
 pub use edge::{Edge, Relation};
+pub use evidence::{Candidate, Evidence, Signal};
+pub use movement::Movement;
 pub use remark::Remark;
 
 use crate::error::Error;
-use crate::model_set::{ModelId, Skipped};
+use crate::model_set::{ModelId, Skipped, unknown_model};
 use petgraph::unionfind::UnionFind;
+use reasons::Reasons;
 use std::collections::HashMap;
 
 /// Models that descend from common roots.
@@ -60,6 +67,7 @@ pub struct Phylogeny {
     generations: Vec<usize>,
     scores: Vec<Option<f64>>,
     margins: Vec<Option<f64>>,
+    reasons: Reasons,
     remarks: Vec<Remark>,
     skipped: Vec<Skipped>,
 }
@@ -110,6 +118,7 @@ impl Phylogeny {
             generations,
             scores: vec![None; models],
             margins,
+            reasons: Reasons::default(),
             remarks: Vec::new(),
             skipped: Vec::new(),
         })
@@ -134,22 +143,6 @@ impl Phylogeny {
         }
         self.names = names;
         Ok(self)
-    }
-
-    /// Keeps the parent selector's score of a model, lowest = parent; ignored when out of range or not finite.
-    pub fn with_score(mut self, model: ModelId, score: f64) -> Self {
-        if let Some(slot) = self.scores.get_mut(model.index()).filter(|_| score.is_finite()) {
-            *slot = Some(score);
-        }
-        self
-    }
-
-    /// Keeps the margin between the best and second best score in the family of `model`; ignored when out of range.
-    pub fn with_margin(mut self, model: ModelId, margin: f64) -> Self {
-        if let Some(&family) = self.family_of.get(model.index()).filter(|_| margin.is_finite()) {
-            self.margins[family] = Some(margin);
-        }
-        self
     }
 
     /// Adds a remark on how the result came about.
@@ -191,6 +184,15 @@ impl Phylogeny {
     /// The model of a name. O(n_models).
     pub fn id(&self, name: &str) -> Option<ModelId> {
         self.names.iter().position(|n| n == name).map(ModelId::new)
+    }
+
+    /// The same, or an error that tells what could have been meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownModel`] with the names nearest to it.
+    pub fn find(&self, name: &str) -> Result<ModelId, Error> {
+        self.id(name).ok_or_else(|| unknown_model(name, self.names.iter().map(String::as_str)))
     }
 
     /// All edges, sorted by child, then parent.
@@ -273,24 +275,6 @@ impl Phylogeny {
     /// Models that are a family by themselves, sorted.
     pub fn isolated(&self) -> impl Iterator<Item = ModelId> + '_ {
         self.families.iter().filter(|f| f.members.len() == 1).map(|f| f.members[0])
-    }
-
-    /// The parent selector's score of a model, when one was used; lowest in its family = parent.
-    ///
-    /// # Panics
-    ///
-    /// When `model` is not one of this phylogeny's.
-    pub fn score(&self, model: ModelId) -> Option<f64> {
-        self.scores[model.index()]
-    }
-
-    /// Margin between the best and second best score of a family, when a selector was used; 0 is a tie.
-    ///
-    /// # Panics
-    ///
-    /// When `family` is not a position in [`families`](Self::families).
-    pub fn margin(&self, family: usize) -> Option<f64> {
-        self.margins[family]
     }
 
     /// How the result came about: settings that were estimated, limits that were met.

@@ -74,6 +74,13 @@ pub enum Remark {
         /// How many families.
         count: usize,
     },
+    /// Edges that were left out as less sure than asked for.
+    Withheld {
+        /// How many.
+        edges: usize,
+        /// The least confidence asked for, in [0, 1].
+        minimum: f64,
+    },
     /// Something an outside detector or clusterer has to say.
     Other(String),
 }
@@ -106,6 +113,9 @@ impl fmt::Display for Remark {
             }
             Self::Noise { count } => write!(f, "{count} models left out of every cluster as noise"),
             Self::Ties { count } => write!(f, "in {count} families the parent is a tie"),
+            Self::Withheld { edges, minimum } => {
+                write!(f, "{edges} edges withheld as less sure than {minimum}")
+            }
             Self::Other(text) => f.write_str(text),
         }
     }

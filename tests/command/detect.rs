@@ -205,3 +205,12 @@ fn detectors_take_their_settings() {
         assert_eq!(said("estimated from"), ["expected", "quantile"].iter().any(|w| words.contains(w)), "{words}");
     }
 }
+
+#[test]
+fn unsure_parents_are_withheld_and_families_stay() {
+    let zoo = Zoo::two_stars();
+    let [all, sure] = ["", "--minimum-confidence 1"].map(|words| json(&zoo, words));
+    assert_eq!((sure.edges().len(), sure.families().len()), (0, all.families().len()));
+    assert!(sure.remarks().iter().any(|r| r.to_string() == "6 edges withheld as less sure than 1"));
+    assert_eq!(json(&zoo, "--minimum-confidence 0"), all);
+}

@@ -24,6 +24,9 @@ fn a_result_is_measured_against_one_truth_or_several() {
     let table = zoo.output("evaluate result.json a.json b.json");
     assert!(table.contains("accuracy, children                      5      6      0.833\n"), "{table}");
     assert!(table.starts_with("9 models evaluated, 0 not in the truth, 0 not in the result\n"), "{table}");
+    for part in ["\nedges by confidence ", "\nexpected calibration error 0.", "\nedges at least this sure "] {
+        assert!(table.contains(part), "{table}");
+    }
 }
 
 #[test]
@@ -42,6 +45,7 @@ fn the_evaluation_can_be_json_in_a_file() {
     assert_eq!(text, zoo.output("evaluate result.json a.json b.json --format json"));
     let evaluation: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(evaluation["models"], 9);
+    assert_eq!(evaluation["reliability"]["coverage"][0]["answered"]["share"], 1.0);
     assert_eq!((&evaluation["accuracy"]["right"], &evaluation["accuracy"]["of"]), (&5.into(), &6.into()));
 }
 

@@ -50,7 +50,7 @@ fn a_value_that_is_not_finite_is_named() {
 #[test]
 fn settings_out_of_range_are_named_with_their_range() {
     let zoo = Zoo::two_stars();
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 15] = [
         ("--include [", &["error: setting `include` is `[`", "expected a pattern"]),
         ("--exclude-models a[", &["error: setting `exclude-models` is `a[`", "expected a pattern"]),
         ("--include nothing", &["has no parameter to compare: found 4 tensors"]),
@@ -62,6 +62,8 @@ fn settings_out_of_range_are_named_with_their_range() {
         ("--families few", &["'few'", "--families <N|auto>", "expected a number or `auto`"]),
         ("--false-alarm 1.5", &["error: setting `false_alarm` is 1.5, expected a probability between 0 and 1"]),
         ("--minimum-shared 0", &["error: setting `minimum_shared` is 0, expected a share in (0, 1]"]),
+        ("--minimum-confidence 1.5", &["error: setting `minimum_confidence` is 1.5, expected a number from 0 to 1"]),
+        ("--minimum-confidence nan", &["error: setting `minimum_confidence` is NaN, expected a number from 0 to 1"]),
         ("--detector hdbscan", &["'hdbscan'", "possible values: independence, kmeans, mean-shift, dbscan, gmm"]),
         ("--format yaml", &["'yaml'", "possible values: table, json, dot, newick"]),
     ];
@@ -77,7 +79,7 @@ fn unknown_words_are_bad_usage() {
     says(&zoo, "detect", &["<PATH>..."]);
     says(&zoo, "guess zoo", &["unrecognized subcommand 'guess'"]);
     says(&zoo, "", &["Usage: "]);
-    for words in ["--help", "--version", "detect --help", "inspect --help", "evaluate --help"] {
+    for words in ["--help", "--version", "detect --help", "explain --help", "inspect --help", "evaluate --help"] {
         assert!(zoo.output(words).contains("neural-phylogeny"), "{words}");
     }
 }

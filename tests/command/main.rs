@@ -3,6 +3,7 @@
 
 mod detect;
 mod evaluate;
+mod explain;
 mod failures;
 mod inspect;
 mod support;

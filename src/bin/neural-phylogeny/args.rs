@@ -15,6 +15,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Find families, parents and directions among checkpoints.
     Detect(Detect),
+    /// Tell why one model has the parents it has: candidates, evidence, and which parameters moved.
+    Explain(Explain),
     /// Show what was found, its layout, what is comparable with what, and what would be skipped and why.
     Inspect(Inspect),
     /// Compare a result with the truth, or with another result.
@@ -65,8 +67,9 @@ pub(crate) struct Models {
     pub(crate) minimum_shared: f64,
 }
 
+/// What to detect in and how.
 #[derive(Args, Debug)]
-pub(crate) struct Detect {
+pub(crate) struct Detection {
     #[command(flatten)]
     pub(crate) models: Models,
 
@@ -97,11 +100,39 @@ pub(crate) struct Detect {
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
     pub(crate) memory: ByteSize,
 
+    /// Leave out parents less sure than this, from 0 to 1: such a child becomes a root of its family.
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    pub(crate) minimum_confidence: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Detect {
+    #[command(flatten)]
+    pub(crate) detection: Detection,
+
     /// Form of the result.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 
     /// Write the result to a file, whole or not at all, instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// Name of the model, as `detect` and `inspect` show it.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+
+    #[command(flatten)]
+    pub(crate) detection: Detection,
+
+    /// Form of the explanation.
+    #[arg(long, value_enum, default_value_t = ExplanationFormat::Table)]
+    pub(crate) format: ExplanationFormat,
+
+    /// Write to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -167,6 +198,14 @@ pub(crate) enum Format {
     Dot,
     /// Trees with branch lengths.
     Newick,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplanationFormat {
+    /// For a person.
+    Table,
+    /// The model and its family as in a result, with all candidates and movements.
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,9 @@
-use crate::args::{Detect, Format, Scope, Selector};
+use crate::args::{Detect, Detection, Format, Scope, Selector};
 use crate::{models, output, progress};
 use neural_phylogeny::{
-    Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, NearestToInitialization, OnUnreadable,
-    Precedence, SmallestNorm, detect_phylogeny, write_dot, write_json, write_newick, write_table,
+    Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
+    OnUnreadable, Phylogeny, Precedence, SmallestNorm, detect_phylogeny, write_dot, write_json, write_newick,
+    write_table,
 };
 use std::error::Error;
 use std::io::Write;
@@ -12,6 +13,18 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &arguments.output {
         output::check(file)?;
     }
+    let (config, models) = prepare(&arguments.detection)?;
+    let phylogeny = detect(config, &models)?;
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
+        Format::Table => write_table(&phylogeny, writer),
+        Format::Json => write_json(&phylogeny, writer),
+        Format::Dot => write_dot(&phylogeny, writer),
+        Format::Newick => write_newick(&phylogeny, writer),
+    })
+}
+
+/// Settings and models, no value of a parameter read yet; says what is left out.
+pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, ModelSet), Box<dyn Error>> {
     let config = config(arguments)?;
     let found = models::search(&arguments.models)?;
     for ignored in &found.ignored {
@@ -22,24 +35,24 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     for skipped in models.skipped() {
         eprintln!("warning: skipped `{}`: {}", skipped.name, skipped.reason);
     }
-    let bar = progress::bar();
-    let outcome = detect_phylogeny(&models, config.with_observer(progress::observer(&bar)));
-    bar.finish_and_clear();
-    let phylogeny = outcome?;
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
-        Format::Table => write_table(&phylogeny, writer),
-        Format::Json => write_json(&phylogeny, writer),
-        Format::Dot => write_dot(&phylogeny, writer),
-        Format::Newick => write_newick(&phylogeny, writer),
-    })
+    Ok((config, models))
 }
 
-fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
+/// Detects, with a bar while parameters are read.
+pub(crate) fn detect(config: Config, models: &ModelSet) -> Result<Phylogeny, neural_phylogeny::Error> {
+    let bar = progress::bar();
+    let outcome = detect_phylogeny(models, config.with_observer(progress::observer(&bar)));
+    bar.finish_and_clear();
+    outcome
+}
+
+fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
     let config = Config::default()
         .with_detector(arguments.clustering.detector()?)
         .with_seed(arguments.seed)
         .with_threads(arguments.threads)
         .with_memory(arguments.memory.as_u64())
+        .with_minimum_confidence(arguments.minimum_confidence)
         .with_initialization(initialization(arguments)?)
         .with_scope(match arguments.scope {
             Scope::Matrices => neural_phylogeny::Scope::Matrices,
@@ -54,7 +67,7 @@ fn config(arguments: &Detect) -> Result<Config, Box<dyn Error>> {
     })
 }
 
-fn initialization(arguments: &Detect) -> Result<Initialization, Box<dyn Error>> {
+fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error>> {
     let seed = arguments.seed;
     Ok(match arguments.initialization.as_str() {
         "zero" => Initialization::Zero,

@@ -4,6 +4,7 @@ mod args;
 mod detect;
 mod detector;
 mod evaluate;
+mod explain;
 mod inspect;
 mod models;
 mod output;
@@ -21,6 +22,7 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Detect(arguments) => detect::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
     };

@@ -1,5 +1,4 @@
-//! Phylogeny → text for a person.
-
+use super::{count, listed, shown};
 use crate::error::Error;
 use crate::export::{HeaviestParent, significant};
 use crate::model_set::ModelId;
@@ -9,6 +8,9 @@ use std::io::Write;
 /// Roots named in a family's heading; the tree below names them all.
 const ROOTS_IN_HEADING: usize = 3;
 
+/// Stands for a root that is not in the set.
+const UNOBSERVED: &str = "(not in the set)";
+
 const COLUMNS: [&str; 4] = ["model", "relation", "distance", "confidence"];
 
 /// Writes a phylogeny as an indented table for a terminal.
@@ -17,7 +19,8 @@ const COLUMNS: [&str; 4] = ["model", "relation", "distance", "confidence"];
 ///   models that were skipped. Family numbers are those of the JSON form.
 /// - A child stands under its parent with the edge's relation, distance (four digits) and confidence (two decimals).
 /// - A merge stands under its heaviest parent (of equal weights, the first); a line below it gives each parent, its weight,
-///   distance and confidence.
+///   distance and confidence, and a last one the share of its squared distance that they leave unexplained.
+/// - Siblings whose common parent is not in the set hang under a line that says so.
 /// - Where no edge joins the roots of a family, the heading says that its parent is unknown (siblings, or a tie).
 ///
 /// Columns are aligned by characters over the whole table. `W` is taken by value; pass `&mut writer` to keep it.
@@ -84,20 +87,13 @@ pub fn write_table<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(),
 
 type Row = [String; COLUMNS.len()];
 
-fn count(number: usize, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
-}
-
 fn heading(phylogeny: &Phylogeny, number: usize, family: &Family) -> String {
-    let named: Vec<String> = family.roots.iter().take(ROOTS_IN_HEADING).map(|&m| shown(phylogeny.name(m))).collect();
-    let more = family.roots.len() - named.len();
     let mut text = format!("family {number}: {} models, ", family.members.len());
     text.push_str(if family.roots.len() == 1 { "root " } else { "roots " });
-    text.push_str(&named.join(", "));
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    if phylogeny.edge_components(number) > 1 {
+    text.push_str(&listed(family.roots.iter().map(|&m| phylogeny.name(m)), ROOTS_IN_HEADING));
+    if phylogeny.unobserved_root(number) {
+        text.push_str(", descended from one that is not in the set");
+    } else if phylogeny.edge_components(number) > 1 {
         text.push_str(", no parent known between them");
     }
     if let Some(margin) = phylogeny.margin(number) {
@@ -110,8 +106,13 @@ fn heading(phylogeny: &Phylogeny, number: usize, family: &Family) -> String {
 fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, family: &Family) -> Vec<Row> {
     let mut rows = Vec::new();
     // A model, and what stands before its own name and before the lines below it.
-    let mut waiting: Vec<(ModelId, String, String)> =
-        family.roots.iter().rev().map(|&root| (root, String::new(), String::new())).collect();
+    let mut waiting: Vec<(ModelId, String, String)> = if phylogeny.unobserved_root(phylogeny.family_of(family.roots[0]))
+    {
+        rows.push([UNOBSERVED.to_owned(), String::new(), String::new(), String::new()]);
+        branches(&family.roots, "")
+    } else {
+        family.roots.iter().rev().map(|&root| (root, String::new(), String::new())).collect()
+    };
     while let Some((model, before, below)) = waiting.pop() {
         let children = forest.children(model);
         let name = format!("{before}{}", shown(phylogeny.name(model)));
@@ -123,14 +124,24 @@ fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, family: &Family) -> Vec<
                 let stem = if children.is_empty() { " " } else { "│" };
                 let share = |e: &Edge| format!("{below}{stem}  {:.2} × {}", e.weight, shown(phylogeny.name(e.parent)));
                 rows.extend(parents.iter().map(|e| row(share(e), e.relation.as_str(), e)));
+                rows.extend(phylogeny.residual(model).map(|residual| {
+                    let unexplained = format!("{below}{stem}  unexplained {}", significant(residual));
+                    [unexplained, String::new(), String::new(), String::new()]
+                }));
             }
         }
-        for (i, &child) in children.iter().enumerate().rev() {
-            let (branch, stem) = if i + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            waiting.push((child, format!("{below}{branch}"), format!("{below}{stem}")));
-        }
+        waiting.extend(branches(children, &below));
     }
     rows
+}
+
+/// Models that hang under one, the last first, each with what stands before its name and before the lines below it.
+fn branches(models: &[ModelId], below: &str) -> Vec<(ModelId, String, String)> {
+    let branch = |(i, &model): (usize, &ModelId)| {
+        let (branch, stem) = if i + 1 == models.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        (model, format!("{below}{branch}"), format!("{below}{stem}"))
+    };
+    models.iter().enumerate().rev().map(branch).collect()
 }
 
 fn row(name: String, relation: &str, edge: &Edge) -> Row {
@@ -155,11 +166,6 @@ fn line<W: Write>(row: &Row, widths: &[usize; COLUMNS.len()], writer: &mut W) ->
     let text = format!("  {model:<a$}  {relation:<b$}  {distance:>c$}  {confidence:>d$}");
     writeln!(writer, "{}", text.trim_end())?;
     Ok(())
-}
-
-/// A name or sentence without what would move a terminal's cursor.
-fn shown(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn block<W: Write>(title: &str, lines: &[String], writer: &mut W) -> Result<(), Error> {
@@ -223,6 +229,29 @@ family 0: 4 models, roots 0, 1
   1
 ";
         assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_merge_shows_what_its_parents_leave_unexplained() {
+        let phylogeny = family(3, &[(0, 2, 0.75), (1, 2, 0.25)]).with_residual(ModelId::new(2), 0.0123);
+        let text = table(&phylogeny);
+        assert!(text.contains("\n        unexplained 0.01230\n  1\n"), "{text}");
+    }
+
+    #[test]
+    fn siblings_hang_under_a_root_that_is_not_in_the_set() {
+        let kin = [(0..3).map(ModelId::new).collect::<Vec<_>>()];
+        let edges = vec![Edge::new(ModelId::new(0), ModelId::new(2))];
+        let phylogeny = Phylogeny::with_families(3, edges, &kin).unwrap().with_unobserved_root(ModelId::new(0));
+        let expected = "\
+family 0: 3 models, roots 0, 1, descended from one that is not in the set
+  model             relation   distance  confidence
+  (not in the set)
+  ├─ 0
+  │  └─ 2           fine-tune         -        1.00
+  └─ 1
+";
+        assert!(table(&phylogeny).ends_with(expected), "{}", table(&phylogeny));
     }
 
     proptest! {

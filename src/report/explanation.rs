@@ -1,0 +1,160 @@
+use super::candidates::write_candidates;
+use super::columns::write_columns;
+use super::movements::write_movements;
+use super::why::why;
+use super::{count, listed, shown};
+use crate::error::Error;
+use crate::export::significant;
+use crate::model_set::ModelId;
+use crate::phylogeny::{Edge, Phylogeny};
+use std::io::Write;
+
+/// Roots and children named in the first lines.
+const MOST: usize = 5;
+
+/// Writes for a terminal why one model has the parents it has.
+///
+/// - Its generation, family and children, then its parents with weight, relation, distance (four digits) and confidence, and the
+///   reason in one sentence.
+/// - The ten most probable candidates with the weight of each signal, a natural logarithm of a likelihood ratio: +2.3 is ten to
+///   one for the candidate, and a dash stands where the signal was not looked at. Below, what each signal is.
+/// - For each parent the ten parameters that moved most, and up to ten that were untouched.
+///
+/// What the detector did not tell is left out. `W` is taken by value; pass `&mut writer` to keep it.
+///
+/// # Errors
+///
+/// [`Error::Write`] when the writer fails.
+///
+/// # Panics
+///
+/// When `model` is not one of this phylogeny's.
+///
+/// ```
+/// use neural_phylogeny::{Candidate, Edge, Evidence, ModelId, Phylogeny, Signal, write_explanation};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let [base, chat] = [0, 1].map(ModelId::new);
+/// let edge = Edge::new(base, chat).with_distance(3.21).with_confidence(0.9);
+/// let angle = vec![Evidence::new(Signal::Angle, 2.2)];
+/// let candidates = vec![Candidate::new(Some(base), 0.9, angle), Candidate::new(None, 0.1, Vec::new())];
+/// let phylogeny =
+///     Phylogeny::from_edges(2, vec![edge])?.with_candidates(chat, candidates).with_names(["base", "chat"])?;
+///
+/// let mut text = Vec::new();
+/// write_explanation(&phylogeny, chat, &mut text)?;
+/// assert_eq!(
+///     String::from_utf8(text)?,
+///     "\
+/// chat: generation 1 of family 0, 2 models, root base
+///
+///   parent  relation   distance  confidence
+///   base    fine-tune     3.210        0.90
+///
+/// base is 9.0 times as probable as no parent in the set, the next candidate, most of all by angle: +2.20 against +0.00.
+///
+/// 2 candidates considered
+///   candidate             probability  total  angle
+///   base                        0.900  +2.20  +2.20
+///   no parent in the set        0.100  +0.00      -
+///
+/// evidence, natural log of the likelihood ratio; +2.3 is ten to one for, -2.3 ten to one against
+///   angle  the angle between the way to the candidate and the way on to the child
+/// "
+/// );
+/// # Ok(())
+/// # }
+/// ```
+pub fn write_explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -> Result<(), Error> {
+    writeln!(writer, "{}: {}", shown(phylogeny.name(model)), place(phylogeny, model))?;
+    let children: Vec<&str> = phylogeny.children(model).map(|e| phylogeny.name(e.child)).collect();
+    if !children.is_empty() {
+        let number = count(children.len(), "child", "children");
+        writeln!(writer, "{number}: {}", listed(children.into_iter(), MOST))?;
+    }
+    write_parents(phylogeny, phylogeny.parents(model), &mut writer)?;
+    writeln!(writer, "\n{}", why(phylogeny, model))?;
+    write_candidates(phylogeny, model, &mut writer)?;
+    for edge in phylogeny.parents(model) {
+        write_movements(phylogeny, edge, &mut writer)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+/// Generation and family.
+fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
+    let number = phylogeny.family_of(model);
+    let family = &phylogeny.families()[number];
+    if family.members.len() == 1 {
+        return format!("isolated, family {number}");
+    }
+    let generation = phylogeny.generation(model);
+    let models = count(family.members.len(), "model", "models");
+    let roots = if family.roots.len() == 1 { "root" } else { "roots" };
+    let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);
+    let below = if phylogeny.unobserved_root(number) { ", descended from one that is not in the set" } else { "" };
+    format!("generation {generation} of family {number}, {models}, {roots} {names}{below}")
+}
+
+fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut W) -> Result<(), Error> {
+    if parents.is_empty() {
+        return Ok(());
+    }
+    // The weight of a single parent is 1 and says nothing.
+    let weighted = parents.len() > 1;
+    let column =
+        |row: [String; 5]| row.into_iter().enumerate().filter(|(c, _)| weighted || *c != 2).map(|(_, t)| t).collect();
+    let mut rows: Vec<Vec<String>> =
+        vec![column(["parent", "relation", "weight", "distance", "confidence"].map(str::to_owned))];
+    rows.extend(parents.iter().map(|e| {
+        let distance = e.distance.map_or_else(|| "-".to_owned(), significant);
+        let (weight, confidence) = (format!("{:.2}", e.weight), format!("{:.2}", e.confidence));
+        column([shown(phylogeny.name(e.parent)), e.relation.to_string(), weight, distance, confidence])
+    }));
+    writeln!(writer)?;
+    write_columns(2, &rows, writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phylogeny::arbitrary::{any_phylogeny, family};
+    use crate::phylogeny::{Candidate, Movement};
+    use proptest::prelude::*;
+
+    fn explained(phylogeny: &Phylogeny, model: ModelId) -> String {
+        let mut text = Vec::new();
+        write_explanation(phylogeny, model, &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_say_so() {
+        let [parent, child] = [0, 1].map(ModelId::new);
+        let moved = (0..30).map(|i| Movement::new(format!("w{i:02}"), 4, f64::from(i / 15)));
+        let candidates = (2..20).map(|i| Candidate::new(Some(ModelId::new(i)), 0.05, Vec::new())).collect();
+        let star: Vec<_> = (1..20).map(|i| (0, i, 1.0)).collect();
+        let phylogeny =
+            family(20, &star).with_movements(parent, child, moved.collect()).with_candidates(child, candidates);
+        let text = explained(&phylogeny, child);
+        assert!(text.contains("\n18 candidates considered\n") && text.contains("\n  and 8 more\n"), "{text}");
+        assert!(text.contains("\nfrom 0: 30 parameters compared, 15 untouched\n"), "{text}");
+        assert!(text.contains("\n  w24              4     1.000     -\n  and 5 more\n"), "{text}");
+        assert!(
+            text.ends_with("\n  untouched: w00, w01, w02, w03, w04, w05, w06, w07, w08, w09 and 5 more\n"),
+            "{text}"
+        );
+        assert!(explained(&phylogeny, parent).contains("\n19 children: 1, 2, 3, 4, 5 and 14 more\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_model_is_explained_without_moving_the_cursor(phylogeny in any_phylogeny()) {
+            for model in phylogeny.models() {
+                let text = explained(&phylogeny, model);
+                prop_assert!(!text.contains(|c: char| c.is_control() && c != '\n'));
+                prop_assert!(text.lines().all(|l| l.trim_end() == l || l.contains(": ")), "{}", text);
+            }
+        }
+    }
+}
