@@ -91,8 +91,8 @@ pub use crate::evaluate::{Evaluation, FamilyAgreement, Ratio, Retrieval, Truth, 
 pub use crate::export::{read_json, write_json};
 pub use crate::export::{write_dot, write_newick};
 pub use crate::geometry::{
-    Comparison, Coordinates, Geometry, GeometrySettings, Independence, Initialization, Moments, ParameterView,
-    Progress, Scope,
+    Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
+    LineState, Lines, Moments, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
 };
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
