@@ -26,7 +26,8 @@
 //! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`] finds safetensors, transformers, diffusers and
 //!   peft checkpoints in folders; [`InMemory`] holds what a caller loaded.
 //! - [`ModelSet`]: named models, and which of them can be compared on what.
-//! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`].
+//! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`]; on demand [`PairEvidence`] and [`Lines`],
+//!   which read the models in question once more.
 //! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`].
 //! - [`ParentSelector`]: which member of a family is the parent.
 //! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON.

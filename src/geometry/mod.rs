@@ -48,6 +48,8 @@ use values::Values;
 /// Results depend on the weights alone: not on names, order or thread count. They do depend in their last bits on the vector
 /// instructions of the processor.
 ///
+/// Keeps the sources of the models, to read values again where [`pair`](Self::pair) and [`lines`](Self::lines) are asked for.
+///
 /// # Complexity
 ///
 /// Time n_models² · n_parameters multiplications and one read of every byte; memory as set.

@@ -73,9 +73,11 @@ pub(super) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<Par
         found.push(sum.finish(&tasks[t])?);
     }
     // A grid of the whole tensor is one of its rows, too, when each of them reaches the last level.
-    let look = |((evidence, extent), task): (&(ParameterEvidence, Extent), &Task<'_>)| match evidence.is_untouched() {
-        true => Ok(None),
-        false => Ok(tensor_grid(values, task, *extent, [a, b])?.or(evidence.grid)),
+    let look = |((evidence, extent), task): (&(ParameterEvidence, Extent), &Task<'_>)| {
+        if evidence.is_untouched() {
+            return Ok(None);
+        }
+        Ok(tensor_grid(values, task, *extent, [a, b])?.or(evidence.grid))
     };
     let grids: Vec<Result<Option<Grid>, Error>> = pool.install(|| found.par_iter().zip(&tasks).map(look).collect());
     found

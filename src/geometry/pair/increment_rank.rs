@@ -107,6 +107,9 @@ impl<'s> Gram<'s> {
 
     /// Multiplies the rows that wait.
     pub(super) fn multiply(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let k = self.sketch.width();
         let y = MatRef::from_row_major_slice(&self.waiting, self.waiting.len() / k, k);
         triangular::matmul(
