@@ -26,7 +26,8 @@
 //! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`] finds safetensors, transformers, diffusers and
 //!   peft checkpoints in folders; [`InMemory`] holds what a caller loaded.
 //! - [`ModelSet`]: named models, and which of them can be compared on what.
-//! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`].
+//! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`]; on demand [`PairEvidence`] and [`Lines`],
+//!   which read the models in question once more.
 //! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`].
 //! - [`ParentSelector`]: which member of a family is the parent.
 //! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
@@ -94,8 +95,8 @@ pub use crate::evaluate::{
 pub use crate::export::{read_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick};
 pub use crate::geometry::{
-    Comparison, Coordinates, Geometry, GeometrySettings, Independence, Initialization, Moments, ParameterView,
-    Progress, Scope,
+    Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
+    LineState, Lines, Moments, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
 };
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,

@@ -28,12 +28,15 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Evaluation>();
     auto_traits::<Evidence>();
     auto_traits::<ExpectedFamilies>();
+    auto_traits::<Factor>();
     auto_traits::<Families>();
     auto_traits::<Family>();
     auto_traits::<FamilyAgreement>();
     auto_traits::<GaussianMixture>();
     auto_traits::<Geometry>();
     auto_traits::<GeometrySettings>();
+    auto_traits::<Grid>();
+    auto_traits::<GridSpan>();
     auto_traits::<Ignored>();
     auto_traits::<InMemory>();
     auto_traits::<Independence>();
@@ -42,6 +45,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Kind>();
     auto_traits::<Layout>();
     auto_traits::<LayoutGroup>();
+    auto_traits::<LineState>();
+    auto_traits::<Lines>();
     auto_traits::<LogDistanceMedoid>();
     auto_traits::<MeanShift>();
     auto_traits::<Medoid>();
@@ -52,6 +57,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Movement>();
     auto_traits::<NearestToInitialization>();
     auto_traits::<OnUnreadable>();
+    auto_traits::<PairEvidence>();
+    auto_traits::<ParameterEvidence>();
     auto_traits::<ParameterInfo>();
     auto_traits::<ParameterView<'static>>();
     auto_traits::<PeftAdapter>();

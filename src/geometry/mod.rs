@@ -6,16 +6,23 @@ mod embedding;
 mod gram;
 mod group;
 mod independence;
+mod lines;
 mod moments;
 mod packed;
+mod pair;
+mod permutation;
 mod pilot;
 mod plan;
 mod settings;
+mod stored;
+mod values;
 
 pub use comparison::{Comparison, ParameterView};
 pub use embedding::Coordinates;
 pub use independence::Independence;
+pub use lines::{Factor, LineState, Lines};
 pub use moments::Moments;
+pub use pair::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub use settings::{GeometrySettings, Initialization, Progress, Scope};
 
 use crate::error::Error;
@@ -23,6 +30,9 @@ use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::{ParameterSource, RandomSource};
 use group::{GroupGeometry, ParameterGeometry, Tensor};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use stored::Stored;
+use values::Values;
 
 /// Distances, norms and moments of a model set, all that detectors and selectors see of it.
 ///
@@ -38,6 +48,8 @@ use std::collections::BTreeMap;
 /// Results depend on the weights alone: not on names, order or thread count. They do depend in their last bits on the vector
 /// instructions of the processor.
 ///
+/// Keeps the sources of the models, to read values again where [`pair`](Self::pair) and [`lines`](Self::lines) are asked for.
+///
 /// # Complexity
 ///
 /// Time n_models² · n_parameters multiplications and one read of every byte; memory as set.
@@ -47,6 +59,10 @@ pub struct Geometry {
     /// Per model, its group and its place there.
     place_of: Vec<(usize, usize)>,
     order: Vec<ModelId>,
+    /// Per model.
+    stored: Vec<Stored>,
+    /// Where values can be read again, if they can.
+    values: Option<Arc<Values>>,
 }
 
 impl Geometry {
@@ -86,7 +102,9 @@ impl Geometry {
         }
         // Whoever goes through groups and draws random numbers must not see which of them was given first.
         groups.sort_by(GroupGeometry::by_content);
-        Ok(Self::from_groups(models.len(), groups))
+        let geometry = Self::from_groups(models.len(), groups);
+        let values = Some(Arc::new(Values::new(models, settings)));
+        Ok(Self { stored: Stored::read_all(models)?, values, ..geometry })
     }
 
     fn from_groups(models: usize, groups: Vec<GroupGeometry>) -> Self {
@@ -97,7 +115,14 @@ impl Geometry {
             }
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
-        Self { groups, place_of, order }
+        Self { groups, place_of, order, stored: vec![Stored::default(); models], values: None }
+    }
+
+    /// Lets go of the models' sources: values can then not be read again, and [`lines`](Self::lines) and [`pair`](Self::pair)
+    /// give `None`.
+    pub fn without_values(mut self) -> Self {
+        self.values = None;
+        self
     }
 
     /// Number of models.

@@ -30,7 +30,7 @@ pub enum OnUnreadable {
 /// ```
 #[derive(Debug)]
 pub struct ModelSetBuilder {
-    models: Vec<(String, Box<dyn ParameterSource>)>,
+    models: Vec<(String, Arc<dyn ParameterSource>)>,
     unreadable: Vec<(String, SourceError)>,
     searched: Vec<PathBuf>,
     selection: Selection,
@@ -54,13 +54,13 @@ impl Default for ModelSetBuilder {
 impl ModelSetBuilder {
     /// Adds a model. Names must be unique; the order gives the [`ModelId`](super::ModelId)s and nothing else.
     pub fn model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
-        self.models.push((name.into(), Box::new(source)));
+        self.models.push((name.into(), Arc::new(source)));
         self
     }
 
     /// Adds every model that a search found, and remembers those that could not be read.
     pub fn discovered(mut self, found: Discovered) -> Self {
-        self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
+        self.models.extend(found.models.into_iter().map(|m| (m.name, Arc::from(m.source))));
         self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
         self.searched.extend(found.searched);
         self
@@ -192,7 +192,7 @@ impl ModelSetBuilder {
             }));
         }
         let groups = group::groups(&layouts, &layout_of, self.minimum_shared);
-        Ok(ModelSet { models, groups, skipped, selection: self.selection })
+        Ok(ModelSet { models, groups: groups.into(), skipped, selection: self.selection })
     }
 }
 

@@ -17,25 +17,25 @@ pub use role::Role;
 pub use skipped::Skipped;
 
 use crate::error::Error;
-use crate::source::{ParameterInfo, ParameterSource};
+use crate::source::{Dtype, ParameterInfo, ParameterSource};
 use selection::Selection;
 use std::sync::Arc;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Model {
     name: String,
-    source: Box<dyn ParameterSource>,
+    source: Arc<dyn ParameterSource>,
     parameters: Arc<[ParameterInfo]>,
 }
 
 /// Models to be compared, by unique names.
 ///
 /// Holds names, shapes and where to read; no parameter values. Models are divided into [groups](Self::groups) of comparable
-/// layouts; models of different groups are never put into one family.
-#[derive(Debug)]
+/// layouts; models of different groups are never put into one family. A clone shares sources and groups.
+#[derive(Clone, Debug)]
 pub struct ModelSet {
     models: Vec<Model>,
-    groups: Vec<LayoutGroup>,
+    groups: Arc<[LayoutGroup]>,
     skipped: Vec<Skipped>,
     selection: Selection,
 }
@@ -108,6 +108,12 @@ impl ModelSet {
     /// When `model` is not one of this set's.
     pub fn parameters(&self, model: ModelId) -> impl ExactSizeIterator<Item = (&ParameterInfo, Role)> {
         self.models[model.index()].parameters.iter().map(|p| (p, self.selection.role(p)))
+    }
+
+    /// How one tensor of a model is stored.
+    pub(crate) fn dtype(&self, model: ModelId, own_name: &str) -> Option<Dtype> {
+        let list = &self.models.get(model.index())?.parameters;
+        list.binary_search_by(|p| p.name.as_str().cmp(own_name)).ok().map(|at| list[at].dtype)
     }
 
     /// Groups of comparable models, sorted by their first model; every model is in exactly one.

@@ -66,6 +66,11 @@ impl Dtype {
         matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::BF16 | Self::F8E4M3 | Self::F8E5M2)
     }
 
+    /// Whether values of this dtype count: true of integers, not of booleans.
+    pub fn is_integer(self) -> bool {
+        !self.is_float() && self != Self::Bool
+    }
+
     /// Bytes per element.
     pub fn size(self) -> usize {
         match self {

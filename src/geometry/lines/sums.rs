@@ -1,0 +1,147 @@
+//! One streamed pass over a reference and some members: sums along rows and columns.
+
+use super::plan::Sheet;
+use crate::error::Error;
+use crate::geometry::values::{Values, rows_of};
+use crate::model_set::ModelId;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Members read along with the reference in one pass: a job holds up to 1 MiB of sums for each, and two jobs for each thread wait.
+const BATCH: usize = 8;
+
+/// Sums of one member m along the lines of a reference r, with Δ = m − r.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct MemberSums {
+    /// `Σ r Δ`.
+    pub(super) reference_change: Vec<f64>,
+    /// `Σ Δ²`.
+    pub(super) change: Vec<f64>,
+}
+
+impl MemberSums {
+    fn zeros(lines: usize) -> Self {
+        Self { reference_change: vec![0.0; lines], change: vec![0.0; lines] }
+    }
+}
+
+/// Sums along lines: for each position, `Σ r²`, and for each member its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sums {
+    pub(super) reference: Vec<f64>,
+    pub(super) members: Vec<MemberSums>,
+}
+
+impl Sums {
+    fn zeros(lines: usize, members: usize) -> Self {
+        Self { reference: vec![0.0; lines], members: vec![MemberSums::zeros(lines); members] }
+    }
+
+    fn add(&mut self, positions: &Range<usize>, part: &Self) {
+        let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+        add(&mut self.reference[positions.clone()], &part.reference);
+        for (sum, part) in self.members.iter_mut().zip(&part.members) {
+            add(&mut sum.reference_change[positions.clone()], &part.reference_change);
+            add(&mut sum.change[positions.clone()], &part.change);
+        }
+    }
+}
+
+/// What one job adds: sums of consecutive positions, those of rows and those of columns.
+struct Part {
+    rows: (Range<usize>, Sums),
+    columns: (Range<usize>, Sums),
+}
+
+/// Sums of all members, in batches; results are added in the order of jobs, which depends on shapes alone.
+pub(super) fn sums(
+    values: &Values,
+    sheets: &[Sheet<'_>],
+    lines: usize,
+    reference: ModelId,
+    members: &[ModelId],
+) -> Result<Sums, Error> {
+    let pool = values.thread_pool()?;
+    let jobs: Vec<(&Sheet<'_>, Range<usize>)> =
+        sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
+    let mut all = Sums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()) };
+    for (b, batch) in members.chunks(BATCH).enumerate() {
+        let mut sums = Sums::zeros(lines, batch.len());
+        for wave in jobs.chunks(2 * pool.current_num_threads()) {
+            let run = |(sheet, run): &(&Sheet<'_>, Range<usize>)| {
+                let names = &sheet.tensor.own_names[1 + b * BATCH..][..batch.len()];
+                part(values, sheet, run, reference, batch, names)
+            };
+            let parts: Vec<Result<Part, Error>> = pool.install(|| wave.par_iter().map(run).collect());
+            for part in parts {
+                let part = part?;
+                sums.add(&part.rows.0, &part.rows.1);
+                sums.add(&part.columns.0, &part.columns.1);
+            }
+        }
+        all.reference = sums.reference;
+        all.members.extend(sums.members);
+    }
+    Ok(all)
+}
+
+fn part(
+    values: &Values,
+    sheet: &Sheet<'_>,
+    run: &Range<usize>,
+    reference: ModelId,
+    members: &[ModelId],
+    names: &[&str],
+) -> Result<Part, Error> {
+    let (row_size, stride) = (sheet.tensor.row_size, sheet.stride());
+    let columns = sheet.columns();
+    let positions = || rows_of(run, row_size).filter_map(|(row, _)| sheet.row(row));
+    let rows = positions().next().unwrap_or(0)..positions().last().map_or(0, |p| p + 1);
+    let mut by_row = Sums::zeros(rows.len(), members.len());
+    let mut by_column = Sums::zeros(columns.positions.len(), members.len());
+
+    // The columns taken that a row, or a piece of one, crosses: the first among those taken, and its place in the piece.
+    let piece = run.start % row_size;
+    let skipped = piece.saturating_sub(columns.begin).div_ceil(stride).min(columns.positions.len());
+    let first = (columns.begin + skipped * stride).max(piece);
+
+    let (mut r, mut m) = (Vec::new(), Vec::new());
+    values.read(reference, sheet.tensor.own_names[0], run, &mut r)?;
+    for (row, at) in rows_of(run, row_size) {
+        let line = &r[at];
+        if let Some(position) = sheet.row(row) {
+            by_row.reference[position - rows.start] += line.iter().map(|&x| square(x)).sum::<f64>();
+        }
+        let taken = line.iter().skip(first - piece).step_by(stride);
+        by_column.reference[skipped..].iter_mut().zip(taken).for_each(|(sum, &x)| *sum += square(x));
+    }
+    for (k, (&member, name)) in members.iter().zip(names).enumerate() {
+        values.read(member, name, run, &mut m)?;
+        for (row, at) in rows_of(run, row_size) {
+            let (line, changed) = (&r[at.clone()], &m[at]);
+            if let Some(position) = sheet.row(row) {
+                let (mut rd, mut dd) = (0.0, 0.0);
+                for (&x, &y) in line.iter().zip(changed) {
+                    let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
+                    rd += x * d;
+                    dd += d * d;
+                }
+                by_row.members[k].reference_change[position - rows.start] += rd;
+                by_row.members[k].change[position - rows.start] += dd;
+            }
+            let MemberSums { reference_change, change } = &mut by_column.members[k];
+            let sums = reference_change[skipped..].iter_mut().zip(&mut change[skipped..]);
+            let taken = line.iter().zip(changed).skip(first - piece).step_by(stride);
+            for ((rd, dd), (&x, &y)) in sums.zip(taken) {
+                let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
+                *rd += x * d;
+                *dd += d * d;
+            }
+        }
+    }
+    Ok(Part { rows: (rows, by_row), columns: (columns.positions, by_column) })
+}
+
+fn square(x: f32) -> f64 {
+    f64::from(x) * f64::from(x)
+}
