@@ -7,7 +7,9 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 #[test]
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Alpha>();
+    auto_traits::<Arborescence>();
     auto_traits::<Bandwidth>();
+    auto_traits::<Branch>();
     auto_traits::<CentroidDetector<ExpectedFamilies>>();
     auto_traits::<Choice>();
     auto_traits::<ClusterDetector<ExpectedFamilies>>();
@@ -37,6 +39,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Initialization>();
     auto_traits::<KMeans>();
     auto_traits::<Kind>();
+    auto_traits::<Kurtosis>();
     auto_traits::<Layout>();
     auto_traits::<LayoutGroup>();
     auto_traits::<LogDistanceMedoid>();
@@ -47,6 +50,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<ModelSetBuilder>();
     auto_traits::<Moments>();
     auto_traits::<NearestToInitialization>();
+    auto_traits::<NeighborJoining>();
     auto_traits::<OnUnreadable>();
     auto_traits::<ParameterInfo>();
     auto_traits::<ParameterView<'static>>();
@@ -70,8 +74,10 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Skipped>();
     auto_traits::<SmallestNorm>();
     auto_traits::<SourceError>();
+    auto_traits::<TreeNode>();
     auto_traits::<Truth>();
     auto_traits::<Unreadable>();
+    auto_traits::<UnrootedTree>();
     auto_traits::<WeightErrors>();
 }
 
