@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find families, parents and directions among checkpoints.
-    Detect(Detect),
+    Detect(Box<Detect>),
     /// Show what was found, its layout, what is comparable with what, and what would be skipped and why.
     Inspect(Inspect),
     /// Compare a result with the truth, or with another result.

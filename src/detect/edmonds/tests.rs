@@ -96,7 +96,7 @@ proptest! {
     ) {
         // Sums of different powers of two differ.
         let edges: Edges<i64> = edges.iter().zip(bits).map(|(&(a, b, _), bit)| (a, b, 1i64 << bit)).collect();
-        let mut rank = vec![0; 6];
+        let mut rank = [0; 6];
         to.iter().filter(|&&t| t < n).enumerate().for_each(|(new, &old)| rank[old] = new);
         let renamed: Edges<i64> = edges.iter().map(|&(a, b, cost)| (rank[a], rank[b], cost)).collect();
         let found = minimum_arborescence(n, rank[root], &renamed);
