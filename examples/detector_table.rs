@@ -5,9 +5,10 @@
 //! both right) and in brackets the families whose roots are right.
 
 use neural_phylogeny::{
-    ClusterDetector, Clusterer, Dbscan, Entries, ExpectedFamilies, GaussianMixture, Geometry, GeometrySettings,
-    Initialization, KMeans, LogDistanceMedoid, MeanShift, Medoid, ModelSet, NearestToInitialization, ParentSelector,
-    PhylogenyDetector, Precedence, SmallestNorm, Truth, evaluate,
+    Arborescence, ClusterDetector, Clusterer, Dbscan, Entries, ExpectedFamilies, GaussianMixture, Geometry,
+    GeometrySettings, Initialization, KMeans, Kurtosis, LogDistanceMedoid, MeanShift, Medoid, ModelSet,
+    NearestToInitialization, NeighborJoining, ParentSelector, PhylogenyDetector, Precedence, SmallestNorm, Truth,
+    evaluate,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -30,6 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("mean-shift", detector(MeanShift::new())),
         ("dbscan", detector(Dbscan::new())),
         ("gmm", detector(GaussianMixture::new())),
+        ("arborescence, kurtosis falls", Box::new(Arborescence::new())),
+        ("arborescence, kurtosis rises", Box::new(Arborescence::new().with_kurtosis(Kurtosis::Rises))),
+        ("neighbor joining", Box::new(NeighborJoining::new())),
     ];
     let selectors: [(&str, Box<dyn ParentSelector>); 5] = [
         ("precedence", Box::new(Precedence)),

@@ -28,7 +28,8 @@
 //! - [`ModelSet`]: named models, and which of them can be compared on what.
 //! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`]; on demand [`PairEvidence`] and [`Lines`],
 //!   which read the models in question once more.
-//! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`].
+//! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`]; [`Arborescence`] and
+//!   [`NeighborJoining`].
 //! - [`ParentSelector`]: which member of a family is the parent.
 //! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
 //!   [`write_explanation`] tells why one model has the parents it has.
@@ -46,6 +47,13 @@
 //! | [`Dbscan`] | dense families | eps, estimated | n² | families differ in density |
 //! | [`GaussianMixture`] | ellipsoids, many models each | K, estimated | n K r² per iteration | families are few models |
 //!
+//! Published tree methods, detectors of their own, over the families of the independence test:
+//!
+//! | detector | assumes | needs | cost | fails when |
+//! |---|---|---|---|---|
+//! | [`Arborescence`] | kurtosis changes one way from parent to child | that way, and λ | n² (T + log n) | it does not, or the way is unknown |
+//! | [`NeighborJoining`] | uncorrelated increments; the selector knows the root | nothing | n³ | siblings drifted alike |
+//!
 //! # Plugging in your own
 //!
 //! Sources, clusterers, detectors and selectors are small traits with a written contract; the module `testing` (feature
@@ -53,7 +61,7 @@
 //!
 //! # Limits
 //!
-//! One generation: all members of a family become children of its root. Merges, quantized copies and missing parents are not
+//! One generation by default: all members of a family become children of its root. Merges, quantized copies and missing parents are not
 //! recognized. Confidences are not calibrated. `docs/method.md` derives each step with its failure cases.
 //!
 //! # Features
@@ -86,14 +94,16 @@ pub use crate::detect::cluster::{
     Alpha, Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan,
     ExpectedFamilies, GaussianMixture, KMeans, MeanShift, MemberScores, Points, Radius, Seeding,
 };
-pub use crate::detect::{Families, PhylogenyDetector};
+pub use crate::detect::{
+    Arborescence, Branch, Families, Kurtosis, NeighborJoining, PhylogenyDetector, TreeNode, UnrootedTree,
+};
 pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
 };
 #[cfg(feature = "serde")]
 pub use crate::export::{read_json, write_explanation_json, write_json};
-pub use crate::export::{write_dot, write_newick};
+pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::geometry::{
     Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
     LineState, Lines, Moments, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,

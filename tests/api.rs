@@ -7,7 +7,9 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 #[test]
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Alpha>();
+    auto_traits::<Arborescence>();
     auto_traits::<Bandwidth>();
+    auto_traits::<Branch>();
     auto_traits::<Candidate>();
     auto_traits::<CentroidDetector<ExpectedFamilies>>();
     auto_traits::<Choice>();
@@ -43,6 +45,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Initialization>();
     auto_traits::<KMeans>();
     auto_traits::<Kind>();
+    auto_traits::<Kurtosis>();
     auto_traits::<Layout>();
     auto_traits::<LayoutGroup>();
     auto_traits::<LineState>();
@@ -56,6 +59,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Moments>();
     auto_traits::<Movement>();
     auto_traits::<NearestToInitialization>();
+    auto_traits::<NeighborJoining>();
     auto_traits::<OnUnreadable>();
     auto_traits::<PairEvidence>();
     auto_traits::<ParameterEvidence>();
@@ -84,8 +88,10 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Signal>();
     auto_traits::<SmallestNorm>();
     auto_traits::<SourceError>();
+    auto_traits::<TreeNode>();
     auto_traits::<Truth>();
     auto_traits::<Unreadable>();
+    auto_traits::<UnrootedTree>();
     auto_traits::<WeightErrors>();
 }
 

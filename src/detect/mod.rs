@@ -1,9 +1,15 @@
 //! Geometry and parent selector → phylogeny.
 
+mod arborescence;
 pub(crate) mod cluster;
+mod edmonds;
 mod families;
+mod family_trees;
+mod neighbor_joining;
 
+pub use arborescence::{Arborescence, Kurtosis};
 pub use families::Families;
+pub use neighbor_joining::{Branch, NeighborJoining, TreeNode, UnrootedTree};
 
 use crate::error::Error;
 use crate::geometry::Geometry;

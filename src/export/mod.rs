@@ -9,6 +9,7 @@ mod heaviest;
 #[cfg(feature = "serde")]
 mod json;
 mod newick;
+mod newick_unrooted;
 mod number;
 #[cfg(feature = "serde")]
 mod reasons;
@@ -22,4 +23,5 @@ pub(crate) use json::parse;
 #[cfg(feature = "serde")]
 pub use json::{read_json, write_explanation_json, write_json};
 pub use newick::write_newick;
+pub use newick_unrooted::write_newick_unrooted;
 pub(crate) use number::significant;

@@ -90,7 +90,7 @@ fn plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '/')
 }
 
-fn quote(name: &str, text: &mut String) {
+pub(super) fn quote(name: &str, text: &mut String) {
     if !name.is_empty() && name.chars().all(plain) {
         text.push_str(name);
         return;

@@ -43,7 +43,7 @@ fn every_form_tells_the_same_edges() {
 #[test]
 fn every_detector_and_selector_finds_the_families() {
     let zoo = Zoo::two_stars();
-    for detector in ["independence", "kmeans", "mean-shift", "dbscan", "gmm"] {
+    for detector in ["independence", "kmeans", "mean-shift", "dbscan", "gmm", "arborescence", "neighbor-joining"] {
         let phylogeny = json(&zoo, &format!("--detector {detector} --families 3"));
         let family = |name: &str| phylogeny.family_of(phylogeny.id(name).unwrap());
         for (child, root) in [("a1", "a"), ("a2", "a"), ("b1", "b"), ("b3", "b")] {
@@ -60,6 +60,17 @@ fn every_detector_and_selector_finds_the_families() {
     }
     let far = json(&zoo, "--selector nearest-to-initialization --initialization zoo/a1.safetensors");
     assert!(edges(&far).contains("a1 a"));
+}
+
+#[test]
+fn trees_follow_kurtosis_or_the_selector() {
+    let zoo = Zoo::two_stars();
+    let [falls, rises] = ["falls", "rises"].map(|k| json(&zoo, &format!("--detector arborescence --kurtosis {k}")));
+    assert_eq!((falls.edges().len(), rises.edges().len()), (STARS.len(), STARS.len()));
+    // The direction alone decides when it weighs a thousand times as much as distances.
+    let directed = json(&zoo, "--detector arborescence --lambda 1000");
+    assert!(directed.edges().iter().all(|e| directed.score(e.parent) < directed.score(e.child)));
+    assert_eq!(edges(&json(&zoo, "--detector neighbor-joining")), STARS.map(str::to_owned).into());
 }
 
 #[test]

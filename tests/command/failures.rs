@@ -122,6 +122,9 @@ fn a_setting_of_another_detector_is_refused() {
         ("--min-points 2 --detector mean-shift", "`--detector dbscan`", "mean-shift"),
         ("--restarts 2 --detector mean-shift", "`--detector kmeans`", "mean-shift"),
         ("--seeding plus-plus --detector gmm", "`--detector kmeans`", "gmm"),
+        ("--lambda 0.3", "`--detector arborescence`", "independence"),
+        ("--kurtosis rises --detector neighbor-joining", "`--detector arborescence`", "neighbor-joining"),
+        ("--alpha 0.5 --detector arborescence", "`--detector kmeans` and `--detector mean-shift`", "arborescence"),
     ] {
         let setting = words.split_whitespace().next().unwrap();
         let parts = format!("error: `{setting}` is a setting of {of}, found with `--detector {found}`");
@@ -146,6 +149,9 @@ fn a_setting_out_of_range_names_what_was_expected() {
         ("dbscan --eps near", "expected a distance above 0"),
         ("dbscan --eps 0", "setting `eps` is 0"),
         ("dbscan --min-points 1", "min_points"),
+        ("arborescence --lambda=-1", "setting `lambda` is -1, expected a finite number from 0"),
+        ("arborescence --lambda nan", "setting `lambda` is NaN"),
+        ("arborescence --kurtosis stays", "expected `falls` or `rises`"),
     ] {
         says(&zoo, &format!("detect zoo --detector {words}"), &["error: ", expected]);
     }

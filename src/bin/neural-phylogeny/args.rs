@@ -14,9 +14,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find families, parents and directions among checkpoints.
-    Detect(Detect),
+    Detect(Box<Detect>),
     /// Tell why one model has the parents it has: candidates, evidence, and which parameters moved.
-    Explain(Explain),
+    Explain(Box<Explain>),
     /// Show what was found, its layout, what is comparable with what, and what would be skipped and why.
     Inspect(Inspect),
     /// Compare a result with the truth, or with another result.

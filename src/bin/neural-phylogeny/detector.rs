@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 use neural_phylogeny::{
-    Alpha, Bandwidth, CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, Families, GaussianMixture, KMeans,
-    MeanShift, PhylogenyDetector, Radius, Seeding,
+    Alpha, Arborescence, Bandwidth, CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, Families,
+    GaussianMixture, KMeans, Kurtosis, MeanShift, NeighborJoining, PhylogenyDetector, Radius, Seeding,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -51,6 +51,14 @@ pub(crate) struct Clustering {
     /// unless given) of smallest scores of the selector [default: plus-plus].
     #[arg(long, value_name = "plus-plus|likely-parents[:SHARE]", value_parser = seeding)]
     seeding: Option<Seeding>,
+
+    /// arborescence: weight of the direction beside distances, from 0 [default: 0.3].
+    #[arg(long, value_name = "L")]
+    lambda: Option<f64>,
+
+    /// arborescence: how the kurtosis of weights changes from parent to child [default: falls].
+    #[arg(long, value_name = "falls|rises", value_parser = kurtosis)]
+    kurtosis: Option<Kurtosis>,
 }
 
 impl Clustering {
@@ -83,18 +91,26 @@ impl Clustering {
                 Box::new(ClusterDetector::new(dbscan).with_families(families))
             }
             Detector::Gmm => Box::new(ClusterDetector::new(GaussianMixture::new()).with_families(families)),
+            Detector::Arborescence => {
+                let mut arborescence = Arborescence::new().with_families(families);
+                arborescence = self.lambda.into_iter().fold(arborescence, Arborescence::with_lambda);
+                Box::new(self.kurtosis.into_iter().fold(arborescence, Arborescence::with_kurtosis))
+            }
+            Detector::NeighborJoining => Box::new(NeighborJoining::new().with_families(families)),
         })
     }
 
     fn refuse_settings_of_others(&self) -> Result<(), String> {
-        use Detector::{Dbscan, Kmeans, MeanShift};
-        let settings: [(&str, bool, &[Detector]); 6] = [
+        use Detector::{Arborescence, Dbscan, Kmeans, MeanShift};
+        let settings: [(&str, bool, &[Detector]); 8] = [
             ("alpha", self.alpha.is_some(), &[Kmeans, MeanShift]),
             ("bandwidth", self.bandwidth.is_some(), &[MeanShift]),
             ("eps", self.eps.is_some(), &[Dbscan]),
             ("min-points", self.min_points.is_some(), &[Dbscan]),
             ("restarts", self.restarts.is_some(), &[Kmeans]),
             ("seeding", self.seeding.is_some(), &[Kmeans]),
+            ("lambda", self.lambda.is_some(), &[Arborescence]),
+            ("kurtosis", self.kurtosis.is_some(), &[Arborescence]),
         ];
         for (setting, given, of) in settings {
             if given && !of.contains(&self.detector) {
@@ -119,6 +135,10 @@ enum Detector {
     Dbscan,
     /// Gaussian mixture.
     Gmm,
+    /// Families by the independence test, in each a minimum arborescence directed by kurtosis, after MoTHer; asks no selector.
+    Arborescence,
+    /// Families by the independence test, in each a tree by neighbor joining, rooted by the selector.
+    NeighborJoining,
 }
 
 impl fmt::Display for Detector {
@@ -187,5 +207,13 @@ fn seeding(text: &str) -> Result<Seeding, String> {
         ("likely-parents", _) => Ok(Seeding::LikelyParents { share: LIKELY }),
         (_, Some(share)) => Ok(Seeding::LikelyParents { share: number(share, expected)? }),
         _ => Err(format!("expected {expected}")),
+    }
+}
+
+fn kurtosis(text: &str) -> Result<Kurtosis, String> {
+    match text {
+        "falls" => Ok(Kurtosis::Falls),
+        "rises" => Ok(Kurtosis::Rises),
+        _ => Err("expected `falls` or `rises`".to_owned()),
     }
 }

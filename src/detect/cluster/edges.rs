@@ -1,3 +1,4 @@
+use crate::detect::family_trees::FamilyTree;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
@@ -5,7 +6,7 @@ use crate::parent::{Choice, ParentSelector};
 use crate::phylogeny::{Edge, Phylogeny, Relation, Remark};
 
 /// Gathers the edges of clusters, one after the other.
-pub(super) struct Edges<'g> {
+pub(in crate::detect) struct Edges<'g> {
     geometry: &'g Geometry,
     independence: &'g Independence,
     edges: Vec<Edge>,
@@ -16,7 +17,7 @@ pub(super) struct Edges<'g> {
 }
 
 impl<'g> Edges<'g> {
-    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
+    pub(in crate::detect) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
         Self {
             geometry,
             independence,
@@ -30,14 +31,7 @@ impl<'g> Edges<'g> {
 
     /// Joins the members of one cluster to its parent, and copies to their original.
     pub(super) fn family(&mut self, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<(), Error> {
-        if members.len() < 2 {
-            return Ok(());
-        }
-        self.kin.push(members.to_vec());
-        let (originals, copies) = self.without_copies(members);
-        for &(original, copy) in &copies {
-            self.join(original, copy, 0.0);
-        }
+        let originals = self.with_copies_joined(members);
         if originals.len() < 2 {
             return Ok(());
         }
@@ -53,6 +47,39 @@ impl<'g> Edges<'g> {
             }
         }
         Ok(())
+    }
+
+    /// Joins the members of one family by a tree over those that are no copies, and copies to their original.
+    pub(in crate::detect) fn tree(
+        &mut self,
+        members: &[ModelId],
+        grow: &dyn Fn(&[ModelId]) -> Result<FamilyTree, Error>,
+    ) -> Result<(), Error> {
+        let originals = self.with_copies_joined(members);
+        if originals.len() < 2 {
+            return Ok(());
+        }
+        let tree = grow(&originals)?;
+        self.scores.extend(originals.iter().copied().zip(tree.scores.iter().copied()));
+        self.margins.extend(tree.margin.map(|margin| (originals[0], margin)));
+        self.ties += usize::from(tree.is_tie());
+        for (child, parent) in tree.agreed() {
+            self.join(originals[parent], originals[child], tree.distinctness[child]);
+        }
+        Ok(())
+    }
+
+    /// Notes that members are kin, joins copies to their original, and returns the others.
+    fn with_copies_joined(&mut self, members: &[ModelId]) -> Vec<ModelId> {
+        if members.len() < 2 {
+            return members.to_vec();
+        }
+        self.kin.push(members.to_vec());
+        let (originals, copies) = self.without_copies(members);
+        for &(original, copy) in &copies {
+            self.join(original, copy, 0.0);
+        }
+        originals
     }
 
     /// One of each set of identical models, the one of lowest id, in the order given; and pairs of it and its copies.
@@ -88,7 +115,7 @@ impl<'g> Edges<'g> {
         self.edges.push(edge);
     }
 
-    pub(super) fn phylogeny(self, mut remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
+    pub(in crate::detect) fn phylogeny(self, mut remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
         if self.ties > 0 {
             remarks.push(Remark::Ties { count: self.ties });
         }

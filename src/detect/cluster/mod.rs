@@ -6,7 +6,7 @@ mod clusterer;
 mod dbscan;
 mod detector;
 mod distances;
-mod edges;
+pub(super) mod edges;
 mod expected;
 mod gaussian_mixture;
 mod k_means;

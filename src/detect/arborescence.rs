@@ -1,0 +1,243 @@
+use super::edmonds::{minimum_arborescence, minimum_rooted_arborescence};
+use super::family_trees::{self, FamilyTree};
+use super::{Families, PhylogenyDetector};
+use crate::error::Error;
+use crate::geometry::{Comparison, Geometry};
+use crate::model_set::ModelId;
+use crate::parent::ParentSelector;
+use crate::phylogeny::Phylogeny;
+use rand::RngCore;
+
+/// How the kurtosis of weights changes from parent to child.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kurtosis {
+    /// It falls: training specialized the parent (fine-tuning, for MoTHer). The default.
+    #[default]
+    Falls,
+    /// It rises: training went on to generalize (continued pre-training, for MoTHer).
+    Rises,
+}
+
+/// Minimum arborescence with the direction of kurtosis, after MoTHer: a tree over each family, of several generations.
+///
+/// ```text
+/// D(i, j) = mean over t of √(d_t²(i, j) / D_t)
+/// k(i)    = Σ_t kurtosis of the values of t in model i
+/// M(i, j) = D(i, j) + λ · mean(D) · [k(j) > k(i)]          cost of the edge i → j; with `Rises`, [k(j) < k(i)]
+/// ```
+///
+/// over parameters t of `D_t` values that the scope covers and all members hold; mean(D) over the whole matrix, its zero
+/// diagonal included. The family's tree is the arborescence of least total cost, its root whichever makes that least.
+///
+/// The parent selector is not asked. Scores of the result are −k (`Falls`) or k (`Rises`).
+///
+/// # Assumes
+///
+/// That kurtosis changes in one known direction along every edge. On networks of known lineage it does not: which of the two
+/// fits differs by architecture, and nothing in the weights says which (see `docs/method.md`).
+///
+/// # Settings
+///
+/// - [`with_lambda`](Self::with_lambda): weight λ of the direction. Default 0.3, finite, at least 0. At 0 edges are those of the
+///   minimum spanning tree, rooted by kurtosis; far above 1 the count of edges against the direction decides before distances.
+/// - [`with_kurtosis`](Self::with_kurtosis): [`Kurtosis::Falls`] unless set. MoTHer sets it by hand, per data set, too.
+/// - [`with_families`](Self::with_families): the independence test unless set.
+///
+/// # Ties
+///
+/// Costs are symmetric but for the direction, so that several roots often cost the same: of two children above their parent
+/// in kurtosis, either may be the root. Among those the one farthest on the parents' side of kurtosis is taken. Where kurtosis
+/// ties as well (copies whose neurons were permuted) all are roots, and what lies between them has no direction. Costs count as
+/// equal below 2⁻⁴⁶ of the largest distance, kurtoses below 10⁻¹² of the largest. Parents at exactly the same cost are settled by the
+/// order of [`Geometry::models`], which depends on weights alone.
+///
+/// Confidence is that of kinship times `½ + ½ (1 − exp(−2 g / s))`, g how far kurtosis changes in the assumed direction along
+/// the edge (0 when against it) and s the median difference from the median kurtosis of the family. Not calibrated.
+///
+/// # Complexity
+///
+/// O(n² (T + log n)) time and O(n²) memory, some 150 bytes for each ordered pair, for families of n members and T parameters; as often
+/// again as other members share the root's kurtosis. Parameters are not read.
+///
+/// # Differs from MoTHer
+///
+/// - Families come from the independence test instead of Ward clustering into a given number of trees.
+/// - All matrix-shaped parameters, not one kind of square layers chosen by hand for each architecture, and distances and
+///   kurtosis over the same ones. Parameters that share a matrix to save memory count as one of as many tensors.
+/// - Full-weight distance only: for LoRA, MoTHer counts the rank of `W_i − W_j`, which inner products do not tell.
+/// - Copies are joined to their original first. Ties are settled as above, not by the order of names.
+///
+/// Source: Horwitz, Shul & Hoshen, *Unsupervised Model Tree Heritage Recovery*, ICLR 2025, arXiv:2405.18432, and its published
+/// code.
+///
+/// # Errors
+///
+/// Of [`detect`](PhylogenyDetector::detect): [`Error::InvalidSetting`] for λ out of range, and those of
+/// [`Families::expected`].
+///
+/// ```
+/// use neural_phylogeny::{Arborescence, Config, Kurtosis, ModelSet, detect_phylogeny};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+/// let detector = Arborescence::new().with_kurtosis(Kurtosis::Rises);
+/// let phylogeny = detect_phylogeny(&models, Config::default().with_detector(detector))?;
+/// assert_eq!(phylogeny.edges().len(), 3);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Arborescence {
+    lambda: f64,
+    kurtosis: Kurtosis,
+    families: Families,
+}
+
+impl Default for Arborescence {
+    fn default() -> Self {
+        Self { lambda: 0.3, kurtosis: Kurtosis::default(), families: Families::default() }
+    }
+}
+
+impl Arborescence {
+    /// λ = 0.3, kurtosis falls, families by the independence test.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the weight λ of the direction, finite and at least 0.
+    pub fn with_lambda(mut self, lambda: f64) -> Self {
+        self.lambda = lambda;
+        self
+    }
+
+    /// Sets how kurtosis changes from parent to child.
+    pub fn with_kurtosis(mut self, kurtosis: Kurtosis) -> Self {
+        self.kurtosis = kurtosis;
+        self
+    }
+
+    /// How many families to expect.
+    pub fn with_families(mut self, families: Families) -> Self {
+        self.families = families;
+        self
+    }
+
+    fn tree(&self, comparison: &Comparison<'_>) -> FamilyTree {
+        let scores = parenthood(comparison, self.kurtosis);
+        let ranks = ranks(&scores);
+        let edges = costs(comparison, self.lambda, &ranks);
+        let root_costs: Vec<(i64, i32)> = ranks.iter().map(|&rank| (0, rank)).collect();
+        // Every member reaches every other, so that there always is one.
+        let best = minimum_rooted_arborescence(&edges, &root_costs).unwrap_or_else(|| vec![None; scores.len()]);
+        let root = best.iter().position(Option::is_none);
+        let as_good = |&r: &usize| Some(r) != root && root.is_some_and(|root| ranks[r] == ranks[root]);
+        let n = scores.len();
+        let others = (0..n).filter(as_good).filter_map(|r| minimum_arborescence(n, r, &edges));
+        let least = total(&best, &edges);
+        let ties: Vec<_> = others.filter(|parents| total(parents, &edges) == least).collect();
+        let rootings: Vec<_> = std::iter::once(best).chain(ties).collect();
+        FamilyTree {
+            distinctness: distinctness(&scores, &rootings[0]),
+            margin: (rootings.len() > 1).then_some(0.0),
+            rootings,
+            scores,
+        }
+    }
+}
+
+impl PhylogenyDetector for Arborescence {
+    fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
+        if !(self.lambda.is_finite() && self.lambda >= 0.0) {
+            let found = self.lambda.to_string();
+            return Err(Error::InvalidSetting { setting: "lambda", found, expected: "a finite number from 0" });
+        }
+        let grow = |members: &[ModelId]| Ok(self.tree(&geometry.compare(members)?));
+        family_trees::detect(geometry, self.families, &grow)
+    }
+}
+
+/// How much like a child each member is by kurtosis; lowest = parent.
+fn parenthood(comparison: &Comparison<'_>, change: Kurtosis) -> Vec<f64> {
+    let n = comparison.len();
+    let mut scores = vec![0.0; n];
+    for parameter in comparison.scoped() {
+        // A parameter without spread in some member says nothing of the others.
+        let all: Option<Vec<f64>> = (0..n).map(|a| parameter.moments(a).kurtosis()).collect();
+        for (score, kurtosis) in scores.iter_mut().zip(all.into_iter().flatten()) {
+            match change {
+                Kurtosis::Falls => *score -= kurtosis,
+                Kurtosis::Rises => *score += kurtosis,
+            }
+        }
+    }
+    scores
+}
+
+/// Place of each score among the different ones, lowest first; scores that only rounding tells apart share it.
+fn ranks(scores: &[f64]) -> Vec<i32> {
+    const ROUNDING: f64 = 1e-12;
+    let scale = scores.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    let mut ranks = vec![0; scores.len()];
+    for pair in order.windows(2) {
+        let apart = scores[pair[1]] - scores[pair[0]] > ROUNDING * scale;
+        ranks[pair[1]] = ranks[pair[0]] + i32::from(apart);
+    }
+    ranks
+}
+
+/// M in whole steps, so that ties are exact: costs that are sums of the same terms in another order differ by rounding.
+fn costs(comparison: &Comparison<'_>, lambda: f64, ranks: &[i32]) -> Vec<(usize, usize, (i64, i32))> {
+    /// Leaves room for the penalty below 2⁶².
+    const STEPS: f64 = (1u64 << 46) as f64;
+    const MOST: f64 = (1u64 << 61) as f64;
+    let n = comparison.len();
+    let tensors: usize = comparison.scoped().map(|p| p.tensors()).sum();
+    let mut distances = vec![0.0; n * n];
+    for parameter in comparison.scoped() {
+        let weight = parameter.tensors() as f64 / tensors as f64;
+        for a in 0..n {
+            for b in 0..a {
+                let rms = (parameter.squared_distance(a, b) / parameter.size() as f64).sqrt();
+                distances[a * n + b] += weight * rms;
+            }
+        }
+    }
+    let largest = distances.iter().copied().fold(0.0, f64::max);
+    let mean = 2.0 * distances.iter().sum::<f64>() / (n * n) as f64;
+    let steps = |cost: f64| if largest > 0.0 { (cost / largest * STEPS).round().min(MOST) as i64 } else { 0 };
+    let penalty = steps(lambda * mean);
+    let mut edges = Vec::with_capacity(n * n);
+    for a in 0..n {
+        for b in 0..a {
+            let distance = steps(distances[a * n + b]);
+            for (from, to) in [(a, b), (b, a)] {
+                let against = if ranks[to] < ranks[from] { penalty } else { 0 };
+                edges.push((from, to, (distance + against, 0)));
+            }
+        }
+    }
+    edges
+}
+
+fn total(parents: &[Option<usize>], edges: &[(usize, usize, (i64, i32))]) -> i128 {
+    edges.iter().filter(|(from, to, _)| parents[*to] == Some(*from)).map(|(_, _, cost)| i128::from(cost.0)).sum()
+}
+
+fn distinctness(scores: &[f64], parents: &[Option<usize>]) -> Vec<f64> {
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    let middle = median(scores.to_vec());
+    let spread = median(scores.iter().map(|s| (s - middle).abs()).collect());
+    let of = |(child, parent): (usize, &Option<usize>)| {
+        let gain = parent.map_or(0.0, |p| scores[child] - scores[p]);
+        if gain > 0.0 { 1.0 - (-2.0 * gain / spread).exp() } else { 0.0 }
+    };
+    parents.iter().enumerate().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests;

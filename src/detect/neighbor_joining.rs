@@ -1,0 +1,150 @@
+mod contraction;
+mod joining;
+mod unrooted;
+
+pub use unrooted::{Branch, TreeNode, UnrootedTree};
+
+use super::family_trees::{self, FamilyTree};
+use super::{Families, PhylogenyDetector};
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+use crate::parent::{Choice, ParentSelector};
+use crate::phylogeny::Phylogeny;
+use contraction::{contract, rooted};
+use rand::RngCore;
+
+/// Neighbor joining on squared distances: an undirected tree over each family, rooted at the selector's choice.
+///
+/// Squared distances add along lineages whose increments are uncorrelated, `‖Δ₁ + Δ₂‖² = ‖Δ₁‖² + ‖Δ₂‖²`, which is what
+/// neighbor joining needs: on distances that are those of a tree it returns that tree. Starting with one node for each of n models,
+/// the two nodes of least
+///
+/// ```text
+/// Q(i, j) = (n − 2) d²(i, j) − r(i) − r(j)          r(i) = Σ_k d²(i, k)
+/// ```
+///
+/// are joined under a new node u, with branch lengths `½ (d²(i, j) ± (r(i) − r(j)) / (n − 2))`, until three are left;
+/// `d²(u, k) = ½ (d²(i, k) + d²(j, k) − d²(i, j))`. [`tree`](Self::tree) returns that tree.
+///
+/// Models are the tips of such a tree, its inner nodes are unobserved. A [`Phylogeny`] has models only: every inner node is
+/// taken for the model at the smallest path length from it (branches below 0 counting as 0; of equally near ones, the one that the selector
+/// scores lower), and what remains is a tree over models. It is rooted at the member the selector prefers. Where that is a
+/// tie, all tied members are roots, and what lies between them has no direction.
+///
+/// # Assumes
+///
+/// Uncorrelated increments. Siblings that drifted alike are joined below a node of their own, and the contraction then
+/// makes one of them the parent of the others.
+///
+/// # Settings
+///
+/// [`with_families`](Self::with_families): the independence test unless set.
+///
+/// # Ties
+///
+/// Pairs of the same Q are settled by the order of [`Geometry::models`], which depends on weights alone. (Of the last four nodes two
+/// pairs always tie, and give the same tree.)
+///
+/// Confidence is that of kinship times that of the selector's choice, as of [`ClusterDetector`](crate::ClusterDetector). Not
+/// calibrated.
+///
+/// # Complexity
+///
+/// O(n³) time and O(n²) memory for families of n members. Parameters are not read.
+///
+/// # Differs from
+///
+/// phylogenetics, where ancestors are never among the data. [PhyloLM](https://arxiv.org/abs/2404.04671) runs neighbor joining on
+/// what language models say, and stops at the undirected tree.
+///
+/// Source: Saitou & Nei, *The neighbor-joining method*, Mol. Biol. Evol. 4 (1987), doi:10.1093/oxfordjournals.molbev.a040454, in the
+/// O(n³) form of Studier & Keppler, Mol. Biol. Evol. 5 (1988), doi:10.1093/oxfordjournals.molbev.a040527.
+///
+/// # Errors
+///
+/// Of [`detect`](PhylogenyDetector::detect): those of [`Families::expected`] and of the selector.
+///
+/// ```
+/// use neural_phylogeny::{Config, ModelSet, NeighborJoining, detect_phylogeny};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+/// let phylogeny = detect_phylogeny(&models, Config::default().with_detector(NeighborJoining::new()))?;
+/// assert_eq!(phylogeny.roots().map(|m| phylogeny.name(m)).collect::<Vec<_>>(), ["d0"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct NeighborJoining {
+    families: Families,
+}
+
+impl NeighborJoining {
+    /// Families by the independence test.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many families to expect.
+    pub fn with_families(mut self, families: Families) -> Self {
+        self.families = families;
+        self
+    }
+
+    /// The undirected tree over some models, whatever their families.
+    ///
+    /// Branch lengths are squared distances over the parameters in scope that all of them hold. The result does not depend on
+    /// the order of `members`; one given twice counts once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotComparable`] when they are not of one group.
+    ///
+    /// # Complexity
+    ///
+    /// O(n³) time and O(n²) memory for n members.
+    ///
+    /// ```
+    /// use neural_phylogeny::{Geometry, GeometrySettings, ModelSet, NeighborJoining, write_newick_unrooted};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+    /// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
+    /// let tree = NeighborJoining::tree(&geometry, geometry.models())?;
+    /// assert_eq!((tree.nodes().len(), tree.branches().len()), (6, 5));
+    /// write_newick_unrooted(&tree, &models, std::io::stdout())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tree(geometry: &Geometry, members: &[ModelId]) -> Result<UnrootedTree, Error> {
+        // Whether they can be compared, before anything is looked up by their numbers.
+        geometry.compare(members)?;
+        let mut given = vec![false; geometry.len()];
+        members.iter().for_each(|m| given[m.index()] = true);
+        let ordered: Vec<ModelId> = geometry.models().iter().copied().filter(|m| given[m.index()]).collect();
+        let squared = geometry.compare(&ordered)?.squared_distances();
+        Ok(UnrootedTree::new(ordered, joining::join(squared)))
+    }
+
+    fn family(geometry: &Geometry, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<FamilyTree, Error> {
+        let choice = Choice::of(selector, geometry, members)?;
+        let branches = joining::join(geometry.compare(members)?.squared_distances());
+        let links = contract(&branches, &choice.scores);
+        let distinctness = vec![choice.distinctness(); members.len()];
+        let rootings = choice.best.iter().map(|&root| rooted(members.len(), &links, root)).collect();
+        Ok(FamilyTree { rootings, scores: choice.scores, margin: Some(choice.margin), distinctness })
+    }
+}
+
+impl PhylogenyDetector for NeighborJoining {
+    fn detect(
+        &self,
+        geometry: &Geometry,
+        selector: &dyn ParentSelector,
+        _: &mut dyn RngCore,
+    ) -> Result<Phylogeny, Error> {
+        family_trees::detect(geometry, self.families, &|members| Self::family(geometry, selector, members))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+use crate::model_set::ModelId;
+
+/// A node of an [`UnrootedTree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TreeNode {
+    /// A model that was observed.
+    Model(ModelId),
+    /// A branching point that no model was observed at.
+    Unobserved,
+}
+
+/// A branch of an [`UnrootedTree`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Branch {
+    /// Position of one end among the nodes.
+    pub a: usize,
+    /// Position of the other end.
+    pub b: usize,
+    /// Length in squared units of the weights. Below 0 where distances are not those of any tree: kept as computed, so that
+    /// path lengths stay those that were fitted; whoever draws the tree may want 0 instead.
+    pub length: f64,
+}
+
+/// An undirected tree with branch lengths, models at its tips.
+///
+/// - Nodes: first the models, each once, in the order of [`Geometry::models`](crate::Geometry::models), which does not depend
+///   on how they were given; then unobserved nodes in the order in which they were made.
+/// - n ≥ 3 models have n − 2 unobserved nodes, each of three branches; two models share one branch.
+/// - Branches: as many as nodes, less one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnrootedTree {
+    nodes: Vec<TreeNode>,
+    branches: Vec<Branch>,
+}
+
+impl UnrootedTree {
+    pub(super) fn new(models: Vec<ModelId>, branches: Vec<Branch>) -> Self {
+        let unobserved = models.len().saturating_sub(2);
+        let models = models.into_iter().map(TreeNode::Model);
+        Self { nodes: models.chain(std::iter::repeat_n(TreeNode::Unobserved, unobserved)).collect(), branches }
+    }
+
+    /// All nodes, models first.
+    pub fn nodes(&self) -> &[TreeNode] {
+        &self.nodes
+    }
+
+    /// All branches, in the order in which they were made.
+    pub fn branches(&self) -> &[Branch] {
+        &self.branches
+    }
+}
