@@ -1,4 +1,4 @@
-"""Models computed from trained ones, and one that is trained on from such a mixture, with the record of who they came from."""
+"""Models computed from trained ones, one of them trained on, with the record of who they came from."""
 
 import zlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Byte-level GPT-2 language models: input and output embeddings are one matrix, linear layers are stored transposed (`Conv1D`)."""
+"""Byte-level GPT-2 language models: one matrix for both embeddings, linear layers stored transposed (`Conv1D`)."""
 
 from transformers import GPT2Config, GPT2LMHeadModel
 

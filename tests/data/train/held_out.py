@@ -1,6 +1,6 @@
-"""The held-out zoo: other architectures, sizes and tree shapes than the other two, for judging a rule on what it was not tuned on.
+"""The held-out zoo: other architectures, sizes and tree shapes than the other two, to judge a rule on what it was not tuned on.
 
-Recipes were chosen by how the networks learn, never by what a lineage rule makes of them. Nothing is to be tuned on these networks.
+Recipes were chosen by how the networks learn, never by what a lineage rule makes of them. Nothing is to be tuned on them.
 """
 
 import random

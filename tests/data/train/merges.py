@@ -1,4 +1,4 @@
-"""Ways to merge fine-tunes of one root, on models as {name: tensor}: those that practitioners use, by their usual formulas."""
+"""The merges that practitioners make of fine-tunes of one root, on models as {name: tensor}."""
 
 import torch
 

@@ -5,7 +5,7 @@ from torch.nn import functional
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut; where the width grows, the picture is halved and the shortcut is a convolution too."""
+    """Two convolutions beside a shortcut; where the width grows, the picture is halved and the shortcut a convolution."""
 
     def __init__(self, before, after):
         super().__init__()
