@@ -30,7 +30,10 @@ def sets():
             Vit(hidden_size=48, intermediate_size=128, num_hidden_layers=4, num_attention_heads=4),
             vit(random.Random("vit")),
         ),
-        "gpt2": lambda zoo: zoo.grow(Gpt2(n_embd=64, n_layer=3, n_head=4), gpt2(random.Random("gpt2"))),
+        "gpt2": lambda zoo: zoo.grow(
+            Gpt2(n_embd=64, n_layer=2, n_head=4, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0),
+            gpt2(random.Random("gpt2")),
+        ),
         "gpt2-merges": lambda zoo: held_out_merges.fill(zoo, zoo.folder.parent / "gpt2"),
         "tiny-families": tiny_families,
     }
@@ -96,12 +99,12 @@ def gpt2(draw):
         [["c_attn"], ["c_attn", "c_proj", "c_fc"]],
     )
     steps = [100, 150, 250]
-    deep = [drawn.root("g0", "python", "adamw", 3e-3, 0.1, 1500)]
+    deep = [drawn.root("g0", "python", "adamw", 3e-3, 0.1, 1200)]
     deep += [drawn.child(name, steps) for name in children("g0", 5) + children("g0_c1", 3)]
     deep += uneven(drawn, chain("g0_c1_g1", 2), steps)
-    hub = [drawn.root("g1", "manuals", "adam", 2e-3, 0.0, 1500, dtype="BF16")]
+    hub = [drawn.root("g1", "manuals", "adam", 2e-3, 0.0, 1200, dtype="BF16")]
     hub += [drawn.child(name, steps, dtype="BF16") for name in children("g1", 3) + children("g1_c0", 5)]
-    same = [drawn.root("g2", "documentation", "adamw", 2e-3, 0.01, 1500)]
+    same = [drawn.root("g2", "documentation", "adamw", 2e-3, 0.01, 1200)]
     same += [drawn.child(name, steps, data="licences") for name in children("g2", 4)]
     same += uneven(drawn, chain("g2", 4, first=4), steps)
     return deep + hub + same
