@@ -2,6 +2,7 @@
 
     python tests/data/train_zoo.py --out tests/data/zoo          the zoo of the repository
     python tests/data/train_zoo.py --large --out some/folder     the larger one, for the tables
+    python tests/data/train_zoo.py --held-out --out some/folder  the held-out one, for judging what was tuned on the others
 """
 
 import argparse
@@ -18,7 +19,7 @@ import diffusers
 import torch
 import transformers
 
-from train import presets
+from train import held_out, presets
 from train.zoo import Zoo
 
 LIBRARIES = ["torch", "transformers", "peft", "diffusers", "safetensors", "scikit-learn", "numpy"]
@@ -27,12 +28,14 @@ LIBRARIES = ["torch", "transformers", "peft", "diffusers", "safetensors", "sciki
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write; the kinds trained are replaced in it")
-    parser.add_argument("--large", action="store_true", help="the larger zoo, each kind with its own truth")
-    parser.add_argument("--only", action="append", metavar="KIND", help="with --large: train this kind only (repeatable)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--large", action="store_true", help="the larger zoo, each kind with its own truth")
+    which.add_argument("--held-out", action="store_true", help="the held-out zoo, each set with its own truth")
+    parser.add_argument("--only", action="append", metavar="FOLDER", help="make this kind or set only (repeatable)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.only and not options.large:
-        parser.error("--only needs --large: the small zoo has one truth for all of it")
+    if options.only and not (options.large or options.held_out):
+        parser.error("--only needs --large or --held-out: the small zoo has one truth for all of it")
 
     # One thread, so that sums are always added in the same order.
     torch.set_num_threads(1)
@@ -46,12 +49,10 @@ def main():
     versions = {name: version(name) for name in LIBRARIES}
     started = time.time()
     if options.large:
-        for folder, kind, recipes in presets.large():
-            if not options.only or folder in options.only:
-                shutil.rmtree(options.out / folder, ignore_errors=True)
-                zoo = Zoo(options.out / folder, options.seed)
-                zoo.grow(kind, recipes)
-                zoo.write(versions)
+        sets = {folder: lambda zoo, kind=kind, r=recipes: zoo.grow(kind, r) for folder, kind, recipes in presets.large()}
+        grow_sets(sets, options, versions)
+    elif options.held_out:
+        grow_sets(held_out.sets(), options, versions)
     else:
         zoo = Zoo(options.out, options.seed)
         for folder, kind, recipes in presets.small():
@@ -59,6 +60,16 @@ def main():
             zoo.grow(kind, recipes, prefix=folder + "/")
         zoo.write(versions)
     print(f"done in {time.time() - started:.0f} s")
+
+
+def grow_sets(sets, options, versions):
+    """Every set, or those chosen, into a folder of its own with its own truth."""
+    for folder, fill in sets.items():
+        if not options.only or folder in options.only:
+            shutil.rmtree(options.out / folder, ignore_errors=True)
+            zoo = Zoo(options.out / folder, options.seed)
+            fill(zoo)
+            zoo.write(versions)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from . import digits
+from .tuning import freeze
 from .zoo import DTYPES, Kind
 
 BATCH = 32
@@ -56,9 +57,7 @@ class Classifier(Kind):
         return network.float()
 
     def prepare(self, network, recipe):
-        for name, parameter in network.named_parameters():
-            if name.startswith(tuple(recipe.extra.get("frozen", ()))):
-                parameter.requires_grad = False
+        freeze(network, recipe)
         return network
 
     def batch_loss(self, network, recipe):

@@ -30,6 +30,11 @@ STYLES = {
 TASKS = ["all", *CLASSES, *(s for s in STYLES if s != "plain"), "relabelled"]
 
 
+def new_to(known):
+    """Tasks that are new to a network: one that knows all classes learns nothing from a part of them."""
+    return [t for t in TASKS if t != known and (t not in CLASSES or known in CLASSES)]
+
+
 @cache
 def images(style="plain"):
     """All images as (n, 8, 8) in 0..1, and their labels, in one fixed random order."""

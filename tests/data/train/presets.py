@@ -150,10 +150,7 @@ def large_classifiers(draw, letter, roots, children, first_layer, steps):
     learned = {}
 
     def make(name, parent):
-        # A task that is new to the parent: one that knows all classes learns nothing from a part of them.
-        known = learned[parent]
-        tasks = [t for t in digits.TASKS if t != known and (t not in digits.CLASSES or known in digits.CLASSES)]
-        learned[name] = draw.choice(tasks)
+        learned[name] = draw.choice(digits.new_to(learned[parent]))
         partial = draw.random() < 0.15
         return Recipe(
             name, parent, learned[name], *optimizer(draw), draw.choice([100, 200, 300, 500]),

@@ -67,20 +67,30 @@ class Zoo:
         self.truth = []
         self.records = []
 
-    def grow(self, kind, recipes, prefix=""):
-        """Train every recipe in turn; a parent must come before its children. `prefix` is a subfolder and ends in '/'."""
+    def grow(self, kind, recipes, prefix="", parents=None):
+        """Train every recipe in turn; a parent must come before its children. `prefix` is a subfolder and ends in '/'.
+
+        `parents` (names and weights) are the true ones where a recipe starts from a mixture of models and not from one.
+        """
         for recipe in recipes:
             started = time.time()
             record = self._grow_one(kind, recipe, prefix)
-            parents = [{"name": prefix + recipe.parent, "weight": 1.0}] if recipe.parent else []
-            self.truth.append({"name": prefix + recipe.name, "parents": parents})
-            self.records.append(record)
+            if parents is None:
+                self.add(record["name"], {record["parent"]: 1.0} if recipe.parent else {}, record)
+            else:
+                self.add(record["name"], parents, record | {"parent": list(parents)})
             moved = f"moved {record['moved']:.4f}" if recipe.parent else "root"
             print(
                 f"{record['name']:24} {recipe.method:10} loss {record['loss_before']:.4f} -> "
                 f"{record['loss_after']:.4f}  {moved}  ({time.time() - started:.0f} s)",
                 flush=True,
             )
+
+    def add(self, name, parents, record):
+        """Note a model that is stored. `parents`: {name: weight}, or None for a weight that is no plain share."""
+        parents = [{"name": n} if w is None else {"name": n, "weight": w} for n, w in parents.items()]
+        self.truth.append({"name": name, "parents": parents})
+        self.records.append(record)
 
     def _grow_one(self, kind, recipe, prefix):
         path = self._path(prefix + recipe.name, kind)
