@@ -37,6 +37,19 @@ impl<'g> Comparison<'g> {
         Self { models: places.len(), parameters, in_scope }
     }
 
+    /// Some of these models, numbered as they are given here, by the same parameters.
+    pub(crate) fn of(&self, members: &[usize]) -> Self {
+        let narrowed = |p: &ParameterView<'g>| ParameterView {
+            geometry: p.geometry,
+            at: members.iter().map(|&m| p.at[m]).collect(),
+        };
+        Self {
+            models: members.len(),
+            parameters: self.parameters.iter().map(narrowed).collect(),
+            in_scope: self.in_scope.clone(),
+        }
+    }
+
     /// Number of models.
     pub fn len(&self) -> usize {
         self.models

@@ -2,6 +2,7 @@ use super::Geometry;
 use super::group::{GroupGeometry, ParameterGeometry};
 use super::packed::Packed;
 use crate::model_set::{Kind, ModelId};
+use rayon::prelude::*;
 
 /// Parameters of fewer values say little: their cosine has a standard deviation of more than an eighth.
 const LEAST_SIZE: usize = 64;
@@ -37,13 +38,19 @@ impl Independence {
         let mut z = Packed::constant(n, f64::NAN);
         let mut pairs = 0;
         for group in &geometry.groups {
-            let used = parameters(group);
-            for (i, a) in group.members.iter().enumerate() {
-                for (j, b) in group.members[..i].iter().enumerate() {
-                    pairs += 1;
-                    let pooled = if geometry.identical(*a, *b) { Some(f64::INFINITY) } else { pooled(&used, i, j) };
-                    z.set(a.index(), b.index(), pooled.unwrap_or(f64::NAN));
-                }
+            let used: Vec<Centred<'_>> = parameters(group).into_iter().map(Centred::of).collect();
+            let row = |i: usize| -> Vec<f64> {
+                let mut found = Vec::with_capacity(used.len());
+                let pooled = |(j, b): (usize, &ModelId)| match geometry.identical(group.members[i], *b) {
+                    true => f64::INFINITY,
+                    false => pooled(&used, i, j, &mut found).unwrap_or(f64::NAN),
+                };
+                group.members[..i].iter().enumerate().map(pooled).collect()
+            };
+            let rows: Vec<Vec<f64>> = (0..group.members.len()).into_par_iter().map(row).collect();
+            for (a, row) in group.members.iter().zip(rows) {
+                pairs += row.len();
+                row.into_iter().zip(&group.members).for_each(|(pooled, b)| z.set(a.index(), b.index(), pooled));
             }
         }
         Self { n, z, pairs }
@@ -91,19 +98,34 @@ fn parameters(group: &GroupGeometry) -> Vec<&ParameterGeometry> {
     if matrices.is_empty() { choose(&|_| true) } else { matrices }
 }
 
-fn pooled(parameters: &[&ParameterGeometry], i: usize, j: usize) -> Option<f64> {
-    let mut z: Vec<f64> = Vec::with_capacity(parameters.len());
+/// One parameter with the squared norms of all holders' values, each centred to mean 0.
+struct Centred<'g> {
+    parameter: &'g ParameterGeometry,
+    norms: Vec<f64>,
+    root_size: f64,
+}
+
+impl<'g> Centred<'g> {
+    fn of(parameter: &'g ParameterGeometry) -> Self {
+        let norms = (0..parameter.holders.len()).map(|i| parameter.centred_norm(i)).collect();
+        Self { parameter, norms, root_size: (parameter.size() as f64).sqrt() }
+    }
+}
+
+/// `z` is room for one value per parameter.
+fn pooled(parameters: &[Centred<'_>], i: usize, j: usize, z: &mut Vec<f64>) -> Option<f64> {
+    z.clear();
     for p in parameters {
-        let norms = p.centred_norm(i) * p.centred_norm(j);
+        let norms = p.norms[i] * p.norms[j];
         if norms > 0.0 {
-            let cosine = (p.centred_inner(i, j) / norms.sqrt()).clamp(-1.0, 1.0);
-            z.push(cosine * (p.size() as f64).sqrt());
+            let cosine = (p.parameter.centred_inner(i, j) / norms.sqrt()).clamp(-1.0, 1.0);
+            z.push(cosine * p.root_size);
         }
     }
     if z.is_empty() {
         return None;
     }
-    z.sort_by(f64::total_cmp);
+    z.sort_unstable_by(f64::total_cmp);
     let middle = z.len() / 2;
     Some(if z.len() % 2 == 1 { z[middle] } else { (z[middle - 1] + z[middle]) / 2.0 })
 }

@@ -103,7 +103,7 @@ impl Geometry {
         // Whoever goes through groups and draws random numbers must not see which of them was given first.
         groups.sort_by(GroupGeometry::by_content);
         let geometry = Self::from_groups(models.len(), groups);
-        let values = Some(Arc::new(Values::new(models, settings)));
+        let values = Some(Arc::new(Values::new(models, settings, total)));
         Ok(Self { stored: Stored::read_all(models)?, values, ..geometry })
     }
 
@@ -115,7 +115,7 @@ impl Geometry {
             }
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
-        Self { groups, place_of, order, stored: vec![Stored::default(); models], values: None }
+        Self { groups, place_of, order, stored: vec![Stored::absent(); models], values: None }
     }
 
     /// Lets go of the models' sources: values can then not be read again, and [`lines`](Self::lines) and [`pair`](Self::pair)

@@ -40,7 +40,7 @@ pub enum Initialization {
 pub struct Progress {
     /// Values read so far, over all models.
     pub read: u64,
-    /// Values to read.
+    /// Values to read, as far as is known.
     pub total: u64,
 }
 
@@ -121,8 +121,9 @@ impl GeometrySettings {
         builder.build().map_err(|e| Error::Threads { source: Box::new(e) })
     }
 
-    /// Calls `observer` now and then, from several threads, while parameters are read; breaking off ends the computation with
-    /// [`Error::Interrupted`].
+    /// Calls `observer` now and then, from several threads, while parameters are read, and again when some are read once more
+    /// ([`Geometry::pair`](super::Geometry::pair), [`Geometry::lines`](super::Geometry::lines)), where the total grows; breaking
+    /// off ends whatever reads with [`Error::Interrupted`].
     pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self

@@ -4,17 +4,25 @@ use super::Geometry;
 use super::gram::read_finite;
 use crate::error::Error;
 use crate::model_set::{ModelId, ModelSet, Role};
-use crate::source::Dtype;
+use crate::source::{Dtype, ParameterInfo};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is known of one model beside its parameters.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stored {
     dtype: Option<Dtype>,
     counters: Vec<(String, f64)>,
+    listed: Arc<[ParameterInfo]>,
 }
 
 impl Stored {
+    /// Nothing is known.
+    pub(super) fn absent() -> Self {
+        Self { dtype: None, counters: Vec::new(), listed: Arc::from([]) }
+    }
+
     pub(super) fn read_all(models: &ModelSet) -> Result<Vec<Self>, Error> {
         models.ids().map(|id| Self::read(models, id)).collect()
     }
@@ -35,7 +43,7 @@ impl Stored {
         }
         // Of two that hold as many values, the wider.
         let dtype = values.into_iter().rev().max_by_key(|&(_, size)| size).map(|(dtype, _)| dtype);
-        Ok(Self { dtype, counters })
+        Ok(Self { dtype, counters, listed: models.listed(id) })
     }
 }
 
@@ -59,5 +67,29 @@ impl Geometry {
     /// When `model` is not one of this geometry's.
     pub fn counters(&self, model: ModelId) -> &[(String, f64)] {
         &self.stored[model.index()].counters
+    }
+    /// Whether a holds more rows of a matrix than b does (`Greater`), fewer, or as many of every matrix of the same name and row
+    /// length: a vocabulary that was resized.
+    ///
+    /// # Panics
+    ///
+    /// When a model is not one of this geometry's.
+    pub fn compare_rows(&self, a: ModelId, b: ModelId) -> Ordering {
+        let (of_a, of_b) = (&self.stored[a.index()].listed, &self.stored[b.index()].listed);
+        if Arc::ptr_eq(of_a, of_b) {
+            return Ordering::Equal;
+        }
+        let rows = |info: &ParameterInfo| match info.shape.split_first() {
+            Some((rows, columns)) if !columns.is_empty() => Some((*rows, columns.to_vec())),
+            _ => None,
+        };
+        let named: BTreeMap<&str, (usize, Vec<usize>)> =
+            of_b.iter().filter_map(|info| Some((info.name.as_str(), rows(info)?))).collect();
+        let compared = of_a.iter().filter_map(|info| {
+            let (own, columns) = rows(info)?;
+            let (other, _) = named.get(info.name.as_str()).filter(|(_, theirs)| *theirs == columns)?;
+            Some(own.cmp(other))
+        });
+        compared.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }

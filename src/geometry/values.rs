@@ -2,12 +2,13 @@
 
 use super::gram::read_finite;
 use super::pair::PairEvidence;
-use super::settings::GeometrySettings;
+use super::settings::{GeometrySettings, Progress};
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId, ModelSet};
 use crate::source::Dtype;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Longest run of values that one job reads of one model: 4 MiB.
@@ -29,6 +30,10 @@ pub(super) struct Values {
     positions: Vec<(usize, usize)>,
     settings: GeometrySettings,
     pairs: Mutex<Pairs>,
+    /// Values read, and values to read as far as is known, those of the first pass included.
+    read: AtomicU64,
+    total: AtomicU64,
+    stopped: AtomicBool,
 }
 
 /// A tensor that some models all hold: the values compared, with ranges that follow one another joined.
@@ -83,16 +88,40 @@ pub(super) fn rows_of(run: &Range<usize>, row_size: usize) -> impl Iterator<Item
 }
 
 impl Values {
-    pub(super) fn new(models: &ModelSet, settings: &GeometrySettings) -> Self {
+    /// `read` values were read when the geometry was computed.
+    pub(super) fn new(models: &ModelSet, settings: &GeometrySettings, read: u64) -> Self {
         let mut positions = vec![(0, 0); models.len()];
         for (g, group) in models.groups().iter().enumerate() {
             for (at, model) in group.models().iter().enumerate() {
                 positions[model.index()] = (g, at);
             }
         }
-        // What follows has no use for the caller's observer, nor for its initialization.
-        let settings = GeometrySettings::new().with_threads(settings.threads);
-        Self { models: models.clone(), positions, settings, pairs: Mutex::default() }
+        // What follows has no use for the caller's initialization.
+        let mut own = GeometrySettings::new().with_threads(settings.threads);
+        own.observer.clone_from(&settings.observer);
+        Self {
+            models: models.clone(),
+            positions,
+            settings: own,
+            pairs: Mutex::default(),
+            read: AtomicU64::new(read),
+            total: AtomicU64::new(read),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// Says that so many values are going to be read, for whoever observes.
+    pub(super) fn announce(&self, values: usize) {
+        self.total.fetch_add(values as u64, Ordering::Relaxed);
+    }
+
+    fn advance(&self, values: usize) -> Result<(), Error> {
+        let read = self.read.fetch_add(values as u64, Ordering::Relaxed) + values as u64;
+        let total = self.total.load(Ordering::Relaxed).max(read);
+        if self.settings.observer.as_ref().is_some_and(|observe| observe(Progress { read, total }).is_break()) {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        if self.stopped.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     pub(super) fn thread_pool(&self) -> Result<rayon::ThreadPool, Error> {
@@ -153,7 +182,8 @@ impl Values {
     ) -> Result<(), Error> {
         out.clear();
         out.resize(run.len(), 0.0);
-        read_finite(&self.models, model, own_name, run.start, out)
+        read_finite(&self.models, model, own_name, run.start, out)?;
+        self.advance(run.len())
     }
 
     pub(super) fn remembered(&self, a: ModelId, b: ModelId) -> Option<Arc<PairEvidence>> {

@@ -116,6 +116,11 @@ impl ModelSet {
         list.binary_search_by(|p| p.name.as_str().cmp(own_name)).ok().map(|at| list[at].dtype)
     }
 
+    /// The list behind [`parameters`](Self::parameters), which models of one layout share.
+    pub(crate) fn listed(&self, model: ModelId) -> Arc<[ParameterInfo]> {
+        self.models[model.index()].parameters.clone()
+    }
+
     /// Groups of comparable models, sorted by their first model; every model is in exactly one.
     pub fn groups(&self) -> &[LayoutGroup] {
         &self.groups

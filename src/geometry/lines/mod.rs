@@ -6,22 +6,32 @@ mod sums;
 use super::Geometry;
 use crate::error::Error;
 use crate::model_set::ModelId;
+use crate::source::Dtype;
 use sums::{MemberSums, Sums};
 
 /// Below this relative residual a line is an exact multiple; f32 rounding of some thousand steps of weight decay stays under it.
 const EXACT: f64 = 1e-5;
 
-/// Above this a line has clearly been trained.
-const CHANGED: f64 = 1e-3;
+/// Above this a line has clearly been trained, and was not only rounded when it was stored: some ten times the rounding of the
+/// coarser of the two dtypes.
+fn changed(dtypes: [Option<Dtype>; 2]) -> f64 {
+    let of = |dtype| match dtype {
+        Some(Dtype::F16) => 1e-3,
+        Some(Dtype::BF16) => 1e-2,
+        Some(Dtype::F8E4M3 | Dtype::F8E5M2) => 0.3,
+        _ => 1e-4,
+    };
+    dtypes.into_iter().map(of).fold(0.0, f64::max)
+}
 
 /// What became of one line of the reference in one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineState {
     /// A multiple of the reference's line: relative residual below 1e-5.
     Exact,
-    /// Neither.
+    /// Neither: rounded when it was stored, or hardly trained.
     Between,
-    /// Relative residual above 1e-3.
+    /// Relative residual above 1e-4; above 1e-3 where one of the two is stored in F16, 1e-2 in BF16, 0.3 in eight bits.
     Changed,
 }
 
@@ -42,8 +52,9 @@ pub struct Factor {
 /// `Π (1 − η_t λ)` and leaves them *exact*; two models that trained on from one another keep what the earlier one kept.
 ///
 /// Lines are the rows and columns, of at least 8 values, of parameters of [`Kind::Matrix`](crate::Kind::Matrix) that reference
-/// and members hold, flattened to (rows, row_size); lines where the reference is zero are left out. Of more than 65,536 an even
-/// sample is taken, which depends on shapes alone. Members are numbered as they were given.
+/// and members hold, flattened to (rows, row_size); lines where the reference is zero are left out. Of more than 65,536, or for
+/// more than 256 members proportionally fewer, an even sample is taken, which depends on shapes and the number of members
+/// alone. Members are numbered as they were given.
 ///
 /// # Fails when
 ///
@@ -77,16 +88,17 @@ impl Geometry {
     pub fn lines(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<Lines>, Error> {
         let Some(values) = self.values.as_deref() else { return Ok(None) };
         let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
-        let (sheets, lines) = plan::sheets(values.shared(&models)?);
+        let (sheets, lines) = plan::sheets(values.shared(&models)?, members.len());
         let sums = sums::sums(values, &sheets, lines, reference, members)?;
-        Ok(Some(Lines::of(members, &sums)))
+        let above: Vec<f64> = members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect();
+        Ok(Some(Lines::of(members, &above, &sums)))
     }
 }
 
 impl Lines {
-    fn of(members: &[ModelId], sums: &Sums) -> Self {
+    fn of(members: &[ModelId], changed: &[f64], sums: &Sums) -> Self {
         let lines = sums.reference.iter().filter(|&&rr| rr > 0.0).count();
-        let of = sums.members.iter().map(|m| MemberLines::of(&sums.reference, m)).collect();
+        let of = sums.members.iter().zip(changed).map(|(m, c)| MemberLines::of(&sums.reference, m, *c)).collect();
         Self { members: members.to_vec(), lines, of }
     }
 
@@ -130,6 +142,12 @@ impl Lines {
         states.filter(|&s| s == (&LineState::Changed, &LineState::Exact)).count()
     }
 
+    /// Lines that b kept exactly and a did not, be it for rounding alone.
+    pub fn kept_in_b_not_in_a(&self, a: usize, b: usize) -> usize {
+        let states = self.of[a].states.iter().zip(&self.of[b].states);
+        states.filter(|&(&a, &b)| a != LineState::Exact && b == LineState::Exact).count()
+    }
+
     /// Lines exact in both.
     pub fn exact_in_both(&self, a: usize, b: usize) -> usize {
         self.both(a, b).count()
@@ -146,11 +164,11 @@ impl Lines {
 }
 
 impl MemberLines {
-    fn of(reference: &[f64], member: &MemberSums) -> Self {
+    fn of(reference: &[f64], member: &MemberSums, changed: f64) -> Self {
         let mut found = Self::default();
         let sums = reference.iter().zip(&member.reference_change).zip(&member.change);
         for ((&rr, &rd), &dd) in sums.filter(|((rr, _), _)| **rr > 0.0) {
-            let (state, factor) = line(rr, rd, dd);
+            let (state, factor) = line(rr, rd, dd, changed);
             found.states.push(state);
             if state == LineState::Exact {
                 found.factors.push(factor);
@@ -167,7 +185,7 @@ impl MemberLines {
 }
 
 /// With m = r + Δ: `s = 1 + ⟨r, Δ⟩ / ‖r‖²`, and the residual is that of Δ, which loses no digits where s is near 1.
-fn line(rr: f64, rd: f64, dd: f64) -> (LineState, f64) {
+fn line(rr: f64, rd: f64, dd: f64, changed: f64) -> (LineState, f64) {
     let change = rd / rr;
     let factor = 1.0 + change;
     let residual = (dd - change * rd).max(0.0);
@@ -175,7 +193,7 @@ fn line(rr: f64, rd: f64, dd: f64) -> (LineState, f64) {
     let state = match relative {
         // A line set to zero is a multiple too, and 0 / 0.
         r if r < EXACT || r.is_nan() => LineState::Exact,
-        r if r > CHANGED => LineState::Changed,
+        r if r > changed => LineState::Changed,
         _ => LineState::Between,
     };
     (state, factor)

@@ -7,6 +7,9 @@ use std::ops::Range;
 /// Most lines of a set.
 const MOST: usize = 1 << 16;
 
+/// With more members than this there are proportionally fewer lines: a state of each line is kept for each member.
+const FULL: usize = 256;
+
 /// Shorter lines are multiples of one another too easily.
 const SHORTEST: usize = 8;
 
@@ -62,7 +65,7 @@ impl Sheet<'_> {
 }
 
 /// Sheets of all matrices with lines that are long enough, and the number of lines taken.
-pub(super) fn sheets(tensors: Vec<SharedTensor<'_>>) -> (Vec<Sheet<'_>>, usize) {
+pub(super) fn sheets(tensors: Vec<SharedTensor<'_>>, members: usize) -> (Vec<Sheet<'_>>, usize) {
     let mut sheets = Vec::new();
     let mut number = 0;
     for mut tensor in tensors.into_iter().filter(|t| t.kind == Kind::Matrix) {
@@ -77,7 +80,7 @@ pub(super) fn sheets(tensors: Vec<SharedTensor<'_>>) -> (Vec<Sheet<'_>>, usize) 
             sheets.push(Sheet { tensor, first_row: whole.start, rows, columns, stride: 1 });
         }
     }
-    let stride = number.div_ceil(MOST).max(1);
+    let stride = number.div_ceil(MOST / members.div_ceil(FULL).clamp(1, MOST)).max(1);
     sheets.iter_mut().for_each(|s| s.stride = stride);
     (sheets, number.div_ceil(stride))
 }
@@ -94,7 +97,7 @@ mod tests {
     fn every_position_is_taken_once_whatever_the_stride() {
         for rows in [5, 100, 70_000, 200_001] {
             let tensors = vec![tensor(9, 0..9 * rows), tensor(4, 3..4 * rows + 2), tensor(rows, 0..7 * rows)];
-            let (sheets, count) = sheets(tensors);
+            let (sheets, count) = sheets(tensors, 1);
             assert!(count <= MOST);
             let mut seen = vec![0; count];
             for sheet in &sheets {
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn rows_cut_off_by_a_range_and_short_lines_are_no_lines() {
-        let (sheets, count) = sheets(vec![tensor(10, 3..47)]);
+        let (sheets, count) = sheets(vec![tensor(10, 3..47)], 1);
         // Rows 1, 2 and 3 are whole; columns have three values.
         assert_eq!((count, sheets[0].row(1), sheets[0].row(3)), (3, Some(0), Some(2)));
         assert!(sheets[0].columns().positions.is_empty());

@@ -65,6 +65,8 @@ pub(super) fn sums(
     let jobs: Vec<(&Sheet<'_>, Range<usize>)> =
         sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
     let mut all = Sums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()) };
+    let size: usize = sheets.iter().map(|s| s.tensor.size()).sum();
+    values.announce(size * (members.len() + members.len().div_ceil(BATCH)));
     for (b, batch) in members.chunks(BATCH).enumerate() {
         let mut sums = Sums::zeros(lines, batch.len());
         for wave in jobs.chunks(2 * pool.current_num_threads()) {

@@ -47,6 +47,7 @@ pub(super) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<Par
     let jobs: Vec<(usize, Range<usize>)> =
         tasks.iter().enumerate().flat_map(|(t, task)| task.tensor.runs().map(move |run| (t, run))).collect();
 
+    values.announce(2 * tasks.iter().map(|t| t.tensor.size()).sum::<usize>());
     let pool = values.thread_pool()?;
     let mut found = Vec::with_capacity(tasks.len());
     let mut open: Option<(usize, Part<'_>)> = None;
