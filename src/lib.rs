@@ -1,7 +1,7 @@
 //! Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.
 //!
 //! Reads each model's parameters once, in bounded memory, reduces any number of checkpoints to their distances, tells families
-//! apart by a test of independence, and picks the parent of each.
+//! apart by a test of independence, and finds who came from whom.
 //!
 //! ```
 //! use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
@@ -28,8 +28,8 @@
 //! - [`ModelSet`]: named models, and which of them can be compared on what.
 //! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`]; on demand [`PairEvidence`] and [`Lines`],
 //!   which read the models in question once more.
-//! - [`PhylogenyDetector`]: [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`]; [`Arborescence`] and
-//!   [`NeighborJoining`].
+//! - [`PhylogenyDetector`]: [`LineageDetector`], the default; [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`];
+//!   [`Arborescence`] and [`NeighborJoining`].
 //! - [`ParentSelector`]: which member of a family is the parent.
 //! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
 //!   [`write_explanation`] tells why one model has the parents it has.
@@ -39,9 +39,14 @@
 //!
 //! # Choosing a detector
 //!
+//! [`LineageDetector`], the default, finds any depth, merges and copies with nothing to set; it assumes independent
+//! initializations, costs n² T + n³ and some reading, and is unsure where siblings were trained on the same data.
+//!
+//! One generation, by the paper's scheme of families first and one parent each:
+//!
 //! | detector around | assumes | needs | cost | fails when |
 //! |---|---|---|---|---|
-//! | [`ExpectedFamilies`] (default) | independent initializations | nothing | n² T | initializations are shared, matrices are tiny |
+//! | [`ExpectedFamilies`] | independent initializations | nothing | n² T | initializations are shared, matrices are tiny |
 //! | [`KMeans`] | families as compact balls of one size | K, estimated | n² K per iteration | a child moved farther than families are apart |
 //! | [`MeanShift`] | families of one radius | a bandwidth, estimated | n³ | families differ in spread |
 //! | [`Dbscan`] | dense families | eps, estimated | n² | families differ in density |
@@ -61,8 +66,9 @@
 //!
 //! # Limits
 //!
-//! One generation by default: all members of a family become children of its root. Merges, quantized copies and missing parents are not
-//! recognized. Confidences are not calibrated. `docs/method.md` derives each step with its failure cases.
+//! Whether a family's root is in the set cannot always be told, nor which of two siblings trained on the same data came first;
+//! confidences say so. Merges are found when all their parents are in the set, TIES and DARE in F32 alone. `docs/method.md` derives each step with its failure cases,
+//! `docs/evaluation.md` measures them.
 //!
 //! # Features
 //!
@@ -95,7 +101,8 @@ pub use crate::detect::cluster::{
     ExpectedFamilies, GaussianMixture, KMeans, MeanShift, MemberScores, Points, Radius, Seeding,
 };
 pub use crate::detect::{
-    Arborescence, Branch, Families, Kurtosis, NeighborJoining, PhylogenyDetector, TreeNode, UnrootedTree,
+    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, TreeNode,
+    UnrootedTree,
 };
 pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{

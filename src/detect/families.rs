@@ -3,6 +3,8 @@ use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
 
+const FALSE_ALARM: f64 = 1e-3;
+
 /// How many families to expect, and which models they hold.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -18,7 +20,7 @@ pub enum Families {
 
 impl Default for Families {
     fn default() -> Self {
-        Self::Auto { false_alarm: 1e-3 }
+        Self::Auto { false_alarm: FALSE_ALARM }
     }
 }
 
@@ -40,6 +42,15 @@ impl Families {
         self.expected_from(geometry, &geometry.independence())
     }
 
+    /// Whether two models are kin by these settings; a given count of families is no test of a pair, and takes the default's.
+    pub(super) fn related(&self, independence: &Independence, a: ModelId, b: ModelId) -> bool {
+        let false_alarm = match *self {
+            Self::Auto { false_alarm } => false_alarm,
+            Self::Count(_) => FALSE_ALARM,
+        };
+        independence.related(a, b, false_alarm)
+    }
+
     /// The same from z-scores that are already there.
     pub(super) fn expected_from(
         &self,
@@ -54,9 +65,14 @@ impl Families {
                     let expected = "a probability between 0 and 1";
                     return Err(Error::InvalidSetting { setting: "false_alarm", found, expected });
                 }
-                for pair in pairs(geometry, independence) {
-                    if independence.related(pair.a, pair.b, false_alarm) {
-                        joined.union(pair.a.index(), pair.b.index());
+                for group in geometry.groups() {
+                    for (i, a) in group.iter().enumerate() {
+                        for b in &group[..i] {
+                            let known = joined.equiv(a.index(), b.index());
+                            if !known && independence.related(*a, *b, false_alarm) {
+                                joined.union(a.index(), b.index());
+                            }
+                        }
                     }
                 }
             }
@@ -98,6 +114,22 @@ fn pairs(geometry: &Geometry, independence: &Independence) -> Vec<Pair> {
         }
     }
     pairs
+}
+
+/// Connected components of `0..n`, each sorted, by their first member.
+pub(super) fn components(n: usize, joined: impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
+    let mut sets = UnionFind::<usize>::new(n);
+    for i in 0..n {
+        for j in 0..i {
+            if !sets.equiv(i, j) && joined(i, j) {
+                sets.union(i, j);
+            }
+        }
+    }
+    let labels = by_first_appearance((0..n).map(|i| sets.find(i)));
+    let mut components = vec![Vec::new(); labels.iter().max().map_or(0, |&l| l + 1)];
+    labels.into_iter().enumerate().for_each(|(i, label)| components[label].push(i));
+    components
 }
 
 /// Renumbers labels from 0 by first appearance.

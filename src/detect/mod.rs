@@ -5,10 +5,12 @@ pub(crate) mod cluster;
 mod edmonds;
 mod families;
 mod family_trees;
+mod lineage;
 mod neighbor_joining;
 
 pub use arborescence::{Arborescence, Kurtosis};
 pub use families::Families;
+pub use lineage::LineageDetector;
 pub use neighbor_joining::{Branch, NeighborJoining, TreeNode, UnrootedTree};
 
 use crate::error::Error;

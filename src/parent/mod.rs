@@ -14,6 +14,7 @@ pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;
 pub use norm::SmallestNorm;
 pub use precedence::Precedence;
+pub(crate) use precedence::{Precedences, SIBLING_WIDTH, likelihood as sibling_likelihood};
 
 use crate::error::Error;
 use crate::geometry::Geometry;

@@ -2,6 +2,7 @@ use super::{ParentSelector, SmallestNorm};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, ParameterView};
 use crate::model_set::ModelId;
+use rayon::prelude::*;
 
 /// The member that no other precedes: the default.
 ///
@@ -32,7 +33,7 @@ use crate::model_set::ModelId;
 /// # Complexity
 ///
 /// O(n · 32 · 128 · T) for n members and T parameters: every member against the 32 first by log distance, asked of at most 128
-/// others.
+/// others; and O(n² T) for medians and mean log distances.
 ///
 /// # Differs from
 ///
@@ -47,6 +48,9 @@ const FLOOR: f64 = 1e-3;
 const ACUTE: f64 = 0.3;
 const OBTUSE: f64 = 0.15;
 
+/// What the density of siblings' cosines is divided by, to sum to 1.
+pub(crate) const SIBLING_WIDTH: f64 = ACUTE + OBTUSE;
+
 /// The least log-likelihood: what a single witness can say against a pair.
 const CAP: f64 = 4.0;
 
@@ -59,56 +63,87 @@ impl ParentSelector for Precedence {
         if n <= 2 {
             return SmallestNorm.scores(geometry, members);
         }
-        let comparison = geometry.compare(members)?;
-        let order = by_log_distance(&comparison);
+        Ok(Precedences::of(&geometry.compare(members)?).scores())
+    }
+}
+
+/// How strongly members precede one another: what [`Precedence`] makes its scores of.
+#[derive(Debug)]
+pub(crate) struct Precedences {
+    /// The members that may precede others, by rising mean log distance to all.
+    pub(crate) rivals: Vec<usize>,
+    /// `mean over t of w_t(rival, a)`, of shape (n, rivals).
+    evidence: Vec<f64>,
+}
+
+impl Precedences {
+    /// Of three members or more.
+    pub(crate) fn of(comparison: &Comparison<'_>) -> Self {
+        let n = comparison.len();
+        let scales: Vec<Option<Scale>> = {
+            let parameters: Vec<&ParameterView<'_>> = comparison.scoped().collect();
+            parameters.into_par_iter().map(|p| Scale::of(p, n)).collect()
+        };
+        let order = by_log_distance(n, &scales);
         let rivals = &order[..n.min(RIVALS)];
         let witnesses: Vec<usize> = order.iter().copied().step_by(n.div_ceil(WITNESSES)).collect();
 
-        // Evidence that a rival precedes a member, of shape (n, rivals).
         let mut evidence = vec![0.0; n * rivals.len()];
-        let mut used = 0usize;
-        for parameter in comparison.scoped() {
-            let Some(distances) = Distances::of(parameter, n) else { continue };
-            used += 1;
-            for a in 0..n {
-                for (k, &b) in rivals.iter().enumerate().filter(|&(_, &b)| b != a) {
-                    evidence[a * rivals.len() + k] += distances.precedes(b, a, &witnesses);
+        let used = scales.iter().flatten().count();
+        for (parameter, scale) in comparison.scoped().zip(&scales) {
+            let Some(scale) = scale else { continue };
+            let squared = |a: usize, b: usize| parameter.squared_distance(a, b) / scale.unit;
+            let seen = |from: usize| -> Vec<f64> { witnesses.iter().map(|&x| squared(from, x)).collect() };
+            let from_rivals: Vec<Vec<f64>> = rivals.iter().map(|&b| seen(b)).collect();
+            let rows = evidence.par_chunks_mut(rivals.len()).enumerate();
+            rows.for_each(|(a, row)| {
+                let from_a = seen(a);
+                for ((sum, &b), from_b) in row.iter_mut().zip(rivals).zip(&from_rivals).filter(|((_, b), _)| **b != a) {
+                    let by_distance = (scale.log_sum[a] - scale.log_sum[b]) / (n - 2) as f64;
+                    *sum += by_distance + by_angle(squared(a, b), from_b, &from_a);
                 }
-            }
+            });
         }
-        let score = |a: usize| {
-            let row = &evidence[a * rivals.len()..(a + 1) * rivals.len()];
-            let against = row.iter().zip(rivals).filter(|&(_, &b)| b != a).map(|(w, _)| *w);
-            against.fold(f64::NEG_INFINITY, f64::max) / used.max(1) as f64
-        };
-        Ok((0..n).map(score).collect())
+        evidence.iter_mut().for_each(|e| *e /= used.max(1) as f64);
+        Self { rivals: rivals.to_vec(), evidence }
+    }
+
+    /// How strongly a rival, by its place in `rivals`, precedes a.
+    pub(crate) fn evidence(&self, rival: usize, a: usize) -> f64 {
+        self.evidence[a * self.rivals.len() + rival]
+    }
+
+    /// The strongest evidence that another member precedes it, for each member.
+    pub(crate) fn scores(&self) -> Vec<f64> {
+        let rows = self.evidence.chunks(self.rivals.len()).enumerate();
+        rows.map(|(a, row)| {
+            let against = row.iter().zip(&self.rivals).filter(|&(_, &b)| b != a).map(|(e, _)| *e);
+            against.fold(f64::NEG_INFINITY, f64::max)
+        })
+        .collect()
     }
 }
 
 /// Members by rising mean log distance to all others.
-fn by_log_distance(comparison: &Comparison<'_>) -> Vec<usize> {
-    let n = comparison.len();
+fn by_log_distance(n: usize, scales: &[Option<Scale>]) -> Vec<usize> {
     let mut sums = vec![0.0; n];
-    for parameter in comparison.scoped() {
-        if let Some(distances) = Distances::of(parameter, n) {
-            sums.iter_mut().enumerate().for_each(|(a, s)| *s += distances.log_sum[a]);
-        }
+    for scale in scales.iter().flatten() {
+        sums.iter_mut().zip(&scale.log_sum).for_each(|(sum, log_sum)| *sum += log_sum);
     }
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| sums[a].total_cmp(&sums[b]));
     order
 }
 
-/// Distances of one parameter, in units of their median.
-struct Distances {
-    n: usize,
-    /// Of shape (n, n).
-    squared: Vec<f64>,
-    /// Σ_x ln d(a, x) for each a.
+/// What distances of one parameter are measured in, and how far each member is from all others.
+struct Scale {
+    /// The median squared distance of members that differ.
+    unit: f64,
+    /// Σ_x ln d(a, x) for each a, in units of the median.
     log_sum: Vec<f64>,
 }
 
-impl Distances {
+impl Scale {
     /// `None` when all members have the same values.
     fn of(parameter: &ParameterView<'_>, n: usize) -> Option<Self> {
         let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
@@ -119,47 +154,38 @@ impl Distances {
         }
         let middle = apart.len() / 2;
         let unit = *apart.select_nth_unstable_by(middle, f64::total_cmp).1;
-        let mut squared = vec![0.0; n * n];
+        drop(apart);
         let mut log_sum = vec![0.0; n];
         for a in 0..n {
             for b in 0..a {
-                let value = parameter.squared_distance(a, b) / unit;
-                squared[a * n + b] = value;
-                squared[b * n + a] = value;
-                let log = value.sqrt().max(FLOOR).ln();
+                let log = (parameter.squared_distance(a, b) / unit).sqrt().max(FLOOR).ln();
                 log_sum[a] += log;
                 log_sum[b] += log;
             }
         }
-        Some(Self { n, squared, log_sum })
-    }
-
-    fn squared(&self, a: usize, b: usize) -> f64 {
-        self.squared[a * self.n + b]
-    }
-
-    /// w(a, b): how much more likely these distances are if a came before b than if b came before a.
-    fn precedes(&self, a: usize, b: usize, witnesses: &[usize]) -> f64 {
-        let by_distance = (self.log_sum[b] - self.log_sum[a]) / (self.n - 2) as f64;
-        let mut by_angle = 0.0;
-        let mut heard = 0usize;
-        for &x in witnesses.iter().filter(|&&x| x != a && x != b) {
-            if let (Some(at_a), Some(at_b)) = (self.cosine(a, x, b), self.cosine(b, x, a)) {
-                by_angle += likelihood(at_a) - likelihood(at_b);
-                heard += 1;
-            }
-        }
-        by_distance + by_angle / heard.max(1) as f64
-    }
-
-    /// Cosine of the angle at `from` between `x` and `y`; `None` when one of them is where `from` is.
-    fn cosine(&self, from: usize, x: usize, y: usize) -> Option<f64> {
-        let (to_x, to_y) = (self.squared(from, x), self.squared(from, y));
-        (to_x > 0.0 && to_y > 0.0).then(|| (to_x + to_y - self.squared(x, y)) / (2.0 * (to_x * to_y).sqrt()))
+        Some(Self { unit, log_sum })
     }
 }
 
+/// How much more likely angles are if a came before b than if b came before a; from the squared distances between the two and
+/// from each to the same witnesses.
+fn by_angle(apart: f64, from_a: &[f64], from_b: &[f64]) -> f64 {
+    if apart <= 0.0 {
+        return 0.0;
+    }
+    let mut sum = 0.0;
+    let mut heard = 0usize;
+    // A witness that is one of the two, or has its values, is at distance 0 and not heard.
+    for (&to_a, &to_b) in from_a.iter().zip(from_b).filter(|&(&to_a, &to_b)| to_a > 0.0 && to_b > 0.0) {
+        let at_a = (to_a + apart - to_b) / (2.0 * (to_a * apart).sqrt());
+        let at_b = (to_b + apart - to_a) / (2.0 * (to_b * apart).sqrt());
+        sum += likelihood(at_a) - likelihood(at_b);
+        heard += 1;
+    }
+    sum / heard.max(1) as f64
+}
+
 /// ψ: log-likelihood, up to a constant, of a cosine between the increments of siblings.
-fn likelihood(cosine: f64) -> f64 {
+pub(crate) fn likelihood(cosine: f64) -> f64 {
     -(if cosine >= 0.0 { cosine / ACUTE } else { -cosine / OBTUSE }).min(CAP)
 }

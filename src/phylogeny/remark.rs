@@ -88,6 +88,7 @@ pub enum Remark {
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::FamiliesExpected { count: 1 } => f.write_str("1 family expected"),
             Self::FamiliesExpected { count } => write!(f, "{count} families expected"),
             Self::LayoutGroups { count } => write!(f, "{count} groups of models that cannot be compared across groups"),
             Self::CoordinatesReduced { clusterer, used, available, variance } => {

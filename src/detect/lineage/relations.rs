@@ -1,0 +1,67 @@
+//! How a child came from its parent, and how far each parameter moved.
+
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::model_set::{Kind, ModelId};
+use crate::phylogeny::{Movement, Relation};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// Moved by more than its own norm: training was continued far.
+const FAR: f64 = 1.0;
+
+/// Increments of a rank up to this share of the full one are low.
+const LOW: usize = 4;
+
+/// The relation of an edge between models that are no copies of one another, and every parameter's movement.
+pub(super) fn relation(
+    geometry: &Geometry,
+    parent: ModelId,
+    child: ModelId,
+) -> Result<(Relation, Vec<Movement>), Error> {
+    let movements = movements(geometry, parent, child)?;
+    let pair = geometry.pair(parent, child)?;
+    let comparison = geometry.compare(&[parent, child])?;
+    let matrices: BTreeMap<&str, bool> = comparison
+        .parameters()
+        .iter()
+        .filter(|p| p.kind() == Kind::Matrix)
+        .map(|p| (p.name(), p.squared_distance(0, 1) > 0.0))
+        .collect();
+    let untouched = matrices.values().filter(|moved| !**moved).count();
+    let (moved, norm) = (comparison.squared_distance(0, 1), comparison.squared_norm(0));
+    let relation = if geometry.compare_rows(child, parent) == Ordering::Greater {
+        Relation::VocabularyResized
+    } else if pair.is_some_and(|p| p.low_rank().is_some()) {
+        Relation::LowRank
+    } else if untouched > 0 && untouched < matrices.len() {
+        Relation::Partial
+    } else if moved > FAR * FAR * norm {
+        Relation::Continued
+    } else {
+        Relation::FineTune
+    };
+    Ok((relation, movements))
+}
+
+/// Every parameter that both hold; ranks where values are at hand and the increment is of low rank.
+pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) -> Result<Vec<Movement>, Error> {
+    let comparison = geometry.compare(&[parent, child])?;
+    let pair = geometry.pair(parent, child)?;
+    let low = |name: &str| {
+        let parameter = pair.as_ref()?.parameters().iter().find(|p| p.name == name)?;
+        let rows = parameter.shape.first().copied().unwrap_or(1).max(1);
+        let side = rows.min(parameter.size / rows);
+        parameter.rank.filter(|rank| *rank > 0 && rank * LOW <= side)
+    };
+    let movement = |p: &crate::geometry::ParameterView<'_>| {
+        let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
+        let relative = if moved == 0.0 { 0.0 } else { moved / norm };
+        let movement = Movement::new(p.name(), p.size(), relative);
+        match low(p.name()) {
+            Some(rank) => movement.with_rank(rank),
+            None => movement,
+        }
+    };
+    Ok(comparison.parameters().iter().map(movement).collect())
+}
