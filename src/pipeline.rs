@@ -1,7 +1,7 @@
 //! The stages strung together.
 
-use crate::detect::PhylogenyDetector;
 use crate::detect::cluster::{ClusterDetector, ExpectedFamilies};
+use crate::detect::{LineageDetector, PhylogenyDetector};
 use crate::error::Error;
 use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope};
 use crate::model_set::ModelSet;
@@ -13,17 +13,22 @@ use std::ops::ControlFlow;
 
 /// Everything that can be set.
 ///
-/// Defaults: families by the [independence test](crate::Independence), parents by [`Precedence`], seed 0, 1 GiB of
-/// memory, one thread for each processor, distances over matrix-shaped parameters, no edge withheld.
+/// Defaults: [`LineageDetector`], seed 0, 1 GiB of memory, one thread for each processor, distances over matrix-shaped
+/// parameters, no edge withheld.
+///
+/// A selector without a detector is used as the paper uses it: families by the [independence test](crate::Independence), every
+/// other member a child of the one it selects ([`ClusterDetector`]). A detector that asks a selector and is given none asks
+/// [`Precedence`].
 ///
 /// ```
 /// use neural_phylogeny::{Config, SmallestNorm};
+/// // The paper's rule in each family.
 /// let config = Config::default().with_selector(SmallestNorm).with_seed(7).with_memory(4 << 30);
 /// ```
 #[derive(Debug)]
 pub struct Config {
-    detector: Box<dyn PhylogenyDetector>,
-    selector: Box<dyn ParentSelector>,
+    detector: Option<Box<dyn PhylogenyDetector>>,
+    selector: Option<Box<dyn ParentSelector>>,
     seed: u64,
     geometry: GeometrySettings,
     minimum_confidence: f64,
@@ -31,26 +36,20 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            detector: Box::new(ClusterDetector::new(ExpectedFamilies)),
-            selector: Box::new(Precedence),
-            seed: 0,
-            geometry: GeometrySettings::new(),
-            minimum_confidence: 0.0,
-        }
+        Self { detector: None, selector: None, seed: 0, geometry: GeometrySettings::new(), minimum_confidence: 0.0 }
     }
 }
 
 impl Config {
     /// What finds families and edges.
     pub fn with_detector(mut self, detector: impl PhylogenyDetector + 'static) -> Self {
-        self.detector = Box::new(detector);
+        self.detector = Some(Box::new(detector));
         self
     }
 
-    /// What picks the parent among the members of a family.
+    /// What picks the parent among the members of a family; see [`Config`] for what it does without a detector.
     pub fn with_selector(mut self, selector: impl ParentSelector + 'static) -> Self {
-        self.selector = Box::new(selector);
+        self.selector = Some(Box::new(selector));
         self
     }
 
@@ -149,9 +148,14 @@ pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, 
     config.check()?;
     let geometry = Geometry::compute(models, &config.geometry)?;
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let (detector, selector) = (config.detector.as_ref(), config.selector.as_ref());
+    let detector = match (config.detector, &config.selector) {
+        (Some(detector), _) => detector,
+        (None, None) => Box::new(LineageDetector::new()),
+        (None, Some(_)) => Box::new(ClusterDetector::new(ExpectedFamilies)),
+    };
+    let selector = config.selector.unwrap_or_else(|| Box::new(Precedence));
     let pool = config.geometry.thread_pool()?;
-    let phylogeny = pool.install(|| detector.detect(&geometry, selector, &mut rng))?;
+    let phylogeny = pool.install(|| detector.detect(&geometry, selector.as_ref(), &mut rng))?;
     let phylogeny = phylogeny.with_names(models.names())?.with_skipped(models.skipped().to_vec());
     Ok(phylogeny.with_minimum_confidence(config.minimum_confidence))
 }

@@ -49,6 +49,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Layout>();
     auto_traits::<LayoutGroup>();
     auto_traits::<LineState>();
+    auto_traits::<LineageDetector>();
     auto_traits::<Lines>();
     auto_traits::<LogDistanceMedoid>();
     auto_traits::<MeanShift>();

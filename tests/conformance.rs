@@ -4,7 +4,7 @@
 use neural_phylogeny::testing::{check_detector, check_parent_selector};
 use neural_phylogeny::{
     Arborescence, CentroidDetector, Choice, ClusterDetector, Dbscan, Edge, Error, ExpectedFamilies, Families,
-    GaussianMixture, Geometry, KMeans, Kurtosis, LogDistanceMedoid, MeanShift, Medoid, ModelId,
+    GaussianMixture, Geometry, KMeans, Kurtosis, LineageDetector, LogDistanceMedoid, MeanShift, Medoid, ModelId,
     NearestToInitialization, NeighborJoining, ParentSelector, Phylogeny, PhylogenyDetector, Precedence, SmallestNorm,
 };
 use rand::{Rng, RngCore};
@@ -21,7 +21,7 @@ fn our_selectors_pass() {
 
 #[test]
 fn our_detectors_pass() {
-    let ours: [&dyn PhylogenyDetector; 15] = [
+    let ours: [&dyn PhylogenyDetector; 17] = [
         &ClusterDetector::new(ExpectedFamilies),
         &ClusterDetector::new(ExpectedFamilies).with_families(Families::Count(2)),
         &ClusterDetector::new(KMeans::new()),
@@ -32,6 +32,8 @@ fn our_detectors_pass() {
         &ClusterDetector::new(GaussianMixture::new()),
         &CentroidDetector::new(KMeans::new().with_alpha(0.5)),
         &CentroidDetector::new(MeanShift::new().with_alpha(0.5)),
+        &LineageDetector::new(),
+        &LineageDetector::new().with_families(Families::Count(3)),
         &Arborescence::new(),
         &Arborescence::new().with_kurtosis(Kurtosis::Rises).with_lambda(2.0),
         &Arborescence::new().with_lambda(0.0).with_families(Families::Count(3)),

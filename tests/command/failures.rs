@@ -64,7 +64,10 @@ fn settings_out_of_range_are_named_with_their_range() {
         ("--minimum-shared 0", &["error: setting `minimum_shared` is 0, expected a share in (0, 1]"]),
         ("--minimum-confidence 1.5", &["error: setting `minimum_confidence` is 1.5, expected a number from 0 to 1"]),
         ("--minimum-confidence nan", &["error: setting `minimum_confidence` is NaN, expected a number from 0 to 1"]),
-        ("--detector hdbscan", &["'hdbscan'", "possible values: independence, kmeans, mean-shift, dbscan, gmm"]),
+        (
+            "--detector hdbscan",
+            &["'hdbscan'", "possible values: lineage, independence, kmeans, mean-shift, dbscan, gmm"],
+        ),
         ("--format yaml", &["'yaml'", "possible values: table, json, dot, newick"]),
     ];
     for (options, parts) in cases {
@@ -114,7 +117,7 @@ fn files_that_are_no_models_are_noted() {
 fn a_setting_of_another_detector_is_refused() {
     let zoo = Zoo::two_stars();
     for (words, of, found) in [
-        ("--alpha 0.5", "`--detector kmeans` and `--detector mean-shift`", "independence"),
+        ("--alpha 0.5", "`--detector kmeans` and `--detector mean-shift`", "lineage"),
         ("--alpha sweep --detector dbscan", "`--detector kmeans` and `--detector mean-shift`", "dbscan"),
         ("--alpha 0.5 --detector gmm", "`--detector kmeans` and `--detector mean-shift`", "gmm"),
         ("--bandwidth 1 --detector kmeans", "`--detector mean-shift`", "kmeans"),
@@ -122,7 +125,7 @@ fn a_setting_of_another_detector_is_refused() {
         ("--min-points 2 --detector mean-shift", "`--detector dbscan`", "mean-shift"),
         ("--restarts 2 --detector mean-shift", "`--detector kmeans`", "mean-shift"),
         ("--seeding plus-plus --detector gmm", "`--detector kmeans`", "gmm"),
-        ("--lambda 0.3", "`--detector arborescence`", "independence"),
+        ("--lambda 0.3", "`--detector arborescence`", "lineage"),
         ("--kurtosis rises --detector neighbor-joining", "`--detector arborescence`", "neighbor-joining"),
         ("--alpha 0.5 --detector arborescence", "`--detector kmeans` and `--detector mean-shift`", "arborescence"),
     ] {

@@ -76,9 +76,10 @@ pub(crate) struct Detection {
     #[command(flatten)]
     pub(crate) clustering: Clustering,
 
-    /// Which member of a family is its parent.
-    #[arg(long, value_enum, default_value_t = Selector::Precedence)]
-    pub(crate) selector: Selector,
+    /// Which member of a family is its parent, for detectors that ask; given without --detector, with --detector independence
+    /// [default: precedence].
+    #[arg(long, value_enum)]
+    pub(crate) selector: Option<Selector>,
 
     /// What the selector nearest-to-initialization measures from: zero, uniform, normal, or the path of a model.
     #[arg(long, value_name = "KIND|PATH", default_value = "zero")]

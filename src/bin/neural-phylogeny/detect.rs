@@ -48,7 +48,7 @@ pub(crate) fn detect(config: Config, models: &ModelSet) -> Result<Phylogeny, neu
 
 fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
     let config = Config::default()
-        .with_detector(arguments.clustering.detector()?)
+        .with_detector(arguments.clustering.detector(arguments.selector.is_some())?)
         .with_seed(arguments.seed)
         .with_threads(arguments.threads)
         .with_memory(arguments.memory.as_u64())
@@ -58,7 +58,8 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
             Scope::Matrices => neural_phylogeny::Scope::Matrices,
             Scope::All => neural_phylogeny::Scope::All,
         });
-    Ok(match arguments.selector {
+    let Some(selector) = arguments.selector else { return Ok(config) };
+    Ok(match selector {
         Selector::Precedence => config.with_selector(Precedence),
         Selector::LogDistanceMedoid => config.with_selector(LogDistanceMedoid),
         Selector::Medoid => config.with_selector(Medoid),

@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 use neural_phylogeny::{
     Alpha, Arborescence, Bandwidth, CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, Families,
-    GaussianMixture, KMeans, Kurtosis, MeanShift, NeighborJoining, PhylogenyDetector, Radius, Seeding,
+    GaussianMixture, KMeans, Kurtosis, LineageDetector, MeanShift, NeighborJoining, PhylogenyDetector, Radius, Seeding,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -12,9 +12,9 @@ const LIKELY: f64 = 0.2;
 /// How models are divided into families, and the settings of each way.
 #[derive(Args, Debug)]
 pub(crate) struct Clustering {
-    /// How models are divided into families.
-    #[arg(long, value_enum, default_value_t = Detector::Independence)]
-    detector: Detector,
+    /// How families, parents and directions are found [default: lineage].
+    #[arg(long, value_enum)]
+    detector: Option<Detector>,
 
     /// Number of families to expect, or `auto` for the independence test.
     #[arg(long, value_name = "N|auto", default_value_t = FamilyCount::Auto)]
@@ -62,14 +62,23 @@ pub(crate) struct Clustering {
 }
 
 impl Clustering {
-    /// The detector with its settings; refuses those of another one.
-    pub(crate) fn detector(&self) -> Result<Box<dyn PhylogenyDetector>, String> {
-        self.refuse_settings_of_others()?;
+    /// The detector with its settings; refuses those of another one, and a selector that it would not ask.
+    pub(crate) fn detector(&self, has_selector: bool) -> Result<Box<dyn PhylogenyDetector>, String> {
+        let chosen = match (self.detector, has_selector) {
+            (Some(Detector::Lineage), true) => {
+                return Err("`--detector lineage` asks no selector, found `--selector`".to_owned());
+            }
+            (Some(detector), _) => detector,
+            (None, false) => Detector::Lineage,
+            (None, true) => Detector::Independence,
+        };
+        self.refuse_settings_of_others(chosen)?;
         let families = match self.families {
             FamilyCount::Auto => Families::Auto { false_alarm: self.false_alarm },
             FamilyCount::Count(count) => Families::Count(count),
         };
-        Ok(match self.detector {
+        Ok(match chosen {
+            Detector::Lineage => Box::new(LineageDetector::new().with_families(families)),
             Detector::Independence => Box::new(ClusterDetector::new(ExpectedFamilies).with_families(families)),
             Detector::Kmeans => {
                 let mut k_means = KMeans::new();
@@ -100,7 +109,7 @@ impl Clustering {
         })
     }
 
-    fn refuse_settings_of_others(&self) -> Result<(), String> {
+    fn refuse_settings_of_others(&self, chosen: Detector) -> Result<(), String> {
         use Detector::{Arborescence, Dbscan, Kmeans, MeanShift};
         let settings: [(&str, bool, &[Detector]); 8] = [
             ("alpha", self.alpha.is_some(), &[Kmeans, MeanShift]),
@@ -113,9 +122,9 @@ impl Clustering {
             ("kurtosis", self.kurtosis.is_some(), &[Arborescence]),
         ];
         for (setting, given, of) in settings {
-            if given && !of.contains(&self.detector) {
+            if given && !of.contains(&chosen) {
                 let of: Vec<String> = of.iter().map(|d| format!("`--detector {d}`")).collect();
-                let (of, found) = (of.join(" and "), self.detector);
+                let (of, found) = (of.join(" and "), chosen);
                 return Err(format!("`--{setting}` is a setting of {of}, found with `--detector {found}`"));
             }
         }
@@ -125,7 +134,9 @@ impl Clustering {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Detector {
-    /// Connected components of the independence test.
+    /// Any depth, merges, copies and how sure each edge is, with nothing to set; asks no selector.
+    Lineage,
+    /// One generation: connected components of the independence test.
     Independence,
     /// KMeans.
     Kmeans,
