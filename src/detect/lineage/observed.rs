@@ -35,9 +35,6 @@ const COSINE_LIMITS: (f64, f64) = (-2.5, 1.5);
 /// Nearest members whose increments are compared.
 const NEAREST: usize = 5;
 
-/// Families too small for either test: the parent is there a little more often than not.
-const SMALL: f64 = 0.5;
-
 /// What is known of the presence of the root.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Observed {
@@ -57,7 +54,8 @@ pub(super) fn observed(
     let root = inheritance.root;
     let n = comparison.len();
     if n <= 3 {
-        return Observed { probability: logistic(SMALL), contradicted: false };
+        // Too few for either test: nothing tells.
+        return Observed { probability: 0.5, contradicted: false };
     }
     let branch = joined(branches(root, parents), inheritance);
     let branches_against = branches_against(comparison, roots, &branch);
