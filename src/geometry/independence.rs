@@ -76,6 +76,11 @@ impl Independence {
         Self::p_value(z) * self.pairs as f64
     }
 
+    /// That the two are kin: one less the probability that any unrelated pair of the set looks so related, in [0, 1].
+    pub(crate) fn kinship(&self, a: ModelId, b: ModelId) -> f64 {
+        (1.0 - self.false_alarms(self.z(a, b).unwrap_or(0.0))).max(0.0)
+    }
+
     /// Whether the two are related, such that over all pairs of a set without kin the probability of a single false alarm is
     /// at most `false_alarm` (Bonferroni). The median over parameters is taken to vary as one parameter does, which makes the
     /// test conservative.

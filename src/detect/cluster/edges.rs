@@ -102,12 +102,10 @@ impl<'g> Edges<'g> {
         }
     }
 
-    /// Confidence is that of kinship (one less the probability that any unrelated pair of the set looks so related) times
-    /// that of direction: one half when nothing tells, one when the parent stands out from the rest.
+    /// Confidence is that of kinship times that of direction: one half when nothing tells, one when the parent stands out from the rest.
     fn join(&mut self, parent: ModelId, child: ModelId, distinctness: f64) {
         let identical = self.geometry.identical(parent, child);
-        let z = self.independence.z(parent, child).unwrap_or(0.0);
-        let kinship = (1.0 - self.independence.false_alarms(z)).max(0.0);
+        let kinship = self.independence.kinship(parent, child);
         let direction = if identical { 0.5 } else { 0.5 + 0.5 * distinctness };
         let relation = if identical { Relation::Duplicate } else { Relation::FineTune };
         let mut edge = Edge::new(parent, child).with_relation(relation).with_confidence(kinship * direction);

@@ -1,5 +1,6 @@
 //! Affine combinations: which few models add up to another one, and what is left over.
 
+use crate::geometry::Comparison;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
@@ -146,6 +147,23 @@ pub(super) fn fit(d: &impl Squared, child: usize, parents: &[usize]) -> Option<C
     let finite = weights.iter().all(|w| w.is_finite());
     let residual = ((whole - explained) / nearest).max(0.0);
     finite.then(|| Combination { parents: parents.to_vec(), weights, residual })
+}
+
+/// Weights as [`fit`] to each parameter alone, those where it fits.
+pub(super) fn weights_by_parameter(comparison: &Comparison<'_>, child: usize, parents: &[usize]) -> Vec<Vec<f64>> {
+    let fits = comparison.scoped().filter_map(|p| fit(&|a, b| p.squared_distance(a, b), child, parents));
+    fits.map(|fitted| fitted.weights).collect()
+}
+
+/// Median absolute deviation of a weight between parameters.
+pub(super) fn spread(by_parameter: &[Vec<f64>], i: usize) -> f64 {
+    let middle = median(by_parameter.iter().map(|w| w[i]).collect());
+    median(by_parameter.iter().map(|w| (w[i] - middle).abs()).collect())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -62,12 +62,6 @@ impl<'g> Gathered<'g> {
         }
     }
 
-    /// One less the probability that some unrelated pair of the set looks so related.
-    fn kinship(&self, a: ModelId, b: ModelId) -> f64 {
-        let z = self.independence.z(a, b).unwrap_or(0.0);
-        (1.0 - self.independence.false_alarms(z)).max(0.0)
-    }
-
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
         let evidence = vec![Evidence::new(Signal::Copy, (copy.direction / (1.0 - copy.direction)).ln())];
         self.candidates.push((copy.copy, vec![Candidate::new(Some(copy.source), copy.direction, evidence)]));
@@ -102,7 +96,7 @@ impl<'g> Gathered<'g> {
             if let Some(q) = solved.parents[c] {
                 let parent = models[q];
                 let (relation, movements) = relation(self.geometry, parent, child)?;
-                let confidence = solved.confidences[c] * self.kinship(parent, child);
+                let confidence = solved.confidences[c] * self.independence.kinship(parent, child);
                 self.edges.push(self.edge(parent, child, relation, confidence));
                 self.movements.push((parent, child, movements));
             }

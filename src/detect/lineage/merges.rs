@@ -1,6 +1,6 @@
 //! Models that are combinations of others, found from distances alone, no candidates named.
 
-use super::affine::{Combination, combination, fit};
+use super::affine::{Combination, combination, spread, weights_by_parameter};
 use crate::detect::families::components;
 use crate::geometry::Comparison;
 use crate::parent::Precedences;
@@ -181,17 +181,9 @@ impl<'a, D: Fn(usize, usize) -> f64 + Sync> Search<'a, D> {
         if found.residual * nearest > OPPOSED * unopposed || !self.of_different_lineages(&found.parents) {
             return false;
         }
-        let fits: Vec<Vec<f64>> = self
-            .comparison
-            .scoped()
-            .filter_map(|p| fit(&|a, b| p.squared_distance(a, b), child, &found.parents))
-            .map(|f| f.weights)
-            .collect();
-        fits.len() >= TRAINED_PARAMETERS
-            && (0..found.parents.len()).all(|i| {
-                let middle = median(fits.iter().map(|w| w[i]).collect());
-                median(fits.iter().map(|w| (w[i] - middle).abs()).collect()) <= TRAINED_SPREAD
-            })
+        let by_parameter = weights_by_parameter(self.comparison, child, &found.parents);
+        by_parameter.len() >= TRAINED_PARAMETERS
+            && (0..found.parents.len()).all(|i| spread(&by_parameter, i) <= TRAINED_SPREAD)
     }
 
     /// A point between a root and its child, or further along one training run, is no merge.
@@ -248,9 +240,4 @@ impl Merge {
     pub(super) fn heaviest(&self) -> usize {
         self.heaviest_first().next().map_or(self.child, |(parent, _)| parent)
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

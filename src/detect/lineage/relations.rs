@@ -1,7 +1,7 @@
 //! How a child came from its parent, and how far each parameter moved.
 
 use crate::error::Error;
-use crate::geometry::Geometry;
+use crate::geometry::{Comparison, Geometry, PairEvidence, ParameterView};
 use crate::model_set::{Kind, ModelId};
 use crate::phylogeny::{Movement, Relation};
 use std::cmp::Ordering;
@@ -19,9 +19,9 @@ pub(super) fn relation(
     parent: ModelId,
     child: ModelId,
 ) -> Result<(Relation, Vec<Movement>), Error> {
-    let movements = movements(geometry, parent, child)?;
-    let pair = geometry.pair(parent, child)?;
     let comparison = geometry.compare(&[parent, child])?;
+    let pair = geometry.pair(parent, child)?;
+    let movements = moved(&comparison, pair.as_deref());
     let matrices: BTreeMap<&str, bool> = comparison
         .parameters()
         .iter()
@@ -29,14 +29,14 @@ pub(super) fn relation(
         .map(|p| (p.name(), p.squared_distance(0, 1) > 0.0))
         .collect();
     let untouched = matrices.values().filter(|moved| !**moved).count();
-    let (moved, norm) = (comparison.squared_distance(0, 1), comparison.squared_norm(0));
+    let (distance, norm) = (comparison.squared_distance(0, 1), comparison.squared_norm(0));
     let relation = if geometry.compare_rows(child, parent) == Ordering::Greater {
         Relation::VocabularyResized
     } else if pair.is_some_and(|p| p.low_rank().is_some()) {
         Relation::LowRank
     } else if untouched > 0 && untouched < matrices.len() {
         Relation::Partial
-    } else if moved > FAR * FAR * norm {
+    } else if distance > FAR * FAR * norm {
         Relation::Continued
     } else {
         Relation::FineTune
@@ -46,15 +46,16 @@ pub(super) fn relation(
 
 /// Every parameter that both hold; ranks where values are at hand and the increment is of low rank.
 pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) -> Result<Vec<Movement>, Error> {
-    let comparison = geometry.compare(&[parent, child])?;
-    let pair = geometry.pair(parent, child)?;
+    Ok(moved(&geometry.compare(&[parent, child])?, geometry.pair(parent, child)?.as_deref()))
+}
+
+fn moved(comparison: &Comparison<'_>, pair: Option<&PairEvidence>) -> Vec<Movement> {
     let low = |name: &str| {
-        let parameter = pair.as_ref()?.parameters().iter().find(|p| p.name == name)?;
-        let rows = parameter.shape.first().copied().unwrap_or(1).max(1);
-        let side = rows.min(parameter.size / rows);
-        parameter.rank.filter(|rank| *rank > 0 && rank * LOW <= side)
+        let parameter = pair?.parameters().iter().find(|p| p.name == name)?;
+        let [rows, columns] = parameter.shape;
+        parameter.rank.filter(|rank| *rank > 0 && rank * LOW <= rows.min(columns))
     };
-    let movement = |p: &crate::geometry::ParameterView<'_>| {
+    let movement = |p: &ParameterView<'_>| {
         let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };
         let movement = Movement::new(p.name(), p.size(), relative);
@@ -63,5 +64,5 @@ pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) ->
             None => movement,
         }
     };
-    Ok(comparison.parameters().iter().map(movement).collect())
+    comparison.parameters().iter().map(movement).collect()
 }

@@ -3,7 +3,7 @@
 //! Nothing is left of the distances that a plain combination would have. But values are where the root has them, exactly, in
 //! many places and everywhere alike, which training does not do; and what is not masked still has a share of each parent.
 
-use super::affine::{Combination, fit, pursued};
+use super::affine::{Combination, fit, pursued, spread, weights_by_parameter};
 use super::family::Solved;
 use super::merges::{Certainty, Merge};
 use crate::error::Error;
@@ -60,11 +60,7 @@ fn combination(comparison: &Comparison<'_>, root: usize, child: usize, candidate
     loop {
         let all: Vec<usize> = std::iter::once(root).chain(chosen.iter().copied()).collect();
         let whole = fit(&squared, child, &all)?;
-        let by_parameter: Vec<Vec<f64>> = comparison
-            .scoped()
-            .filter_map(|p| fit(&|a, b| p.squared_distance(a, b), child, &all))
-            .map(|fitted| fitted.weights)
-            .collect();
+        let by_parameter = weights_by_parameter(comparison, child, &all);
         let weak = (1..all.len())
             .filter(|&i| whole.weights[i] < LEAST_WEIGHT || spread(&by_parameter, i) > SPREAD)
             .min_by(|&i, &j| whole.weights[i].total_cmp(&whole.weights[j]));
@@ -81,15 +77,4 @@ fn combination(comparison: &Comparison<'_>, root: usize, child: usize, candidate
     // The root had its part in each of them.
     let parents_alone = fit(&squared, child, &chosen)?;
     (chosen.len() > 1 && parents_alone.weights.iter().all(|&w| w >= LEAST_WEIGHT)).then_some(parents_alone)
-}
-
-/// Median absolute deviation of a weight between parameters.
-fn spread(by_parameter: &[Vec<f64>], i: usize) -> f64 {
-    let middle = median(by_parameter.iter().map(|w| w[i]).collect());
-    median(by_parameter.iter().map(|w| (w[i] - middle).abs()).collect())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
