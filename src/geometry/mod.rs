@@ -1,5 +1,6 @@
 //! Everything of size n_models²; the only code that sees parameter values.
 
+mod block;
 mod comparison;
 mod eigen;
 mod embedding;
@@ -13,6 +14,7 @@ mod pair;
 mod permutation;
 mod pilot;
 mod plan;
+mod products;
 mod settings;
 mod stored;
 mod values;
@@ -80,7 +82,7 @@ impl Geometry {
         let values =
             |g: &LayoutGroup| -> u64 { g.parameters().iter().map(|p| (p.size() * p.holders.len()) as u64).sum() };
         let total = models.groups().iter().map(values).sum();
-        let counter = gram::Counter::new(settings.observer.as_deref(), total);
+        let counter = block::Counter::new(settings.observer.as_deref(), total);
         let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
 
         let mut groups = Vec::with_capacity(models.groups().len());

@@ -62,7 +62,7 @@ fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, E
         let offset = parameter.offset() + (parameter.size() - length) / 2;
         let begin = seen.len();
         seen.resize(begin + length, 0.0);
-        super::gram::read_finite(models, id, group.own_name(at, p).unwrap_or_default(), offset, &mut seen[begin..])?;
+        super::block::read_finite(models, id, group.own_name(at, p).unwrap_or_default(), offset, &mut seen[begin..])?;
     }
     Ok(seen)
 }

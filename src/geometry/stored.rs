@@ -1,7 +1,7 @@
 //! How models are stored, and what their buffers count.
 
 use super::Geometry;
-use super::gram::read_finite;
+use super::block::read_finite;
 use crate::error::Error;
 use crate::model_set::{ModelId, ModelSet, Role};
 use crate::source::{Dtype, ParameterInfo};

@@ -1,6 +1,6 @@
 //! Reading parameters a second time, for the few models that matter.
 
-use super::gram::read_finite;
+use super::block::read_finite;
 use super::pair::PairEvidence;
 use super::settings::{GeometrySettings, Progress};
 use crate::error::Error;

@@ -1,0 +1,45 @@
+//! Inner products and distances of models from the products of rows.
+
+use super::block::{Partial, Row};
+
+/// Inner products of models from those of rows.
+pub(super) struct Products<'a> {
+    pub(super) rows: &'a [Row<'a>],
+    pub(super) sum: &'a Partial,
+}
+
+impl Products<'_> {
+    fn product(&self, a: usize, b: usize) -> f64 {
+        self.sum.products[a.max(b) + a.min(b) * self.rows.len()]
+    }
+
+    fn is_reference(&self, i: usize) -> bool {
+        self.rows[i].reference == i
+    }
+
+    /// The rows that add up to a model: its reference, and its difference from it.
+    fn parts(&self, i: usize) -> impl Iterator<Item = usize> + use<> {
+        let difference = (!self.is_reference(i)).then_some(i);
+        [Some(self.rows[i].reference), difference].into_iter().flatten()
+    }
+
+    pub(super) fn inner(&self, i: usize, j: usize) -> f64 {
+        self.parts(i).flat_map(|a| self.parts(j).map(move |b| self.product(a, b))).sum()
+    }
+
+    pub(super) fn squared_distance(&self, i: usize, j: usize) -> f64 {
+        if self.sum.fingerprints[i] == self.sum.fingerprints[j] {
+            return 0.0;
+        }
+        let squared = if self.rows[i].reference != self.rows[j].reference {
+            self.inner(i, i) + self.inner(j, j) - 2.0 * self.inner(i, j)
+        } else if self.is_reference(i) {
+            self.product(j, j)
+        } else if self.is_reference(j) {
+            self.product(i, i)
+        } else {
+            self.product(i, i) + self.product(j, j) - 2.0 * self.product(i, j)
+        };
+        squared.max(0.0)
+    }
+}
