@@ -454,6 +454,32 @@ pub enum Error {
     /// Writing a result failed.
     #[error("cannot write the result")]
     Write(#[from] io::Error),
+    /// A checkpoint of partial sums that other models or settings left.
+    #[error("{} was left by a run with {found}, this one has {expected}: repeat that run as it was, or delete the file to begin anew", path.display())]
+    CheckpointOfAnother {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the run that left it had.
+        found: String,
+        /// What this run has.
+        expected: String,
+    },
+    /// A file that is no checkpoint of partial sums, or no longer a whole one.
+    #[error("{} is no checkpoint of partial sums, or a damaged one: {reason}; delete it to begin anew, or name another file", path.display())]
+    CheckpointDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The operating system refused to read or write a checkpoint of partial sums.
+    #[error("cannot keep partial sums in {}", path.display())]
+    CheckpointIo {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,

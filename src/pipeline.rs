@@ -10,6 +10,8 @@ use crate::phylogeny::Phylogeny;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// Everything that can be set.
 ///
@@ -95,6 +97,18 @@ impl Config {
         self
     }
 
+    /// Keeps partial sums in a file that a stopped run continues from; see [`GeometrySettings::with_checkpoint`].
+    pub fn with_checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
+        self.geometry = self.geometry.with_checkpoint(path);
+        self
+    }
+
+    /// Least time between two saves of the checkpoint; see [`GeometrySettings::with_checkpoint_every`].
+    pub fn with_checkpoint_every(mut self, least: Duration) -> Self {
+        self.geometry = self.geometry.with_checkpoint_every(least);
+        self
+    }
+
     fn check(&self) -> Result<(), Error> {
         if !(0.0..=1.0).contains(&self.minimum_confidence) {
             return Err(Error::InvalidSetting {
@@ -115,7 +129,7 @@ impl Config {
 /// # Errors
 ///
 /// [`Error::OneModel`], [`Error::InvalidSetting`], [`Error::MemoryTooSmall`], [`Error::Source`] for a model that cannot be read
-/// or holds NaN or infinity, [`Error::Interrupted`], and whatever the detector and the selector return.
+/// or holds NaN or infinity, [`Error::Interrupted`], those of a checkpoint, and whatever the detector and the selector return.
 ///
 /// ```
 /// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};

@@ -40,8 +40,9 @@ pub(super) struct Counter<'a> {
 }
 
 impl<'a> Counter<'a> {
-    pub(super) fn new(observer: Option<&'a Observer>, total: u64) -> Self {
-        Self { observer, read: AtomicU64::new(0), total, stop: AtomicBool::new(false) }
+    /// `read` values were read before.
+    pub(super) fn new(observer: Option<&'a Observer>, read: u64, total: u64) -> Self {
+        Self { observer, read: AtomicU64::new(read), total, stop: AtomicBool::new(false) }
     }
 
     fn advance(&self, values: u64) -> Result<(), Error> {

@@ -5,137 +5,82 @@
 //! one of them, `Δ_i = θ_i − θ_r`, exact in f64; the rows multiplied are `θ_r` and the `Δ_i`, as many as there are models. All
 //! inner products follow by expanding `θ_i = θ_r + Δ_i`, and distances between near models from the small `Δ` alone.
 
-use super::block::{Counter, From, Partial, Row, run};
-use super::packed::Packed;
-use super::plan::{Job, Plan, jobs};
-use super::products::Products;
-use super::{GroupGeometry, ParameterGeometry, Tensor};
+use super::GroupGeometry;
+use super::block::Counter;
+use super::checkpoint::{Binding, Checkpoint};
+use super::pass::Pass;
+use super::pilot::{Pilot, pilot};
+use super::plan::{self, Plan};
+use super::settings::{GeometrySettings, Initialization};
+use super::sums::Sums;
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelSet};
-use crate::source::ParameterSource;
-use rayon::prelude::*;
+use crate::source::{ParameterSource, RandomSource};
+use std::collections::BTreeMap;
 
-/// Streams one group of comparable models.
-pub(super) fn stream(
-    models: &ModelSet,
-    group: &LayoutGroup,
-    places: &[usize],
-    class: &[usize],
-    plan: &Plan,
-    initialization: Option<&dyn ParameterSource>,
-    counter: &Counter<'_>,
-) -> Result<GroupGeometry, Error> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(plan.threads)
-        .build()
-        .map_err(|e| Error::Threads { source: Box::new(e) })?;
-    let mut place_of = vec![0; places.len()];
-    for (place, &at) in places.iter().enumerate() {
-        place_of[at] = place;
+/// All groups summed, and the checkpoint that they were kept in.
+pub(super) type Streamed = (Vec<GroupGeometry>, Option<Checkpoint>);
+
+/// Streams every group of comparable models; `total` values are to be read.
+pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64) -> Result<Streamed, Error> {
+    let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
+    let with_initialization = !matches!(settings.initialization, Initialization::Zero);
+    let mut plans: Vec<Plan> = Vec::with_capacity(models.groups().len());
+    let mut pilots: Vec<Pilot> = Vec::with_capacity(models.groups().len());
+    let mut sums: Vec<Sums> = Vec::with_capacity(models.groups().len());
+    for group in models.groups() {
+        let plan = plan::plan(group, plan::wanted(group) as f64 / wanted.max(1) as f64, settings)?;
+        let pilot = pilot(models, group)?;
+        sums.push(Sums::new(group, &plan, &pilot, with_initialization));
+        plans.push(plan);
+        pilots.push(pilot);
     }
-    let rows: Vec<Vec<Row<'_>>> =
-        (0..group.parameters().len()).map(|p| rows(group, p, places, &place_of, class, initialization)).collect();
-    let all_jobs: Vec<Job> = plan.units.iter().flatten().flat_map(|&p| jobs(p, group.parameters()[p].size())).collect();
-
-    let mut sums = Sums::new(group, plan, &place_of);
-    let mut open: Option<(usize, Partial)> = None;
-    for wave in all_jobs.chunks(plan.wave) {
-        let done: Vec<Result<Partial, Error>> = pool.install(|| {
-            let run = |job: &Job| run(models, group, *job, &rows[job.parameter], plan.block, counter);
-            wave.par_iter().map(run).collect()
-        });
-        for (job, partial) in wave.iter().zip(done) {
-            let partial = partial?;
-            open = Some(match open.take() {
-                Some((p, sum)) if p == job.parameter => (p, sum.plus(&partial)),
-                Some((p, sum)) => {
-                    sums.take(p, &rows[p], &sum);
-                    (job.parameter, partial)
-                }
-                None => (job.parameter, partial),
-            });
+    let mut checkpoint = match &settings.checkpoint {
+        Some(path) => {
+            let binding = Binding::of(models, &pilots, settings)?;
+            Some(Checkpoint::open(path, settings.save_every.0, binding, &mut sums)?)
         }
-    }
-    if let Some((p, sum)) = open {
-        sums.take(p, &rows[p], &sum);
-    }
-    let members = places.iter().map(|&at| group.models()[at]).collect();
-    let unshared = places.iter().map(|&at| group.unshared_size(at)).collect();
-    Ok(GroupGeometry::new(members, sums.units, unshared))
-}
-
-fn rows<'a>(
-    group: &'a LayoutGroup,
-    p: usize,
-    places: &[usize],
-    place_of: &[usize],
-    class: &[usize],
-    initialization: Option<&'a dyn ParameterSource>,
-) -> Vec<Row<'a>> {
-    let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at]).collect();
-    held.sort_unstable();
-    let first_of_class = |place: usize| held.iter().position(|&other| class[other] == class[place]).unwrap_or_default();
-    let model = |&place: &usize| Row {
-        from: From::Model {
-            id: group.models()[places[place]],
-            own_name: group.own_name(places[place], p).unwrap_or_default(),
-        },
-        reference: first_of_class(place),
+        None => None,
     };
-    let mut rows: Vec<Row<'_>> = held.iter().map(model).collect();
-    if let Some(source) = initialization {
-        let from = From::Initialization { source, name: group.parameters()[p].name.clone() };
-        rows.push(Row { from, reference: rows.len() });
-    }
-    rows
-}
 
-/// The matrices kept, one for each unit of the plan.
-struct Sums {
-    units: Vec<ParameterGeometry>,
-    unit_of: Vec<usize>,
-    names: Vec<(String, usize)>,
-}
-
-impl Sums {
-    fn new(group: &LayoutGroup, plan: &Plan, place_of: &[usize]) -> Self {
-        let mut unit_of = vec![0; group.parameters().len()];
-        let mut units = Vec::with_capacity(plan.units.len());
-        for (u, unit) in plan.units.iter().enumerate() {
-            unit.iter().for_each(|&p| unit_of[p] = u);
-            let parameter = &group.parameters()[unit[0]];
-            let mut holders: Vec<usize> = parameter.holders.iter().map(|&at| place_of[at]).collect();
-            holders.sort_unstable();
-            units.push(ParameterGeometry {
-                kind: parameter.kind,
-                tensors: Vec::with_capacity(unit.len()),
-                distances: Packed::zeros(holders.len()),
-                holders,
-                to_initialization: None,
-            });
+    let counter = Counter::new(settings.observer.as_deref(), sums.iter().map(Sums::read).sum(), total);
+    for (g, (group, plan)) in models.groups().iter().zip(&plans).enumerate() {
+        if sums[g].left().is_empty() {
+            continue;
         }
-        let names = group.parameters().iter().map(|p| (p.name.clone(), p.size())).collect();
-        Self { units, unit_of, names }
-    }
-
-    /// Turns the inner products of one parameter's rows into squared distances and norms, and adds them to its unit.
-    fn take(&mut self, p: usize, rows: &[Row<'_>], sum: &Partial) {
-        let unit = &mut self.units[self.unit_of[p]];
-        let models = unit.holders.len();
-        let products = Products { rows, sum };
-        for i in 0..models {
-            unit.distances.add(i, i, products.inner(i, i));
-            for j in 0..i {
-                unit.distances.add(i, j, products.squared_distance(i, j));
+        let random;
+        let initialization: Option<&dyn ParameterSource> = match &settings.initialization {
+            Initialization::Zero => None,
+            Initialization::Model(source) => Some(source.as_ref()),
+            Initialization::Random { entries, seed } => {
+                random = RandomSource::new(shapes(group), *entries, *seed);
+                Some(&random)
+            }
+        };
+        let pass = Pass::new(models, group, plan, &pilots[g], initialization)?;
+        while !sums[g].left().is_empty() {
+            let jobs = checkpoint.as_ref().map_or(plan.wave, |c| c.jobs(plan));
+            let outcome = pass.wave(&mut sums[g], jobs, &counter);
+            match &mut checkpoint {
+                Some(checkpoint) => checkpoint.after(outcome, &mut sums)?,
+                None => outcome?,
             }
         }
-        // The initialization is the row after those of the models.
-        if rows.len() > models {
-            let squared = unit.to_initialization.get_or_insert_with(|| vec![0.0; models]);
-            (0..models).for_each(|i| squared[i] += products.squared_distance(i, models));
-        }
-        let (name, size) = self.names[p].clone();
-        let moments = sum.moments[..models].to_vec();
-        unit.tensors.push(Tensor { name, size, moments, fingerprints: sum.fingerprints[..models].to_vec() });
     }
+    let whole = models.groups().iter().zip(pilots).zip(sums).map(|((group, pilot), sums)| {
+        let members = pilot.order.iter().map(|&at| group.models()[at]).collect();
+        let unshared = pilot.order.iter().map(|&at| group.unshared_size(at)).collect();
+        GroupGeometry::new(members, sums.units, unshared).with_scope(settings.scope)
+    });
+    Ok((whole.collect(), checkpoint))
+}
+
+/// The parameters of a group as one network, flat: every value that any of its models shares.
+fn shapes(group: &LayoutGroup) -> impl IntoIterator<Item = (String, Vec<usize>)> {
+    let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for p in group.parameters() {
+        let shape = shapes.entry(p.name.clone()).or_insert_with(|| vec![0]);
+        shape[0] = shape[0].max(p.values.end);
+    }
+    shapes
 }

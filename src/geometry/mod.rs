@@ -1,6 +1,7 @@
 //! Everything of size n_models²; the only code that sees parameter values.
 
 mod block;
+mod checkpoint;
 mod comparison;
 mod eigen;
 mod embedding;
@@ -11,12 +12,14 @@ mod lines;
 mod moments;
 mod packed;
 mod pair;
+mod pass;
 mod permutation;
 mod pilot;
 mod plan;
 mod products;
 mod settings;
 mod stored;
+mod sums;
 mod values;
 
 pub use comparison::{Comparison, ParameterView};
@@ -29,9 +32,7 @@ pub use settings::{GeometrySettings, Initialization, Progress, Scope};
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
-use crate::source::{ParameterSource, RandomSource};
-use group::{GroupGeometry, ParameterGeometry, Tensor};
-use std::collections::BTreeMap;
+use group::{GroupGeometry, ParameterGeometry};
 use std::sync::Arc;
 use stored::Stored;
 use values::Values;
@@ -68,12 +69,13 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Reads all parameters of a model set once.
+    /// Reads all parameters of a model set once; those not in the [checkpoint](GeometrySettings::with_checkpoint), if one is set.
     ///
     /// # Errors
     ///
-    /// [`Error::OneModel`], [`Error::MemoryTooSmall`], [`Error::InvalidSetting`], [`Error::Interrupted`], and
-    /// [`Error::Source`] for a model that cannot be read or holds NaN or infinity.
+    /// [`Error::OneModel`], [`Error::MemoryTooSmall`], [`Error::InvalidSetting`], [`Error::Interrupted`],
+    /// [`Error::Source`] for a model that cannot be read or holds NaN or infinity, [`Error::Initialization`], and of a
+    /// checkpoint [`Error::CheckpointOfAnother`], [`Error::CheckpointDamaged`] and [`Error::CheckpointIo`].
     pub fn compute(models: &ModelSet, settings: &GeometrySettings) -> Result<Self, Error> {
         settings.check()?;
         if models.len() == 1 {
@@ -81,32 +83,17 @@ impl Geometry {
         }
         let values =
             |g: &LayoutGroup| -> u64 { g.parameters().iter().map(|p| (p.size() * p.holders.len()) as u64).sum() };
-        let total = models.groups().iter().map(values).sum();
-        let counter = block::Counter::new(settings.observer.as_deref(), total);
-        let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
-
-        let mut groups = Vec::with_capacity(models.groups().len());
-        for group in models.groups() {
-            let share = plan::wanted(group) as f64 / wanted.max(1) as f64;
-            let plan = plan::plan(group, share, settings)?;
-            let pilot = pilot::pilot(models, group)?;
-            let random;
-            let initialization: Option<&dyn ParameterSource> = match &settings.initialization {
-                Initialization::Zero => None,
-                Initialization::Model(source) => Some(source.as_ref()),
-                Initialization::Random { entries, seed } => {
-                    random = RandomSource::new(shapes(group), *entries, *seed);
-                    Some(&random)
-                }
-            };
-            let streamed = gram::stream(models, group, &pilot.order, &pilot.class, &plan, initialization, &counter)?;
-            groups.push(streamed.with_scope(settings.scope));
-        }
+        let total: u64 = models.groups().iter().map(values).sum();
+        let (mut groups, checkpoint) = gram::stream(models, settings, total)?;
         // Whoever goes through groups and draws random numbers must not see which of them was given first.
         groups.sort_by(GroupGeometry::by_content);
         let geometry = Self::from_groups(models.len(), groups);
         let values = Some(Arc::new(Values::new(models, settings, total)));
-        Ok(Self { stored: Stored::read_all(models)?, values, ..geometry })
+        let stored = Stored::read_all(models)?;
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.delete();
+        }
+        Ok(Self { stored, values, ..geometry })
     }
 
     fn from_groups(models: usize, groups: Vec<GroupGeometry>) -> Self {
@@ -220,14 +207,4 @@ impl Geometry {
     pub fn independence(&self) -> Independence {
         Independence::of(self)
     }
-}
-
-/// The parameters of a group as one network, flat: every value that any of its models shares.
-fn shapes(group: &LayoutGroup) -> impl IntoIterator<Item = (String, Vec<usize>)> {
-    let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for p in group.parameters() {
-        let shape = shapes.entry(p.name.clone()).or_insert_with(|| vec![0]);
-        shape[0] = shape[0].max(p.values.end);
-    }
-    shapes
 }

@@ -33,6 +33,11 @@ impl Packed {
         &self.values[Self::at(i, 0)..=Self::at(i, i)]
     }
 
+    /// All stored values, row by row.
+    pub(crate) fn values_mut(&mut self) -> &mut [f64] {
+        &mut self.values
+    }
+
     pub(crate) fn set(&mut self, i: usize, j: usize, value: f64) {
         self.values[Self::at(i, j)] = value;
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelSet};
+use xxhash_rust::xxh3::Xxh3;
 
 /// Values looked at per model; fewer in large sets, where models are compared pair by pair.
 const VALUES: usize = 4096;
@@ -18,6 +19,19 @@ pub(super) struct Pilot {
     pub(super) order: Vec<usize>,
     /// For each place in `order`, the place of the first model that it is near to; its own when there is none.
     pub(super) class: Vec<usize>,
+    /// Digest of the values seen, in `order`.
+    pub(super) digest: u128,
+    /// For each place in `order`, whether another model shows the same values: names alone then tell the two apart.
+    pub(super) tied: Vec<bool>,
+}
+
+impl Pilot {
+    /// For each of the group's models, its place in `order`.
+    pub(super) fn places(&self) -> Vec<usize> {
+        let mut place_of = vec![0; self.order.len()];
+        self.order.iter().enumerate().for_each(|(place, &at)| place_of[at] = place);
+        place_of
+    }
 }
 
 pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Error> {
@@ -44,7 +58,12 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Err
             }
         }
     }
-    Ok(Pilot { order, class })
+
+    let mut digest = Xxh3::new();
+    order.iter().flat_map(|&at| &seen[at]).for_each(|x| digest.update(&x.to_le_bytes()));
+    let same = |a: usize, b: usize| seen[order[a]].iter().zip(&seen[order[b]]).all(|(x, y)| x.to_bits() == y.to_bits());
+    let tied = (0..n).map(|p| (p > 0 && same(p - 1, p)) || (p + 1 < n && same(p, p + 1))).collect();
+    Ok(Pilot { order, class, digest: digest.digest128(), tied })
 }
 
 /// A few values from the middle of every parameter that all models of the group hold.

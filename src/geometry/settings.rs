@@ -2,7 +2,9 @@ use crate::error::Error;
 use crate::source::{Entries, ParameterSource};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which parameters make up distances, norms and coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,7 +51,7 @@ pub(crate) type Observer = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
 
 /// How a [`Geometry`](super::Geometry) is computed.
 ///
-/// Defaults: 1 GiB of memory, as many threads as there are processors, scope matrices, initialization zero, no observer.
+/// Defaults: 1 GiB of memory, as many threads as there are processors, scope matrices, initialization zero, no observer, no checkpoint.
 #[derive(Clone, Default)]
 pub struct GeometrySettings {
     pub(super) memory: Memory,
@@ -57,6 +59,18 @@ pub struct GeometrySettings {
     pub(super) scope: Scope,
     pub(super) initialization: Initialization,
     pub(super) observer: Option<Arc<Observer>>,
+    pub(super) checkpoint: Option<PathBuf>,
+    pub(super) save_every: SaveEvery,
+}
+
+/// Least time between two saves of a checkpoint; 30 seconds by default.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SaveEvery(pub(super) Duration);
+
+impl Default for SaveEvery {
+    fn default() -> Self {
+        Self(Duration::from_secs(30))
+    }
 }
 
 /// Bytes; 1 GiB by default.
@@ -77,6 +91,7 @@ impl fmt::Debug for GeometrySettings {
             .field("scope", &self.scope)
             .field("initialization", &self.initialization)
             .field("observer", &self.observer.is_some())
+            .field("checkpoint", &self.checkpoint)
             .finish()
     }
 }
@@ -126,6 +141,31 @@ impl GeometrySettings {
     /// off ends whatever reads with [`Error::Interrupted`].
     pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Keeps partial sums in a file: a computation that was stopped continues from it, and gives the same bytes.
+    ///
+    /// Saved every 30 seconds or so ([`with_checkpoint_every`](Self::with_checkpoint_every)), and when an observer interrupts
+    /// or a model cannot be read; never half-written; deleted once the geometry is whole. About as large as the matrices kept:
+    /// at most half of the [memory](Self::with_memory), plus 56 bytes for each tensor of each model. While it is written
+    /// `FILE.partial` stands beside it. Two computations cannot share one. Keep it away from where models are searched for.
+    ///
+    /// It continues for the same models, memory, initialization and version alone, whatever the threads and the scope. Models
+    /// are told apart by layouts, dtypes and some values of each, so they may be renamed and shuffled (unless those values are
+    /// the same in two models), but a change of a model elsewhere is *not* noticed. On a processor with other vector
+    /// instructions last bits may differ.
+    pub fn with_checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
+        self.checkpoint = Some(path.into());
+        self
+    }
+
+    /// Least time between two saves of a [checkpoint](Self::with_checkpoint). Default: 30 seconds.
+    ///
+    /// Saves that take long are made less often: 95 % of the time at least is left for reading. Only zero, for tests, saves as
+    /// often as there is something new.
+    pub fn with_checkpoint_every(mut self, least: Duration) -> Self {
+        self.save_every = SaveEvery(least);
         self
     }
 

@@ -1,0 +1,82 @@
+//! The rows of one group and the waves of jobs over them.
+
+use super::block::{Counter, From, Partial, Row, run};
+use super::pilot::Pilot;
+use super::plan::Plan;
+use super::sums::Sums;
+use crate::error::Error;
+use crate::model_set::{LayoutGroup, ModelSet};
+use crate::source::ParameterSource;
+use rayon::prelude::*;
+
+/// One group of comparable models, ready to be read.
+pub(super) struct Pass<'a> {
+    models: &'a ModelSet,
+    group: &'a LayoutGroup,
+    /// One list for each parameter.
+    rows: Vec<Vec<Row<'a>>>,
+    block: usize,
+    pool: rayon::ThreadPool,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        models: &'a ModelSet,
+        group: &'a LayoutGroup,
+        plan: &Plan,
+        pilot: &Pilot,
+        initialization: Option<&'a dyn ParameterSource>,
+    ) -> Result<Self, Error> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(plan.threads)
+            .build()
+            .map_err(|e| Error::Threads { source: Box::new(e) })?;
+        let place_of = pilot.places();
+        let rows = (0..group.parameters().len()).map(|p| rows(group, p, pilot, &place_of, initialization)).collect();
+        Ok(Self { models, group, rows, block: plan.block, pool })
+    }
+
+    /// Does some of the jobs that are left.
+    ///
+    /// When one fails, those before it are kept all the same.
+    pub(super) fn wave(&self, sums: &mut Sums, jobs: usize, counter: &Counter<'_>) -> Result<(), Error> {
+        let left = sums.left();
+        let wave = left[..jobs.min(left.len())].to_vec();
+        let done: Vec<Result<Partial, Error>> = self.pool.install(|| {
+            let rows = &self.rows;
+            wave.par_iter()
+                .map(|job| run(self.models, self.group, *job, &rows[job.parameter], self.block, counter))
+                .collect()
+        });
+        for (job, partial) in wave.iter().zip(done) {
+            sums.add(partial?, &self.rows[job.parameter]);
+        }
+        Ok(())
+    }
+}
+
+fn rows<'a>(
+    group: &'a LayoutGroup,
+    p: usize,
+    pilot: &Pilot,
+    place_of: &[usize],
+    initialization: Option<&'a dyn ParameterSource>,
+) -> Vec<Row<'a>> {
+    let (places, class) = (&pilot.order, &pilot.class);
+    let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at]).collect();
+    held.sort_unstable();
+    let first_of_class = |place: usize| held.iter().position(|&other| class[other] == class[place]).unwrap_or_default();
+    let model = |&place: &usize| Row {
+        from: From::Model {
+            id: group.models()[places[place]],
+            own_name: group.own_name(places[place], p).unwrap_or_default(),
+        },
+        reference: first_of_class(place),
+    };
+    let mut rows: Vec<Row<'_>> = held.iter().map(model).collect();
+    if let Some(source) = initialization {
+        let from = From::Initialization { source, name: group.parameters()[p].name.clone() };
+        rows.push(Row { from, reference: rows.len() });
+    }
+    rows
+}

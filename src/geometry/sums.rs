@@ -1,0 +1,154 @@
+//! What the pass over one group has summed so far.
+
+use super::block::{Partial, Row};
+use super::group::{ParameterGeometry, Tensor};
+use super::moments::Moments;
+use super::packed::Packed;
+use super::pilot::Pilot;
+use super::plan::{Job, Plan, jobs};
+use super::products::Products;
+use crate::model_set::LayoutGroup;
+
+/// The matrices kept, one for each unit of the plan, and how many jobs are in them.
+///
+/// Jobs are added in order, so that what is here depends on their number alone: not on threads, and not on how often the pass
+/// was stopped.
+pub(super) struct Sums {
+    pub(super) units: Vec<ParameterGeometry>,
+    /// The sum of the parameter whose jobs are done in part.
+    pub(super) open: Option<Partial>,
+    jobs: Vec<Job>,
+    done: usize,
+    unit_of: Vec<usize>,
+    names: Vec<(String, usize)>,
+    /// Rows beside those of the models: one with an initialization.
+    more_rows: usize,
+}
+
+impl Sums {
+    /// No job done.
+    pub(super) fn new(group: &LayoutGroup, plan: &Plan, pilot: &Pilot, initialization: bool) -> Self {
+        let place_of = pilot.places();
+        let mut unit_of = vec![0; group.parameters().len()];
+        let mut units = Vec::with_capacity(plan.units.len());
+        for (u, unit) in plan.units.iter().enumerate() {
+            unit.iter().for_each(|&p| unit_of[p] = u);
+            let parameter = &group.parameters()[unit[0]];
+            let mut holders: Vec<usize> = parameter.holders.iter().map(|&at| place_of[at]).collect();
+            holders.sort_unstable();
+            units.push(ParameterGeometry {
+                kind: parameter.kind,
+                tensors: Vec::with_capacity(unit.len()),
+                distances: Packed::zeros(holders.len()),
+                holders,
+                to_initialization: None,
+            });
+        }
+        let jobs = plan.units.iter().flatten().flat_map(|&p| jobs(p, group.parameters()[p].size())).collect();
+        let names = group.parameters().iter().map(|p| (p.name.clone(), p.size())).collect();
+        Self { units, open: None, jobs, done: 0, unit_of, names, more_rows: usize::from(initialization) }
+    }
+
+    /// Jobs not done yet, in order.
+    pub(super) fn left(&self) -> &[Job] {
+        &self.jobs[self.done..]
+    }
+
+    /// How many jobs are done.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Values read for the jobs done, over all rows.
+    pub(super) fn read(&self) -> u64 {
+        self.jobs[..self.done].iter().map(|job| (job.length * self.rows(job.parameter)) as u64).sum()
+    }
+
+    fn rows(&self, parameter: usize) -> usize {
+        self.units[self.unit_of[parameter]].holders.len() + self.more_rows
+    }
+
+    /// Whether the job at a position is followed by another of its parameter.
+    fn goes_on(&self, job: usize) -> bool {
+        self.jobs.get(job + 1).is_some_and(|next| next.parameter == self.jobs[job].parameter)
+    }
+
+    /// Adds the first of the jobs that are left; `rows` are those of its parameter.
+    pub(super) fn add(&mut self, partial: Partial, rows: &[Row<'_>]) {
+        let sum = match self.open.take() {
+            Some(sum) => sum.plus(&partial),
+            None => partial,
+        };
+        if self.goes_on(self.done) {
+            self.open = Some(sum);
+        } else {
+            self.take(self.jobs[self.done].parameter, rows, &sum);
+        }
+        self.done += 1;
+    }
+
+    /// Turns the inner products of one parameter's rows into squared distances and norms, and adds them to its unit.
+    fn take(&mut self, p: usize, rows: &[Row<'_>], sum: &Partial) {
+        let unit = &mut self.units[self.unit_of[p]];
+        let models = unit.holders.len();
+        let products = Products { rows, sum };
+        for i in 0..models {
+            unit.distances.add(i, i, products.inner(i, i));
+            for j in 0..i {
+                unit.distances.add(i, j, products.squared_distance(i, j));
+            }
+        }
+        // The initialization is the row after those of the models.
+        if rows.len() > models {
+            let squared = unit.to_initialization.get_or_insert_with(|| vec![0.0; models]);
+            (0..models).for_each(|i| squared[i] += products.squared_distance(i, models));
+        }
+        let (name, size) = self.names[p].clone();
+        let moments = sum.moments[..models].to_vec();
+        unit.tensors.push(Tensor { name, size, moments, fingerprints: sum.fingerprints[..models].to_vec() });
+    }
+
+    /// The form of the sums after so many jobs, every value zero: what a checkpoint is read into. `None` when there are not so
+    /// many.
+    pub(super) fn form_after(&mut self, done: usize) -> Option<()> {
+        let last = self.jobs.get(..done)?.last().map(|job| job.parameter);
+        for at in 0..done {
+            let p = self.jobs[at].parameter;
+            if self.goes_on(at) {
+                continue;
+            }
+            let unit = &mut self.units[self.unit_of[p]];
+            let models = unit.holders.len();
+            if self.more_rows > 0 {
+                unit.to_initialization.get_or_insert_with(|| vec![0.0; models]);
+            }
+            let (name, size) = self.names[p].clone();
+            let (moments, fingerprints) = (vec![Moments::default(); models], vec![0; models]);
+            unit.tensors.push(Tensor { name, size, moments, fingerprints });
+        }
+        self.open = last.filter(|_| self.goes_on(done - 1)).map(|p| {
+            let k = self.rows(p);
+            Partial { products: vec![0.0; k * k], moments: vec![Moments::default(); k], fingerprints: vec![0; k] }
+        });
+        self.done = done;
+        Some(())
+    }
+
+    /// The most tensors of a checkpoint.
+    pub(super) fn most_tensors(&self) -> u64 {
+        4 * self.units.len() as u64 + 3
+    }
+
+    /// Whether nothing is negative that cannot be, and everything finite.
+    pub(super) fn are_sound(&self) -> bool {
+        let square = |x: &f64| x.is_finite() && *x >= 0.0;
+        let moments = |m: &Moments| square(&m.count) && square(&m.m2) && square(&m.m4) && (m.mean + m.m3).is_finite();
+        let unit = |u: &ParameterGeometry| {
+            (0..u.holders.len()).all(|i| u.distances.row(i).iter().all(square))
+                && u.to_initialization.iter().flatten().all(square)
+                && u.tensors.iter().flat_map(|t| &t.moments).all(moments)
+        };
+        let open = |o: &Partial| o.products.iter().all(|x| x.is_finite()) && o.moments.iter().all(moments);
+        self.units.iter().all(unit) && self.open.iter().all(open)
+    }
+}
