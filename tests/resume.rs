@@ -1,0 +1,161 @@
+//! A pass that is stopped and continued gives the same bits as one that is not.
+
+use neural_phylogeny::{Entries, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Two layouts, the second with a tensor of several jobs; the order as given, or reversed.
+fn models(seed: u64, reversed: bool) -> ModelSet {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut named = Vec::new();
+    for m in 0..6 {
+        let source = (0..40).fold(InMemory::new(), |s, l| {
+            let values = (0..64).map(|_| rng.gen_range(-1.0..1.0)).collect();
+            s.parameter(format!("layers.{l:02}.weight"), &[8, 8], values).unwrap()
+        });
+        named.push((format!("a{m}"), source));
+    }
+    let root: Vec<f32> = (0..1_200_000).map(|_| rng.gen_range(-1.0..1.0)).collect();
+    for m in 0..3 {
+        let moved = root.iter().map(|w| w + m as f32 * rng.gen_range(-1e-3..1e-3)).collect();
+        let source = InMemory::new().parameter("w", &[1200, 1000], moved).unwrap();
+        named.push((format!("b{m}"), source.parameter("bias", &[2], vec![1.0, m as f32]).unwrap()));
+    }
+    if reversed {
+        named.reverse();
+    }
+    named.into_iter().fold(ModelSet::builder(), |b, (name, source)| b.model(name, source)).build().unwrap()
+}
+
+fn settings(threads: usize) -> GeometrySettings {
+    let initialization = Initialization::Random { entries: Entries::Normal, seed: 3 };
+    GeometrySettings::new().with_memory(1 << 20).with_threads(threads).with_initialization(initialization)
+}
+
+/// Every bit that can be asked for, models by name.
+fn bits(models: &ModelSet, geometry: &Geometry) -> Vec<String> {
+    let mut names: Vec<&str> = models.names().collect();
+    names.sort_unstable();
+    let ids: Vec<ModelId> = names.iter().map(|n| models.id(n).unwrap()).collect();
+    let mut bits = vec![format!("{:?}", geometry.models().iter().map(|&m| models.name(m)).collect::<Vec<_>>())];
+    for &a in &ids {
+        bits.push(format!("{:x}", geometry.norm(a).to_bits()));
+        for &b in &ids {
+            let distance = geometry.squared_distance(a, b).map(f64::to_bits);
+            bits.push(format!("{distance:x?} {}", geometry.identical(a, b)));
+        }
+    }
+    for group in geometry.groups() {
+        let comparison = geometry.compare(group).unwrap();
+        for i in 0..group.len() {
+            bits.push(format!("{:x}", comparison.squared_distance_to_initialization(i).to_bits()));
+        }
+    }
+    bits
+}
+
+/// Computes until so many calls of the observer; what was read at the first of them comes back too.
+fn until(models: &ModelSet, settings: GeometrySettings, file: &Path, calls: u64) -> (Result<Geometry, Error>, u64) {
+    let (seen, first) = (AtomicU64::new(0), Arc::new(AtomicU64::new(u64::MAX)));
+    let least = first.clone();
+    let settings = settings.with_checkpoint(file).with_checkpoint_every(Duration::ZERO).with_observer(move |p| {
+        least.fetch_min(p.read, Ordering::Relaxed);
+        if seen.fetch_add(1, Ordering::Relaxed) + 1 >= calls {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let outcome = Geometry::compute(models, &settings);
+    (outcome, first.load(Ordering::Relaxed))
+}
+
+#[test]
+fn a_pass_stopped_again_and_again_gives_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sums");
+    let set = models(1, false);
+    let expected = bits(&set, &Geometry::compute(&set, &settings(2)).unwrap());
+    let shuffled = models(1, true);
+    // One uninterrupted pass calls some 270 times, 192 of them within the longest job, which is done whole or not at all.
+    for calls in (1..270).step_by(13) {
+        let mut runs = 0;
+        let (geometry, first) = loop {
+            // Threads and the order of models change from run to run.
+            let models = if runs % 2 == 0 { &set } else { &shuffled };
+            let calls = if runs == 0 { calls } else { 240 };
+            let (outcome, first) = until(models, settings(1 + runs % 3), &file, calls);
+            runs += 1;
+            match outcome {
+                Ok(geometry) => break (bits(models, &geometry), first),
+                Err(Error::Interrupted) => assert!(file.is_file() && runs < 20),
+                Err(error) => panic!("{error}"),
+            }
+        };
+        // The last run did not begin anew: the first block it told of came after all that others had done.
+        assert!(runs > 1 && first > 10_000, "{calls}: {runs} {first}");
+        assert_eq!(geometry, expected, "{calls}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn another_set_and_other_settings_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sums");
+    let set = models(1, false);
+    assert!(matches!(until(&set, settings(1), &file, 60).0, Err(Error::Interrupted)));
+    let kept = std::fs::read(&file).unwrap();
+    let cases = [
+        (models(2, false), settings(1), "models"),
+        (models(1, false), settings(1).with_memory(2 << 20), "memory"),
+        (models(1, false), settings(1).with_initialization(Initialization::Zero), "initialization"),
+    ];
+    for (set, settings, what) in cases {
+        match until(&set, settings, &file, 1000).0 {
+            Err(Error::CheckpointOfAnother { found, expected, .. }) => {
+                assert!(found.starts_with(what) && expected.starts_with(what), "{found} {expected}");
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), kept);
+}
+
+#[test]
+fn damage_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sums");
+    let set = models(1, false);
+    assert!(matches!(until(&set, settings(1), &file, 60).0, Err(Error::Interrupted)));
+    let kept = std::fs::read(&file).unwrap();
+    let expected = bits(&set, &Geometry::compute(&set, &settings(1)).unwrap());
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let check = |bytes: &[u8], what: String| {
+        std::fs::write(&file, bytes).unwrap();
+        match until(&set, settings(1), &file, u64::MAX).0 {
+            // A flip in what pads the header is none.
+            Ok(geometry) => assert_eq!(bits(&set, &geometry), expected, "{what}"),
+            Err(Error::CheckpointDamaged { .. } | Error::CheckpointOfAnother { .. }) => {}
+            Err(error) => panic!("{what}: {error}"),
+        }
+        assert!(bytes.len() == kept.len() || file.is_file(), "{what}");
+    };
+    for _ in 0..60 {
+        let at = rng.gen_range(0..kept.len());
+        check(&kept[..at], format!("cut at {at}"));
+        // Half of the flips in the header, which is shorter than the values.
+        let at = if rng.gen_bool(0.5) { rng.gen_range(0..kept.len().min(4096)) } else { at };
+        let mut flipped = kept.clone();
+        flipped[at] ^= 1 << rng.gen_range(0..8);
+        check(&flipped, format!("flip at {at}"));
+    }
+    check(b"", "empty".to_owned());
+    check(&[255; 64], "a long header".to_owned());
+    check(&[kept.as_slice(), b"more"].concat(), "longer".to_owned());
+}
