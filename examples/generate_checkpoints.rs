@@ -1,11 +1,13 @@
-//! Writes checkpoints of any size and known lineage: families of one root and its children, in F16 safetensors files, with
-//! `truth.json` beside them. Values are streamed: memory does not grow with the size. `benches/memory.sh` uses it.
+//! Writes checkpoints of any size and known lineage: families of one root and its children, in safetensors files of F16, BF16 or
+//! F32, with `truth.json` beside them. Values are streamed: memory does not grow with the size. `benches/memory.sh` uses
+//! it, and `benches/ladder.rs` measures on what it writes.
 //!
-//! `cargo run --release --example generate_checkpoints -- FOLDER MODELS PARAMETERS FAMILIES [SEED]`
+//! `cargo run --release --example generate_checkpoints -- FOLDER MODELS PARAMETERS FAMILIES [SEED [F16|BF16|F32]]`
 
-use half::f16;
+use half::{bf16, f16};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::error::Error;
 use std::fs::{self, File};
@@ -18,6 +20,41 @@ const WIDTH: usize = 1000;
 /// How far roots reach from zero, and children from their root.
 const ROOT: f32 = 0.05;
 const STEP: f32 = 0.005;
+
+#[derive(Clone, Copy)]
+enum Dtype {
+    F16,
+    Bf16,
+    F32,
+}
+
+impl Dtype {
+    fn parse(name: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        match name {
+            "F16" => Ok(Self::F16),
+            "BF16" => Ok(Self::Bf16),
+            "F32" => Ok(Self::F32),
+            other => Err(format!("dtype {other}, expected F16, BF16 or F32").into()),
+        }
+    }
+
+    /// As the format spells it, and bytes per value.
+    fn of_format(self) -> (&'static str, usize) {
+        match self {
+            Self::F16 => ("F16", 2),
+            Self::Bf16 => ("BF16", 2),
+            Self::F32 => ("F32", 4),
+        }
+    }
+
+    fn write(self, value: f32, file: &mut impl Write) -> std::io::Result<()> {
+        match self {
+            Self::F16 => file.write_all(&f16::from_f32(value).to_le_bytes()),
+            Self::Bf16 => file.write_all(&bf16::from_f32(value).to_le_bytes()),
+            Self::F32 => file.write_all(&value.to_le_bytes()),
+        }
+    }
+}
 
 /// Square layers with their biases, and what is left in a head.
 fn layout(parameters: usize) -> Vec<(String, Vec<usize>)> {
@@ -34,13 +71,14 @@ fn layout(parameters: usize) -> Vec<(String, Vec<usize>)> {
 }
 
 /// A header of the safetensors format, with its length in front.
-fn header(layout: &[(String, Vec<usize>)]) -> Result<Vec<u8>, serde_json::Error> {
+fn header(layout: &[(String, Vec<usize>)], dtype: Dtype) -> Result<Vec<u8>, serde_json::Error> {
+    let (dtype, width) = dtype.of_format();
     let mut entries = Map::new();
     let mut end = 0;
     for (name, shape) in layout {
         let begin = end;
-        end += 2 * shape.iter().product::<usize>();
-        entries.insert(name.clone(), json!({"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}));
+        end += width * shape.iter().product::<usize>();
+        entries.insert(name.clone(), json!({"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}));
     }
     let text = serde_json::to_vec(&Value::Object(entries))?;
     Ok([(text.len() as u64).to_le_bytes().as_slice(), &text].concat())
@@ -51,22 +89,24 @@ fn write_model(
     layout: &[(String, Vec<usize>)],
     root: u64,
     own: Option<u64>,
-) -> Result<(), Box<dyn Error>> {
+    dtype: Dtype,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    file.write_all(&header(layout)?)?;
+    file.write_all(&header(layout, dtype)?)?;
     let mut root = ChaCha8Rng::seed_from_u64(root);
     let mut own = own.map(ChaCha8Rng::seed_from_u64);
     for _ in 0..layout.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum() {
         let step = own.as_mut().map_or(0.0, |rng| rng.gen_range(-STEP..STEP));
-        file.write_all(&f16::from_f32(root.gen_range(-ROOT..ROOT) + step).to_le_bytes())?;
+        dtype.write(root.gen_range(-ROOT..ROOT) + step, &mut file)?;
     }
     Ok(file.flush()?)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let dtype = if arguments.len() == 6 { Dtype::parse(&arguments.remove(5))? } else { Dtype::F16 };
     let [folder, sizes @ ..] = arguments.as_slice() else {
-        println!("usage: generate_checkpoints FOLDER MODELS PARAMETERS FAMILIES [SEED]");
+        println!("usage: generate_checkpoints FOLDER MODELS PARAMETERS FAMILIES [SEED [F16|BF16|F32]]");
         return Ok(());
     };
     let sizes: Vec<usize> = sizes.iter().map(|s| s.parse()).collect::<Result<_, _>>()?;
@@ -83,17 +123,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let layout = layout(parameters);
     // One random stream for each model; roots have those of the first members.
     let stream = |model: usize| seed << 32 | model as u64;
-    let mut truth = Vec::new();
-    for model in 0..models {
+    let write = |model: usize| {
         let (family, member) = (model % families, model / families);
         let root = format!("f{family}");
         let (name, own, parents) = match member {
             0 => (root, None, json!([])),
             _ => (format!("{root}_c{member}"), Some(stream(model)), json!([{ "name": root }])),
         };
-        write_model(&folder.join(format!("{name}.safetensors")), &layout, stream(family), own)?;
-        truth.push(json!({"name": name, "parents": parents}));
-    }
+        write_model(&folder.join(format!("{name}.safetensors")), &layout, stream(family), own, dtype)?;
+        Ok(json!({"name": name, "parents": parents}))
+    };
+    let truth: Vec<Value> =
+        (0..models).into_par_iter().map(write).collect::<Result<_, Box<dyn Error + Send + Sync>>>()?;
     fs::write(folder.join("truth.json"), serde_json::to_vec_pretty(&json!({"version": 1, "models": truth}))?)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One job of the pass: blocks of all rows in f64, one symmetric rank-k update each.
 
+use super::fingerprint::{Fingerprint, chain};
 use super::moments::Moments;
 use super::plan::Job;
 use super::settings::Observer;
@@ -10,7 +11,6 @@ use crate::source::ParameterSource;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use xxhash_rust::xxh3::xxh3_128;
 
 /// Reads values of one model and refuses those that are not finite.
 pub(super) fn read_finite(
@@ -99,15 +99,16 @@ pub(super) fn run(
     let longest = block.min(job.length);
     let mut narrow = vec![0f32; longest];
     let mut wide = vec![0f64; k * longest];
+    let mut fingerprints = vec![Fingerprint::new(); k];
     let mut partial =
-        Partial { products: vec![0.0; k * k], moments: vec![Moments::default(); k], fingerprints: vec![0; k] };
+        Partial { products: vec![0.0; k * k], moments: vec![Moments::default(); k], fingerprints: Vec::new() };
     for begin in (0..job.length).step_by(block) {
         let length = block.min(job.length - begin);
         let narrow = &mut narrow[..length];
         for (r, row) in rows.iter().enumerate() {
             row.from.read(models, offset + job.begin + begin, narrow)?;
             partial.moments[r] = partial.moments[r].merge(Moments::of(narrow));
-            partial.fingerprints[r] = chain(partial.fingerprints[r], fingerprint(narrow));
+            fingerprints[r].update(narrow);
             let (before, rest) = wide.split_at_mut(r * length);
             if row.reference == r {
                 rest.iter_mut().zip(&*narrow).for_each(|(w, &x)| *w = f64::from(x));
@@ -130,6 +131,7 @@ pub(super) fn run(
         );
         counter.advance((k * length) as u64)?;
     }
+    partial.fingerprints = fingerprints.iter().map(Fingerprint::value).collect();
     Ok(partial)
 }
 
@@ -140,18 +142,4 @@ impl Partial {
         self.fingerprints.iter_mut().zip(&next.fingerprints).for_each(|(a, b)| *a = chain(*a, *b));
         self
     }
-}
-
-fn fingerprint(values: &[f32]) -> u128 {
-    let mut bytes = Vec::with_capacity(4 * values.len());
-    values.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
-    xxh3_128(&bytes)
-}
-
-/// Fingerprint of a sequence from that of its beginning and that of the next block.
-fn chain(before: u128, next: u128) -> u128 {
-    let mut bytes = [0; 32];
-    bytes[..16].copy_from_slice(&before.to_le_bytes());
-    bytes[16..].copy_from_slice(&next.to_le_bytes());
-    xxh3_128(&bytes)
 }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod comparison;
 mod eigen;
 mod embedding;
+mod fingerprint;
 mod gram;
 mod group;
 mod independence;

@@ -7,12 +7,15 @@ use crate::model_set::{Kind, LayoutGroup, SharedParameter};
 use std::collections::BTreeMap;
 
 /// Longest run of values of one tensor that one job reads; jobs are the same whatever the number of threads.
-const JOB: usize = 1 << 20;
+pub(super) const JOB: usize = 1 << 20;
 
 /// Values in one block of all models together, while memory allows: 32 MiB in f64.
 const BLOCK: usize = 1 << 22;
 const LONGEST_BLOCK: usize = 1 << 16;
 const SHORTEST_BLOCK: usize = 256;
+
+/// Bytes of one model's fingerprint in the making, rounded up.
+const FINGERPRINT: u64 = 1 << 10;
 
 /// Most results waiting to be summed in order.
 const LONGEST_WAVE: usize = 256;
@@ -47,7 +50,7 @@ pub(super) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
     let row = (8 * models) as u64;
     let work = (memory / 2).saturating_sub(square);
     let block = (BLOCK / models).min((work / 4 / row) as usize).clamp(SHORTEST_BLOCK, LONGEST_BLOCK);
-    let per_thread = row * block as u64 + 4 * block as u64 + square;
+    let per_thread = row * block as u64 + 4 * block as u64 + FINGERPRINT * models as u64 + square;
     if per_thread > work {
         return Err(too_small(group, share, memory));
     }
