@@ -175,7 +175,8 @@ impl Context<'_> {
         });
         let mut allowed = weights.clone();
         for m in self.plain..n {
-            (0..n).for_each(|c| allowed[m * n + c] = f64::NEG_INFINITY);
+            // A merge whose heaviest parent is a merge has no other.
+            (0..self.plain).for_each(|c| allowed[m * n + c] = f64::NEG_INFINITY);
         }
         let first = arborescence(&allowed, n, root);
         if self.plain < n {
