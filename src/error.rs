@@ -133,6 +133,24 @@ pub enum SourceError {
         /// The dtype as the file spells it.
         dtype: String,
     },
+    /// Values were asked of a sketch that does not hold them.
+    #[error("tensor `{parameter}` has {size} values, the sketch keeps {kept} sums of them: read the model itself")]
+    Sketched {
+        /// The tensor.
+        parameter: String,
+        /// Its number of values.
+        size: usize,
+        /// How many sums the sketch keeps.
+        kept: usize,
+    },
+    /// Sketches that cannot be put together or compared.
+    #[error("sketch with {found}, expected {expected}")]
+    SketchMismatch {
+        /// What the sketch is.
+        found: String,
+        /// What the others are.
+        expected: String,
+    },
     /// An index names a shard that is not there.
     #[error("shard {} is missing, needed by {}", shard.display(), index.display())]
     ShardMissing {
@@ -362,6 +380,24 @@ pub enum Error {
         expected: u64,
         /// How many models there are.
         models: usize,
+    },
+    /// Nothing that sketched models share is held by all of them in the same shape.
+    #[error("`{model}` and the models comparable with it hold different numbers of rows of {}, which sketches cannot compare: make larger sketches, or compare the models themselves", parameters.join(", "))]
+    NotSketched {
+        /// One of the models.
+        model: String,
+        /// The parameters they share.
+        parameters: Vec<String>,
+    },
+    /// The size of a sketch is below what so many tensors need.
+    #[error("a sketch of {tensors} tensors needs at least {expected} bytes, found {found}")]
+    SketchTooSmall {
+        /// The setting, in bytes.
+        found: u64,
+        /// The least that would do, in bytes.
+        expected: u64,
+        /// Floating point tensors of the model.
+        tensors: usize,
     },
     /// Models of different groups where comparable ones are needed.
     #[error("models number {first} and {second} share too few parameters to be compared")]

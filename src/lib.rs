@@ -113,7 +113,8 @@ pub use crate::export::{read_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::geometry::{
     Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
-    LineState, Lines, Moments, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
+    LineState, Lines, Moments, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope, Sketch, SketchSet,
+    SketchSettings,
 };
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
@@ -122,7 +123,7 @@ pub use crate::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
 };
 pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
-pub use crate::pipeline::{Config, detect_phylogeny};
+pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
 pub use crate::report::{write_explanation, write_table};
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,

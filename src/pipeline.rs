@@ -3,7 +3,7 @@
 use crate::detect::cluster::{ClusterDetector, ExpectedFamilies};
 use crate::detect::{LineageDetector, PhylogenyDetector};
 use crate::error::Error;
-use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope};
+use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope, SketchSet};
 use crate::model_set::ModelSet;
 use crate::parent::{ParentSelector, Precedence};
 use crate::phylogeny::Phylogeny;
@@ -161,6 +161,25 @@ impl Config {
 pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
     config.check()?;
     let geometry = Geometry::compute(models, &config.geometry)?;
+    detect(&geometry, models, config)
+}
+
+/// Which models were fine-tuned from which, from their sketches alone: no model is read.
+///
+/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. What needs values is not
+/// said of tensors that sketches do not hold whole: lines left as they were, ranks, casts and grids. The result is the same
+/// whatever the order and the names of the models, and whatever the number of threads.
+///
+/// # Errors
+///
+/// As [`detect_phylogeny`] and [`Geometry::of_sketches`]. An example is at [`SketchSet`].
+pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> Result<Phylogeny, Error> {
+    config.check()?;
+    let geometry = Geometry::of_sketches(sketches, &config.geometry)?;
+    detect(&geometry, sketches.models(), config)
+}
+
+fn detect(geometry: &Geometry, models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let detector = match (config.detector, &config.selector) {
         (Some(detector), _) => detector,
@@ -169,7 +188,7 @@ pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, 
     };
     let selector = config.selector.unwrap_or_else(|| Box::new(Precedence));
     let pool = config.geometry.thread_pool()?;
-    let phylogeny = pool.install(|| detector.detect(&geometry, selector.as_ref(), &mut rng))?;
+    let phylogeny = pool.install(|| detector.detect(geometry, selector.as_ref(), &mut rng))?;
     let phylogeny = phylogeny.with_names(models.names())?.with_skipped(models.skipped().to_vec());
     Ok(phylogeny.with_minimum_confidence(config.minimum_confidence))
 }

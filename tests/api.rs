@@ -85,6 +85,9 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Scope>();
     auto_traits::<Seeding>();
     auto_traits::<SharedParameter>();
+    auto_traits::<Sketch>();
+    auto_traits::<SketchSet>();
+    auto_traits::<SketchSettings>();
     auto_traits::<Skipped>();
     auto_traits::<Signal>();
     auto_traits::<SmallestNorm>();

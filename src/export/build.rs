@@ -122,7 +122,8 @@ fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Ve
             .with_weight(parent.weight.unwrap_or(1.0 / count as f64))
             .with_relation(Relation::from_spelling(&parent.relation))
             .with_confidence(parent.confidence.unwrap_or(1.0));
-        edges.push(parent.distance.into_iter().fold(edge, Edge::with_distance));
+        let edge = parent.distance.into_iter().fold(edge, Edge::with_distance);
+        edges.push(parent.distance_error.into_iter().fold(edge, Edge::with_distance_error));
     }
     Ok(given == count || count == 1)
 }

@@ -43,6 +43,8 @@ pub(super) struct Parent {
     pub(super) relation: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) distance: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) distance_error: Option<f64>,
     pub(super) confidence: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) movements: Option<MovementsEntry>,
@@ -89,6 +91,7 @@ impl Model {
             weight: Some(e.weight),
             relation: e.relation.as_str().to_owned(),
             distance: e.distance,
+            distance_error: e.distance_error,
             confidence: Some(e.confidence),
             movements: reasons::movements(phylogeny, e.parent, m, extent),
         };

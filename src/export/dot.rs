@@ -66,8 +66,8 @@ fn edge_label(edge: &Edge, parents: usize) -> String {
     if parents > 1 {
         lines.push(format!("weight {:.2}", edge.weight));
     }
-    if let Some(distance) = edge.distance {
-        lines.push(super::significant(distance));
+    if edge.distance.is_some() {
+        lines.push(super::measured(edge));
     }
     lines.push(format!("{:.2}", edge.confidence));
     lines.join("\\n")

@@ -24,7 +24,8 @@ use std::io::{Read, Write};
 /// - `models`: every model once, in the order of their ids. `family` is an `id` of `families`, `generation` the number of
 ///   edges on the longest way up (0 for a root), `score` the parent selector's, lowest = parent.
 /// - `parents`: none for a root, several for a merge, whose weights sum to 1. `relation` is one of [`Relation::ALL`].
-///   `distance` is Euclidean over the shared parameters, `confidence` in [0, 1].
+///   `distance` is Euclidean over the shared parameters, `distance_error` its standard error where it was taken from sketches,
+///   `confidence` in [0, 1].
 /// - `families`: every family once, isolated models too; several `roots` and no edge is a tie. `margin` is that between the
 ///   best and second best score.
 /// - What a detector tells of its reasons: `candidates` of a model (the 5 most probable: `parent`, null for none in the set,

@@ -24,4 +24,4 @@ pub(crate) use json::parse;
 pub use json::{read_json, write_explanation_json, write_json};
 pub use newick::write_newick;
 pub use newick_unrooted::write_newick_unrooted;
-pub(crate) use number::significant;
+pub(crate) use number::{measured, significant};

@@ -24,7 +24,7 @@ pub(super) fn read_finite(
     models.source(id).read(name, offset, out).and_then(|()| check_finite(name, offset, out)).map_err(named)
 }
 
-fn check_finite(name: &str, offset: usize, values: &[f32]) -> Result<(), SourceError> {
+pub(super) fn check_finite(name: &str, offset: usize, values: &[f32]) -> Result<(), SourceError> {
     match values.iter().position(|x| !x.is_finite()) {
         Some(at) => Err(SourceError::NotFinite { parameter: name.to_owned(), index: offset + at, value: values[at] }),
         None => Ok(()),
@@ -45,7 +45,7 @@ impl<'a> Counter<'a> {
         Self { observer, read: AtomicU64::new(read), total, stop: AtomicBool::new(false) }
     }
 
-    fn advance(&self, values: u64) -> Result<(), Error> {
+    pub(super) fn advance(&self, values: u64) -> Result<(), Error> {
         let read = self.read.fetch_add(values, Ordering::Relaxed) + values;
         if self.observer.is_some_and(|observe| observe(Progress { read, total: self.total }).is_break()) {
             self.stop.store(true, Ordering::Relaxed);

@@ -26,11 +26,19 @@ pub(super) struct ParameterGeometry {
     pub(super) distances: Packed,
     /// Squared distances of holders to the initialization, unless that is zero.
     pub(super) to_initialization: Option<Vec<f64>>,
+    /// Width of the sketches that distances were taken from; `None` when they are exact.
+    pub(super) width: Option<usize>,
 }
 
 impl ParameterGeometry {
     pub(super) fn size(&self) -> usize {
         self.tensors.iter().map(|t| t.size).sum()
+    }
+
+    /// Variance of the error of a squared distance: `2 d⁴ / width`, of several tensors together at most that.
+    pub(super) fn variance(&self, a: usize, b: usize) -> f64 {
+        let squared = if a == b { 0.0 } else { self.distances.value(a, b) };
+        self.width.map_or(0.0, |width| 2.0 * squared * squared / width as f64)
     }
 
     pub(super) fn inner(&self, a: usize, b: usize) -> f64 {

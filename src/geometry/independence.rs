@@ -15,6 +15,9 @@ const LEAST_SIZE: usize = 64;
 /// the **median** of `z_t` over matrix-shaped parameters: single parameters (token embeddings of models trained on similar
 /// text) do correlate without kinship.
 ///
+/// From sketches, the error of `⟨θ_i, θ_j⟩` adds to the deviation that unrelated models would have:
+/// `z_t = ⟨θ_i, θ_j⟩ / √(‖θ_i‖² ‖θ_j‖² / D_t + Var / 4)`, `Var` that of the squared distance; it stays standard normal.
+///
 /// # Assumes
 ///
 /// Independent random initializations. Models trained apart from one stored initialization, or from one random seed, are
@@ -123,8 +126,13 @@ fn pooled(parameters: &[Centred<'_>], i: usize, j: usize, z: &mut Vec<f64>) -> O
     for p in parameters {
         let norms = p.norms[i] * p.norms[j];
         if norms > 0.0 {
-            let cosine = (p.parameter.centred_inner(i, j) / norms.sqrt()).clamp(-1.0, 1.0);
-            z.push(cosine * p.root_size);
+            let inner = p.parameter.centred_inner(i, j);
+            let cosine = (inner / norms.sqrt()).clamp(-1.0, 1.0);
+            z.push(match p.parameter.width {
+                None => cosine * p.root_size,
+                // Half the error of the squared distance is that of the inner product.
+                Some(_) => inner / (norms / p.root_size.powi(2) + p.parameter.variance(i, j) / 4.0).sqrt(),
+            });
         }
     }
     if z.is_empty() {

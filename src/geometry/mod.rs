@@ -19,6 +19,7 @@ mod pilot;
 mod plan;
 mod products;
 mod settings;
+mod sketch;
 mod stored;
 mod sums;
 mod values;
@@ -30,6 +31,7 @@ pub use lines::{Factor, LineState, Lines};
 pub use moments::Moments;
 pub use pair::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub use settings::{GeometrySettings, Initialization, Progress, Scope};
+pub use sketch::{Sketch, SketchSet, SketchSettings};
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
@@ -97,6 +99,47 @@ impl Geometry {
         Ok(Self { stored, values, ..geometry })
     }
 
+    /// The geometry of sketched models, none of which is read.
+    ///
+    /// Norms and moments are exact, and squared distances have the standard error that
+    /// [`squared_distance_error`](Self::squared_distance_error) tells; tensors that sketches hold whole are exact. Where every tensor
+    /// is, the result is that of [`compute`](Self::compute), and values can be read again.
+    ///
+    /// # Errors
+    ///
+    /// As [`compute`](Self::compute); [`Error::InvalidSetting`] for an initialization other than zero, of which there is no sketch,
+    /// and [`Error::NotSketched`] when models hold different ranges of every parameter they share.
+    ///
+    /// # Complexity
+    ///
+    /// Time n_models² · width · n_tensors; memory as set.
+    pub fn of_sketches(set: &SketchSet, settings: &GeometrySettings) -> Result<Self, Error> {
+        settings.check()?;
+        let models = set.models();
+        if models.len() == 1 || set.is_whole() {
+            return Self::compute(models, settings);
+        }
+        if !matches!(settings.initialization, Initialization::Zero) {
+            let found = "another".to_owned();
+            return Err(Error::InvalidSetting { setting: "initialization", found, expected: "zero, with sketches" });
+        }
+        let pool = settings.thread_pool()?;
+        let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
+        let mut groups = Vec::with_capacity(models.groups().len());
+        for group in models.groups() {
+            let share = plan::wanted(group) as f64 / wanted.max(1) as f64;
+            let plan = plan::plan(group, share, settings)?;
+            let (sketched, left_out) = pool.install(|| sketch::group(set, group, &plan))?;
+            if sketched.parameters.is_empty() && group.models().len() > 1 {
+                let model = models.name(group.models()[0]).to_owned();
+                return Err(Error::NotSketched { model, parameters: left_out });
+            }
+            groups.push(sketched.with_scope(settings.scope));
+        }
+        groups.sort_by(GroupGeometry::by_content);
+        Ok(Self { stored: Stored::read_all(models)?, ..Self::from_groups(models.len(), groups) })
+    }
+
     fn from_groups(models: usize, groups: Vec<GroupGeometry>) -> Self {
         let mut place_of = vec![(0, 0); models];
         for (g, group) in groups.iter().enumerate() {
@@ -158,6 +201,23 @@ impl Geometry {
     /// Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
     pub fn distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
         self.squared_distance(a, b).map(f64::sqrt)
+    }
+
+    /// Standard error of [`squared_distance`](Self::squared_distance): 0 unless the geometry is one of sketches, then
+    /// `√(Σ_t 2 d_t⁴ / width)` over the parameters that distances are made of.
+    pub fn squared_distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
+        let (group, i, j) = self.together(a, b)?;
+        let variance = |p: &ParameterGeometry| match (p.holders.binary_search(&i), p.holders.binary_search(&j)) {
+            (Ok(i), Ok(j)) => p.variance(i, j),
+            _ => 0.0,
+        };
+        Some(group.parameters.iter().filter(|p| group.covers(p)).map(variance).sum::<f64>().sqrt())
+    }
+
+    /// Standard error of [`distance`](Self::distance), to first order: that of its square over twice the distance.
+    pub fn distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
+        let (squared, error) = (self.squared_distance(a, b)?, self.squared_distance_error(a, b)?);
+        Some(if error > 0.0 { error / (2.0 * squared.sqrt()) } else { 0.0 })
     }
 
     /// Euclidean norm over the parameters that every model of its group holds.

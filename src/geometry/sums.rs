@@ -42,6 +42,7 @@ impl Sums {
                 distances: Packed::zeros(holders.len()),
                 holders,
                 to_initialization: None,
+                width: None,
             });
         }
         let jobs = plan.units.iter().flatten().flat_map(|&p| jobs(p, group.parameters()[p].size())).collect();

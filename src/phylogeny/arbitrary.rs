@@ -96,7 +96,9 @@ fn edges(child: usize, drawn: &[Drawn], order: &[usize]) -> Vec<Edge> {
         if edges.iter().all(|e| e.parent != parent) {
             let edge = Edge::new(parent, ModelId::new(order[child]));
             let edge = edge.with_weight(*weight).with_confidence(*confidence).with_relation(*relation);
-            edges.push(Edge { distance: *distance, ..edge });
+            // A few have an error, which is written and read beside the distance.
+            let error = distance.filter(|d| *d > 1.0).map_or(0.0, |d| d / 64.0);
+            edges.push(Edge { distance: *distance, ..edge.with_distance_error(error) });
         }
     }
     let rest: f64 = edges.iter().skip(1).map(|e| e.weight).sum();

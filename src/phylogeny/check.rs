@@ -27,6 +27,10 @@ pub(super) fn check_edges(names: &[String], edges: &[Edge]) -> Result<(), Error>
         if !(0.0..=1.0).contains(&e.confidence) {
             return invalid(format!("edge `{p}` -> `{c}` has confidence {}, expected 0 to 1", e.confidence));
         }
+        if let Some(error) = e.distance_error.filter(|d| !d.is_finite() || *d < 0.0) {
+            let reason = "expected a finite one of at least 0";
+            return invalid(format!("edge `{p}` -> `{c}` has a distance error of {error}, {reason}"));
+        }
         if let Some(d) = e.distance.filter(|d| !d.is_finite() || *d < 0.0) {
             return invalid(format!("edge `{p}` -> `{c}` has distance {d}, expected a finite one of at least 0"));
         }

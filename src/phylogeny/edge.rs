@@ -97,6 +97,8 @@ pub struct Edge {
     pub relation: Relation,
     /// Euclidean distance of the two over the parameters they share, in units of the weights; `None` when not measured.
     pub distance: Option<f64>,
+    /// Standard error of the distance where it was taken from sketches; `None` where it is exact or not measured.
+    pub distance_error: Option<f64>,
     /// How sure the detector is of pair and direction, in [0, 1].
     pub confidence: f64,
 }
@@ -104,7 +106,15 @@ pub struct Edge {
 impl Edge {
     /// An edge of weight 1 and confidence 1, relation fine-tune, distance not measured.
     pub fn new(parent: ModelId, child: ModelId) -> Self {
-        Self { parent, child, weight: 1.0, relation: Relation::FineTune, distance: None, confidence: 1.0 }
+        Self {
+            parent,
+            child,
+            weight: 1.0,
+            relation: Relation::FineTune,
+            distance: None,
+            distance_error: None,
+            confidence: 1.0,
+        }
     }
 
     /// Sets the parent's share in the child.
@@ -122,6 +132,12 @@ impl Edge {
     /// Sets the distance.
     pub fn with_distance(mut self, distance: f64) -> Self {
         self.distance = Some(distance);
+        self
+    }
+
+    /// Sets the standard error of the distance; one of 0 is none.
+    pub fn with_distance_error(mut self, error: f64) -> Self {
+        self.distance_error = (error != 0.0).then_some(error);
         self
     }
 

@@ -4,7 +4,7 @@ use super::movements::write_movements;
 use super::why::why;
 use super::{count, listed, shown};
 use crate::error::Error;
-use crate::export::significant;
+use crate::export::measured;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
 use std::io::Write;
@@ -107,7 +107,7 @@ fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut
     let mut rows: Vec<Vec<String>> =
         vec![column(["parent", "relation", "weight", "distance", "confidence"].map(str::to_owned))];
     rows.extend(parents.iter().map(|e| {
-        let distance = e.distance.map_or_else(|| "-".to_owned(), significant);
+        let distance = measured(e);
         let (weight, confidence) = (format!("{:.2}", e.weight), format!("{:.2}", e.confidence));
         column([shown(phylogeny.name(e.parent)), e.relation.to_string(), weight, distance, confidence])
     }));

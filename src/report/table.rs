@@ -1,6 +1,6 @@
 use super::{count, listed, shown};
 use crate::error::Error;
-use crate::export::{HeaviestParent, significant};
+use crate::export::{HeaviestParent, measured, significant};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Family, Phylogeny};
 use std::io::Write;
@@ -145,7 +145,7 @@ fn branches(models: &[ModelId], below: &str) -> Vec<(ModelId, String, String)> {
 }
 
 fn row(name: String, relation: &str, edge: &Edge) -> Row {
-    let distance = edge.distance.map_or_else(|| "-".to_owned(), significant);
+    let distance = measured(edge);
     [name, relation.to_owned(), distance, format!("{:.2}", edge.confidence)]
 }
 

@@ -110,7 +110,7 @@ impl<'g> Edges<'g> {
         let relation = if identical { Relation::Duplicate } else { Relation::FineTune };
         let mut edge = Edge::new(parent, child).with_relation(relation).with_confidence(kinship * direction);
         edge.distance = self.geometry.distance(parent, child);
-        self.edges.push(edge);
+        self.edges.push(edge.with_distance_error(self.geometry.distance_error(parent, child).unwrap_or(0.0)));
     }
 
     pub(in crate::detect) fn phylogeny(self, mut remarks: Vec<Remark>) -> Result<Phylogeny, Error> {

@@ -57,7 +57,9 @@ impl<'g> Gathered<'g> {
     fn edge(&self, parent: ModelId, child: ModelId, relation: Relation, confidence: f64) -> Edge {
         let edge = Edge::new(parent, child).with_relation(relation).with_confidence(confidence.clamp(0.0, 1.0));
         match self.geometry.distance(parent, child) {
-            Some(distance) => edge.with_distance(distance),
+            Some(distance) => edge
+                .with_distance(distance)
+                .with_distance_error(self.geometry.distance_error(parent, child).unwrap_or(0.0)),
             None => edge,
         }
     }

@@ -1,0 +1,137 @@
+//! One pass over one model.
+
+use super::projection::Projection;
+use super::segments::{kept, segments};
+use super::{Kept, Payload, Sketch, SketchSettings};
+use crate::error::{Error, SourceError};
+use crate::geometry::Moments;
+use crate::geometry::block::{Counter, check_finite};
+use crate::geometry::fingerprint::{Fingerprint, chain};
+use crate::geometry::plan::JOB;
+use crate::source::{ParameterInfo, ParameterSource};
+use rayon::prelude::*;
+
+/// Values read at once.
+const BLOCK: usize = 1 << 15;
+
+/// Results that wait to be summed for each thread.
+const WAITING: usize = 4;
+
+#[derive(Clone, Copy)]
+struct Job {
+    tensor: usize,
+    segment: usize,
+    /// First value, counted from that of the segment.
+    begin: usize,
+    length: usize,
+}
+
+struct Partial {
+    sums: Vec<f64>,
+    moments: Moments,
+    fingerprint: u128,
+}
+
+impl Sketch {
+    /// Reads one model once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`], without a name, for a model that cannot be read or holds NaN or infinity, [`Error::InvalidSetting`] and
+    /// [`Error::SketchTooSmall`] for settings, [`Error::Interrupted`].
+    pub fn of(source: &dyn ParameterSource, settings: &SketchSettings) -> Result<Self, Error> {
+        let named = |source| Error::Source { model: String::new(), source };
+        let mut parameters = source.parameters().map_err(named)?;
+        parameters.sort();
+        let width = settings.width_for(&parameters)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.threads)
+            .build()
+            .map_err(|e| Error::Threads { source: Box::new(e) })?;
+        let mut tensors: Vec<Vec<Kept>> = Vec::with_capacity(parameters.len());
+        let (mut end, mut total) = (0, 0);
+        for p in &parameters {
+            let keep = |segment| {
+                let begin = end;
+                end += kept(&segment, width);
+                total += segment.len() as u64;
+                Kept { segment, place: begin..end, moments: Moments::default(), fingerprint: 0 }
+            };
+            tensors.push(segments(p, width).into_iter().map(keep).collect());
+        }
+        let counter = Counter::new(settings.observer.as_deref(), 0, total);
+        let mut values = vec![0f32; end];
+        let mut sums: Vec<f64> = Vec::new();
+        let mut jobs: Vec<Job> = Vec::new();
+        for (tensor, segments) in tensors.iter().enumerate() {
+            for (segment, kept) in segments.iter().enumerate() {
+                let size = kept.segment.len();
+                let job = |begin| Job { tensor, segment, begin, length: JOB.min(size - begin) };
+                jobs.extend((0..size).step_by(JOB).map(job));
+            }
+        }
+        let projection = Projection::new(settings.seed, width);
+        for wave in jobs.chunks(WAITING * pool.current_num_threads()) {
+            let run = |job: &Job| {
+                run(source, &parameters[job.tensor], &tensors[job.tensor][job.segment], job, &projection, &counter)
+            };
+            let done: Vec<Result<Partial, Error>> = pool.install(|| wave.par_iter().map(run).collect());
+            for (job, partial) in wave.iter().zip(done) {
+                let partial = partial?;
+                let kept = &mut tensors[job.tensor][job.segment];
+                kept.moments = kept.moments.merge(partial.moments);
+                if job.begin == 0 {
+                    kept.fingerprint = partial.fingerprint;
+                    sums = partial.sums;
+                } else {
+                    kept.fingerprint = chain(kept.fingerprint, partial.fingerprint);
+                    if kept.is_whole() {
+                        sums.extend(partial.sums);
+                    } else {
+                        sums.iter_mut().zip(&partial.sums).for_each(|(a, b)| *a += b);
+                    }
+                }
+                if job.begin + job.length == kept.segment.len() {
+                    values[kept.place.clone()].iter_mut().zip(&sums).for_each(|(v, &s)| *v = s as f32);
+                }
+            }
+        }
+        Ok(Self {
+            seed: settings.seed,
+            width,
+            parameters: parameters.into(),
+            tensors: tensors.into(),
+            payload: Payload::Memory(values.into()),
+        })
+    }
+}
+
+fn run(
+    source: &dyn ParameterSource,
+    info: &ParameterInfo,
+    kept: &Kept,
+    job: &Job,
+    projection: &Projection,
+    counter: &Counter<'_>,
+) -> Result<Partial, Error> {
+    let named = |source: SourceError| Error::Source { model: String::new(), source };
+    let mut partial = Partial { sums: Vec::new(), moments: Moments::default(), fingerprint: 0 };
+    let mut fingerprint = Fingerprint::new();
+    let mut values = vec![0f32; job.length];
+    for (b, block) in values.chunks_mut(BLOCK).enumerate() {
+        let offset = kept.segment.start + job.begin + b * BLOCK;
+        source.read(&info.name, offset, block).map_err(named)?;
+        check_finite(&info.name, offset, block).map_err(named)?;
+        partial.moments = partial.moments.merge(Moments::of(block));
+        fingerprint.update(block);
+        counter.advance(block.len() as u64)?;
+    }
+    partial.fingerprint = fingerprint.value();
+    if kept.is_whole() {
+        partial.sums.extend(values.iter().map(|&x| f64::from(x)));
+    } else {
+        partial.sums.resize(kept.place.len(), 0.0);
+        projection.add(job.begin, &values, &mut partial.sums);
+    }
+    Ok(partial)
+}
