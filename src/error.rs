@@ -151,6 +151,42 @@ pub enum SourceError {
         /// What the others are.
         expected: String,
     },
+    /// A file that is no sketch, or one whose header is not true of it.
+    #[error("{} is not a sketch: found {found}, expected {expected}", path.display())]
+    NotASketch {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+        /// What a sketch holds.
+        expected: String,
+    },
+    /// A sketch whose bytes are not those that were written.
+    #[error("sketch {} is damaged: its {what} is {found}, expected {expected}; remove it and sketch the model again", path.display())]
+    SketchDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not agree: `content hash`, `checksum`, `name` or `seed`.
+        what: &'static str,
+        /// As computed from the file, or its place in the store.
+        found: String,
+        /// As recorded.
+        expected: String,
+    },
+    /// A folder that is no store of sketches.
+    #[error("{} is not a store of sketches: {reason}", path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A temporary file of a run that did not end.
+    #[error("{} was left by a run that stopped: remove it", path.display())]
+    Leftover {
+        /// The file.
+        path: PathBuf,
+    },
     /// An index names a shard that is not there.
     #[error("shard {} is missing, needed by {}", shard.display(), index.display())]
     ShardMissing {
@@ -398,6 +434,52 @@ pub enum Error {
         expected: u64,
         /// Floating point tensors of the model.
         tensors: usize,
+    },
+    /// A store of sketches, or one of its entries, cannot be read.
+    #[error("cannot read the store of sketches")]
+    Store {
+        /// What is wrong.
+        source: SourceError,
+    },
+    /// A sketch or the settings of a store cannot be written.
+    #[error("cannot write {}", path.display())]
+    StoreWrite {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A store has settings other than those asked for.
+    #[error("store {} was made with {found}, expected {expected}: leave the settings out, or use another store", path.display())]
+    StoreMismatch {
+        /// The folder of the store.
+        path: PathBuf,
+        /// Its settings.
+        found: String,
+        /// Those asked for.
+        expected: String,
+    },
+    /// A sketch whose seed is not that of the store.
+    #[error("the sketch of `{name}` has seed {found}, expected that of the store, {expected}: sketch the model again")]
+    SketchSeed {
+        /// The model's name.
+        name: String,
+        /// Seed of the sketch.
+        found: u64,
+        /// Seed of the store.
+        expected: u64,
+    },
+    /// The store has another sketch of that name.
+    #[error(
+        "the store has another model `{name}`: found {found}, expected {expected}; replace it, or rename the model"
+    )]
+    SketchExists {
+        /// The name.
+        name: String,
+        /// Content hash and width of the entry.
+        found: String,
+        /// Content hash and width of the sketch given.
+        expected: String,
     },
     /// Models of different groups where comparable ones are needed.
     #[error("models number {first} and {second} share too few parameters to be compared")]

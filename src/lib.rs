@@ -112,9 +112,9 @@ pub use crate::evaluate::{
 pub use crate::export::{read_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::geometry::{
-    Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
+    Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
     LineState, Lines, Moments, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope, Sketch, SketchSet,
-    SketchSettings,
+    SketchSettings, SketchStore, StoreEntry, StoreProblem,
 };
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,

@@ -6,6 +6,7 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 
 #[test]
 fn public_types_are_send_sync_and_unpin() {
+    auto_traits::<Added>();
     auto_traits::<Alpha>();
     auto_traits::<Arborescence>();
     auto_traits::<Bandwidth>();
@@ -90,6 +91,11 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<SketchSettings>();
     auto_traits::<Skipped>();
     auto_traits::<Signal>();
+    auto_traits::<Sketch>();
+    auto_traits::<SketchSettings>();
+    auto_traits::<SketchStore>();
+    auto_traits::<StoreEntry>();
+    auto_traits::<StoreProblem>();
     auto_traits::<SmallestNorm>();
     auto_traits::<SourceError>();
     auto_traits::<TreeNode>();

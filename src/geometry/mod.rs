@@ -31,7 +31,7 @@ pub use lines::{Factor, LineState, Lines};
 pub use moments::Moments;
 pub use pair::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub use settings::{GeometrySettings, Initialization, Progress, Scope};
-pub use sketch::{Sketch, SketchSet, SketchSettings};
+pub use sketch::{Added, Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem};
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};

@@ -2,14 +2,18 @@
 
 mod compute;
 mod distances;
+mod file;
 mod projection;
 mod segments;
 mod set;
 mod settings;
+mod store;
+mod write;
 
 pub(super) use distances::group;
 pub use set::SketchSet;
 pub use settings::SketchSettings;
+pub use store::{Added, SketchStore, StoreEntry, StoreProblem};
 
 use crate::error::SourceError;
 use crate::geometry::Moments;

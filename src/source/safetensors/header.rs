@@ -28,13 +28,15 @@ pub(super) struct Tensor {
     pub(super) begin: u64,
 }
 
+/// What a header says.
+pub(super) struct Header {
+    pub(super) tensors: BTreeMap<String, Tensor>,
+    /// Free text of the writer; nothing in it is checked.
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
 /// Parses the bytes of a header that ends at `data_begin` in a file of `length` bytes.
-pub(super) fn parse(
-    path: &Path,
-    header: &[u8],
-    data_begin: u64,
-    length: u64,
-) -> Result<BTreeMap<String, Tensor>, SourceError> {
+pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) -> Result<Header, SourceError> {
     let entries: Entries =
         serde_json::from_slice(header).map_err(|source| SourceError::Json { path: path.to_owned(), source })?;
     if let Some(tensor) = entries.duplicate {
@@ -59,7 +61,7 @@ pub(super) fn parse(
     match length {
         found if found < expected => Err(SourceError::Truncated { path: path.to_owned(), found, expected }),
         found if found > expected => Err(SourceError::TrailingBytes { path: path.to_owned(), found, expected }),
-        _ => Ok(tensors),
+        _ => Ok(Header { tensors, metadata: entries.metadata }),
     }
 }
 
@@ -97,7 +99,7 @@ fn checked(path: &Path, name: &str, entry: &Entry) -> Result<(Dtype, usize), Sou
 }
 
 /// What a dtype is called here, `None` when it does not widen to f32 or the format has no such dtype.
-fn dtype(spelling: &str) -> Option<Dtype> {
+pub(super) fn dtype(spelling: &str) -> Option<Dtype> {
     use ::safetensors::Dtype as Stored;
 
     let deserializer: StrDeserializer<'_, PlainError> = spelling.into_deserializer();
@@ -132,6 +134,7 @@ struct Entry {
 /// The whole header. serde's own maps let a later entry replace an earlier one of the same name; this one tells.
 struct Entries {
     tensors: BTreeMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
     duplicate: Option<String>,
 }
 
@@ -147,11 +150,11 @@ impl<'de> Deserialize<'de> for Entries {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Entries { tensors: BTreeMap::new(), duplicate: None };
+                let mut entries = Entries { tensors: BTreeMap::new(), metadata: BTreeMap::new(), duplicate: None };
                 let mut described = false;
                 while let Some(name) = map.next_key::<String>()? {
                     let again = if name == METADATA {
-                        map.next_value::<BTreeMap<String, String>>()?;
+                        entries.metadata = map.next_value()?;
                         std::mem::replace(&mut described, true)
                     } else {
                         entries.tensors.insert(name.clone(), map.next_value()?).is_some()

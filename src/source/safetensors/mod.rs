@@ -11,7 +11,7 @@ pub(super) use shards::{ShardNumber, index_stem, shard_number, weight_map};
 use super::{Dtype, ParameterInfo, ParameterSource, check_range};
 use crate::error::SourceError;
 use handle::Handle;
-use header::{HEADER_LIMIT, LENGTH_BYTES, Tensor};
+use header::{HEADER_LIMIT, Header, LENGTH_BYTES, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -57,7 +57,11 @@ impl SafetensorsFile {
     /// When the file cannot be opened, is not of this format, or its header is not true of it: each way has its own
     /// variant, from [`SourceError::Truncated`] to [`SourceError::UnsupportedDtype`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        let path = path.as_ref();
+        Ok(Self::open_with_metadata(path.as_ref())?.0)
+    }
+
+    /// Opens a file as [`open`](Self::open) does, and gives what its writer put into `__metadata__`.
+    pub(crate) fn open_with_metadata(path: &Path) -> Result<(Self, BTreeMap<String, String>), SourceError> {
         let handle = Handle::open(path)?;
         let length = handle.length();
         let short = |expected| SourceError::Truncated { path: path.to_owned(), found: length, expected };
@@ -79,8 +83,8 @@ impl SafetensorsFile {
         }
         let mut header = vec![0; found as usize];
         handle.read(&mut header, LENGTH_BYTES)?;
-        let tensors = header::parse(path, &header, data_begin, length)?;
-        Ok(Self { handle, tensors })
+        let Header { tensors, metadata } = header::parse(path, &header, data_begin, length)?;
+        Ok((Self { handle, tensors }, metadata))
     }
 
     /// The file.
@@ -93,8 +97,21 @@ impl SafetensorsFile {
     }
 
     /// Shape and dtype of a tensor.
-    pub(super) fn tensor(&self, name: &str) -> Option<(&[usize], Dtype)> {
+    pub(crate) fn tensor(&self, name: &str) -> Option<(&[usize], Dtype)> {
         self.tensors.get(name).map(|t| (t.shape.as_slice(), t.dtype))
+    }
+
+    /// Bytes of the whole file.
+    pub(crate) fn length(&self) -> u64 {
+        self.handle.length()
+    }
+
+    /// Bytes of a tensor as they are stored, for what must not be rounded to f32.
+    pub(crate) fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
+        let tensor =
+            self.tensors.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })?;
+        check_range(name, tensor.size * tensor.dtype.size(), offset, out.len())?;
+        self.handle.read(out, tensor.begin + offset as u64)
     }
 }
 
@@ -124,5 +141,12 @@ impl ParameterSource for SafetensorsFile {
             position += bytes.len() as u64;
         }
         Ok(())
+    }
+}
+
+impl Dtype {
+    /// The dtype of a spelling, as its `Display` gives it.
+    pub(crate) fn of_spelling(spelling: &str) -> Option<Self> {
+        header::dtype(spelling)
     }
 }
