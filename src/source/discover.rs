@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The file that makes a folder a store of sketches.
+pub(crate) const SKETCHES: &str = "sketches.json";
+
 /// Finds models in folders: files, shards, transformers and diffusers folders, and peft adapters over their bases.
 ///
 /// # What is searched
@@ -245,6 +248,11 @@ impl Search<'_> {
         self.visited.insert(real.clone(), folder.path.clone());
 
         let listing = Listing::read(&folder.path)?;
+        if listing.file(SKETCHES).is_some() {
+            // Its files look like models by their names.
+            self.ignored.push(Ignored { path: folder.path.clone(), reason: "a store of sketches".to_owned() });
+            return Ok(());
+        }
         let parts = self.models_of(folder, &listing);
 
         let above: Vec<PathBuf> = folder.above.iter().cloned().chain([real]).collect();

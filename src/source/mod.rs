@@ -14,6 +14,7 @@ mod safetensors;
 
 pub use adapter::PeftAdapter;
 pub use checkpoint::{Ignored, Layout};
+pub(crate) use discover::SKETCHES;
 pub use discover::{Discovered, DiscoveredModel, Discovery, Unreadable};
 pub use memory::InMemory;
 pub use random::{Entries, RandomSource};

@@ -6,4 +6,5 @@ mod evaluate;
 mod explain;
 mod failures;
 mod inspect;
+mod sketch;
 mod support;

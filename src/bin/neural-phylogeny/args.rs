@@ -21,14 +21,45 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Compare a result with the truth, or with another result.
     Evaluate(Evaluate),
+    /// Keep a small sketch of each model in a store, read once and added as soon as it is made.
+    Sketch(Sketch),
+    /// List, remove and verify the sketches of a store.
+    Store(Store),
+}
+
+/// Where models are and which of them count.
+#[derive(Args, Debug)]
+pub(crate) struct Selection {
+    /// Folders or files to search: safetensors files and shards, transformers and diffusers folders, peft adapters, nested.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Take only models whose name matches; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include_models: Vec<String>,
+
+    /// Leave out models whose name matches; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude_models: Vec<String>,
+
+    /// Part of diffusers pipelines to take [default: unet, else transformer].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) part: Option<String>,
+
+    /// Base model of adapters that do not record theirs, or whose recorded one is not found.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) base: Option<PathBuf>,
+
+    /// Go on without models that cannot be read, and tell which.
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
 }
 
 /// Where models are and which of their parameters count.
 #[derive(Args, Debug)]
 pub(crate) struct Models {
-    /// Folders or files to search: safetensors files and shards, transformers and diffusers folders, peft adapters, nested.
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
 
     /// Compare only parameters whose name matches (`*`, `?`, `[…]`); may be repeated.
     #[arg(long, value_name = "GLOB")]
@@ -41,26 +72,6 @@ pub(crate) struct Models {
     /// Compare only the first N values of each parameter; with one tensor included and N = 1024, the paper's configuration.
     #[arg(long, value_name = "N")]
     pub(crate) first_values: Option<usize>,
-
-    /// Take only models whose name matches; may be repeated.
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) include_models: Vec<String>,
-
-    /// Leave out models whose name matches; may be repeated.
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) exclude_models: Vec<String>,
-
-    /// Part of diffusers pipelines to compare [default: unet, else transformer].
-    #[arg(long, value_name = "NAME")]
-    pub(crate) part: Option<String>,
-
-    /// Base model of adapters that do not record theirs, or whose recorded one is not found.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) base: Option<PathBuf>,
-
-    /// Go on without models that cannot be read, and list them in the result.
-    #[arg(long)]
-    pub(crate) skip_unreadable: bool,
 
     /// Share of its values that a model must have in common with the others of its group, in (0, 1].
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
@@ -165,6 +176,76 @@ pub(crate) struct Evaluate {
     /// Write to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sketch {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+
+    /// Folder of the store; made when it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: PathBuf,
+
+    /// Bytes for each sketch, the same in a whole store [default: those of the store, 1MiB for a new one].
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) size: Option<ByteSize>,
+
+    /// Where random numbers begin, the same in a whole store [default: that of the store, 0 for a new one].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Let a model take the place of another of the same name.
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    /// Threads; 0 means one for each processor. The result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Store {
+    #[command(subcommand)]
+    pub(crate) action: StoreAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreAction {
+    /// List the sketches of a store.
+    List {
+        /// Folder of the store.
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+
+        /// Form of the list.
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        format: ListFormat,
+    },
+    /// Remove sketches; their models are not touched.
+    Remove {
+        /// Names of models, as `store list` shows them.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+
+        /// Folder of the store.
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
+    /// Read every byte of a store again and list what is damaged.
+    Verify {
+        /// Folder of the store.
+        #[arg(long, value_name = "DIR")]
+        store: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For a person.
+    Table,
+    /// Every field of every entry.
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

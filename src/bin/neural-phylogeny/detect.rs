@@ -26,11 +26,12 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
 /// Settings and models, no value of a parameter read yet; says what is left out.
 pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, ModelSet), Box<dyn Error>> {
     let config = config(arguments)?;
-    let found = models::search(&arguments.models)?;
+    let found = models::search(&arguments.models.selection)?;
     for ignored in &found.ignored {
         eprintln!("note: {} is not read: {}", ignored.path.display(), ignored.reason);
     }
-    let on_unreadable = if arguments.models.skip_unreadable { OnUnreadable::Skip } else { OnUnreadable::Stop };
+    let on_unreadable =
+        if arguments.models.selection.skip_unreadable { OnUnreadable::Skip } else { OnUnreadable::Stop };
     let models = models::build(&arguments.models, found, on_unreadable)?;
     for skipped in models.skipped() {
         eprintln!("warning: skipped `{}`: {}", skipped.name, skipped.reason);

@@ -13,7 +13,7 @@ struct Found {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
-    let found = models::search(&arguments.models)?;
+    let found = models::search(&arguments.models.selection)?;
     let ignored: Vec<(PathBuf, String)> = found.ignored.iter().map(|i| (i.path.clone(), i.reason.clone())).collect();
     let places: BTreeMap<String, Found> = found
         .models

@@ -9,6 +9,8 @@ mod inspect;
 mod models;
 mod output;
 mod progress;
+mod sketch;
+mod store;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Sketch(arguments) => sketch::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments.action),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,7 +53,7 @@ fn reader_left(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// An error with all its causes on one line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {

@@ -1,9 +1,9 @@
-use crate::args::Models;
+use crate::args::{Models, Selection};
 use glob::Pattern;
 use neural_phylogeny::{Discovered, Discovery, Error, ModelSet, OnUnreadable};
 
 /// Searches, and leaves out what the model patterns exclude.
-pub(crate) fn search(arguments: &Models) -> Result<Discovered, Error> {
+pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
     let mut discovery = Discovery::new();
     if let Some(part) = &arguments.part {
         discovery = discovery.part(part);

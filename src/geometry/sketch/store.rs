@@ -4,6 +4,7 @@ use super::file::{Stored, hex};
 use super::write::{self, Existing};
 use super::{Sketch, SketchSettings};
 use crate::error::{Error, SourceError};
+use crate::source::SKETCHES;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -11,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
-const SETTINGS: &str = "sketches.json";
 const VERSION: u64 = 1;
 const SUFFIX: &str = ".safetensors";
 
@@ -106,16 +106,16 @@ impl SketchStore {
     /// [`Error::Store`] when the folder is none or its settings cannot be read.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
         let folder = folder.into();
-        let path = folder.join(SETTINGS);
+        let path = folder.join(SKETCHES);
         let none = |reason: String| Error::Store { source: SourceError::NotAStore { path: folder.clone(), reason } };
         let bytes = write::read_small(&path, SETTINGS_LIMIT).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => none(format!("it has no {SETTINGS}; sketch a model into it to make one")),
+            io::ErrorKind::NotFound => none(format!("it has no {SKETCHES}; sketch a model into it to make one")),
             _ => Error::Store { source: SourceError::Io { path: path.clone(), source } },
         })?;
         let recorded: Recorded = serde_json::from_slice(&bytes)
             .map_err(|source| Error::Store { source: SourceError::Json { path, source } })?;
         if recorded.version != VERSION {
-            return Err(none(format!("found version {} of {SETTINGS}, expected {VERSION}", recorded.version)));
+            return Err(none(format!("found version {} of {SKETCHES}, expected {VERSION}", recorded.version)));
         }
         Ok(Self { folder, recorded })
     }
@@ -129,7 +129,7 @@ impl SketchStore {
     pub fn open_or_create(folder: impl Into<PathBuf>, settings: &SketchSettings) -> Result<Self, Error> {
         let folder = folder.into();
         let recorded = Recorded { version: VERSION, seed: settings.seed, size: settings.size, width: settings.width };
-        let path = folder.join(SETTINGS);
+        let path = folder.join(SKETCHES);
         if !path.exists() {
             let failed = |source| Error::StoreWrite { path: path.clone(), source };
             fs::create_dir_all(&folder).map_err(failed)?;

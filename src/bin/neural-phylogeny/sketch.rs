@@ -1,0 +1,68 @@
+use crate::args::Sketch;
+use crate::{chain, models, progress};
+use neural_phylogeny::{Added, SketchSettings, SketchStore, SourceError};
+use std::error::Error;
+use std::io::{self, Write};
+
+pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
+    let found = models::search(&arguments.selection)?;
+    for ignored in &found.ignored {
+        eprintln!("note: {} is not read: {}", ignored.path.display(), ignored.reason);
+    }
+    for model in found.unreadable {
+        unread(arguments, &model.name, model.error)?;
+    }
+    if found.models.is_empty() {
+        return Err("found no model to sketch".into());
+    }
+    let store = store(arguments)?;
+    for model in &found.models {
+        let bar = progress::bar();
+        let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
+        // Read even when the store has the name: the content hash takes all values.
+        let outcome = neural_phylogeny::Sketch::of(&*model.source, &settings);
+        bar.finish_and_clear();
+        let sketch = match outcome {
+            Ok(sketch) => sketch,
+            Err(neural_phylogeny::Error::Source { source, .. }) => {
+                unread(arguments, &model.name, source)?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let added = match arguments.replace {
+            true => store.replace(&model.name, &sketch)?,
+            false => store.add(&model.name, &sketch)?,
+        };
+        let word = match added {
+            Added::New => "added",
+            Added::Unchanged => "unchanged",
+            _ => "replaced",
+        };
+        let mut out = io::stdout().lock();
+        writeln!(out, "{word:<9}  {}", model.name)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// The store with its own settings, but for those that are given.
+fn store(arguments: &Sketch) -> Result<SketchStore, neural_phylogeny::Error> {
+    let mut settings = SketchStore::open(&arguments.store).map_or_else(|_| SketchSettings::new(), |s| s.settings());
+    if let Some(size) = arguments.size {
+        settings = settings.with_size(size.as_u64());
+    }
+    if let Some(seed) = arguments.seed {
+        settings = settings.with_seed(seed);
+    }
+    SketchStore::open_or_create(&arguments.store, &settings)
+}
+
+/// A model that cannot be read ends the run, unless it may be skipped.
+fn unread(arguments: &Sketch, name: &str, source: SourceError) -> Result<(), neural_phylogeny::Error> {
+    if !arguments.selection.skip_unreadable {
+        return Err(neural_phylogeny::Error::Source { model: name.to_owned(), source });
+    }
+    eprintln!("warning: skipped `{name}`: {}", chain(&source));
+    Ok(())
+}
