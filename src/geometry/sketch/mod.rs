@@ -2,6 +2,7 @@
 
 mod compute;
 mod distances;
+mod entry;
 mod file;
 mod projection;
 mod segments;
@@ -11,9 +12,10 @@ mod store;
 mod write;
 
 pub(super) use distances::group;
+pub use entry::{Added, StoreEntry, StoreProblem};
 pub use set::SketchSet;
 pub use settings::SketchSettings;
-pub use store::{Added, SketchStore, StoreEntry, StoreProblem};
+pub use store::SketchStore;
 
 use crate::error::SourceError;
 use crate::geometry::Moments;

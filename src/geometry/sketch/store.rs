@@ -1,5 +1,6 @@
 //! A folder of sketches that grows.
 
+use super::entry::{Added, StoreEntry, StoreProblem};
 use super::file::{Stored, hex};
 use super::write::{self, Existing};
 use super::{Sketch, SketchSettings};
@@ -54,48 +55,6 @@ struct Recorded {
     size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     width: Option<usize>,
-}
-
-/// What became of a sketch that was added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Added {
-    /// The store had none of that name.
-    New,
-    /// The store had the same.
-    Unchanged,
-    /// It took the place of another.
-    Replaced,
-}
-
-/// One sketch of a store, as its header tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoreEntry {
-    /// The model's name.
-    pub name: String,
-    /// Hash of the model, as [`Sketch::content`] gives it.
-    pub content: String,
-    /// Values kept of each tensor that has more.
-    pub width: usize,
-    /// Tensors of the model.
-    pub tensors: usize,
-    /// Values of the model.
-    pub values: u64,
-    /// Bytes of the sketch's file.
-    pub bytes: u64,
-    /// Version of this crate that wrote it.
-    pub crate_version: String,
-}
-
-/// A file of a store that is not as it should be.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct StoreProblem {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub problem: SourceError,
 }
 
 impl SketchStore {
@@ -278,9 +237,7 @@ impl SketchStore {
         }
         Ok(problems)
     }
-}
 
-impl SketchStore {
     /// The file of a model: named by a hash, so that no name is a path.
     fn place(&self, name: &str) -> PathBuf {
         self.folder.join(hex(xxh3_128(name.as_bytes())) + SUFFIX)
