@@ -90,3 +90,18 @@ fn a_store_among_the_models_is_no_model_and_damage_is_told() {
     assert!(run.stderr.contains("store is not read: a store of sketches"), "{}", run.stderr);
     assert!(run.stderr.contains("warning: skipped `damaged`: "), "{}", run.stderr);
 }
+
+#[test]
+fn detection_from_a_store_is_that_from_the_models_where_they_are_held_whole() {
+    let zoo = Zoo::two_stars();
+    zoo.output(SKETCH);
+    let from_models = zoo.output("detect zoo --format json");
+    fs::rename(zoo.path("zoo"), zoo.path("elsewhere")).unwrap();
+    assert_eq!(zoo.output("detect --store store --format json"), from_models);
+    assert!(zoo.output("explain a1 --store store").contains('a'));
+    let some = zoo.output("detect --store store --include-models a*");
+    assert!(some.contains("a1") && !some.contains("b1"), "{some}");
+    let said = zoo.refusal("detect");
+    assert!(said.contains("PATH"), "{said}");
+    assert!(zoo.refusal("detect --store gone").contains("gone is not a store of sketches"));
+}

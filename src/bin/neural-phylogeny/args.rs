@@ -31,7 +31,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Selection {
     /// Folders or files to search: safetensors files and shards, transformers and diffusers folders, peft adapters, nested.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     /// Take only models whose name matches; may be repeated.
@@ -83,6 +83,10 @@ pub(crate) struct Models {
 pub(crate) struct Detection {
     #[command(flatten)]
     pub(crate) models: Models,
+
+    /// Detect among the sketches of a store, and read no model.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "part", "base", "first_values", "skip_unreadable"])]
+    pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) clustering: Clustering,

@@ -2,8 +2,8 @@ use crate::args::{Detect, Detection, Format, Scope, Selector};
 use crate::{models, output, progress};
 use neural_phylogeny::{
     Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
-    OnUnreadable, Phylogeny, Precedence, SmallestNorm, detect_phylogeny, write_dot, write_json, write_newick,
-    write_table,
+    OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny, detect_phylogeny_from_sketches,
+    write_dot, write_json, write_newick, write_table,
 };
 use std::error::Error;
 use std::io::Write;
@@ -13,8 +13,8 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &arguments.output {
         output::check(file)?;
     }
-    let (config, models) = prepare(&arguments.detection)?;
-    let phylogeny = detect(config, &models)?;
+    let (config, input) = prepare(&arguments.detection)?;
+    let phylogeny = detect(config, &input)?;
     output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
         Format::Table => write_table(&phylogeny, writer),
         Format::Json => write_json(&phylogeny, writer),
@@ -23,9 +23,28 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     })
 }
 
+/// What is detected in.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Models(ModelSet),
+    Sketches(SketchSet),
+}
+
+impl Input {
+    pub(crate) fn models(&self) -> &ModelSet {
+        match self {
+            Self::Models(models) => models,
+            Self::Sketches(set) => set.models(),
+        }
+    }
+}
+
 /// Settings and models, no value of a parameter read yet; says what is left out.
-pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, ModelSet), Box<dyn Error>> {
+pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn Error>> {
     let config = config(arguments)?;
+    if let Some(store) = &arguments.store {
+        return Ok((config, Input::Sketches(models::sketches(&arguments.models, store)?)));
+    }
     let found = models::search(&arguments.models.selection)?;
     for ignored in &found.ignored {
         eprintln!("note: {} is not read: {}", ignored.path.display(), ignored.reason);
@@ -36,13 +55,17 @@ pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, ModelSet), Box<d
     for skipped in models.skipped() {
         eprintln!("warning: skipped `{}`: {}", skipped.name, skipped.reason);
     }
-    Ok((config, models))
+    Ok((config, Input::Models(models)))
 }
 
 /// Detects, with a bar while parameters are read.
-pub(crate) fn detect(config: Config, models: &ModelSet) -> Result<Phylogeny, neural_phylogeny::Error> {
+pub(crate) fn detect(config: Config, input: &Input) -> Result<Phylogeny, neural_phylogeny::Error> {
     let bar = progress::bar();
-    let outcome = detect_phylogeny(models, config.with_observer(progress::observer(&bar)));
+    let config = config.with_observer(progress::observer(&bar));
+    let outcome = match input {
+        Input::Models(models) => detect_phylogeny(models, config),
+        Input::Sketches(sketches) => detect_phylogeny_from_sketches(sketches, config),
+    };
     bar.finish_and_clear();
     outcome
 }

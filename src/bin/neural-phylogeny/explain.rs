@@ -8,10 +8,10 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &arguments.output {
         output::check(file)?;
     }
-    let (config, models) = detect::prepare(&arguments.detection)?;
+    let (config, input) = detect::prepare(&arguments.detection)?;
     // Found before the weights are read, which may take hours.
-    let model = models.find(&arguments.model)?;
-    let phylogeny = detect::detect(config, &models)?;
+    let model = input.models().find(&arguments.model)?;
+    let phylogeny = detect::detect(config, &input)?;
     output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
         ExplanationFormat::Table => write_explanation(&phylogeny, model, writer),
         ExplanationFormat::Json => write_explanation_json(&phylogeny, model, writer),

@@ -1,9 +1,14 @@
 use crate::args::{Models, Selection};
 use glob::Pattern;
-use neural_phylogeny::{Discovered, Discovery, Error, ModelSet, OnUnreadable};
+use neural_phylogeny::{Discovered, Discovery, Error, ModelSet, ModelSetBuilder, OnUnreadable, SketchSet, SketchStore};
+use std::path::Path;
 
 /// Searches, and leaves out what the model patterns exclude.
 pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
+    if arguments.paths.is_empty() {
+        let (found, expected) = ("none".to_owned(), "one folder or file to search, or more");
+        return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected });
+    }
     let mut discovery = Discovery::new();
     if let Some(part) = &arguments.part {
         discovery = discovery.part(part);
@@ -12,14 +17,31 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
         discovery = discovery.base(base);
     }
     let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source })?;
-    let include = patterns("include-models", &arguments.include_models)?;
-    let exclude = patterns("exclude-models", &arguments.exclude_models)?;
-    let wanted = |name: &str| {
-        (include.is_empty() || include.iter().any(|p| p.matches(name))) && !exclude.iter().any(|p| p.matches(name))
-    };
+    let wanted = wanted(arguments)?;
     found.models.retain(|m| wanted(&m.name));
     found.unreadable.retain(|m| wanted(&m.name));
     Ok(found)
+}
+
+/// Which names the model patterns let through.
+fn wanted(arguments: &Selection) -> Result<impl Fn(&str) -> bool + use<>, Error> {
+    let include = patterns("include-models", &arguments.include_models)?;
+    let exclude = patterns("exclude-models", &arguments.exclude_models)?;
+    Ok(move |name: &str| {
+        (include.is_empty() || include.iter().any(|p| p.matches(name))) && !exclude.iter().any(|p| p.matches(name))
+    })
+}
+
+/// The sketches of a store that the model patterns let through.
+pub(crate) fn sketches(arguments: &Models, store: &Path) -> Result<SketchSet, Error> {
+    let store = SketchStore::open(store)?;
+    let wanted = wanted(&arguments.selection)?;
+    let mut sketches = Vec::new();
+    for entry in store.entries()?.into_iter().filter(|entry| wanted(&entry.name)) {
+        let sketch = store.get(&entry.name)?;
+        sketches.push((entry.name, sketch));
+    }
+    SketchSet::with_selection(builder(arguments, ModelSet::builder())?, sketches)
 }
 
 fn patterns(setting: &'static str, texts: &[String]) -> Result<Vec<Pattern>, Error> {
@@ -35,7 +57,10 @@ fn patterns(setting: &'static str, texts: &[String]) -> Result<Vec<Pattern>, Err
 
 /// The set of what was found.
 pub(crate) fn build(arguments: &Models, found: Discovered, on_unreadable: OnUnreadable) -> Result<ModelSet, Error> {
-    let mut builder = ModelSet::builder().discovered(found).on_unreadable(on_unreadable);
+    builder(arguments, ModelSet::builder().discovered(found).on_unreadable(on_unreadable))?.build()
+}
+
+fn builder(arguments: &Models, mut builder: ModelSetBuilder) -> Result<ModelSetBuilder, Error> {
     for pattern in &arguments.include {
         builder = builder.include(pattern)?;
     }
@@ -45,5 +70,5 @@ pub(crate) fn build(arguments: &Models, found: Discovered, on_unreadable: OnUnre
     if let Some(count) = arguments.first_values {
         builder = builder.first_values(count);
     }
-    builder.minimum_shared(arguments.minimum_shared).build()
+    Ok(builder.minimum_shared(arguments.minimum_shared))
 }
