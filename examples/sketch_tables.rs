@@ -122,15 +122,16 @@ fn movements() -> Result<(), Failure> {
     let (parent, direction) = (noise(), noise());
     let source = |weights| InMemory::new().parameter("w", &[1024, 1024], weights);
     let parent_source = source(parent.clone())?;
-    for movement in [1e-1f32, 1e-2, 1e-3, 1e-4, 1e-5] {
-        let child: Vec<f32> = parent.iter().zip(&direction).map(|(w, e)| w + movement * e).collect();
-        let squared: f64 = parent.iter().zip(&child).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-        let child = source(child)?;
-        for width in [1024, 16_384] {
+    for width in [1024, 16_384] {
+        let settings = |seed| SketchSettings::new().with_width(width).with_seed(seed);
+        let sketches =
+            |source: &InMemory| (0..64).map(|seed| Sketch::of(source, &settings(seed))).collect::<Result<Vec<_>, _>>();
+        let of_parent = sketches(&parent_source)?;
+        for movement in [1e-1f32, 1e-2, 1e-3, 1e-4, 1e-5] {
+            let child: Vec<f32> = parent.iter().zip(&direction).map(|(w, e)| w + movement * e).collect();
+            let squared: f64 = parent.iter().zip(&child).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
             let mut sum = 0.0;
-            for seed in 0..64 {
-                let settings = SketchSettings::new().with_width(width).with_seed(seed);
-                let (a, b) = (Sketch::of(&parent_source, &settings)?, Sketch::of(&child, &settings)?);
+            for (a, b) in of_parent.iter().zip(sketches(&source(child)?)?) {
                 let (sketched, _) = a.squared_distance_to(&[(1.0, &b)])?;
                 sum += (sketched / squared - 1.0).powi(2);
             }

@@ -67,6 +67,21 @@ fn what_is_read_is_what_was_added() -> Outcome {
 }
 
 #[test]
+fn the_same_sketch_is_the_same_bytes() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let saved = |i: usize| -> Result<Vec<u8>, Box<dyn StdError>> {
+        let path = folder.path().join(format!("{i}.safetensors"));
+        sketch(1).save(&path, "a")?;
+        Ok(fs::read(path)?)
+    };
+    let first = saved(0)?;
+    for i in 1..8 {
+        assert!(saved(i)? == first, "save {i}");
+    }
+    Ok(())
+}
+
+#[test]
 fn another_of_the_name_is_refused_unless_it_replaces() -> Outcome {
     let (_folder, store) = new_store();
     store.add("a", &sketch(1))?;

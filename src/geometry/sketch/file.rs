@@ -111,7 +111,8 @@ impl Sketch {
             views.push((name, TensorView::new(dtype, shape, bytes).map_err(|e| failed(&e))?));
         }
         let metadata: HashMap<String, String> = metadata.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        ::safetensors::serialize(views, Some(metadata)).map_err(|e| failed(&e))
+        let bytes = ::safetensors::serialize(views, Some(metadata)).map_err(|e| failed(&e))?;
+        sorted(&bytes).map_err(|e| failed(&e))
     }
 }
 
@@ -241,6 +242,20 @@ impl Stored {
         });
         self.agrees("checksum", &found, &self.checksum)
     }
+}
+
+/// The same file with the entries of its header in the order of their names: the crate writes those of its metadata in any order,
+/// and the same sketch must be the same bytes.
+fn sorted(file: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    let (length, rest) = file.split_at(8);
+    let (header, data) = rest.split_at(word(length, 0) as usize);
+    let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header)?;
+    let mut header = serde_json::to_vec(&entries)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut sorted = (header.len() as u64).to_le_bytes().to_vec();
+    sorted.extend(header);
+    sorted.extend(data);
+    Ok(sorted)
 }
 
 /// Of all bytes of the tensors, and of what the header records that nothing else covers.
