@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope, SketchSet};
 use crate::model_set::ModelSet;
 use crate::parent::{ParentSelector, Precedence};
-use crate::phylogeny::Phylogeny;
+use crate::phylogeny::{Phylogeny, Remark};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
@@ -189,6 +189,9 @@ fn detect(geometry: &Geometry, models: &ModelSet, config: Config) -> Result<Phyl
     let selector = config.selector.unwrap_or_else(|| Box::new(Precedence));
     let pool = config.geometry.thread_pool()?;
     let phylogeny = pool.install(|| detector.detect(geometry, selector.as_ref(), &mut rng))?;
+    let left_out = geometry.left_out().map(<[String]>::to_vec);
+    let remark = left_out.map(|left_out| Remark::Sketched { left_out });
+    let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark);
     let phylogeny = phylogeny.with_names(models.names())?.with_skipped(models.skipped().to_vec());
     Ok(phylogeny.with_minimum_confidence(config.minimum_confidence))
 }

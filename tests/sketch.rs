@@ -212,6 +212,24 @@ fn vocabularies_of_unlike_size_are_compared_on_what_they_share() -> TestResult {
     let (a, b) = (ModelId::new(0), ModelId::new(1));
     let (found, expected) = (sketched.squared_distance(a, b).unwrap(), exact.squared_distance(a, b).unwrap());
     assert!((found - expected).abs() < 4.0 * sketched.squared_distance_error(a, b).unwrap(), "{found} {expected}");
+    assert_eq!((exact.left_out(), sketched.left_out()), (None, Some(&[][..])));
+    Ok(())
+}
+
+#[test]
+fn what_sketches_cannot_compare_is_told() -> TestResult {
+    // 1,280 and 1,536 rows of 16 have the first 1,024 in common.
+    let embedding = noise(1, 1536 * 16);
+    let of = |rows: usize| {
+        let model = InMemory::new().parameter("embed", &[rows, 16], embedding[..rows * 16].to_vec()).unwrap();
+        model.parameter("w", &[300, 200], noise(5, 60_000)).unwrap()
+    };
+    let models = ModelSet::builder().model("a", of(1280)).model("b", of(1536)).build()?;
+    let set = SketchSet::new(sketches(&models, &narrow())?)?;
+    let geometry = Geometry::of_sketches(&set, &GeometrySettings::new())?;
+    assert_eq!(geometry.left_out(), Some(&["embed".to_owned()][..]));
+    let found = detect_phylogeny_from_sketches(&set, Config::default())?;
+    assert!(found.remarks().iter().any(|r| r.to_string().contains("could not compare all of embed")));
     Ok(())
 }
 

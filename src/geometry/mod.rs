@@ -36,6 +36,7 @@ pub use sketch::{Added, Sketch, SketchSet, SketchSettings, SketchStore, StoreEnt
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use group::{GroupGeometry, ParameterGeometry};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stored::Stored;
 use values::Values;
@@ -67,6 +68,8 @@ pub struct Geometry {
     order: Vec<ModelId>,
     /// Per model.
     stored: Vec<Stored>,
+    /// Parameters that sketches could not compare in full; `None` of a geometry of the models themselves.
+    left_out: Option<Vec<String>>,
     /// Where values can be read again, if they can.
     values: Option<Arc<Values>>,
 }
@@ -126,6 +129,7 @@ impl Geometry {
         let pool = settings.thread_pool()?;
         let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
         let mut groups = Vec::with_capacity(models.groups().len());
+        let mut not_compared = BTreeSet::new();
         for group in models.groups() {
             let share = plan::wanted(group) as f64 / wanted.max(1) as f64;
             let plan = plan::plan(group, share, settings)?;
@@ -134,10 +138,12 @@ impl Geometry {
                 let model = models.name(group.models()[0]).to_owned();
                 return Err(Error::NotSketched { model, parameters: left_out });
             }
+            not_compared.extend(left_out);
             groups.push(sketched.with_scope(settings.scope));
         }
         groups.sort_by(GroupGeometry::by_content);
-        Ok(Self { stored: Stored::read_all(models)?, ..Self::from_groups(models.len(), groups) })
+        let left_out = Some(not_compared.into_iter().collect());
+        Ok(Self { left_out, stored: Stored::read_all(models)?, ..Self::from_groups(models.len(), groups) })
     }
 
     fn from_groups(models: usize, groups: Vec<GroupGeometry>) -> Self {
@@ -148,7 +154,7 @@ impl Geometry {
             }
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
-        Self { groups, place_of, order, stored: vec![Stored::absent(); models], values: None }
+        Self { groups, place_of, order, stored: vec![Stored::absent(); models], left_out: None, values: None }
     }
 
     /// Lets go of the models' sources: values can then not be read again, and [`lines`](Self::lines) and [`pair`](Self::pair)
@@ -156,6 +162,12 @@ impl Geometry {
     pub fn without_values(mut self) -> Self {
         self.values = None;
         self
+    }
+
+    /// Parameters that sketches could not compare in full, because models hold unlike numbers of rows of them and not the whole;
+    /// `None` of a geometry of the models themselves.
+    pub fn left_out(&self) -> Option<&[String]> {
+        self.left_out.as_deref()
     }
 
     /// Number of models.

@@ -81,6 +81,11 @@ pub enum Remark {
         /// The least confidence asked for, in [0, 1].
         minimum: f64,
     },
+    /// Distances that were taken from sketches.
+    Sketched {
+        /// Parameters of which a part or all was left out, because models hold unlike numbers of rows of them.
+        left_out: Vec<String>,
+    },
     /// Something an outside detector or clusterer has to say.
     Other(String),
 }
@@ -117,6 +122,12 @@ impl fmt::Display for Remark {
             Self::Withheld { edges, minimum } => {
                 write!(f, "{edges} edges withheld as less sure than {minimum}")
             }
+            Self::Sketched { left_out } if left_out.is_empty() => f.write_str("distances are those of sketches"),
+            Self::Sketched { left_out } => write!(
+                f,
+                "distances are those of sketches, which could not compare all of {}: models hold unlike numbers of rows",
+                left_out.join(", ")
+            ),
             Self::Other(text) => f.write_str(text),
         }
     }
