@@ -166,8 +166,8 @@ pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, 
 
 /// Which models were fine-tuned from which, from their sketches alone: no model is read.
 ///
-/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. What needs values is not
-/// said of tensors that sketches do not hold whole: lines left as they were, ranks, casts and grids. The result is the same
+/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. Lines are
+/// told from the sample that sketches keep; ranks, casts and grids need values, and are not told of models that are not held whole. The result is the same
 /// whatever the order and the names of the models, and whatever the number of threads.
 ///
 /// # Errors

@@ -68,10 +68,19 @@ pub struct Geometry {
     order: Vec<ModelId>,
     /// Per model.
     stored: Vec<Stored>,
-    /// Parameters that sketches could not compare in full; `None` of a geometry of the models themselves.
-    left_out: Option<Vec<String>>,
+    /// What it was made from, `None` of a geometry of the models themselves.
+    sketched: Option<Arc<Sketched>>,
     /// Where values can be read again, if they can.
     values: Option<Arc<Values>>,
+}
+
+/// What a geometry of sketches was made from.
+#[derive(Debug)]
+struct Sketched {
+    /// Parameters that could not be compared in full.
+    left_out: Vec<String>,
+    /// Which tensors correspond, and the sketches that keep their lines, until they are let go of.
+    lines: Option<(Values, SketchSet)>,
 }
 
 impl Geometry {
@@ -142,8 +151,15 @@ impl Geometry {
             groups.push(sketched.with_scope(settings.scope));
         }
         groups.sort_by(GroupGeometry::by_content);
-        let left_out = Some(not_compared.into_iter().collect());
-        Ok(Self { left_out, stored: Stored::read_all(models)?, ..Self::from_groups(models.len(), groups) })
+        let sketched = Arc::new(Sketched {
+            lines: Some((Values::new(models, settings, 0), set.clone())),
+            left_out: not_compared.into_iter().collect(),
+        });
+        Ok(Self {
+            sketched: Some(sketched),
+            stored: Stored::read_all(models)?,
+            ..Self::from_groups(models.len(), groups)
+        })
     }
 
     fn from_groups(models: usize, groups: Vec<GroupGeometry>) -> Self {
@@ -154,20 +170,23 @@ impl Geometry {
             }
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
-        Self { groups, place_of, order, stored: vec![Stored::absent(); models], left_out: None, values: None }
+        Self { groups, place_of, order, stored: vec![Stored::absent(); models], sketched: None, values: None }
     }
 
     /// Lets go of the models' sources: values can then not be read again, and [`lines`](Self::lines) and [`pair`](Self::pair)
     /// give `None`.
     pub fn without_values(mut self) -> Self {
         self.values = None;
+        if let Some(sketched) = &mut self.sketched {
+            *sketched = Arc::new(Sketched { left_out: sketched.left_out.clone(), lines: None });
+        }
         self
     }
 
     /// Parameters that sketches could not compare in full, because models hold unlike numbers of rows of them and not the whole;
     /// `None` of a geometry of the models themselves.
     pub fn left_out(&self) -> Option<&[String]> {
-        self.left_out.as_deref()
+        self.sketched.as_ref().map(|sketched| sketched.left_out.as_slice())
     }
 
     /// Number of models.

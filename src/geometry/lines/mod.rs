@@ -1,6 +1,7 @@
 //! Rows and columns that are an exact multiple of what they were: no gradient ever reached them.
 
 mod plan;
+mod sketched;
 mod sums;
 
 use super::Geometry;
@@ -76,7 +77,8 @@ struct MemberLines {
 impl Geometry {
     /// Reads a reference and some members once more and tells which rows and columns are multiples of the reference's.
     ///
-    /// Gives `None` when values are not at hand.
+    /// From sketches no model is read: they keep random sums of a sample of lines, which tell nearly the same. Gives `None` when
+    /// neither values nor sketches are at hand.
     ///
     /// # Errors
     ///
@@ -86,12 +88,19 @@ impl Geometry {
     ///
     /// One read of each member, and of the reference for every 8 of them.
     pub fn lines(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<Lines>, Error> {
+        if let Some((values, set)) = self.sketched.as_deref().and_then(|s| s.lines.as_ref()) {
+            let sums = sketched::sums(values, set, reference, members)?;
+            return Ok(Some(Lines::of(members, &self.changed(reference, members), &sums)));
+        }
         let Some(values) = self.values.as_deref() else { return Ok(None) };
         let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
         let (sheets, lines) = plan::sheets(values.shared(&models)?, members.len());
         let sums = sums::sums(values, &sheets, lines, reference, members)?;
-        let above: Vec<f64> = members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect();
-        Ok(Some(Lines::of(members, &above, &sums)))
+        Ok(Some(Lines::of(members, &self.changed(reference, members), &sums)))
+    }
+
+    fn changed(&self, reference: ModelId, members: &[ModelId]) -> Vec<f64> {
+        members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! One pass over one model.
 
+use super::lines::Sample;
 use super::projection::Projection;
-use super::segments::{kept, segments};
+use super::segments::{self, kept, segments};
 use super::{Kept, Payload, Sketch, SketchSettings};
 use crate::error::{Error, SourceError};
 use crate::geometry::Moments;
@@ -28,6 +29,8 @@ struct Job {
 
 struct Partial {
     sums: Vec<f64>,
+    /// Of the tensor's lines; empty where none are kept.
+    lines: Vec<f64>,
     moments: Moments,
     fingerprint: u128,
 }
@@ -59,9 +62,16 @@ impl Sketch {
             };
             tensors.push(segments(p, width).into_iter().map(keep).collect());
         }
+        let mut lines = Vec::with_capacity(parameters.len());
+        for (p, own) in parameters.iter().zip(&tensors) {
+            let cut: Vec<_> = own.iter().map(|kept| kept.segment.clone()).collect();
+            let begin = end;
+            end += segments::lines(p, &cut, width);
+            lines.push(begin..end);
+        }
         let counter = Counter::new(settings.observer.as_deref(), 0, total);
         let mut values = vec![0f32; end];
-        let mut sums: Vec<f64> = Vec::new();
+        let (mut sums, mut of_lines): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
         let mut jobs: Vec<Job> = Vec::new();
         for (tensor, segments) in tensors.iter().enumerate() {
             for (segment, kept) in segments.iter().enumerate() {
@@ -73,11 +83,20 @@ impl Sketch {
         let projection = Projection::new(settings.seed, width);
         for wave in jobs.chunks(WAITING * pool.current_num_threads()) {
             let run = |job: &Job| {
-                run(source, &parameters[job.tensor], &tensors[job.tensor][job.segment], job, &projection, &counter)
+                let info = &parameters[job.tensor];
+                let sample = Sample::of(info, width).filter(|_| !lines[job.tensor].is_empty());
+                let kept = &tensors[job.tensor][job.segment];
+                run(source, info, kept, sample, job, &projection, &counter)
             };
             let done: Vec<Result<Partial, Error>> = pool.install(|| wave.par_iter().map(run).collect());
             for (job, partial) in wave.iter().zip(done) {
                 let partial = partial?;
+                let of_tensor = &lines[job.tensor];
+                if job.begin == 0 && job.segment == 0 {
+                    of_lines = vec![0.0; of_tensor.len()];
+                }
+                of_lines.iter_mut().zip(&partial.lines).for_each(|(a, b)| *a += b);
+                values[of_tensor.clone()].iter_mut().zip(&of_lines).for_each(|(v, &s)| *v = s as f32);
                 let kept = &mut tensors[job.tensor][job.segment];
                 kept.moments = kept.moments.merge(partial.moments);
                 if job.begin == 0 {
@@ -101,6 +120,7 @@ impl Sketch {
             width,
             parameters: parameters.into(),
             tensors: tensors.into(),
+            lines: lines.into(),
             payload: Payload::Memory(values.into()),
         })
     }
@@ -110,12 +130,13 @@ fn run(
     source: &dyn ParameterSource,
     info: &ParameterInfo,
     kept: &Kept,
+    sample: Option<Sample>,
     job: &Job,
     projection: &Projection,
     counter: &Counter<'_>,
 ) -> Result<Partial, Error> {
     let named = |source: SourceError| Error::Source { model: String::new(), source };
-    let mut partial = Partial { sums: Vec::new(), moments: Moments::default(), fingerprint: 0 };
+    let mut partial = Partial { sums: Vec::new(), lines: Vec::new(), moments: Moments::default(), fingerprint: 0 };
     let mut fingerprint = Fingerprint::new();
     let mut values = vec![0f32; job.length];
     for (b, block) in values.chunks_mut(BLOCK).enumerate() {
@@ -127,6 +148,10 @@ fn run(
         counter.advance(block.len() as u64)?;
     }
     partial.fingerprint = fingerprint.value();
+    if let Some(sample) = sample {
+        partial.lines.resize(sample.len(), 0.0);
+        sample.add(projection.seed(), kept.segment.start + job.begin, &values, &mut partial.lines);
+    }
     if kept.is_whole() {
         partial.sums.extend(values.iter().map(|&x| f64::from(x)));
     } else {

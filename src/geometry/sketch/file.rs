@@ -1,7 +1,7 @@
 //! The file of a sketch: safetensors with provenance in its header, nothing of which is believed unchecked.
 
 use super::projection::BASE;
-use super::segments::{kept, segments};
+use super::segments::{kept, lines, segments};
 use super::write::{self, Existing};
 use super::{Kept, Payload, Sketch, VALUES};
 use crate::error::{Error, SourceError};
@@ -70,7 +70,7 @@ impl Sketch {
     /// The bytes of the file `path`.
     pub(super) fn encode(&self, path: &Path, name: &str) -> Result<Vec<u8>, Error> {
         let segments = || self.tensors.iter().flatten();
-        let count = segments().map(|k| k.place.len()).sum();
+        let count = (self.size() / 4) as usize;
         let mut narrow = vec![0f32; count];
         let unread = |source| Error::Source { model: name.to_owned(), source };
         self.read_values(0, &mut narrow).map_err(unread)?;
@@ -153,6 +153,8 @@ impl Stored {
         }
         let cut: Vec<Vec<Range<usize>>> = parameters.iter().map(|p| segments(p, width)).collect();
         let total = cut.iter().flatten().try_fold(0usize, |n, segment| n.checked_add(kept(segment, width)));
+        let of_lines: Vec<usize> = parameters.iter().zip(&cut).map(|(p, cut)| lines(p, cut, width)).collect();
+        let total = of_lines.iter().try_fold(total.unwrap_or(usize::MAX), |n, own| n.checked_add(*own));
         let total = total.ok_or_else(|| wrong("more values than can be counted".to_owned(), "a layout of a model"))?;
         let n = cut.iter().flatten().count();
         let expected: [(&str, &[usize], Dtype); 3] =
@@ -191,9 +193,22 @@ impl Stored {
             }
             tensors.push(all);
         }
+        let place = |own: usize| {
+            let begin = end;
+            end += own;
+            begin..end
+        };
+        let lines: Vec<Range<usize>> = of_lines.into_iter().map(place).collect();
         let file = Arc::new(file);
         let payload = Payload::File(Arc::clone(&file));
-        let sketch = Sketch { seed, width, parameters: parameters.into(), tensors: tensors.into(), payload };
+        let sketch = Sketch {
+            seed,
+            width,
+            parameters: parameters.into(),
+            tensors: tensors.into(),
+            lines: lines.into(),
+            payload,
+        };
         let stored = Self {
             sketch,
             name: field("name")?.to_owned(),

@@ -29,6 +29,10 @@ impl Projection {
         Self { seed, width }
     }
 
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Adds `S` of some consecutive values of a tensor, beginning at element `offset`, a multiple of 256.
     pub(super) fn add(&self, offset: usize, values: &[f32], sums: &mut [f64]) {
         debug_assert!(offset.is_multiple_of(BASE) && sums.len() == self.width);
@@ -51,14 +55,18 @@ impl Projection {
         }
     }
 
-    /// Random bits of a block: SplitMix64 of seed, block and word.
+    /// Random bits of a block.
     fn draw(&self, block: u64, word: u64) -> u64 {
-        let counter = block.wrapping_mul(WORDS as u64 + 1).wrapping_add(word);
-        let mut z = self.seed.wrapping_add(counter.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        draw(self.seed, block.wrapping_mul(WORDS as u64 + 1).wrapping_add(word))
     }
+}
+
+/// Random bits by seed and number: SplitMix64.
+pub(super) fn draw(seed: u64, number: u64) -> u64 {
+    let mut z = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// `S x` of a lesser width from that of a greater: both halves added, as often as needed.

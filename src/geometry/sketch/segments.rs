@@ -1,5 +1,6 @@
 //! Which runs of a tensor are sketched apart.
 
+use super::lines::Sample;
 use crate::source::ParameterInfo;
 use std::ops::Range;
 
@@ -35,6 +36,12 @@ pub(super) fn segments(info: &ParameterInfo, width: usize) -> Vec<Segment> {
             segment
         })
         .collect()
+}
+
+/// Numbers kept of the lines of a tensor: none where every value is kept.
+pub(super) fn lines(info: &ParameterInfo, segments: &[Segment], width: usize) -> usize {
+    let whole = segments.iter().all(|segment| segment.len() <= width);
+    if whole { 0 } else { Sample::of(info, width).map_or(0, |sample| sample.len()) }
 }
 
 /// Values kept of a segment.

@@ -1,4 +1,5 @@
 use super::Sketch;
+use super::lines::{LineSketch, Sample};
 use crate::error::{Error, SourceError};
 use crate::model_set::{LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role};
 use std::sync::Arc;
@@ -90,6 +91,17 @@ impl SketchSet {
             let mut compared = self.models.parameters(id).filter(|(_, role)| *role == Role::Parameter);
             compared.all(|(info, _)| self.sketch(id).is_whole(&info.name))
         })
+    }
+
+    /// The sample of a matrix's lines that the sketch of a model keeps.
+    pub(in crate::geometry) fn sample(&self, model: ModelId, own_name: &str) -> Option<Sample> {
+        self.sketch(model).sample(own_name)
+    }
+
+    /// What the sketch of a model keeps of a matrix's lines.
+    pub(in crate::geometry) fn lines(&self, model: ModelId, own_name: &str) -> Result<Option<LineSketch>, Error> {
+        let named = |source| Error::Source { model: self.models.name(model).to_owned(), source };
+        self.sketch(model).lines(own_name).map_err(named)
     }
 
     /// Values kept of each larger tensor in a group: the fewest that any of its models keeps.

@@ -1,5 +1,5 @@
 use super::projection::BASE;
-use super::segments::{kept, segments};
+use super::segments::{kept, lines, segments};
 use crate::error::Error;
 use crate::geometry::Progress;
 use crate::geometry::settings::Observer;
@@ -91,8 +91,11 @@ impl SketchSettings {
             }
             return Ok(width);
         }
-        let runs = |width: usize| parameters.iter().flat_map(move |p| segments(p, width));
-        let bytes = |width: usize| -> u64 { runs(width).map(|segment| 4 * kept(&segment, width) as u64).sum() };
+        let own = |p: &ParameterInfo, width: usize| {
+            let segments = segments(p, width);
+            4 * (segments.iter().map(|s| kept(s, width)).sum::<usize>() + lines(p, &segments, width)) as u64
+        };
+        let bytes = |width: usize| -> u64 { parameters.iter().map(|p| own(p, width)).sum() };
         let float = parameters.iter().filter(|p| p.dtype.is_float());
         let longest = float.clone().flat_map(|p| segments(p, 0)).map(|s| s.len()).max().unwrap_or(0);
         let whole = longest.next_power_of_two().max(BASE);

@@ -1,0 +1,159 @@
+//! Rows and columns of a matrix, a few numbers for each of a sample.
+//!
+//! Whether a line is an exact multiple of what it was can be told from eight random sums of it as from all of it: an exact multiple
+//! has multiples of all eight, and a residual shows in them with its own size, but for a factor that is below a tenth once in
+//! millions of lines.
+
+use crate::source::ParameterInfo;
+
+/// Random sums kept of each line.
+pub(super) const DIGITS: usize = 8;
+
+/// For each line of a direction there are so many values of the width.
+const SHARE: usize = 32;
+
+/// Shorter lines are multiples of one another too easily.
+const SHORTEST: usize = 8;
+
+/// Which lines of a matrix are kept: every so manieth row and column, both a power of two, so that those of a narrower sketch are
+/// some of those of a wider one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::geometry) struct Sample {
+    pub(in crate::geometry) rows: usize,
+    pub(in crate::geometry) columns: usize,
+    pub(in crate::geometry) row_stride: usize,
+    pub(in crate::geometry) column_stride: usize,
+}
+
+impl Sample {
+    /// `None` of a tensor that is no matrix, or whose lines are short.
+    pub(super) fn of(info: &ParameterInfo, width: usize) -> Option<Self> {
+        let (&rows, tail) = info.shape.split_first()?;
+        let columns = tail.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+        if !info.dtype.is_float() || tail.is_empty() || rows < SHORTEST || columns < SHORTEST {
+            return None;
+        }
+        let most = width / SHARE;
+        let stride = |lines: usize| lines.div_ceil(most).next_power_of_two();
+        Some(Self { rows, columns, row_stride: stride(rows), column_stride: stride(columns) })
+    }
+
+    fn kept_rows(&self) -> usize {
+        self.rows.div_ceil(self.row_stride)
+    }
+
+    /// Numbers kept: those of rows, then those of columns.
+    pub(super) fn len(&self) -> usize {
+        DIGITS * (self.kept_rows() + self.columns.div_ceil(self.column_stride))
+    }
+
+    /// Place of the numbers of a row, which must be one of the sample.
+    pub(super) fn row(&self, row: usize) -> usize {
+        DIGITS * (row / self.row_stride)
+    }
+
+    /// Place of the numbers of a column, which must be one of the sample.
+    pub(super) fn column(&self, column: usize) -> usize {
+        DIGITS * (self.kept_rows() + column / self.column_stride)
+    }
+
+    /// Adds consecutive values of the matrix, beginning at element `offset`, to the numbers of the lines they are in.
+    pub(super) fn add(&self, seed: u64, offset: usize, values: &[f32], sums: &mut [f64]) {
+        let (mut row, mut begin) = (offset / self.columns, offset % self.columns);
+        let mut rest = values;
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(rest.len().min(self.columns - begin));
+            if row.is_multiple_of(self.row_stride) {
+                let kept = &mut sums[self.row(row)..][..DIGITS];
+                line.iter().zip(begin..).for_each(|(&x, column)| add(kept, signs(seed, column), x));
+            }
+            let own = signs(seed, row);
+            let first = begin.next_multiple_of(self.column_stride);
+            for column in (first..begin + line.len()).step_by(self.column_stride) {
+                add(&mut sums[self.column(column)..][..DIGITS], own, line[column - begin]);
+            }
+            (row, begin, rest) = (row + 1, 0, after);
+        }
+    }
+}
+
+/// What a sketch keeps of the lines of one matrix.
+#[derive(Clone, Debug)]
+pub(in crate::geometry) struct LineSketch {
+    pub(in crate::geometry) sample: Sample,
+    pub(super) numbers: Vec<f64>,
+}
+
+impl LineSketch {
+    /// Random sums of a row of the sample.
+    pub(in crate::geometry) fn row(&self, row: usize) -> &[f64] {
+        &self.numbers[self.sample.row(row)..][..DIGITS]
+    }
+
+    /// Random sums of a column of the sample.
+    pub(in crate::geometry) fn column(&self, column: usize) -> &[f64] {
+        &self.numbers[self.sample.column(column)..][..DIGITS]
+    }
+}
+
+fn add(kept: &mut [f64], signs: u64, x: f32) {
+    let x = f64::from(x);
+    kept.iter_mut().enumerate().for_each(|(k, sum)| *sum += if signs >> k & 1 == 0 { x } else { -x });
+}
+
+/// Signs of one place along a line, a bit for each of the random sums.
+fn signs(seed: u64, place: usize) -> u64 {
+    super::projection::draw(seed ^ 0x6c69_6e65_7300_0000, place as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Dtype;
+
+    fn info(shape: &[usize]) -> ParameterInfo {
+        ParameterInfo { name: "w".to_owned(), shape: shape.to_vec(), dtype: Dtype::F32 }
+    }
+
+    fn values(size: usize) -> Vec<f32> {
+        (0..size).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect()
+    }
+
+    #[test]
+    fn pieces_add_up_wherever_they_are_cut() {
+        let sample = Sample::of(&info(&[40, 6, 5]), 256).unwrap();
+        assert_eq!((sample.row_stride, sample.column_stride, sample.len()), (8, 4, 8 * (5 + 8)));
+        let x = values(1200);
+        let mut whole = vec![0.0; sample.len()];
+        sample.add(3, 0, &x, &mut whole);
+        for cut in [1, 29, 30, 31, 777] {
+            let mut parts = vec![0.0; sample.len()];
+            sample.add(3, cut, &x[cut..], &mut parts);
+            sample.add(3, 0, &x[..cut], &mut parts);
+            assert!(whole.iter().zip(&parts).all(|(a, b)| (a - b).abs() < 1e-12), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn lines_of_a_narrower_sketch_are_some_of_a_wider_one() {
+        let shape = info(&[100, 50]);
+        let (narrow, wide) = (Sample::of(&shape, 256).unwrap(), Sample::of(&shape, 1024).unwrap());
+        let x = values(5000);
+        let (mut few, mut many) = (vec![0.0; narrow.len()], vec![0.0; wide.len()]);
+        narrow.add(3, 0, &x, &mut few);
+        wide.add(3, 0, &x, &mut many);
+        for row in (0..100).step_by(narrow.row_stride) {
+            assert_eq!(few[narrow.row(row)..][..DIGITS], many[wide.row(row)..][..DIGITS]);
+        }
+        for column in (0..50).step_by(narrow.column_stride) {
+            assert_eq!(few[narrow.column(column)..][..DIGITS], many[wide.column(column)..][..DIGITS]);
+        }
+    }
+
+    #[test]
+    fn vectors_and_short_lines_have_none() {
+        for shape in [&[100][..], &[100, 7], &[7, 100], &[]] {
+            assert_eq!(Sample::of(&info(shape), 1024), None);
+        }
+    }
+}
