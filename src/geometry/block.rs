@@ -10,6 +10,7 @@ use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::ParameterSource;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Reads values of one model and refuses those that are not finite.
@@ -61,13 +62,39 @@ pub(super) enum From<'a> {
 }
 
 impl From<'_> {
-    fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32]) -> Result<(), Error> {
-        match self {
-            Self::Model { id, own_name } => read_finite(models, *id, own_name, offset, out),
-            Self::Initialization { source, name } => {
-                let result = source.read(name, offset, out).and_then(|()| check_finite(name, offset, out));
-                result.map_err(|source| Error::Initialization { source })
-            }
+    /// Reads values, refuses those that are not finite, and gives the moments of the others.
+    fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32]) -> Result<Moments, Error> {
+        let (source, name): (&dyn ParameterSource, &str) = match self {
+            Self::Model { id, own_name } => (models.source(*id), own_name),
+            Self::Initialization { source, name } => (*source, name),
+        };
+        let found = source.read(name, offset, out).and_then(|()| {
+            let moments = Moments::of(out);
+            if moments.is_finite() { Ok(moments) } else { check_finite(name, offset, out).map(|()| moments) }
+        });
+        found.map_err(|source| match self {
+            Self::Model { id, .. } => Error::Source { model: models.name(*id).to_owned(), source },
+            Self::Initialization { .. } => Error::Initialization { source },
+        })
+    }
+}
+
+/// Values in f64, as they are or as differences from a reference: exact, so that no processor comes to other bits.
+struct Widen<'a> {
+    narrow: &'a [f32],
+    reference: Option<&'a [f64]>,
+    wide: &'a mut [f64],
+}
+
+impl WithSimd for Widen<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let both = self.wide.iter_mut().zip(self.narrow);
+        match self.reference {
+            None => both.for_each(|(w, &x)| *w = f64::from(x)),
+            Some(reference) => both.zip(reference).for_each(|((w, &x), &r)| *w = f64::from(x) - r),
         }
     }
 }
@@ -106,16 +133,11 @@ pub(super) fn run(
         let length = block.min(job.length - begin);
         let narrow = &mut narrow[..length];
         for (r, row) in rows.iter().enumerate() {
-            row.from.read(models, offset + job.begin + begin, narrow)?;
-            partial.moments[r] = partial.moments[r].merge(Moments::of(narrow));
+            partial.moments[r] = partial.moments[r].merge(row.from.read(models, offset + job.begin + begin, narrow)?);
             fingerprints[r].update(narrow);
             let (before, rest) = wide.split_at_mut(r * length);
-            if row.reference == r {
-                rest.iter_mut().zip(&*narrow).for_each(|(w, &x)| *w = f64::from(x));
-            } else {
-                let reference = &before[row.reference * length..][..length];
-                rest.iter_mut().zip(&*narrow).zip(reference).for_each(|((w, &x), &r)| *w = f64::from(x) - r);
-            }
+            let reference = (row.reference != r).then(|| &before[row.reference * length..][..length]);
+            Arch::new().dispatch(Widen { narrow, reference, wide: &mut rest[..length] });
         }
         let block = MatRef::from_row_major_slice(&wide[..k * length], k, length);
         triangular::matmul(

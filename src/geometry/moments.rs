@@ -1,6 +1,8 @@
+use pulp::{Arch, Simd, WithSimd};
+
 /// Central moments of the values of one tensor, gathered block by block.
 ///
-/// Blocks are summed around their own mean and merged by Pébay's update formulas (Sandia report SAND2008-6212), so that
+/// Blocks are summed around a value of their own and merged by Pébay's update formulas (Sandia report SAND2008-6212), so that
 /// parameters near 1, as of normalization layers, lose no digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -17,37 +19,36 @@ pub struct Moments {
     pub m4: f64,
 }
 
-/// Independent partial sums: enough for the compiler to use vector registers.
+/// Independent partial sums, added up in the same order whatever the vector instructions of the processor.
 const LANES: usize = 8;
+
+/// Standard deviations between mean and center beyond which a block is summed again.
+const FAR: f64 = 4.0;
 
 impl Moments {
     /// Moments of some values.
     pub fn of(values: &[f32]) -> Self {
-        if values.is_empty() {
-            return Self::default();
-        }
+        let Some(&first) = values.first() else { return Self::default() };
+        let first = f64::from(first);
+        let found = Self::around(first, values);
+        // Around a value far from the mean the sums lose digits: once more, from the mean just found.
+        let away = found.mean - first;
+        if found.count * away * away > FAR * FAR * found.m2 { Self::around(found.mean, values) } else { found }
+    }
+
+    /// From the sums of the first four powers of distances to `center`.
+    fn around(center: f64, values: &[f32]) -> Self {
+        let sums = Arch::new().dispatch(PowerSums { center, values });
+        let [s1, s2, s3, s4] = sums.map(|lanes| lanes.iter().sum::<f64>());
         let count = values.len() as f64;
-        let mean = lane_sum(values, |x| x) / count;
-        let mut m = [[0.0f64; LANES]; 3];
-        let chunks = values.chunks_exact(LANES);
-        for (lane, &x) in chunks.remainder().iter().enumerate() {
-            let d = f64::from(x) - mean;
-            let d2 = d * d;
-            m[0][lane] += d2;
-            m[1][lane] += d2 * d;
-            m[2][lane] += d2 * d2;
+        let d = s1 / count;
+        Self {
+            count,
+            mean: center + d,
+            m2: (s2 - d * s1).max(0.0),
+            m3: s3 - d * (3.0 * s2 - 2.0 * d * s1),
+            m4: (s4 - d * (4.0 * s3 - d * (6.0 * s2 - 3.0 * d * s1))).max(0.0),
         }
-        for chunk in chunks {
-            for (lane, &x) in chunk.iter().enumerate() {
-                let d = f64::from(x) - mean;
-                let d2 = d * d;
-                m[0][lane] += d2;
-                m[1][lane] += d2 * d;
-                m[2][lane] += d2 * d2;
-            }
-        }
-        let [m2, m3, m4] = m.map(|lanes| lanes.iter().sum());
-        Self { count, mean, m2, m3, m4 }
     }
 
     /// Moments of the values of both together.
@@ -75,6 +76,11 @@ impl Moments {
         }
     }
 
+    /// Whether all values were finite, their sum being then as well.
+    pub(super) fn is_finite(&self) -> bool {
+        self.mean.is_finite()
+    }
+
     /// Variance with denominator `count`; 0 without values.
     pub fn variance(&self) -> f64 {
         if self.count > 0.0 { self.m2 / self.count } else { 0.0 }
@@ -86,18 +92,44 @@ impl Moments {
     }
 }
 
-fn lane_sum(values: &[f32], f: impl Fn(f64) -> f64) -> f64 {
-    let mut lanes = [0.0f64; LANES];
-    let chunks = values.chunks_exact(LANES);
-    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane += f(f64::from(x));
-    }
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += f(f64::from(x));
+/// Sums of the first four powers of `x − center`, per lane.
+struct PowerSums<'a> {
+    center: f64,
+    values: &'a [f32],
+}
+
+impl WithSimd for PowerSums<'_> {
+    type Output = [[f64; LANES]; 4];
+
+    // Written for any processor: dispatched for the vector registers it has.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let mut sums = [[0.0; LANES]; 4];
+        let (chunks, rest) = self.values.as_chunks::<LANES>();
+        for chunk in chunks {
+            add_powers(&mut sums, self.center, chunk);
         }
+        for (lane, &x) in rest.iter().enumerate() {
+            let d = f64::from(x) - self.center;
+            let d2 = d * d;
+            for (sum, power) in sums.iter_mut().zip([d, d2, d2 * d, d2 * d2]) {
+                sum[lane] += power;
+            }
+        }
+        sums
     }
-    lanes.iter().sum()
+}
+
+#[inline(always)]
+fn add_powers(sums: &mut [[f64; LANES]; 4], center: f64, chunk: &[f32; LANES]) {
+    for lane in 0..LANES {
+        let d = f64::from(chunk[lane]) - center;
+        let d2 = d * d;
+        sums[0][lane] += d;
+        sums[1][lane] += d2;
+        sums[2][lane] += d2 * d;
+        sums[3][lane] += d2 * d2;
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +154,36 @@ mod tests {
                 prop_assert!((found - expected).abs() <= 1e-11 * (1.0 + values.len() as f64 * 81.0), "{found} {expected}");
             }
         }
+    }
+
+    #[test]
+    fn small_spreads_around_one_keep_their_digits() {
+        let spread = |i: usize| ((i * 7919) % 64) as f32 * 2f32.powi(-20) - 2f32.powi(-15);
+        let near: Vec<f32> = (0..1000).map(|i| 1.0 + spread(i)).collect();
+        // A first value far from all others is no place to sum around.
+        let outlier: Vec<f32> = std::iter::once(-3000.0).chain((0..1000).map(|i| 1.0 + spread(i))).collect();
+        let late: Vec<f32> = outlier.iter().rev().copied().collect();
+        for values in [near, outlier, late] {
+            let m = Moments::of(&values);
+            let [count, mean, m2, m3, m4] = direct(&values);
+            // Of the cubes of a nearly symmetric spread little is left.
+            let cubes = m2 * (m2 / count).sqrt();
+            let pairs =
+                [(m.count, count, count), (m.mean, mean, mean), (m.m2, m2, m2), (m.m3, m3, cubes), (m.m4, m4, m4)];
+            for (found, expected, scale) in pairs {
+                assert!((found - expected).abs() <= 1e-10 * scale.abs(), "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_shows_in_the_mean() {
+        for (at, x) in [(0, f32::NAN), (0, f32::INFINITY), (17, f32::NEG_INFINITY), (31, f32::NAN)] {
+            let mut values = [0.5f32; 32];
+            values[at] = x;
+            assert!(!Moments::of(&values).is_finite(), "{x} at {at}");
+        }
+        assert!(Moments::of(&[f32::MAX, f32::MIN, 0.0]).is_finite());
     }
 
     #[test]
