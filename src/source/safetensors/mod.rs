@@ -12,6 +12,7 @@ use super::{Dtype, ParameterInfo, ParameterSource, check_range};
 use crate::error::SourceError;
 use handle::Handle;
 use header::{HEADER_LIMIT, Header, LENGTH_BYTES, Tensor};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -20,7 +21,7 @@ const PIECE: usize = 1 << 16;
 
 /// A model in one `.safetensors` file.
 ///
-/// Opening reads and checks the header only. Tensors are read in pieces of 64 KiB and never mapped, so that a file that
+/// Opening reads and checks the header only. Tensors are read (in pieces of 64 KiB, but for F32) and never mapped, so that a file that
 /// changes under the program is an error and not undefined behavior. Every dtype of [`Dtype`] widens to f32; an F64 beyond
 /// the range of f32 reads as an infinity.
 ///
@@ -129,15 +130,34 @@ impl ParameterSource for SafetensorsFile {
         let tensor =
             self.tensors.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })?;
         check_range(name, tensor.size, offset, out.len())?;
-        let width = tensor.dtype.size();
-        let piece = out.len().min(PIECE / width).max(1);
-        let mut bytes = vec![0; piece * width];
         // No overflow: within the range just checked, and that range within the file.
-        let mut position = tensor.begin + (offset * width) as u64;
-        for values in out.chunks_mut(piece) {
-            let bytes = &mut bytes[..values.len() * width];
+        let position = tensor.begin + (offset * tensor.dtype.size()) as u64;
+        if tensor.dtype == Dtype::F32 && cfg!(target_endian = "little") {
+            // Stored as they are in memory.
+            return self.handle.read(bytemuck::cast_slice_mut(out), position);
+        }
+        BYTES.with_borrow_mut(|bytes| self.read_pieces(tensor.dtype, position, bytes, out))
+    }
+}
+
+thread_local! {
+    /// One piece of a file, kept from one read to the next: a new one would have to be zeroed each time.
+    static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl SafetensorsFile {
+    fn read_pieces(
+        &self,
+        dtype: Dtype,
+        mut position: u64,
+        bytes: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<(), SourceError> {
+        bytes.resize(PIECE, 0);
+        for values in out.chunks_mut(PIECE / dtype.size()) {
+            let bytes = &mut bytes[..values.len() * dtype.size()];
             self.handle.read(bytes, position)?;
-            widen::widen(tensor.dtype, bytes, values);
+            widen::widen(dtype, bytes, values);
             position += bytes.len() as u64;
         }
         Ok(())
