@@ -166,9 +166,9 @@ pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, 
 
 /// Which models were fine-tuned from which, from their sketches alone: no model is read.
 ///
-/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. Lines are
-/// told from the sample that sketches keep; ranks, casts and grids need values, and are not told of models that are not held whole. The result is the same
-/// whatever the order and the names of the models, and whatever the number of threads.
+/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. Lines are told from the
+/// sample that sketches keep; ranks, casts and grids need values, and are not told of models that are not held whole. The result
+/// is the same whatever the order and the names of the models, and whatever the number of threads.
 ///
 /// # Errors
 ///

@@ -2,6 +2,7 @@
 
 mod arborescence;
 pub(crate) mod cluster;
+mod edge;
 mod edmonds;
 mod families;
 mod family_trees;

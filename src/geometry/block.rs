@@ -3,13 +3,12 @@
 use super::fingerprint::{Fingerprint, chain};
 use super::moments::Moments;
 use super::plan::Job;
+use super::rank_update::rank_update;
 use super::settings::Observer;
 use crate::error::{Error, SourceError};
 use crate::geometry::Progress;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::ParameterSource;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -25,7 +24,19 @@ pub(super) fn read_finite(
     models.source(id).read(name, offset, out).and_then(|()| check_finite(name, offset, out)).map_err(named)
 }
 
-pub(super) fn check_finite(name: &str, offset: usize, values: &[f32]) -> Result<(), SourceError> {
+/// Reads values, refuses those that are not finite, and gives the moments of the others.
+pub(super) fn read_with_moments(
+    source: &dyn ParameterSource,
+    name: &str,
+    offset: usize,
+    out: &mut [f32],
+) -> Result<Moments, SourceError> {
+    source.read(name, offset, out)?;
+    let moments = Moments::of(out);
+    if moments.is_finite() { Ok(moments) } else { check_finite(name, offset, out).map(|()| moments) }
+}
+
+fn check_finite(name: &str, offset: usize, values: &[f32]) -> Result<(), SourceError> {
     match values.iter().position(|x| !x.is_finite()) {
         Some(at) => Err(SourceError::NotFinite { parameter: name.to_owned(), index: offset + at, value: values[at] }),
         None => Ok(()),
@@ -62,17 +73,12 @@ pub(super) enum From<'a> {
 }
 
 impl From<'_> {
-    /// Reads values, refuses those that are not finite, and gives the moments of the others.
     fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32]) -> Result<Moments, Error> {
         let (source, name): (&dyn ParameterSource, &str) = match self {
             Self::Model { id, own_name } => (models.source(*id), own_name),
             Self::Initialization { source, name } => (*source, name),
         };
-        let found = source.read(name, offset, out).and_then(|()| {
-            let moments = Moments::of(out);
-            if moments.is_finite() { Ok(moments) } else { check_finite(name, offset, out).map(|()| moments) }
-        });
-        found.map_err(|source| match self {
+        read_with_moments(source, name, offset, out).map_err(|source| match self {
             Self::Model { id, .. } => Error::Source { model: models.name(*id).to_owned(), source },
             Self::Initialization { .. } => Error::Initialization { source },
         })
@@ -139,18 +145,7 @@ pub(super) fn run(
             let reference = (row.reference != r).then(|| &before[row.reference * length..][..length]);
             Arch::new().dispatch(Widen { narrow, reference, wide: &mut rest[..length] });
         }
-        let block = MatRef::from_row_major_slice(&wide[..k * length], k, length);
-        triangular::matmul(
-            MatMut::from_column_major_slice_mut(&mut partial.products, k, k),
-            BlockStructure::TriangularLower,
-            Accum::Add,
-            block,
-            BlockStructure::Rectangular,
-            block.transpose(),
-            BlockStructure::Rectangular,
-            1.0,
-            Par::Seq,
-        );
+        rank_update(&mut partial.products, &wide[..k * length], k);
         counter.advance((k * length) as u64)?;
     }
     partial.fingerprints = fingerprints.iter().map(Fingerprint::value).collect();

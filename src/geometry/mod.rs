@@ -18,6 +18,7 @@ mod permutation;
 mod pilot;
 mod plan;
 mod products;
+mod rank_update;
 mod settings;
 mod sketch;
 mod stored;

@@ -3,6 +3,7 @@
 use super::block::{Counter, From, Partial, Row, run};
 use super::pilot::Pilot;
 use super::plan::Plan;
+use super::settings::thread_pool;
 use super::sums::Sums;
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelSet};
@@ -27,10 +28,7 @@ impl<'a> Pass<'a> {
         pilot: &Pilot,
         initialization: Option<&'a dyn ParameterSource>,
     ) -> Result<Self, Error> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(plan.threads)
-            .build()
-            .map_err(|e| Error::Threads { source: Box::new(e) })?;
+        let pool = thread_pool(plan.threads)?;
         let place_of = pilot.places();
         let rows = (0..group.parameters().len()).map(|p| rows(group, p, pilot, &place_of, initialization)).collect();
         Ok(Self { models, group, rows, block: plan.block, pool })

@@ -132,8 +132,7 @@ impl GeometrySettings {
 
     /// Threads for whatever else is computed from the geometry.
     pub(crate) fn thread_pool(&self) -> Result<rayon::ThreadPool, Error> {
-        let builder = rayon::ThreadPoolBuilder::new().num_threads(self.threads);
-        builder.build().map_err(|e| Error::Threads { source: Box::new(e) })
+        thread_pool(self.threads)
     }
 
     /// Calls `observer` now and then, from several threads, while parameters are read, and again when some are read once more
@@ -176,4 +175,10 @@ impl GeometrySettings {
         }
         Ok(())
     }
+}
+
+/// So many threads; 0 means one for each processor.
+pub(super) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    builder.build().map_err(|e| Error::Threads { source: Box::new(e) })
 }

@@ -36,11 +36,7 @@ fn wanted(arguments: &Selection) -> Result<impl Fn(&str) -> bool + use<>, Error>
 pub(crate) fn sketches(arguments: &Models, store: &Path) -> Result<SketchSet, Error> {
     let store = SketchStore::open(store)?;
     let wanted = wanted(&arguments.selection)?;
-    let mut sketches = Vec::new();
-    for entry in store.entries()?.into_iter().filter(|entry| wanted(&entry.name)) {
-        let sketch = store.get(&entry.name)?;
-        sketches.push((entry.name, sketch));
-    }
+    let sketches = store.sketches()?.into_iter().filter(|(name, _)| wanted(name));
     SketchSet::with_selection(builder(arguments, ModelSet::builder())?, sketches)
 }
 

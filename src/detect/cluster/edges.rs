@@ -1,3 +1,4 @@
+use crate::detect::edge::edge;
 use crate::detect::family_trees::FamilyTree;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
@@ -108,9 +109,7 @@ impl<'g> Edges<'g> {
         let kinship = self.independence.kinship(parent, child);
         let direction = if identical { 0.5 } else { 0.5 + 0.5 * distinctness };
         let relation = if identical { Relation::Duplicate } else { Relation::FineTune };
-        let mut edge = Edge::new(parent, child).with_relation(relation).with_confidence(kinship * direction);
-        edge.distance = self.geometry.distance(parent, child);
-        self.edges.push(edge.with_distance_error(self.geometry.distance_error(parent, child).unwrap_or(0.0)));
+        self.edges.push(edge(self.geometry, parent, child, relation, kinship * direction));
     }
 
     pub(in crate::detect) fn phylogeny(self, mut remarks: Vec<Remark>) -> Result<Phylogeny, Error> {

@@ -4,6 +4,7 @@ use super::copies::Copy;
 use super::family::Solved;
 use super::merges::{Certainty, Merge};
 use super::relations::{movements, relation};
+use crate::detect::edge::edge;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
@@ -55,13 +56,7 @@ impl<'g> Gathered<'g> {
     }
 
     fn edge(&self, parent: ModelId, child: ModelId, relation: Relation, confidence: f64) -> Edge {
-        let edge = Edge::new(parent, child).with_relation(relation).with_confidence(confidence.clamp(0.0, 1.0));
-        match self.geometry.distance(parent, child) {
-            Some(distance) => edge
-                .with_distance(distance)
-                .with_distance_error(self.geometry.distance_error(parent, child).unwrap_or(0.0)),
-            None => edge,
-        }
+        edge(self.geometry, parent, child, relation, confidence.clamp(0.0, 1.0))
     }
 
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {

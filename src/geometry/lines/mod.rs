@@ -88,19 +88,18 @@ impl Geometry {
     ///
     /// One read of each member, and of the reference for every 8 of them.
     pub fn lines(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<Lines>, Error> {
-        if let Some((values, set)) = self.sketched.as_deref().and_then(|s| s.lines.as_ref()) {
-            let sums = sketched::sums(values, set, reference, members)?;
-            return Ok(Some(Lines::of(members, &self.changed(reference, members), &sums)));
-        }
-        let Some(values) = self.values.as_deref() else { return Ok(None) };
-        let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
-        let (sheets, lines) = plan::sheets(values.shared(&models)?, members.len());
-        let sums = sums::sums(values, &sheets, lines, reference, members)?;
-        Ok(Some(Lines::of(members, &self.changed(reference, members), &sums)))
-    }
-
-    fn changed(&self, reference: ModelId, members: &[ModelId]) -> Vec<f64> {
-        members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect()
+        let sketched = self.sketched.as_deref().and_then(|s| s.lines.as_ref());
+        let sums = match (sketched, self.values.as_deref()) {
+            (Some((values, set)), _) => sketched::sums(values, set, reference, members)?,
+            (None, Some(values)) => {
+                let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
+                let (sheets, lines) = plan::sheets(values.shared(&models)?, members.len());
+                sums::sums(values, &sheets, lines, reference, members)?
+            }
+            (None, None) => return Ok(None),
+        };
+        let above: Vec<f64> = members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect();
+        Ok(Some(Lines::of(members, &above, &sums)))
     }
 }
 

@@ -6,9 +6,10 @@ use super::segments::{self, kept, segments};
 use super::{Kept, Payload, Sketch, SketchSettings};
 use crate::error::{Error, SourceError};
 use crate::geometry::Moments;
-use crate::geometry::block::{Counter, check_finite};
+use crate::geometry::block::{Counter, read_with_moments};
 use crate::geometry::fingerprint::{Fingerprint, chain};
 use crate::geometry::plan::JOB;
+use crate::geometry::settings::thread_pool;
 use crate::source::{ParameterInfo, ParameterSource};
 use rayon::prelude::*;
 
@@ -47,10 +48,7 @@ impl Sketch {
         let mut parameters = source.parameters().map_err(named)?;
         parameters.sort();
         let width = settings.width_for(&parameters)?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(settings.threads)
-            .build()
-            .map_err(|e| Error::Threads { source: Box::new(e) })?;
+        let pool = thread_pool(settings.threads)?;
         let mut tensors: Vec<Vec<Kept>> = Vec::with_capacity(parameters.len());
         let (mut end, mut total) = (0, 0);
         for p in &parameters {
@@ -96,7 +94,6 @@ impl Sketch {
                     of_lines = vec![0.0; of_tensor.len()];
                 }
                 of_lines.iter_mut().zip(&partial.lines).for_each(|(a, b)| *a += b);
-                values[of_tensor.clone()].iter_mut().zip(&of_lines).for_each(|(v, &s)| *v = s as f32);
                 let kept = &mut tensors[job.tensor][job.segment];
                 kept.moments = kept.moments.merge(partial.moments);
                 if job.begin == 0 {
@@ -112,6 +109,9 @@ impl Sketch {
                 }
                 if job.begin + job.length == kept.segment.len() {
                     values[kept.place.clone()].iter_mut().zip(&sums).for_each(|(v, &s)| *v = s as f32);
+                    if job.segment + 1 == tensors[job.tensor].len() {
+                        values[of_tensor.clone()].iter_mut().zip(&of_lines).for_each(|(v, &s)| *v = s as f32);
+                    }
                 }
             }
         }
@@ -141,9 +141,7 @@ fn run(
     let mut values = vec![0f32; job.length];
     for (b, block) in values.chunks_mut(BLOCK).enumerate() {
         let offset = kept.segment.start + job.begin + b * BLOCK;
-        source.read(&info.name, offset, block).map_err(named)?;
-        check_finite(&info.name, offset, block).map_err(named)?;
-        partial.moments = partial.moments.merge(Moments::of(block));
+        partial.moments = partial.moments.merge(read_with_moments(source, &info.name, offset, block).map_err(named)?);
         fingerprint.update(block);
         counter.advance(block.len() as u64)?;
     }

@@ -7,10 +7,9 @@ use crate::geometry::fingerprint::{Fingerprint, chain};
 use crate::geometry::group::{GroupGeometry, ParameterGeometry, Tensor};
 use crate::geometry::packed::Packed;
 use crate::geometry::plan::Plan;
+use crate::geometry::rank_update::rank_update;
 use crate::model_set::{LayoutGroup, ModelId};
 use crate::source::ParameterSource;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -135,8 +134,8 @@ fn unit_geometry(
         let positions: Vec<usize> = holders.iter().map(|&place| order[place]).collect();
         let mut tensor: Option<Tensor> = None;
         for run in &runs[p].0 {
-            let sketched = read(set, group, p, run, &positions, width)?;
-            add(&mut geometry.distances, &sketched);
+            let mut sketched = read(set, group, p, run, &positions, width)?;
+            add(&mut geometry.distances, &mut sketched);
             geometry.width = geometry.width.max(sketched.width);
             tensor = Some(match tensor {
                 None => Tensor {
@@ -205,27 +204,16 @@ fn read(
     Ok(found)
 }
 
-/// Adds squared distances of sketches, and exact squared norms on the diagonal.
-fn add(distances: &mut Packed, sketched: &Sketched) {
+/// Adds squared distances of sketches, and exact squared norms on the diagonal; leaves rows as differences from the first.
+fn add(distances: &mut Packed, sketched: &mut Sketched) {
     let n = sketched.moments.len();
     let columns = sketched.rows.len() / n.max(1);
     // Distances are those of differences from the first: what all have in common costs no digits.
-    let mut rows = sketched.rows.clone();
     let first = sketched.rows[..columns].to_vec();
-    rows.chunks_exact_mut(columns.max(1)).for_each(|row| row.iter_mut().zip(&first).for_each(|(x, f)| *x -= f));
+    let differ = |row: &mut [f64]| row.iter_mut().zip(&first).for_each(|(x, f)| *x -= f);
+    sketched.rows.chunks_exact_mut(columns.max(1)).for_each(differ);
     let mut products = vec![0.0; n * n];
-    let rows = MatRef::from_row_major_slice(&rows, n, columns);
-    triangular::matmul(
-        MatMut::from_column_major_slice_mut(&mut products, n, n),
-        BlockStructure::TriangularLower,
-        Accum::Replace,
-        rows,
-        BlockStructure::Rectangular,
-        rows.transpose(),
-        BlockStructure::Rectangular,
-        1.0,
-        Par::Seq,
-    );
+    rank_update(&mut products, &sketched.rows, n);
     for i in 0..n {
         let m = &sketched.moments[i];
         distances.add(i, i, m.count * m.mean * m.mean + m.m2);

@@ -193,25 +193,39 @@ impl SketchStore {
     ///
     /// [`Error::Store`] when the folder or a sketch cannot be read.
     pub fn entries(&self) -> Result<Vec<StoreEntry>, Error> {
-        let mut entries = Vec::new();
+        let entry = |stored: Stored| StoreEntry {
+            width: stored.sketch.width,
+            tensors: stored.sketch.parameters.len(),
+            values: stored.sketch.parameters.iter().fold(0, |n: u64, p| n.saturating_add(p.size() as u64)),
+            bytes: stored.bytes(),
+            name: stored.name,
+            content: stored.content,
+            crate_version: stored.crate_version,
+        };
+        Ok(self.stored()?.into_iter().map(entry).collect())
+    }
+
+    /// All sketches with the names of their models, sorted by name, each file opened once; values stay on disk until they are
+    /// asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`entries`](Self::entries).
+    pub fn sketches(&self) -> Result<Vec<(String, Sketch)>, Error> {
+        Ok(self.stored()?.into_iter().map(|stored| (stored.name, stored.sketch)).collect())
+    }
+
+    fn stored(&self) -> Result<Vec<Stored>, Error> {
+        let mut all = Vec::new();
         for path in self.files()?.into_iter().filter(|path| is_entry(path)) {
-            let stored = match self.read_file(&path) {
+            match self.read_file(&path) {
                 // Removed since it was listed.
-                Err(SourceError::NotFound { .. }) => continue,
-                other => other.map_err(|source| Error::Store { source })?,
-            };
-            entries.push(StoreEntry {
-                width: stored.sketch.width,
-                tensors: stored.sketch.parameters.len(),
-                values: stored.sketch.parameters.iter().fold(0, |n: u64, p| n.saturating_add(p.size() as u64)),
-                bytes: stored.bytes(),
-                name: stored.name,
-                content: stored.content,
-                crate_version: stored.crate_version,
-            });
+                Err(SourceError::NotFound { .. }) => {}
+                other => all.push(other.map_err(|source| Error::Store { source })?),
+            }
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
     }
 
     /// Reads every byte again and lists what is not as it was written, sorted by path; also temporary files left for a day.
