@@ -75,6 +75,18 @@ fn until(models: &ModelSet, settings: GeometrySettings, file: &Path, calls: u64)
     (outcome, first.load(Ordering::Relaxed))
 }
 
+/// The bits of a pass that nobody stops, and how often it calls its observer.
+fn counted(models: &ModelSet) -> (Vec<String>, u64) {
+    let calls = Arc::new(AtomicU64::new(0));
+    let seen = calls.clone();
+    let settings = settings(1).with_observer(move |_| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    });
+    let geometry = Geometry::compute(models, &settings).unwrap();
+    (bits(models, &geometry), calls.load(Ordering::Relaxed))
+}
+
 #[test]
 fn a_pass_stopped_again_and_again_gives_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,14 +94,16 @@ fn a_pass_stopped_again_and_again_gives_the_same_bits() {
     let set = models(1, false);
     let expected = bits(&set, &Geometry::compute(&set, &settings(2)).unwrap());
     let shuffled = models(1, true);
-    // One uninterrupted pass calls some 270 times, 192 of them within the longest job, which is done whole or not at all.
-    for calls in (1..270).step_by(13) {
+    let (whole, calls) = counted(&set);
+    assert_eq!(whole, expected);
+    for stop in (1..calls).step_by(calls as usize / 20) {
         let mut runs = 0;
         let (geometry, first) = loop {
             // Threads and the order of models change from run to run.
             let models = if runs % 2 == 0 { &set } else { &shuffled };
-            let calls = if runs == 0 { calls } else { 240 };
-            let (outcome, first) = until(models, settings(1 + runs % 3), &file, calls);
+            // The longest job, done whole or not at all, makes seven tenths of a pass.
+            let stop = if runs == 0 { stop } else { calls * 9 / 10 };
+            let (outcome, first) = until(models, settings(1 + runs % 3), &file, stop);
             runs += 1;
             match outcome {
                 Ok(geometry) => break (bits(models, &geometry), first),
@@ -98,8 +112,8 @@ fn a_pass_stopped_again_and_again_gives_the_same_bits() {
             }
         };
         // The last run did not begin anew: the first block it told of came after all that others had done.
-        assert!(runs > 1 && first > 10_000, "{calls}: {runs} {first}");
-        assert_eq!(geometry, expected, "{calls}");
+        assert!(runs > 1 && first > 10_000, "{stop}: {runs} {first}");
+        assert_eq!(geometry, expected, "{stop}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,15 +1,16 @@
-//! One job of the pass: blocks of all rows in f64, one symmetric rank-k update each.
+//! One job of the pass: blocks of all rows, and of each a few strips in f64 with a symmetric rank-k update each.
 
 use super::fingerprint::{Fingerprint, chain};
 use super::moments::Moments;
 use super::plan::Job;
-use super::rank_update::rank_update;
+use super::rank_update::{APART, Rows, STRIP, rank_update};
 use super::settings::Observer;
 use crate::error::{Error, SourceError};
 use crate::geometry::Progress;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::ParameterSource;
 use pulp::{Arch, Simd, WithSimd};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Reads values of one model and refuses those that are not finite.
@@ -119,6 +120,35 @@ pub(super) struct Partial {
     pub(super) fingerprints: Vec<u128>,
 }
 
+/// What a thread needs for its jobs, kept from one to the next.
+#[derive(Default)]
+struct Buffers {
+    /// A block of every row, as read.
+    narrow: Vec<f32>,
+    /// A strip of it in f64.
+    wide: Vec<f64>,
+}
+
+thread_local! {
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
+}
+
+/// Adds the inner products of all rows over one block, strip by strip.
+fn add_products(products: &mut [f64], rows: &[Row<'_>], narrow: &[f32], length: usize, wide: &mut Vec<f64>) {
+    let stride = STRIP + APART;
+    wide.resize(rows.len() * stride, 0.0);
+    for begin in (0..length).step_by(STRIP) {
+        let taken = STRIP.min(length - begin);
+        for (r, row) in rows.iter().enumerate() {
+            let narrow = &narrow[r * length + begin..][..taken];
+            let (before, rest) = wide.split_at_mut(r * stride);
+            let reference = (row.reference != r).then(|| &before[row.reference * stride..][..taken]);
+            Arch::new().dispatch(Widen { narrow, reference, wide: &mut rest[..taken] });
+        }
+        rank_update(products, Rows { values: wide, stride, length: taken }, rows.len());
+    }
+}
+
 pub(super) fn run(
     models: &ModelSet,
     group: &LayoutGroup,
@@ -129,25 +159,24 @@ pub(super) fn run(
 ) -> Result<Partial, Error> {
     let k = rows.len();
     let offset = group.parameters()[job.parameter].offset();
-    let longest = block.min(job.length);
-    let mut narrow = vec![0f32; longest];
-    let mut wide = vec![0f64; k * longest];
     let mut fingerprints = vec![Fingerprint::new(); k];
     let mut partial =
         Partial { products: vec![0.0; k * k], moments: vec![Moments::default(); k], fingerprints: Vec::new() };
-    for begin in (0..job.length).step_by(block) {
-        let length = block.min(job.length - begin);
-        let narrow = &mut narrow[..length];
-        for (r, row) in rows.iter().enumerate() {
-            partial.moments[r] = partial.moments[r].merge(row.from.read(models, offset + job.begin + begin, narrow)?);
-            fingerprints[r].update(narrow);
-            let (before, rest) = wide.split_at_mut(r * length);
-            let reference = (row.reference != r).then(|| &before[row.reference * length..][..length]);
-            Arch::new().dispatch(Widen { narrow, reference, wide: &mut rest[..length] });
+    BUFFERS.with_borrow_mut(|Buffers { narrow, wide }| {
+        for begin in (0..job.length).step_by(block) {
+            let length = block.min(job.length - begin);
+            narrow.resize(k * length, 0.0);
+            for (r, row) in rows.iter().enumerate() {
+                let narrow = &mut narrow[r * length..][..length];
+                let moments = row.from.read(models, offset + job.begin + begin, narrow)?;
+                partial.moments[r] = partial.moments[r].merge(moments);
+                fingerprints[r].update(narrow);
+            }
+            add_products(&mut partial.products, rows, narrow, length, wide);
+            counter.advance((k * length) as u64)?;
         }
-        rank_update(&mut partial.products, &wide[..k * length], k);
-        counter.advance((k * length) as u64)?;
-    }
+        Ok::<(), Error>(())
+    })?;
     partial.fingerprints = fingerprints.iter().map(Fingerprint::value).collect();
     Ok(partial)
 }

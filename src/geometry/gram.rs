@@ -1,4 +1,4 @@
-//! One streamed pass over all parameters: blocks in f64, one symmetric rank-k update each, sums in a fixed order.
+//! One streamed pass over all parameters: symmetric rank-k updates in f64, sums in a fixed order.
 //!
 //! A raw Gram matrix loses small distances: at a relative movement of 1e-6 the squared distance is 1e-12 of what it is the
 //! difference of. Models that are near to one another (by the [pilot](super::pilot)) are therefore read as differences from

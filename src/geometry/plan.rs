@@ -1,7 +1,8 @@
 //! How much memory goes where: which tensors share one Gram matrix, how long blocks are, how many threads run.
 
 use super::packed::Packed;
-use super::settings::GeometrySettings;
+use super::rank_update::{APART, STRIP};
+use super::settings::{GeometrySettings, Initialization};
 use crate::error::Error;
 use crate::model_set::{Kind, LayoutGroup, SharedParameter};
 use std::collections::BTreeMap;
@@ -9,10 +10,13 @@ use std::collections::BTreeMap;
 /// Longest run of values of one tensor that one job reads; jobs are the same whatever the number of threads.
 pub(super) const JOB: usize = 1 << 20;
 
-/// Values in one block of all models together, while memory allows: 32 MiB in f64.
+/// Values in one block of all models together, while memory allows: 16 MiB in f32.
 const BLOCK: usize = 1 << 22;
-const LONGEST_BLOCK: usize = 1 << 16;
-const SHORTEST_BLOCK: usize = 256;
+const LONGEST_BLOCK: usize = 1 << 15;
+/// Reads shorter than 64 KiB of F32 cost more than the cache gives.
+const SHORT_BLOCK: usize = 1 << 14;
+/// Blocks are whole strips, so that their length does not touch the products.
+const SHORTEST_BLOCK: usize = STRIP;
 
 /// Bytes of one model's fingerprint in the making, rounded up.
 const FINGERPRINT: u64 = 1 << 10;
@@ -44,21 +48,39 @@ pub(super) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
     let memory = settings.memory.0;
     let models = group.models().len();
     let kept = (memory as f64 / 2.0 * share) as u64;
-    let units = units(group, kept).ok_or_else(|| too_small(group, share, memory))?;
+    let units = units(group, kept).ok_or_else(|| too_small(group, share, settings))?;
 
-    let square = (8 * models * models) as u64;
-    let row = (8 * models) as u64;
+    let rows = rows(models, settings);
+    let square = square(rows);
     let work = (memory / 2).saturating_sub(square);
-    let block = (BLOCK / models).min((work / 4 / row) as usize).clamp(SHORTEST_BLOCK, LONGEST_BLOCK);
-    let per_thread = row * block as u64 + 4 * block as u64 + FINGERPRINT * models as u64 + square;
+    let free = (work / 4).saturating_sub(per_thread(rows, 0)) as usize;
+    let block = (BLOCK / rows).max(SHORT_BLOCK).min(free / (4 * rows));
+    let block = block.clamp(SHORTEST_BLOCK, LONGEST_BLOCK) / STRIP * STRIP;
+    let per_thread = per_thread(rows, block);
     if per_thread > work {
-        return Err(too_small(group, share, memory));
+        return Err(too_small(group, share, settings));
     }
     let wanted = if settings.threads == 0 { processors() } else { settings.threads };
     let threads = wanted.min((work / per_thread) as usize).max(1);
     let left = work - per_thread * threads as u64;
     let wave = threads + (left / square.max(1)).min(LONGEST_WAVE as u64) as usize;
     Ok(Plan { units, block, threads, wave })
+}
+
+/// Rows of a block: every model, and what they were initialized with if that is measured.
+fn rows(models: usize, settings: &GeometrySettings) -> usize {
+    models + usize::from(!matches!(settings.initialization, Initialization::Zero))
+}
+
+/// Bytes of the products of all rows.
+fn square(rows: usize) -> u64 {
+    8 * (rows as u64).pow(2)
+}
+
+/// Bytes that one thread works in: a block as read, a strip of it in f64, fingerprints in the making, and products.
+fn per_thread(rows: usize, block: usize) -> u64 {
+    let columns = 4 * block + 8 * (STRIP + APART);
+    (rows * columns) as u64 + FINGERPRINT * rows as u64 + square(rows)
 }
 
 fn processors() -> usize {
@@ -120,14 +142,14 @@ fn divide(group: &LayoutGroup, class: &[usize], count: usize) -> Vec<Vec<usize>>
     runs.into_values().collect()
 }
 
-fn too_small(group: &LayoutGroup, share: f64, found: u64) -> Error {
+fn too_small(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Error {
     let models = group.models().len();
     let least: u64 =
         classes(group).values().map(|c| bytes(&group.parameters()[c[0]])).sum::<u64>() + total_bytes(group);
-    let row = (8 * models) as u64;
-    let work = 4 * row * SHORTEST_BLOCK as u64 + 2 * row * models as u64;
+    let rows = rows(models, settings);
+    let work = per_thread(rows, SHORTEST_BLOCK) + square(rows);
     let expected = 2 * work.max((least as f64 / share) as u64 + 1);
-    Error::MemoryTooSmall { found, expected, models }
+    Error::MemoryTooSmall { found: settings.memory.0, expected, models }
 }
 
 /// The jobs of one parameter.

@@ -1,18 +1,147 @@
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
+//! The symmetric rank-k update: all inner products of a few long rows, lower triangle only.
+//!
+//! Rows lie one after the other, so that a tile of products is a few dot products side by side: each vector loaded takes part
+//! in several, nothing is packed. Matrix libraries pack, for square matrices; for rows so few and so long that costs more than it
+//! gives (`docs/performance.md`). [`STRIP`] columns are gone through at a time: four rows of a strip stay in the first-level
+//! cache, a block of rows in the second.
 
-/// Adds the inner products of `n` rows, given one after another, to the lower triangle of a column-major matrix of shape (n, n).
-pub(super) fn rank_update(products: &mut [f64], rows: &[f64], n: usize) {
-    let rows = MatRef::from_row_major_slice(rows, n, rows.len() / n.max(1));
-    triangular::matmul(
-        MatMut::from_column_major_slice_mut(products, n, n),
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        rows,
-        BlockStructure::Rectangular,
-        rows.transpose(),
-        BlockStructure::Rectangular,
-        1.0,
-        Par::Seq,
-    );
+use pulp::{Arch, Simd, WithSimd};
+use std::array;
+
+/// Columns gone through at a time.
+pub(super) const STRIP: usize = 512;
+
+/// Values to leave between rows of a strip, or all of them would lie in the same few sets of the cache.
+pub(super) const APART: usize = 8;
+
+/// Rows of a tile, down and across: 12 sums, 4 + 1 vectors and nothing more fit the 16 registers of AVX2.
+const DOWN: usize = 4;
+const ACROSS: usize = 3;
+
+/// Rows, a multiple of `DOWN` and `ACROSS`, whose strips are gone through again and again.
+const BLOCK: usize = 96;
+
+/// Some rows, each at its own distance from the last, and how many values of each count.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows<'a> {
+    pub(super) values: &'a [f64],
+    /// From the first value of a row to the first of the next, at least `length`.
+    pub(super) stride: usize,
+    pub(super) length: usize,
+}
+
+/// Adds the inner products of `n` rows to the lower triangle of a column-major matrix of shape (n, n).
+///
+/// # Panics
+///
+/// When there are fewer values or products than that.
+pub(super) fn rank_update(products: &mut [f64], rows: Rows<'_>, n: usize) {
+    // Without rows there are no values to cut strips from.
+    let strips = if n == 0 { 0 } else { rows.length };
+    for begin in (0..strips).step_by(STRIP) {
+        let length = STRIP.min(rows.length - begin);
+        let rows = Rows { values: &rows.values[begin..], length, ..rows };
+        Arch::new().dispatch(RankUpdate { products, rows, n });
+    }
+}
+
+/// The update by one strip.
+struct RankUpdate<'a> {
+    products: &'a mut [f64],
+    rows: Rows<'a>,
+    n: usize,
+}
+
+impl WithSimd for RankUpdate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        for block in (0..self.n).step_by(BLOCK) {
+            let end = (block + BLOCK).min(self.n);
+            for i in (block..self.n).step_by(DOWN) {
+                for j in (block..end.min(i + DOWN)).step_by(ACROSS) {
+                    match (DOWN.min(self.n - i), ACROSS.min(end - j)) {
+                        (4, 3) => self.tile::<S, 4, 3>(simd, i, j),
+                        (4, 2) => self.tile::<S, 4, 2>(simd, i, j),
+                        (4, 1) => self.tile::<S, 4, 1>(simd, i, j),
+                        (3, 3) => self.tile::<S, 3, 3>(simd, i, j),
+                        (3, 2) => self.tile::<S, 3, 2>(simd, i, j),
+                        (3, 1) => self.tile::<S, 3, 1>(simd, i, j),
+                        (2, 3) => self.tile::<S, 2, 3>(simd, i, j),
+                        (2, 2) => self.tile::<S, 2, 2>(simd, i, j),
+                        (2, 1) => self.tile::<S, 2, 1>(simd, i, j),
+                        (1, 3) => self.tile::<S, 1, 3>(simd, i, j),
+                        (1, 2) => self.tile::<S, 1, 2>(simd, i, j),
+                        _ => self.tile::<S, 1, 1>(simd, i, j),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl RankUpdate<'_> {
+    /// `M` rows from `i` by `N` rows from `j`, where `j ≤ i + M`.
+    #[inline(always)]
+    fn tile<S: Simd, const M: usize, const N: usize>(&mut self, simd: S, i: usize, j: usize) {
+        let Rows { values, stride, length } = self.rows;
+        let whole = length / S::F64_LANES * S::F64_LANES;
+        let row = |r: usize| &values[r * stride..][..length];
+        let vectors = |r: usize| S::as_simd_f64s(&row(r)[..whole]).0;
+        let down: [&[S::f64s]; M] = array::from_fn(|m| vectors(i + m));
+        let across: [&[S::f64s]; N] = array::from_fn(|n| vectors(j + n));
+        let steps = whole / S::F64_LANES;
+        // Of one length for all, so that the loop checks none.
+        let down: [&[S::f64s]; M] = array::from_fn(|m| &down[m][..steps]);
+        let across: [&[S::f64s]; N] = array::from_fn(|n| &across[n][..steps]);
+        let mut sums = [[simd.splat_f64s(0.0); N]; M];
+        for p in 0..steps {
+            let across: [S::f64s; N] = array::from_fn(|n| across[n][p]);
+            for m in 0..M {
+                let x = down[m][p];
+                for n in 0..N {
+                    sums[m][n] = simd.mul_add_e_f64s(x, across[n], sums[m][n]);
+                }
+            }
+        }
+        for (m, sums) in sums.iter().enumerate() {
+            for (n, &sum) in sums.iter().enumerate().filter(|(n, _)| j + n <= i + m) {
+                self.products[(j + n) * self.n + i + m] += simd.reduce_sum_f64s(sum);
+            }
+        }
+        if whole == length {
+            return;
+        }
+        for m in 0..M {
+            for n in (0..N).filter(|n| j + n <= i + m) {
+                let rest = row(i + m)[whole..].iter().zip(&row(j + n)[whole..]);
+                self.products[(j + n) * self.n + i + m] += rest.map(|(x, y)| x * y).sum::<f64>();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_product_of_the_lower_triangle_is_added_once() {
+        for n in (0..=14).chain([95, 96, 97, 99, 101, 200]) {
+            for length in [0, 1, 7, 16, 21, STRIP + 13] {
+                let stride = length + 3;
+                let values: Vec<f64> = (0..n * stride).map(|i| ((i * 7919) % 31) as f64 - 15.0).collect();
+                let mut products = vec![1.0; n * n];
+                rank_update(&mut products, Rows { values: &values, stride, length }, n);
+                for i in 0..n {
+                    for j in 0..n {
+                        let (a, b) = (&values[i * stride..][..length], &values[j * stride..][..length]);
+                        let expected = if i < j { 0.0 } else { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+                        assert_eq!(products[j * n + i], 1.0 + expected, "{n} rows of {length}, {i} {j}");
+                    }
+                }
+            }
+        }
+    }
 }

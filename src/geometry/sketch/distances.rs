@@ -7,7 +7,7 @@ use crate::geometry::fingerprint::{Fingerprint, chain};
 use crate::geometry::group::{GroupGeometry, ParameterGeometry, Tensor};
 use crate::geometry::packed::Packed;
 use crate::geometry::plan::Plan;
-use crate::geometry::rank_update::rank_update;
+use crate::geometry::rank_update::{Rows, rank_update};
 use crate::model_set::{LayoutGroup, ModelId};
 use crate::source::ParameterSource;
 use rayon::prelude::*;
@@ -213,7 +213,7 @@ fn add(distances: &mut Packed, sketched: &mut Sketched) {
     let differ = |row: &mut [f64]| row.iter_mut().zip(&first).for_each(|(x, f)| *x -= f);
     sketched.rows.chunks_exact_mut(columns.max(1)).for_each(differ);
     let mut products = vec![0.0; n * n];
-    rank_update(&mut products, &sketched.rows, n);
+    rank_update(&mut products, Rows { values: &sketched.rows, stride: columns, length: columns }, n);
     for i in 0..n {
         let m = &sketched.moments[i];
         distances.add(i, i, m.count * m.mean * m.mean + m.m2);
