@@ -16,7 +16,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Choice>();
     auto_traits::<ClusterDetector<ExpectedFamilies>>();
     auto_traits::<Clustering>();
-    auto_traits::<Comparison<'static>>();
+    auto_traits::<Comparison>();
     auto_traits::<Config>();
     auto_traits::<Coordinates>();
     auto_traits::<Coverage>();
@@ -66,7 +66,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<PairEvidence>();
     auto_traits::<ParameterEvidence>();
     auto_traits::<ParameterInfo>();
-    auto_traits::<ParameterView<'static>>();
+    auto_traits::<ParameterView>();
     auto_traits::<PeftAdapter>();
     auto_traits::<Phylogeny>();
     auto_traits::<Points<'static>>();

@@ -62,7 +62,7 @@ impl<'a> Measured<'a> {
         let (parent, child, root) = (self.members[p], self.members[c], self.members[0]);
         let geometry = self.geometry;
         let pair = geometry.compare(&[parent, child])?;
-        let sum = |all: bool, of: &dyn Fn(&ParameterView<'_>) -> f64| match all {
+        let sum = |all: bool, of: &dyn Fn(&ParameterView) -> f64| match all {
             true => pair.parameters().iter().map(of).sum::<f64>(),
             false => pair.scoped().map(of).sum(),
         };
@@ -120,7 +120,7 @@ fn rises(parent: f64, child: f64) -> Option<bool> {
     parent.partial_cmp(&child).and_then(|o| order(o.reverse()))
 }
 
-fn norm_ratio(pair: &Comparison<'_>) -> Option<bool> {
+fn norm_ratio(pair: &Comparison) -> Option<bool> {
     let v = (pair.squared_norm(1) - pair.squared_norm(0)) / pair.squared_distance(0, 1);
     (0.25..=1.5).contains(&v.abs()).then_some(v > 0.0)
 }

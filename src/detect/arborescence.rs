@@ -122,7 +122,7 @@ impl Arborescence {
         self
     }
 
-    fn tree(&self, comparison: &Comparison<'_>) -> FamilyTree {
+    fn tree(&self, comparison: &Comparison) -> FamilyTree {
         let scores = parenthood(comparison, self.kurtosis);
         let ranks = ranks(&scores);
         let edges = costs(comparison, self.lambda, &ranks);
@@ -157,7 +157,7 @@ impl PhylogenyDetector for Arborescence {
 }
 
 /// How much like a child each member is by kurtosis; lowest = parent.
-fn parenthood(comparison: &Comparison<'_>, change: Kurtosis) -> Vec<f64> {
+fn parenthood(comparison: &Comparison, change: Kurtosis) -> Vec<f64> {
     let n = comparison.len();
     let mut scores = vec![0.0; n];
     for parameter in comparison.scoped() {
@@ -188,7 +188,7 @@ fn ranks(scores: &[f64]) -> Vec<i32> {
 }
 
 /// M in whole steps, so that ties are exact: costs that are sums of the same terms in another order differ by rounding.
-fn costs(comparison: &Comparison<'_>, lambda: f64, ranks: &[i32]) -> Vec<(usize, usize, (i64, i32))> {
+fn costs(comparison: &Comparison, lambda: f64, ranks: &[i32]) -> Vec<(usize, usize, (i64, i32))> {
     /// Leaves room for the penalty below 2⁶².
     const STEPS: f64 = (1u64 << 46) as f64;
     const MOST: f64 = (1u64 << 61) as f64;

@@ -1,10 +1,23 @@
+use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Relation};
 
 /// An edge with its distance, and the standard error of it, where the two can be compared.
-pub(super) fn edge(geometry: &Geometry, parent: ModelId, child: ModelId, relation: Relation, confidence: f64) -> Edge {
+pub(super) fn edge(
+    geometry: &Geometry,
+    parent: ModelId,
+    child: ModelId,
+    relation: Relation,
+    confidence: f64,
+) -> Result<Edge, Error> {
     let edge = Edge::new(parent, child).with_relation(relation).with_confidence(confidence);
-    let edge = geometry.distance(parent, child).into_iter().fold(edge, Edge::with_distance);
-    geometry.distance_error(parent, child).into_iter().fold(edge, Edge::with_distance_error)
+    if !geometry.comparable(parent, child) {
+        return Ok(edge);
+    }
+    let comparison = geometry.compare(&[parent, child])?;
+    let (squared, error) = (comparison.squared_distance(0, 1), comparison.squared_distance_error(0, 1));
+    let edge = edge.with_distance(squared.sqrt());
+    // To first order: the error of a square over twice its root.
+    Ok(edge.with_distance_error(if error > 0.0 { error / (2.0 * squared.sqrt()) } else { 0.0 }))
 }

@@ -4,43 +4,45 @@ use super::moments::Moments;
 use crate::error::Error;
 use crate::model_set::Kind;
 use ndarray::Array2;
+use std::sync::Arc;
 
 /// Some comparable models, and every parameter that all of them hold; models are numbered as they were given.
 ///
 /// Unlike [`Geometry::squared_distance`](super::Geometry::squared_distance), which covers what each pair shares, distances here
 /// are over the same parameters for every pair, and therefore Euclidean.
 #[derive(Clone, Debug)]
-pub struct Comparison<'g> {
+pub struct Comparison {
     models: usize,
-    parameters: Vec<ParameterView<'g>>,
+    parameters: Vec<ParameterView>,
     in_scope: Vec<bool>,
 }
 
 /// One parameter, or a few that share a matrix to save memory, in some models.
 #[derive(Clone, Debug)]
-pub struct ParameterView<'g> {
-    geometry: &'g ParameterGeometry,
+pub struct ParameterView {
+    geometry: Arc<ParameterGeometry>,
     at: Vec<usize>,
 }
 
-impl<'g> Comparison<'g> {
-    pub(super) fn new(group: Option<&'g GroupGeometry>, places: &[usize]) -> Self {
+impl Comparison {
+    pub(super) fn new(group: Option<&GroupGeometry>, places: &[usize]) -> Result<Self, Error> {
         let mut parameters = Vec::new();
         let mut in_scope = Vec::new();
-        for geometry in group.iter().flat_map(|g| &g.parameters) {
-            let at: Result<Vec<usize>, usize> = places.iter().map(|p| geometry.holders.binary_search(p)).collect();
+        let Some(group) = group else { return Ok(Self { models: 0, parameters, in_scope }) };
+        for geometry in group.parameters(places)? {
+            let at: Result<Vec<usize>, usize> = places.iter().map(|p| geometry.held.holders.binary_search(p)).collect();
             if let Ok(at) = at {
+                in_scope.push(group.covers(&geometry.held));
                 parameters.push(ParameterView { geometry, at });
-                in_scope.push(group.is_some_and(|g| g.covers(geometry)));
             }
         }
-        Self { models: places.len(), parameters, in_scope }
+        Ok(Self { models: places.len(), parameters, in_scope })
     }
 
     /// Some of these models, numbered as they are given here, by the same parameters.
     pub(crate) fn of(&self, members: &[usize]) -> Self {
-        let narrowed = |p: &ParameterView<'g>| ParameterView {
-            geometry: p.geometry,
+        let narrowed = |p: &ParameterView| ParameterView {
+            geometry: Arc::clone(&p.geometry),
             at: members.iter().map(|&m| p.at[m]).collect(),
         };
         Self {
@@ -61,18 +63,24 @@ impl<'g> Comparison<'g> {
     }
 
     /// The parameters all models hold, in and out of scope, sorted by name.
-    pub fn parameters(&self) -> &[ParameterView<'g>] {
+    pub fn parameters(&self) -> &[ParameterView] {
         &self.parameters
     }
 
     /// Those that the scope covers: the ones distances are made of.
-    pub fn scoped(&self) -> impl Iterator<Item = &ParameterView<'g>> {
+    pub fn scoped(&self) -> impl Iterator<Item = &ParameterView> {
         self.parameters.iter().zip(&self.in_scope).filter(|(_, covered)| **covered).map(|(p, _)| p)
     }
 
     /// `d²(a, b) = Σ_t d_t²(a, b)` over the parameters in scope.
     pub fn squared_distance(&self, a: usize, b: usize) -> f64 {
         self.scoped().map(|p| p.squared_distance(a, b)).sum()
+    }
+
+    /// Standard error of [`squared_distance`](Self::squared_distance): 0 unless the geometry is one of sketches, then
+    /// `√(Σ_t 2 d_t⁴ / width)`.
+    pub fn squared_distance_error(&self, a: usize, b: usize) -> f64 {
+        self.scoped().map(|p| p.geometry.variance(p.at[a], p.at[b])).sum::<f64>().sqrt()
     }
 
     /// `‖θ_a‖²` over the parameters in scope.
@@ -82,7 +90,7 @@ impl<'g> Comparison<'g> {
 
     /// `‖θ_a − z‖²` over the parameters in scope, z the initialization of the geometry's settings.
     pub fn squared_distance_to_initialization(&self, a: usize) -> f64 {
-        let squared = |p: &ParameterView<'_>| match &p.geometry.to_initialization {
+        let squared = |p: &ParameterView| match &p.geometry.to_initialization {
             Some(squared) => squared[p.at[a]],
             None => p.squared_norm(a),
         };
@@ -120,25 +128,25 @@ impl<'g> Comparison<'g> {
     }
 }
 
-impl ParameterView<'_> {
+impl ParameterView {
     /// Its name, without a wrapper that only some models have; of several, the first.
     pub fn name(&self) -> &str {
-        self.geometry.tensors.first().map_or("", |t| t.name.as_str())
+        self.geometry.held.tensors.first().map_or("", |t| t.name.as_str())
     }
 
     /// How many tensors it stands for: 1 unless memory was short.
     pub fn tensors(&self) -> usize {
-        self.geometry.tensors.len()
+        self.geometry.held.tensors.len()
     }
 
     /// Matrix or vector.
     pub fn kind(&self) -> Kind {
-        self.geometry.kind
+        self.geometry.held.kind
     }
 
     /// Number of values.
     pub fn size(&self) -> usize {
-        self.geometry.size()
+        self.geometry.held.size()
     }
 
     /// `d_t²(a, b)`; exactly 0 when the values are the same.
@@ -171,6 +179,6 @@ impl ParameterView<'_> {
 
     /// Moments of the values of one model, of all its tensors together.
     pub fn moments(&self, a: usize) -> Moments {
-        self.geometry.tensors.iter().fold(Moments::default(), |m, t| m.merge(t.moments[self.at[a]]))
+        self.geometry.held.tensors.iter().fold(Moments::default(), |m, t| m.merge(t.moments[self.at[a]]))
     }
 }

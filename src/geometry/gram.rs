@@ -70,7 +70,7 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
     let whole = models.groups().iter().zip(pilots).zip(sums).map(|((group, pilot), sums)| {
         let members = pilot.order.iter().map(|&at| group.models()[at]).collect();
         let unshared = pilot.order.iter().map(|&at| group.unshared_size(at)).collect();
-        GroupGeometry::new(members, sums.units, unshared).with_scope(settings.scope)
+        GroupGeometry::new(members, sums.units, unshared, settings.scope)
     });
     Ok((whole.collect(), checkpoint))
 }

@@ -1,10 +1,13 @@
 use super::moments::Moments;
 use super::packed::Packed;
 use super::settings::Scope;
+use super::sketch::OnDemand;
+use crate::error::Error;
 use crate::model_set::{Kind, ModelId};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-/// One tensor of a [`ParameterGeometry`].
+/// One tensor in the models that hold it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tensor {
     pub(super) name: String,
@@ -15,13 +18,35 @@ pub(super) struct Tensor {
     pub(super) fingerprints: Vec<u128>,
 }
 
-/// Squared distances of one tensor, or of a few that share a matrix to save memory.
+/// One tensor, or a few that share a matrix to save memory, and what is known of each model by itself.
 #[derive(Clone, Debug)]
-pub(super) struct ParameterGeometry {
+pub(super) struct Held {
     pub(super) kind: Kind,
     pub(super) tensors: Vec<Tensor>,
     /// Places, in the group, of the models that hold it; sorted.
     pub(super) holders: Vec<usize>,
+}
+
+impl Held {
+    pub(super) fn size(&self) -> usize {
+        self.tensors.iter().map(|t| t.size).sum()
+    }
+
+    /// Squared norm after each tensor's mean is taken off.
+    pub(super) fn centred_norm(&self, a: usize) -> f64 {
+        self.tensors.iter().map(|t| t.moments[a].m2).sum()
+    }
+
+    /// Where two models are among the holders.
+    pub(super) fn both(&self, i: usize, j: usize) -> Option<(usize, usize)> {
+        Some((self.holders.binary_search(&i).ok()?, self.holders.binary_search(&j).ok()?))
+    }
+}
+
+/// Squared distances of one tensor, or of a few that share a matrix to save memory.
+#[derive(Clone, Debug)]
+pub(super) struct ParameterGeometry {
+    pub(super) held: Held,
     /// Squared distances of holders; squared norms on the diagonal.
     pub(super) distances: Packed,
     /// Squared distances of holders to the initialization, unless that is zero.
@@ -31,10 +56,6 @@ pub(super) struct ParameterGeometry {
 }
 
 impl ParameterGeometry {
-    pub(super) fn size(&self) -> usize {
-        self.tensors.iter().map(|t| t.size).sum()
-    }
-
     /// Variance of the error of a squared distance: `2 d⁴ / width`, of several tensors together at most that.
     pub(super) fn variance(&self, a: usize, b: usize) -> f64 {
         let squared = if a == b { 0.0 } else { self.distances.value(a, b) };
@@ -50,68 +71,145 @@ impl ParameterGeometry {
 
     /// Inner product after each tensor's mean is taken off.
     pub(super) fn centred_inner(&self, a: usize, b: usize) -> f64 {
-        let means: f64 = self.tensors.iter().map(|t| t.size as f64 * t.moments[a].mean * t.moments[b].mean).sum();
+        let means: f64 = self.held.tensors.iter().map(|t| t.size as f64 * t.moments[a].mean * t.moments[b].mean).sum();
         self.inner(a, b) - means
     }
+}
 
-    pub(super) fn centred_norm(&self, a: usize) -> f64 {
-        self.tensors.iter().map(|t| t.moments[a].m2).sum()
-    }
+/// What is known of pairs of models.
+#[derive(Clone, Debug)]
+pub(super) enum Pairs {
+    /// All there is.
+    Kept {
+        parameters: Vec<Arc<ParameterGeometry>>,
+        /// Squared distances over the parameters that both models hold and the scope covers; nothing on the diagonal.
+        total: Packed,
+    },
+    /// What sketches tell when they are asked.
+    OnDemand(Arc<OnDemand>),
 }
 
 /// Everything known of one group of comparable models; places are an order by content.
 #[derive(Clone, Debug)]
 pub(super) struct GroupGeometry {
     pub(super) members: Vec<ModelId>,
-    pub(super) parameters: Vec<ParameterGeometry>,
     /// Per member, values that no other member holds.
     pub(super) unshared: Vec<usize>,
-    /// Squared distances over the parameters that both models hold and the scope covers; squared norms, on the diagonal, over
-    /// those that all models of the group hold.
-    pub(super) total: Packed,
     pub(super) scope: Scope,
+    /// Per member, the squared norm over the parameters that all models of the group hold and the scope covers.
+    pub(super) norms: Vec<f64>,
+    pub(super) pairs: Pairs,
 }
 
 impl GroupGeometry {
-    pub(super) fn new(members: Vec<ModelId>, parameters: Vec<ParameterGeometry>, unshared: Vec<usize>) -> Self {
-        let total = Packed::zeros(members.len());
-        Self { members, parameters, unshared, total, scope: Scope::All }
+    /// Of matrices that hold every pair.
+    pub(super) fn new(
+        members: Vec<ModelId>,
+        parameters: Vec<ParameterGeometry>,
+        unshared: Vec<usize>,
+        scope: Scope,
+    ) -> Self {
+        let n = members.len();
+        let scope = within(n, scope, parameters.iter().map(|p| &p.held));
+        let (mut total, mut norms) = (Packed::zeros(n), vec![0.0; n]);
+        for p in parameters.iter().filter(|p| covers(scope, &p.held)) {
+            for (a, &i) in p.held.holders.iter().enumerate() {
+                if p.held.holders.len() == n {
+                    norms[i] += p.distances.value(a, a);
+                }
+                for (b, &j) in p.held.holders[..a].iter().enumerate() {
+                    total.add(i, j, p.distances.value(a, b));
+                }
+            }
+        }
+        let parameters = parameters.into_iter().map(Arc::new).collect();
+        Self { members, unshared, scope, norms, pairs: Pairs::Kept { parameters, total } }
+    }
+
+    /// Of sketches that are read when a pair is asked for.
+    pub(super) fn on_demand(members: Vec<ModelId>, sketches: OnDemand, unshared: Vec<usize>, scope: Scope) -> Self {
+        let n = members.len();
+        let scope = within(n, scope, sketches.held().iter());
+        let norms = (0..n).map(|i| {
+            let counted = sketches.held().iter().filter(|h| h.holders.len() == n && covers(scope, h));
+            counted.flat_map(|h| &h.tensors).map(|t| t.moments[i].squared_norm()).sum()
+        });
+        Self { norms: norms.collect(), members, unshared, scope, pairs: Pairs::OnDemand(Arc::new(sketches)) }
+    }
+
+    /// Every parameter, and what is known of each model by itself.
+    pub(super) fn held(&self) -> Box<dyn Iterator<Item = &Held> + '_> {
+        match &self.pairs {
+            Pairs::Kept { parameters, .. } => Box::new(parameters.iter().map(|p| &p.held)),
+            Pairs::OnDemand(sketches) => Box::new(sketches.held().iter()),
+        }
+    }
+
+    /// Every parameter that some of the models hold, with the distances of these models at least.
+    pub(super) fn parameters(&self, places: &[usize]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
+        match &self.pairs {
+            Pairs::Kept { parameters, .. } => Ok(parameters.clone()),
+            Pairs::OnDemand(sketches) => sketches.among(places),
+        }
+    }
+
+    /// Squared distance over what both hold and the scope covers; 0 of a model to itself.
+    pub(super) fn squared_distance(&self, i: usize, j: usize) -> Result<f64, Error> {
+        match &self.pairs {
+            _ if i == j => Ok(0.0),
+            Pairs::Kept { total, .. } => Ok(total.value(i, j)),
+            Pairs::OnDemand(_) => Ok(self.sum(i, j, |p, a, b| p.distances.value(a, b))?),
+        }
+    }
+
+    /// Variance of the error of the squared distance.
+    pub(super) fn variance(&self, i: usize, j: usize) -> Result<f64, Error> {
+        self.sum(i, j, ParameterGeometry::variance)
+    }
+
+    fn sum(&self, i: usize, j: usize, of: impl Fn(&ParameterGeometry, usize, usize) -> f64) -> Result<f64, Error> {
+        let parameters = self.parameters(&[i, j])?;
+        let counted = parameters.iter().filter(|p| self.covers(&p.held));
+        Ok(counted.filter_map(|p| p.held.both(i, j).map(|(a, b)| of(p, a, b))).sum())
     }
 
     /// An order by names and values of the parameters, which the order of the models has no part in. Groups of one model hold no
     /// parameter that can be compared and are all equal.
     pub(super) fn by_content(&self, other: &Self) -> Ordering {
         fn content(group: &GroupGeometry) -> impl Iterator<Item = (&str, usize, &[u128])> {
-            let tensors = group.parameters.iter().flat_map(|p| &p.tensors);
+            let tensors = group.held().flat_map(|h| &h.tensors);
             tensors.map(|t| (t.name.as_str(), t.size, t.fingerprints.as_slice()))
         }
         content(self).cmp(content(other))
     }
 
     /// Whether a parameter counts for distances; all do when no matrix is held by every model.
-    pub(super) fn covers(&self, parameter: &ParameterGeometry) -> bool {
-        match self.scope {
-            Scope::All => true,
-            Scope::Matrices => parameter.kind == Kind::Matrix,
-        }
+    pub(super) fn covers(&self, held: &Held) -> bool {
+        covers(self.scope, held)
     }
 
-    pub(super) fn with_scope(mut self, scope: Scope) -> Self {
-        let n = self.members.len();
-        let has_matrix = self.parameters.iter().any(|p| p.kind == Kind::Matrix && p.holders.len() == n);
-        self.scope = if has_matrix { scope } else { Scope::All };
-        let mut total = Packed::zeros(n);
-        for p in self.parameters.iter().filter(|p| self.covers(p)) {
-            for (a, &i) in p.holders.iter().enumerate() {
-                if p.holders.len() == n {
-                    total.add(i, i, p.distances.value(a, a));
-                }
-                for (b, &j) in p.holders[..a].iter().enumerate() {
-                    total.add(i, j, p.distances.value(a, b));
-                }
-            }
+    /// Whether the two hold the same tensors with the same values.
+    pub(super) fn identical(&self, i: usize, j: usize) -> bool {
+        let same = |h: &Held| match (h.holders.binary_search(&i), h.holders.binary_search(&j)) {
+            (Ok(i), Ok(j)) => h.tensors.iter().all(|t| t.fingerprints[i] == t.fingerprints[j]),
+            (Err(_), Err(_)) => true,
+            _ => false,
+        };
+        // Cheaper to tell than to compare what both hold.
+        if matches!(&self.pairs, Pairs::Kept { total, .. } if i != j && total.value(i, j) > 0.0) {
+            return false;
         }
-        self.total = total;
-        self
+        i == j || (self.unshared[i] == 0 && self.unshared[j] == 0 && self.held().all(same))
+    }
+}
+
+fn within<'h>(models: usize, scope: Scope, mut held: impl Iterator<Item = &'h Held>) -> Scope {
+    if held.any(|h| h.kind == Kind::Matrix && h.holders.len() == models) { scope } else { Scope::All }
+}
+
+fn covers(scope: Scope, held: &Held) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Matrices => held.kind == Kind::Matrix,
     }
 }

@@ -1,8 +1,9 @@
-use super::Geometry;
-use super::group::{GroupGeometry, ParameterGeometry};
+use super::group::{GroupGeometry, Held, Pairs, ParameterGeometry};
 use super::packed::Packed;
+use crate::error::Error;
 use crate::model_set::{Kind, ModelId};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Parameters of fewer values say little: their cosine has a standard deviation of more than an eighth.
 const LEAST_SIZE: usize = 64;
@@ -15,8 +16,9 @@ const LEAST_SIZE: usize = 64;
 /// the **median** of `z_t` over matrix-shaped parameters: single parameters (token embeddings of models trained on similar
 /// text) do correlate without kinship.
 ///
-/// From sketches, the error of `⟨θ_i, θ_j⟩` adds to the deviation that unrelated models would have:
-/// `z_t = ⟨θ_i, θ_j⟩ / √(‖θ_i‖² ‖θ_j‖² / D_t + Var / 4)`, `Var` that of the squared distance; it stays standard normal.
+/// From sketches, `⟨θ_i, θ_j⟩` is that of two sketches of width w, whose error adds to the deviation that unrelated models would
+/// have: `z_t = ⟨S θ_i, S θ_j⟩ / √(‖θ_i‖² ‖θ_j‖² (1 / D_t + 1 / w))`, for values of mean 0; it stays standard normal. Of thousands
+/// of models sketches are folded to what some 10¹² multiplications allow, and of more than 64 parameters the largest are taken.
 ///
 /// # Assumes
 ///
@@ -31,32 +33,45 @@ const LEAST_SIZE: usize = 64;
 pub struct Independence {
     n: usize,
     /// NaN where there is none.
-    z: Packed,
+    z: Arc<Packed>,
     pairs: usize,
 }
 
 impl Independence {
-    pub(super) fn of(geometry: &Geometry) -> Self {
-        let n = geometry.len();
-        let mut z = Packed::constant(n, f64::NAN);
-        let mut pairs = 0;
-        for group in &geometry.groups {
-            let used: Vec<Centred<'_>> = parameters(group).into_iter().map(Centred::of).collect();
+    /// From the matrices of all pairs.
+    pub(super) fn of(models: usize, groups: &[GroupGeometry]) -> Self {
+        let mut z = Packed::constant(models, f64::NAN);
+        for group in groups {
+            let Pairs::Kept { parameters: all, .. } = &group.pairs else { continue };
+            let used: Vec<Centred<'_>> = parameters(group).into_iter().map(|p| Centred::of(&all[p])).collect();
             let row = |i: usize| -> Vec<f64> {
                 let mut found = Vec::with_capacity(used.len());
-                let pooled = |(j, b): (usize, &ModelId)| match geometry.identical(group.members[i], *b) {
-                    true => f64::INFINITY,
-                    false => pooled(&used, i, j, &mut found).unwrap_or(f64::NAN),
-                };
-                group.members[..i].iter().enumerate().map(pooled).collect()
+                (0..i).map(|j| pooled(&used, i, j, &mut found).unwrap_or(f64::NAN)).collect()
             };
             let rows: Vec<Vec<f64>> = (0..group.members.len()).into_par_iter().map(row).collect();
-            for (a, row) in group.members.iter().zip(rows) {
-                pairs += row.len();
-                row.into_iter().zip(&group.members).for_each(|(pooled, b)| z.set(a.index(), b.index(), pooled));
-            }
+            put(&mut z, group, |i, j| rows[i][j]);
         }
-        Self { n, z, pairs }
+        Self::from_scores(models, groups, z)
+    }
+
+    /// From the inner products of sketches, which are kept nowhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] when a sketch cannot be read, [`Error::MemoryTooSmall`].
+    pub(super) fn of_sketches(models: usize, groups: &[GroupGeometry]) -> Result<Self, Error> {
+        let mut z = Packed::constant(models, f64::NAN);
+        for group in groups {
+            let Pairs::OnDemand(sketches) = &group.pairs else { continue };
+            let own = sketches.z(&parameters(group))?;
+            put(&mut z, group, |i, j| own.value(i, j));
+        }
+        Ok(Self::from_scores(models, groups, z))
+    }
+
+    fn from_scores(models: usize, groups: &[GroupGeometry], z: Packed) -> Self {
+        let pairs = groups.iter().map(|g| Packed::length(g.members.len()) - g.members.len()).sum();
+        Self { n: models, z: Arc::new(z), pairs }
     }
 
     /// `z(a, b)`; infinite for identical models, `None` when the two cannot be compared or have no parameter that varies.
@@ -92,17 +107,27 @@ impl Independence {
     }
 }
 
+/// Takes over the z-scores of one group, those of identical models being infinite.
+fn put(z: &mut Packed, group: &GroupGeometry, own: impl Fn(usize, usize) -> f64) {
+    for (i, a) in group.members.iter().enumerate() {
+        for (j, b) in group.members[..i].iter().enumerate() {
+            let pooled = if group.identical(i, j) { f64::INFINITY } else { own(i, j) };
+            z.set(a.index(), b.index(), pooled);
+        }
+    }
+}
+
 /// Matrices of enough values; failing those, whatever there is.
-fn parameters(group: &GroupGeometry) -> Vec<&ParameterGeometry> {
-    let choose = |keep: &dyn Fn(&ParameterGeometry) -> bool| -> Vec<&ParameterGeometry> {
-        let everywhere = |p: &&ParameterGeometry| p.holders.len() == group.members.len();
-        group.parameters.iter().filter(everywhere).filter(|p| keep(p)).collect()
+fn parameters(group: &GroupGeometry) -> Vec<usize> {
+    let choose = |keep: &dyn Fn(&Held) -> bool| -> Vec<usize> {
+        let everywhere = |(_, h): &(usize, &Held)| h.holders.len() == group.members.len() && keep(h);
+        group.held().enumerate().filter(everywhere).map(|(p, _)| p).collect()
     };
-    let large = choose(&|p| p.kind == Kind::Matrix && p.size() >= LEAST_SIZE);
+    let large = choose(&|h| h.kind == Kind::Matrix && h.size() >= LEAST_SIZE);
     if !large.is_empty() {
         return large;
     }
-    let matrices = choose(&|p| p.kind == Kind::Matrix);
+    let matrices = choose(&|h| h.kind == Kind::Matrix);
     if matrices.is_empty() { choose(&|_| true) } else { matrices }
 }
 
@@ -115,8 +140,9 @@ struct Centred<'g> {
 
 impl<'g> Centred<'g> {
     fn of(parameter: &'g ParameterGeometry) -> Self {
-        let norms = (0..parameter.holders.len()).map(|i| parameter.centred_norm(i)).collect();
-        Self { parameter, norms, root_size: (parameter.size() as f64).sqrt() }
+        let held = &parameter.held;
+        let norms = (0..held.holders.len()).map(|i| held.centred_norm(i)).collect();
+        Self { parameter, norms, root_size: (held.size() as f64).sqrt() }
     }
 }
 
@@ -128,11 +154,7 @@ fn pooled(parameters: &[Centred<'_>], i: usize, j: usize, z: &mut Vec<f64>) -> O
         if norms > 0.0 {
             let inner = p.parameter.centred_inner(i, j);
             let cosine = (inner / norms.sqrt()).clamp(-1.0, 1.0);
-            z.push(match p.parameter.width {
-                None => cosine * p.root_size,
-                // Half the error of the squared distance is that of the inner product.
-                Some(_) => inner / (norms / p.root_size.powi(2) + p.parameter.variance(i, j) / 4.0).sqrt(),
-            });
+            z.push(cosine * p.root_size);
         }
     }
     if z.is_empty() {

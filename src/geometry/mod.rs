@@ -36,7 +36,7 @@ pub use sketch::{Added, Sketch, SketchSet, SketchSettings, SketchStore, StoreEnt
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
-use group::{GroupGeometry, ParameterGeometry};
+use group::GroupGeometry;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stored::Stored;
@@ -80,6 +80,8 @@ pub struct Geometry {
 struct Sketched {
     /// Parameters that could not be compared in full.
     left_out: Vec<String>,
+    /// Of all pairs, from the beginning: only then is it an error that sketches cannot be read.
+    independence: Independence,
     /// Which tensors correspond, and the sketches that keep their lines, until they are let go of.
     lines: Option<(Values, SketchSet)>,
 }
@@ -125,7 +127,9 @@ impl Geometry {
     ///
     /// # Complexity
     ///
-    /// Time n_models² · width · n_tensors; memory as set.
+    /// One read of every sketch and at most some 10¹² multiplications for [`independence`](Self::independence); no distance is computed
+    /// before it is asked for. [`compare`](Self::compare) of m models then takes m² · width · n_tensors multiplications and keeps
+    /// m² · n_tensors numbers until it is asked about others; memory as set.
     pub fn of_sketches(set: &SketchSet, settings: &GeometrySettings) -> Result<Self, Error> {
         settings.check()?;
         let models = set.models();
@@ -137,22 +141,16 @@ impl Geometry {
             return Err(Error::InvalidSetting { setting: "initialization", found, expected: "zero, with sketches" });
         }
         let pool = settings.thread_pool()?;
-        let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
         let mut groups = Vec::with_capacity(models.groups().len());
         let mut not_compared = BTreeSet::new();
-        for group in models.groups() {
-            let share = plan::wanted(group) as f64 / wanted.max(1) as f64;
-            let plan = plan::plan(group, share, settings)?;
-            let (sketched, left_out) = pool.install(|| sketch::group(set, group, &plan))?;
-            if sketched.parameters.is_empty() && group.models().len() > 1 {
-                let model = models.name(group.models()[0]).to_owned();
-                return Err(Error::NotSketched { model, parameters: left_out });
-            }
+        for group in 0..models.groups().len() {
+            let (sketched, left_out) = pool.install(|| sketch::group(set, group, settings))?;
             not_compared.extend(left_out);
-            groups.push(sketched.with_scope(settings.scope));
+            groups.push(sketched);
         }
         groups.sort_by(GroupGeometry::by_content);
         let sketched = Arc::new(Sketched {
+            independence: pool.install(|| Independence::of_sketches(models.len(), &groups))?,
             lines: Some((Values::new(models, settings, 0), set.clone())),
             left_out: not_compared.into_iter().collect(),
         });
@@ -171,7 +169,8 @@ impl Geometry {
             }
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
-        Self { groups, place_of, order, stored: vec![Stored::absent(); models], sketched: None, values: None }
+        let stored = vec![Stored::absent(); models];
+        Self { groups, place_of, order, stored, sketched: None, values: None }
     }
 
     /// Lets go of the models' sources: values can then not be read again, and [`lines`](Self::lines) and [`pair`](Self::pair)
@@ -179,7 +178,8 @@ impl Geometry {
     pub fn without_values(mut self) -> Self {
         self.values = None;
         if let Some(sketched) = &mut self.sketched {
-            *sketched = Arc::new(Sketched { left_out: sketched.left_out.clone(), lines: None });
+            let (left_out, independence) = (sketched.left_out.clone(), sketched.independence.clone());
+            *sketched = Arc::new(Sketched { left_out, independence, lines: None });
         }
         self
     }
@@ -225,9 +225,12 @@ impl Geometry {
     }
 
     /// Squared Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
+    ///
+    /// A geometry of sketches takes it from these unless [`compare`](Self::compare) was last asked about both, and gives `None`
+    /// as well when they can no longer be read: `compare` tells why.
     pub fn squared_distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
-        Some(if i == j { 0.0 } else { group.total.value(i, j) })
+        group.squared_distance(i, j).ok()
     }
 
     /// Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
@@ -239,11 +242,7 @@ impl Geometry {
     /// `√(Σ_t 2 d_t⁴ / width)` over the parameters that distances are made of.
     pub fn squared_distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
-        let variance = |p: &ParameterGeometry| match (p.holders.binary_search(&i), p.holders.binary_search(&j)) {
-            (Ok(i), Ok(j)) => p.variance(i, j),
-            _ => 0.0,
-        };
-        Some(group.parameters.iter().filter(|p| group.covers(p)).map(variance).sum::<f64>().sqrt())
+        group.variance(i, j).ok().map(f64::sqrt)
     }
 
     /// Standard error of [`distance`](Self::distance), to first order: that of its square over twice the distance.
@@ -259,19 +258,12 @@ impl Geometry {
     /// When `model` is not one of this geometry's.
     pub fn norm(&self, model: ModelId) -> f64 {
         let (g, i) = self.place_of[model.index()];
-        self.groups[g].total.value(i, i).sqrt()
+        self.groups[g].norms[i].sqrt()
     }
 
     /// Whether the two hold the same parameters with the same values, bit for bit after widening to f32.
     pub fn identical(&self, a: ModelId, b: ModelId) -> bool {
-        let Some((group, i, j)) = self.together(a, b) else { return false };
-        let alone = |place: usize| group.unshared[place] > 0;
-        let same = |p: &ParameterGeometry| match (p.holders.binary_search(&i), p.holders.binary_search(&j)) {
-            (Ok(i), Ok(j)) => p.tensors.iter().all(|t| t.fingerprints[i] == t.fingerprints[j]),
-            (Err(_), Err(_)) => true,
-            _ => false,
-        };
-        i == j || (!alone(i) && !alone(j) && group.total.value(i, j) == 0.0 && group.parameters.iter().all(same))
+        self.together(a, b).is_some_and(|(group, i, j)| group.identical(i, j))
     }
 
     /// Some models of one group, with every parameter that all of them hold.
@@ -279,7 +271,7 @@ impl Geometry {
     /// # Errors
     ///
     /// [`Error::NotComparable`] when they are not of one group.
-    pub fn compare(&self, members: &[ModelId]) -> Result<Comparison<'_>, Error> {
+    pub fn compare(&self, members: &[ModelId]) -> Result<Comparison, Error> {
         let mut places = Vec::with_capacity(members.len());
         let mut group = None;
         for &member in members {
@@ -292,12 +284,14 @@ impl Geometry {
             }
             places.push(place);
         }
-        let group = group.map(|g| &self.groups[g]);
-        Ok(Comparison::new(group, &places))
+        Comparison::new(group.map(|g| &self.groups[g]), &places)
     }
 
     /// Could these two have been trained apart? z-scores of all comparable pairs.
     pub fn independence(&self) -> Independence {
-        Independence::of(self)
+        match &self.sketched {
+            Some(sketched) => sketched.independence.clone(),
+            None => Independence::of(self.len(), &self.groups),
+        }
     }
 }

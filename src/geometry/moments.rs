@@ -81,6 +81,11 @@ impl Moments {
         self.mean.is_finite()
     }
 
+    /// Sum of squares.
+    pub(super) fn squared_norm(&self) -> f64 {
+        self.count * self.mean * self.mean + self.m2
+    }
+
     /// Variance with denominator `count`; 0 without values.
     pub fn variance(&self) -> f64 {
         if self.count > 0.0 { self.m2 / self.count } else { 0.0 }

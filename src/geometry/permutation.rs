@@ -1,6 +1,6 @@
 //! Copies whose values were only put in another order.
 
-use super::group::{ParameterGeometry, Tensor};
+use super::group::Tensor;
 use super::{Geometry, Moments};
 use crate::model_set::{Kind, ModelId};
 
@@ -18,11 +18,9 @@ impl Geometry {
     /// Permuted parts were scaled as well, as between layers of a function-preserving rescaling.
     pub fn permuted(&self, a: ModelId, b: ModelId) -> bool {
         let Some((group, i, j)) = self.together(a, b) else { return false };
-        let places =
-            |p: &ParameterGeometry| Some((p.holders.binary_search(&i).ok()?, p.holders.binary_search(&j).ok()?));
         let mut moved = false;
-        for p in group.parameters.iter().filter(|p| p.kind == Kind::Matrix) {
-            let Some((a, b)) = places(p) else { continue };
+        for p in group.held().filter(|p| p.kind == Kind::Matrix) {
+            let Some((a, b)) = p.both(i, j) else { continue };
             let same = |t: &Tensor| same_values(&t.moments[a], &t.moments[b]);
             if !p.tensors.iter().all(same) {
                 return false;

@@ -48,7 +48,8 @@ pub(super) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
     let memory = settings.memory.0;
     let models = group.models().len();
     let kept = (memory as f64 / 2.0 * share) as u64;
-    let units = units(group, kept).ok_or_else(|| too_small(group, share, settings))?;
+    let units = kept.checked_sub(total_bytes(group)).and_then(|kept| units(&matrices(group), kept));
+    let units = units.ok_or_else(|| too_small(group, share, settings))?;
 
     let rows = rows(models, settings);
     let square = square(rows);
@@ -87,50 +88,69 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 
-fn bytes(parameter: &SharedParameter) -> u64 {
-    8 * Packed::length(parameter.holders.len()) as u64
+/// What one matrix of squared distances would be of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix<'a> {
+    pub(super) kind: Kind,
+    /// Models that hold it.
+    pub(super) holders: &'a [usize],
+    pub(super) size: usize,
+}
+
+impl Matrix<'_> {
+    fn bytes(&self) -> u64 {
+        8 * Packed::length(self.holders.len()) as u64
+    }
+}
+
+fn matrices<'g>(group: &'g LayoutGroup) -> Vec<Matrix<'g>> {
+    let matrix = |p: &'g SharedParameter| Matrix { kind: p.kind, holders: &p.holders, size: p.size() };
+    group.parameters().iter().map(matrix).collect()
 }
 
 /// Bytes that one Gram matrix for each parameter would take, and one for the total.
 pub(super) fn wanted(group: &LayoutGroup) -> u64 {
-    group.parameters().iter().map(bytes).sum::<u64>() + total_bytes(group)
+    matrices(group).iter().map(Matrix::bytes).sum::<u64>() + total_bytes(group)
 }
 
 fn total_bytes(group: &LayoutGroup) -> u64 {
     8 * Packed::length(group.models().len()) as u64
 }
 
-type Class<'a> = (Kind, &'a [usize]);
-
-/// Parameters of one kind that the same models hold: only those can share a Gram matrix.
-fn classes(group: &LayoutGroup) -> BTreeMap<Class<'_>, Vec<usize>> {
-    let mut classes: BTreeMap<Class<'_>, Vec<usize>> = BTreeMap::new();
-    for (p, parameter) in group.parameters().iter().enumerate() {
-        classes.entry((parameter.kind, &parameter.holders)).or_default().push(p);
+/// Parameters of one kind that the same models hold: only those can share a matrix.
+fn classes<'a>(matrices: &[Matrix<'a>]) -> Vec<Vec<usize>> {
+    let mut classes: BTreeMap<(Kind, &'a [usize]), Vec<usize>> = BTreeMap::new();
+    for (p, matrix) in matrices.iter().enumerate() {
+        classes.entry((matrix.kind, matrix.holders)).or_default().push(p);
     }
-    classes
+    classes.into_values().collect()
 }
 
-fn units(group: &LayoutGroup, kept: u64) -> Option<Vec<Vec<usize>>> {
-    if wanted(group) <= kept {
-        return Some((0..group.parameters().len()).map(|p| vec![p]).collect());
+/// Bytes of the matrices when as many parameters as possible share them.
+pub(super) fn least(matrices: &[Matrix<'_>]) -> u64 {
+    classes(matrices).iter().map(|class| matrices[class[0]].bytes()).sum()
+}
+
+/// Which parameters share a matrix, so that all take no more than `kept` bytes; `None` when they cannot.
+pub(super) fn units(matrices: &[Matrix<'_>], kept: u64) -> Option<Vec<Vec<usize>>> {
+    let all: u64 = matrices.iter().map(Matrix::bytes).sum();
+    if all <= kept {
+        return Some((0..matrices.len()).map(|p| vec![p]).collect());
     }
-    let classes = classes(group);
-    let least: u64 = classes.values().map(|c| bytes(&group.parameters()[c[0]])).sum();
-    let free = kept.checked_sub(least + total_bytes(group))?;
-    let all: u64 = group.parameters().iter().map(bytes).sum();
+    let least = least(matrices);
+    let free = kept.checked_sub(least)?;
     let mut units = Vec::new();
-    for class in classes.values() {
+    for class in classes(matrices) {
         let more = (class.len() - 1) as f64 * free as f64 / (all - least).max(1) as f64;
-        units.extend(divide(group, class, 1 + more as usize));
+        units.extend(divide(matrices, &class, 1 + more as usize));
     }
     units.sort_unstable();
     Some(units)
 }
 
 /// Cuts consecutive parameters into at most `count` runs of about equal size.
-fn divide(group: &LayoutGroup, class: &[usize], count: usize) -> Vec<Vec<usize>> {
-    let size = |&p: &usize| group.parameters()[p].size() as f64;
+fn divide(matrices: &[Matrix<'_>], class: &[usize], count: usize) -> Vec<Vec<usize>> {
+    let size = |&p: &usize| matrices[p].size as f64;
     let total: f64 = class.iter().map(size).sum();
     let mut before = 0.0;
     let mut runs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -144,8 +164,7 @@ fn divide(group: &LayoutGroup, class: &[usize], count: usize) -> Vec<Vec<usize>>
 
 fn too_small(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Error {
     let models = group.models().len();
-    let least: u64 =
-        classes(group).values().map(|c| bytes(&group.parameters()[c[0]])).sum::<u64>() + total_bytes(group);
+    let least = least(&matrices(group)) + total_bytes(group);
     let rows = rows(models, settings);
     let work = per_thread(rows, SHORTEST_BLOCK) + square(rows);
     let expected = 2 * work.max((least as f64 / share) as u64 + 1);

@@ -1,4 +1,4 @@
-//! The symmetric rank-k update: all inner products of a few long rows, lower triangle only.
+//! The symmetric rank-k update: all inner products of a few long rows, or all squared distances, lower triangle only.
 //!
 //! Rows lie one after the other, so that a tile of products is a few dot products side by side: each vector loaded takes part
 //! in several, nothing is packed. Matrix libraries pack, for square matrices; for rows so few and so long that costs more than it
@@ -7,6 +7,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 use std::array;
+use std::marker::PhantomData;
 
 /// Columns gone through at a time.
 pub(super) const STRIP: usize = 512;
@@ -36,23 +37,72 @@ pub(super) struct Rows<'a> {
 ///
 /// When there are fewer values or products than that.
 pub(super) fn rank_update(products: &mut [f64], rows: Rows<'_>, n: usize) {
+    update::<Product>(products, rows, n);
+}
+
+/// Adds the squared distances of `n` rows to the lower triangle of a column-major matrix of shape (n, n).
+///
+/// The sum for a pair is that of its two rows, whichever others there are.
+///
+/// # Panics
+///
+/// When there are fewer values or distances than that.
+pub(super) fn add_squared_distances(squared: &mut [f64], rows: Rows<'_>, n: usize) {
+    update::<SquaredDifference>(squared, rows, n);
+}
+
+fn update<T: Term>(sums: &mut [f64], rows: Rows<'_>, n: usize) {
     // Without rows there are no values to cut strips from.
     let strips = if n == 0 { 0 } else { rows.length };
     for begin in (0..strips).step_by(STRIP) {
         let length = STRIP.min(rows.length - begin);
         let rows = Rows { values: &rows.values[begin..], length, ..rows };
-        Arch::new().dispatch(RankUpdate { products, rows, n });
+        Arch::new().dispatch(Update { sums, rows, n, term: PhantomData::<T> });
+    }
+}
+
+/// What two values add to the sum of their rows.
+trait Term {
+    fn add<S: Simd>(simd: S, x: S::f64s, y: S::f64s, sum: S::f64s) -> S::f64s;
+    fn of(x: f64, y: f64) -> f64;
+}
+
+struct Product;
+
+impl Term for Product {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, x: S::f64s, y: S::f64s, sum: S::f64s) -> S::f64s {
+        simd.mul_add_e_f64s(x, y, sum)
+    }
+
+    fn of(x: f64, y: f64) -> f64 {
+        x * y
+    }
+}
+
+struct SquaredDifference;
+
+impl Term for SquaredDifference {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, x: S::f64s, y: S::f64s, sum: S::f64s) -> S::f64s {
+        let d = simd.sub_f64s(x, y);
+        simd.mul_add_e_f64s(d, d, sum)
+    }
+
+    fn of(x: f64, y: f64) -> f64 {
+        (x - y).powi(2)
     }
 }
 
 /// The update by one strip.
-struct RankUpdate<'a> {
-    products: &'a mut [f64],
+struct Update<'a, T> {
+    sums: &'a mut [f64],
     rows: Rows<'a>,
     n: usize,
+    term: PhantomData<T>,
 }
 
-impl WithSimd for RankUpdate<'_> {
+impl<T: Term> WithSimd for Update<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -81,7 +131,7 @@ impl WithSimd for RankUpdate<'_> {
     }
 }
 
-impl RankUpdate<'_> {
+impl<T: Term> Update<'_, T> {
     /// `M` rows from `i` by `N` rows from `j`, where `j ≤ i + M`.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize>(&mut self, simd: S, i: usize, j: usize) {
@@ -101,13 +151,13 @@ impl RankUpdate<'_> {
             for m in 0..M {
                 let x = down[m][p];
                 for n in 0..N {
-                    sums[m][n] = simd.mul_add_e_f64s(x, across[n], sums[m][n]);
+                    sums[m][n] = T::add(simd, x, across[n], sums[m][n]);
                 }
             }
         }
         for (m, sums) in sums.iter().enumerate() {
             for (n, &sum) in sums.iter().enumerate().filter(|(n, _)| j + n <= i + m) {
-                self.products[(j + n) * self.n + i + m] += simd.reduce_sum_f64s(sum);
+                self.sums[(j + n) * self.n + i + m] += simd.reduce_sum_f64s(sum);
             }
         }
         if whole == length {
@@ -116,7 +166,7 @@ impl RankUpdate<'_> {
         for m in 0..M {
             for n in (0..N).filter(|n| j + n <= i + m) {
                 let rest = row(i + m)[whole..].iter().zip(&row(j + n)[whole..]);
-                self.products[(j + n) * self.n + i + m] += rest.map(|(x, y)| x * y).sum::<f64>();
+                self.sums[(j + n) * self.n + i + m] += rest.map(|(&x, &y)| T::of(x, y)).sum::<f64>();
             }
         }
     }
@@ -132,13 +182,17 @@ mod tests {
             for length in [0, 1, 7, 16, 21, STRIP + 13] {
                 let stride = length + 3;
                 let values: Vec<f64> = (0..n * stride).map(|i| ((i * 7919) % 31) as f64 - 15.0).collect();
-                let mut products = vec![1.0; n * n];
-                rank_update(&mut products, Rows { values: &values, stride, length }, n);
+                let rows = Rows { values: &values, stride, length };
+                let (mut products, mut squared) = (vec![1.0; n * n], vec![1.0; n * n]);
+                rank_update(&mut products, rows, n);
+                add_squared_distances(&mut squared, rows, n);
                 for i in 0..n {
                     for j in 0..n {
-                        let (a, b) = (&values[i * stride..][..length], &values[j * stride..][..length]);
-                        let expected = if i < j { 0.0 } else { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-                        assert_eq!(products[j * n + i], 1.0 + expected, "{n} rows of {length}, {i} {j}");
+                        let pairs = || values[i * stride..][..length].iter().zip(&values[j * stride..][..length]);
+                        let lower = |sum: f64| if i < j { 1.0 } else { 1.0 + sum };
+                        let told = format!("{n} rows of {length}, {i} {j}");
+                        assert_eq!(products[j * n + i], lower(pairs().map(|(a, b)| a * b).sum()), "{told}");
+                        assert_eq!(squared[j * n + i], lower(pairs().map(|(a, b)| (a - b) * (a - b)).sum()), "{told}");
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What the pass over one group has summed so far.
 
 use super::block::{Partial, Row};
-use super::group::{ParameterGeometry, Tensor};
+use super::group::{Held, ParameterGeometry, Tensor};
 use super::moments::Moments;
 use super::packed::Packed;
 use super::pilot::Pilot;
@@ -37,10 +37,8 @@ impl Sums {
             let mut holders: Vec<usize> = parameter.holders.iter().map(|&at| place_of[at]).collect();
             holders.sort_unstable();
             units.push(ParameterGeometry {
-                kind: parameter.kind,
-                tensors: Vec::with_capacity(unit.len()),
                 distances: Packed::zeros(holders.len()),
-                holders,
+                held: Held { kind: parameter.kind, tensors: Vec::with_capacity(unit.len()), holders },
                 to_initialization: None,
                 width: None,
             });
@@ -66,7 +64,7 @@ impl Sums {
     }
 
     fn rows(&self, parameter: usize) -> usize {
-        self.units[self.unit_of[parameter]].holders.len() + self.more_rows
+        self.units[self.unit_of[parameter]].held.holders.len() + self.more_rows
     }
 
     /// Whether the job at a position is followed by another of its parameter.
@@ -91,7 +89,7 @@ impl Sums {
     /// Turns the inner products of one parameter's rows into squared distances and norms, and adds them to its unit.
     fn take(&mut self, p: usize, rows: &[Row<'_>], sum: &Partial) {
         let unit = &mut self.units[self.unit_of[p]];
-        let models = unit.holders.len();
+        let models = unit.held.holders.len();
         let products = Products { rows, sum };
         for i in 0..models {
             unit.distances.add(i, i, products.inner(i, i));
@@ -106,7 +104,7 @@ impl Sums {
         }
         let (name, size) = self.names[p].clone();
         let moments = sum.moments[..models].to_vec();
-        unit.tensors.push(Tensor { name, size, moments, fingerprints: sum.fingerprints[..models].to_vec() });
+        unit.held.tensors.push(Tensor { name, size, moments, fingerprints: sum.fingerprints[..models].to_vec() });
     }
 
     /// The form of the sums after so many jobs, every value zero: what a checkpoint is read into. `None` when there are not so
@@ -119,13 +117,13 @@ impl Sums {
                 continue;
             }
             let unit = &mut self.units[self.unit_of[p]];
-            let models = unit.holders.len();
+            let models = unit.held.holders.len();
             if self.more_rows > 0 {
                 unit.to_initialization.get_or_insert_with(|| vec![0.0; models]);
             }
             let (name, size) = self.names[p].clone();
             let (moments, fingerprints) = (vec![Moments::default(); models], vec![0; models]);
-            unit.tensors.push(Tensor { name, size, moments, fingerprints });
+            unit.held.tensors.push(Tensor { name, size, moments, fingerprints });
         }
         self.open = last.filter(|_| self.goes_on(done - 1)).map(|p| {
             let k = self.rows(p);
@@ -145,9 +143,9 @@ impl Sums {
         let square = |x: &f64| x.is_finite() && *x >= 0.0;
         let moments = |m: &Moments| square(&m.count) && square(&m.m2) && square(&m.m4) && (m.mean + m.m3).is_finite();
         let unit = |u: &ParameterGeometry| {
-            (0..u.holders.len()).all(|i| u.distances.row(i).iter().all(square))
+            (0..u.held.holders.len()).all(|i| u.distances.row(i).iter().all(square))
                 && u.to_initialization.iter().flatten().all(square)
-                && u.tensors.iter().flat_map(|t| &t.moments).all(moments)
+                && u.held.tensors.iter().flat_map(|t| &t.moments).all(moments)
         };
         let open = |o: &Partial| o.products.iter().all(|x| x.is_finite()) && o.moments.iter().all(moments);
         self.units.iter().all(unit) && self.open.iter().all(open)

@@ -56,7 +56,7 @@ impl ParentSelector for LogDistanceMedoid {
 }
 
 /// Median over pairs of different values; `None` when all members have the same.
-fn median_distance(parameter: &ParameterView<'_>, n: usize) -> Option<f64> {
+fn median_distance(parameter: &ParameterView, n: usize) -> Option<f64> {
     let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
     let mut distances: Vec<f64> =
         pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&d| d > 0.0).map(f64::sqrt).collect();

@@ -78,10 +78,10 @@ pub(crate) struct Precedences {
 
 impl Precedences {
     /// Of three members or more.
-    pub(crate) fn of(comparison: &Comparison<'_>) -> Self {
+    pub(crate) fn of(comparison: &Comparison) -> Self {
         let n = comparison.len();
         let scales: Vec<Option<Scale>> = {
-            let parameters: Vec<&ParameterView<'_>> = comparison.scoped().collect();
+            let parameters: Vec<&ParameterView> = comparison.scoped().collect();
             parameters.into_par_iter().map(|p| Scale::of(p, n)).collect()
         };
         let order = by_log_distance(n, &scales);
@@ -145,7 +145,7 @@ struct Scale {
 
 impl Scale {
     /// `None` when all members have the same values.
-    fn of(parameter: &ParameterView<'_>, n: usize) -> Option<Self> {
+    fn of(parameter: &ParameterView, n: usize) -> Option<Self> {
         let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
         let mut apart: Vec<f64> =
             pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&squared| squared > 0.0).collect();

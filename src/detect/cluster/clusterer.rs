@@ -23,7 +23,7 @@ pub struct Points<'a> {
 #[derive(Clone, Debug)]
 enum Place<'a> {
     Coordinates(ArrayView2<'a, f64>),
-    Models { comparison: Comparison<'a>, coordinates: OnceLock<Coordinates> },
+    Models { comparison: Comparison, coordinates: OnceLock<Coordinates> },
 }
 
 impl<'a> Points<'a> {
@@ -42,7 +42,7 @@ impl<'a> Points<'a> {
     /// # Panics
     ///
     /// When there is not one expected family per model.
-    pub fn of_models(comparison: Comparison<'a>, expected: &'a [usize]) -> Self {
+    pub fn of_models(comparison: Comparison, expected: &'a [usize]) -> Self {
         assert_eq!(comparison.len(), expected.len(), "one expected family per model");
         Self { expected, place: Place::Models { comparison, coordinates: OnceLock::new() } }
     }

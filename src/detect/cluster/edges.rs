@@ -32,7 +32,7 @@ impl<'g> Edges<'g> {
 
     /// Joins the members of one cluster to its parent, and copies to their original.
     pub(super) fn family(&mut self, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<(), Error> {
-        let originals = self.with_copies_joined(members);
+        let originals = self.with_copies_joined(members)?;
         if originals.len() < 2 {
             return Ok(());
         }
@@ -43,8 +43,8 @@ impl<'g> Edges<'g> {
         self.ties += usize::from(roots.len() > 1);
         let distinctness = choice.distinctness();
         for &member in originals.iter().filter(|m| !roots.contains(m)) {
-            if let Some(parent) = self.nearest(member, &roots) {
-                self.join(parent, member, distinctness);
+            if let Some(parent) = self.nearest(member, &roots)? {
+                self.join(parent, member, distinctness)?;
             }
         }
         Ok(())
@@ -56,7 +56,7 @@ impl<'g> Edges<'g> {
         members: &[ModelId],
         grow: &dyn Fn(&[ModelId]) -> Result<FamilyTree, Error>,
     ) -> Result<(), Error> {
-        let originals = self.with_copies_joined(members);
+        let originals = self.with_copies_joined(members)?;
         if originals.len() < 2 {
             return Ok(());
         }
@@ -65,22 +65,22 @@ impl<'g> Edges<'g> {
         self.margins.extend(tree.margin.map(|margin| (originals[0], margin)));
         self.ties += usize::from(tree.is_tie());
         for (child, parent) in tree.agreed() {
-            self.join(originals[parent], originals[child], tree.distinctness[child]);
+            self.join(originals[parent], originals[child], tree.distinctness[child])?;
         }
         Ok(())
     }
 
     /// Notes that members are kin, joins copies to their original, and returns the others.
-    fn with_copies_joined(&mut self, members: &[ModelId]) -> Vec<ModelId> {
+    fn with_copies_joined(&mut self, members: &[ModelId]) -> Result<Vec<ModelId>, Error> {
         if members.len() < 2 {
-            return members.to_vec();
+            return Ok(members.to_vec());
         }
         self.kin.push(members.to_vec());
         let (originals, copies) = self.without_copies(members);
         for &(original, copy) in &copies {
-            self.join(original, copy, 0.0);
+            self.join(original, copy, 0.0)?;
         }
-        originals
+        Ok(originals)
     }
 
     /// One of each set of identical models, the one of lowest id, in the order given; and pairs of it and its copies.
@@ -93,23 +93,26 @@ impl<'g> Edges<'g> {
     }
 
     /// The nearest of some models; `None` when two are equally near.
-    fn nearest(&self, model: ModelId, among: &[ModelId]) -> Option<ModelId> {
-        let mut found: Vec<(f64, ModelId)> =
-            among.iter().filter_map(|&a| Some((self.geometry.squared_distance(a, model)?, a))).collect();
+    fn nearest(&self, model: ModelId, among: &[ModelId]) -> Result<Option<ModelId>, Error> {
+        let mut found = Vec::with_capacity(among.len());
+        for &other in among {
+            found.push((self.geometry.compare(&[other, model])?.squared_distance(0, 1), other));
+        }
         found.sort_by(|x, y| x.0.total_cmp(&y.0));
-        match found[..] {
+        Ok(match found[..] {
             [(first, _), (second, _), ..] if first == second => None,
             _ => found.first().map(|f| f.1),
-        }
+        })
     }
 
     /// Confidence is that of kinship times that of direction: one half when nothing tells, one when the parent stands out from the rest.
-    fn join(&mut self, parent: ModelId, child: ModelId, distinctness: f64) {
+    fn join(&mut self, parent: ModelId, child: ModelId, distinctness: f64) -> Result<(), Error> {
         let identical = self.geometry.identical(parent, child);
         let kinship = self.independence.kinship(parent, child);
         let direction = if identical { 0.5 } else { 0.5 + 0.5 * distinctness };
         let relation = if identical { Relation::Duplicate } else { Relation::FineTune };
-        self.edges.push(edge(self.geometry, parent, child, relation, kinship * direction));
+        self.edges.push(edge(self.geometry, parent, child, relation, kinship * direction)?);
+        Ok(())
     }
 
     pub(in crate::detect) fn phylogeny(self, mut remarks: Vec<Remark>) -> Result<Phylogeny, Error> {

@@ -150,7 +150,7 @@ pub(super) fn fit(d: &impl Squared, child: usize, parents: &[usize]) -> Option<C
 }
 
 /// Weights as [`fit`] to each parameter alone, those where it fits.
-pub(super) fn weights_by_parameter(comparison: &Comparison<'_>, child: usize, parents: &[usize]) -> Vec<Vec<f64>> {
+pub(super) fn weights_by_parameter(comparison: &Comparison, child: usize, parents: &[usize]) -> Vec<Vec<f64>> {
     let fits = comparison.scoped().filter_map(|p| fit(&|a, b| p.squared_distance(a, b), child, parents));
     fits.map(|fitted| fitted.weights).collect()
 }

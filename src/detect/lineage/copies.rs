@@ -1,7 +1,7 @@
 //! Copies and conversions: the same weights, cast, quantized, pruned, scaled or permuted.
 
 use crate::error::Error;
-use crate::geometry::{Comparison, Geometry, ParameterView};
+use crate::geometry::{Geometry, ParameterView};
 use crate::model_set::ModelId;
 use crate::phylogeny::Relation;
 use rayon::prelude::*;
@@ -61,7 +61,7 @@ pub(super) fn copies(geometry: &Geometry, members: &[ModelId]) -> Result<(Vec<Mo
 fn converted(geometry: &Geometry, models: &[ModelId]) -> Result<Vec<Copy>, Error> {
     let comparison = geometry.compare(models)?;
     let n = models.len();
-    let parameters: Vec<&ParameterView<'_>> = comparison.scoped().collect();
+    let parameters: Vec<&ParameterView> = comparison.scoped().collect();
     let squared = comparison.squared_distances();
     let mut found: Vec<Copy> = Vec::new();
     let mut is_copy = vec![false; n];
@@ -113,7 +113,7 @@ fn converted(geometry: &Geometry, models: &[ModelId]) -> Result<Vec<Copy>, Error
 }
 
 /// Whether b is a with some values set to zero: then `⟨a, b⟩ = ‖b‖²` in every parameter.
-fn pruned(parameters: &[&ParameterView<'_>], a: usize, b: usize) -> bool {
+fn pruned(parameters: &[&ParameterView], a: usize, b: usize) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (apart, own) = (p.squared_distance(a, b), p.squared_norm(a));
@@ -124,7 +124,7 @@ fn pruned(parameters: &[&ParameterView<'_>], a: usize, b: usize) -> bool {
 }
 
 /// Whether b is a multiple of a in every parameter, not 1 in all.
-fn scaled(parameters: &[&ParameterView<'_>], a: usize, b: usize) -> bool {
+fn scaled(parameters: &[&ParameterView], a: usize, b: usize) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (aa, bb, inner) = (p.squared_norm(a), p.squared_norm(b), p.inner(a, b));
@@ -135,7 +135,7 @@ fn scaled(parameters: &[&ParameterView<'_>], a: usize, b: usize) -> bool {
 }
 
 /// Whether b could be a in fewer bits: moved little, and alike wherever it moved; embeddings are often left as they are.
-fn rounded(parameters: &[&ParameterView<'_>], a: usize, b: usize) -> bool {
+fn rounded(parameters: &[&ParameterView], a: usize, b: usize) -> bool {
     let relative = parameters.iter().map(|p| (p.squared_distance(a, b) / p.squared_norm(a)).sqrt());
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for r in relative.filter(|r| r.is_finite() && *r > 0.0) {
@@ -151,11 +151,9 @@ fn conversion(geometry: &Geometry, source: ModelId, copy: ModelId) -> Result<Opt
 }
 
 /// Pairs of comparable models with the same values in another order, whatever their distance.
-pub(super) fn permuted(geometry: &Geometry, members: &[ModelId]) -> Result<Vec<(ModelId, ModelId)>, Error> {
-    let comparison: Comparison<'_> = geometry.compare(members)?;
+pub(super) fn permuted(geometry: &Geometry, members: &[ModelId]) -> Vec<(ModelId, ModelId)> {
     // Sorted by what a permutation leaves as it is, copies are neighbors.
-    let mut keyed: Vec<(f64, ModelId)> =
-        members.iter().enumerate().map(|(i, &m)| (comparison.squared_norm(i), m)).collect();
+    let mut keyed: Vec<(f64, ModelId)> = members.iter().map(|&m| (geometry.norm(m).powi(2), m)).collect();
     keyed.sort_by(|x, y| x.0.total_cmp(&y.0));
     let mut pairs = Vec::new();
     for (i, &(norm, a)) in keyed.iter().enumerate() {
@@ -166,5 +164,5 @@ pub(super) fn permuted(geometry: &Geometry, members: &[ModelId]) -> Result<Vec<(
             }
         }
     }
-    Ok(pairs)
+    pairs
 }

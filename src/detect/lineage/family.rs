@@ -130,7 +130,7 @@ struct Tree<'a> {
 struct Context<'a> {
     geometry: &'a Geometry,
     models: &'a [ModelId],
-    whole: &'a Comparison<'a>,
+    whole: &'a Comparison,
     plain: usize,
     merges: &'a [Vec<(usize, f64)>],
     norms: &'a Norms,
@@ -140,7 +140,7 @@ struct Context<'a> {
 impl Context<'_> {
     /// The likeliest tree under a root, the weights that led to it, and whether the root is there: if it may be, lines are asked
     /// who has them from whom.
-    fn tree(&self, root: usize, plain: &Comparison<'_>) -> Result<(Tree<'_>, Vec<f64>, Observed), Error> {
+    fn tree(&self, root: usize, plain: &Comparison) -> Result<(Tree<'_>, Vec<f64>, Observed), Error> {
         let inheritance = Inheritance::of(self.whole, self.norms, root);
         let mut heritage = Heritage {
             geometry: self.geometry,

@@ -55,14 +55,15 @@ impl<'g> Gathered<'g> {
         self.kin.push(members.to_vec());
     }
 
-    fn edge(&self, parent: ModelId, child: ModelId, relation: Relation, confidence: f64) -> Edge {
+    fn edge(&self, parent: ModelId, child: ModelId, relation: Relation, confidence: f64) -> Result<Edge, Error> {
         edge(self.geometry, parent, child, relation, confidence.clamp(0.0, 1.0))
     }
 
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
         let evidence = vec![Evidence::new(Signal::Copy, (copy.direction / (1.0 - copy.direction)).ln())];
         self.candidates.push((copy.copy, vec![Candidate::new(Some(copy.source), copy.direction, evidence)]));
-        self.edges.push(self.edge(copy.source, copy.copy, copy.relation, copy.direction));
+        let edge = self.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
+        self.edges.push(edge);
         // Of a permuted copy every parameter moved, and none changed.
         if !matches!(copy.relation, Relation::Duplicate | Relation::Permuted) {
             let movements = movements(self.geometry, copy.source, copy.copy)?;
@@ -78,7 +79,8 @@ impl<'g> Gathered<'g> {
         let mut candidates = Vec::new();
         for (&parent, &weight) in merge.combination.parents.iter().zip(&merge.combination.weights) {
             let parent = models[parent];
-            self.edges.push(self.edge(parent, child, Relation::Merge, confidence).with_weight(weight));
+            let edge = self.edge(parent, child, Relation::Merge, confidence)?;
+            self.edges.push(edge.with_weight(weight));
             self.movements.push((parent, child, movements(self.geometry, parent, child)?));
             candidates.push(Candidate::new(Some(parent), confidence, vec![Evidence::new(Signal::Merge, odds)]));
         }
@@ -94,7 +96,7 @@ impl<'g> Gathered<'g> {
                 let parent = models[q];
                 let (relation, movements) = relation(self.geometry, parent, child)?;
                 let confidence = solved.confidences[c] * self.independence.kinship(parent, child);
-                self.edges.push(self.edge(parent, child, relation, confidence));
+                self.edges.push(self.edge(parent, child, relation, confidence)?);
                 self.movements.push((parent, child, movements));
             }
         }

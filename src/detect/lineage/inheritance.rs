@@ -65,7 +65,7 @@ impl Cell {
 
 impl Inheritance {
     /// O(n² T) for n members and T parameters.
-    pub(super) fn of(comparison: &Comparison<'_>, norms: &Norms, root: usize) -> Self {
+    pub(super) fn of(comparison: &Comparison, norms: &Norms, root: usize) -> Self {
         let n = comparison.len();
         let mut cells = vec![Cell::default(); n * n];
         for parameter in comparison.scoped() {

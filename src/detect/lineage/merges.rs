@@ -59,7 +59,7 @@ pub(super) enum Certainty {
 /// two parents, each is a combination of the other two. Means of parents that are no kin of one another come first, and split
 /// what they joined; after that the likeliest root of each lineage is no merge.
 pub(super) fn merges(
-    comparison: &Comparison<'_>,
+    comparison: &Comparison,
     related: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> (Vec<Merge>, Vec<Vec<usize>>) {
     let n = comparison.len();
@@ -85,7 +85,7 @@ pub(super) fn merges(
     (search.found, lineages)
 }
 
-fn likeliest_root(comparison: &Comparison<'_>, members: &[usize]) -> usize {
+fn likeliest_root(comparison: &Comparison, members: &[usize]) -> usize {
     let scores = Precedences::of(&comparison.of(members)).scores();
     let lowest = (0..members.len()).min_by(|&i, &j| scores[i].total_cmp(&scores[j]));
     lowest.map_or(0, |i| members[i])
@@ -95,7 +95,7 @@ struct Search<'a, D> {
     d: &'a D,
     /// Logarithms of what `d` gives, 0 where it gives 0.
     logs: &'a Array2<f64>,
-    comparison: &'a Comparison<'a>,
+    comparison: &'a Comparison,
     /// Members that are not merges, sorted.
     active: Vec<usize>,
     found: Vec<Merge>,

@@ -92,7 +92,7 @@ impl PhylogenyDetector for LineageDetector {
         let mut gathered = Gathered::new(geometry, &independence);
         let mut count = 0;
         for (members, labels) in geometry.groups().zip(&expected) {
-            let permuted = if members.len() > 1 { copies::permuted(geometry, members)? } else { Vec::new() };
+            let permuted = copies::permuted(geometry, members);
             let place = |m: ModelId| members.iter().position(|&o| o == m);
             let twins: Vec<(usize, usize)> =
                 permuted.iter().filter_map(|&(a, b)| Some((place(a)?, place(b)?))).collect();

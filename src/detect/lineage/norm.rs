@@ -25,7 +25,7 @@ struct Sum {
 
 impl Norms {
     /// O(n² T) for n members and T parameters.
-    pub(super) fn of(comparison: &Comparison<'_>) -> Self {
+    pub(super) fn of(comparison: &Comparison) -> Self {
         let n = comparison.len();
         let mut sums: Vec<Vec<Sum>> = (0..n).map(|a| vec![Sum::default(); a]).collect();
         for parameter in comparison.scoped() {

@@ -46,7 +46,7 @@ pub(super) struct Observed {
 
 /// `parents` is the tree under the supposed root, `None` for the root itself.
 pub(super) fn observed(
-    comparison: &Comparison<'_>,
+    comparison: &Comparison,
     roots: &Roots,
     inheritance: &Inheritance,
     parents: &[Option<usize>],
@@ -116,7 +116,7 @@ fn joined(mut branch: Vec<usize>, inheritance: &Inheritance) -> Vec<usize> {
 
 /// For each member the most branches that share one line, or tensor, which the member lacks; of lines the second most, since
 /// one line may be chance.
-fn branches_against(comparison: &Comparison<'_>, roots: &Roots, branch: &[usize]) -> Vec<usize> {
+fn branches_against(comparison: &Comparison, roots: &Roots, branch: &[usize]) -> Vec<usize> {
     let n = branch.len();
     let mut most = vec![0; n];
     for (&reference, lines) in &roots.lines {
@@ -163,7 +163,7 @@ fn classes(sheet: &Sheet, n: usize) -> Vec<Vec<usize>> {
 
 /// Upper quartile over parameters of the median cosine, seen from the root, between the members nearest to it: from a sibling
 /// all others lie in the direction back to the root.
-fn nearest_cosine(comparison: &Comparison<'_>, root: usize, children: &[usize]) -> Option<f64> {
+fn nearest_cosine(comparison: &Comparison, root: usize, children: &[usize]) -> Option<f64> {
     let n = comparison.len();
     let mut near = vec![0.0; n];
     for parameter in comparison.scoped() {
@@ -186,7 +186,7 @@ fn nearest_cosine(comparison: &Comparison<'_>, root: usize, children: &[usize]) 
     medians.get((medians.len() * 3) / 4).copied()
 }
 
-fn median_cosine(parameter: &ParameterView<'_>, root: usize, members: &[usize]) -> Option<f64> {
+fn median_cosine(parameter: &ParameterView, root: usize, members: &[usize]) -> Option<f64> {
     let squared = |a, b| parameter.squared_distance(a, b);
     let pairs = members.iter().enumerate().flat_map(|(i, &a)| members[..i].iter().map(move |&b| (a, b)));
     let moved = pairs.map(|(a, b)| (squared(root, a), squared(root, b), squared(a, b)));

@@ -49,13 +49,13 @@ pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) ->
     Ok(moved(&geometry.compare(&[parent, child])?, geometry.pair(parent, child)?.as_deref()))
 }
 
-fn moved(comparison: &Comparison<'_>, pair: Option<&PairEvidence>) -> Vec<Movement> {
+fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
     let low = |name: &str| {
         let parameter = pair?.parameters().iter().find(|p| p.name == name)?;
         let [rows, columns] = parameter.shape;
         parameter.rank.filter(|rank| *rank > 0 && rank * LOW <= rows.min(columns))
     };
-    let movement = |p: &ParameterView<'_>| {
+    let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };
         let movement = Movement::new(p.name(), p.size(), relative);

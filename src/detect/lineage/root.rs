@@ -51,7 +51,7 @@ impl Roots {
     pub(super) fn of(
         geometry: &Geometry,
         models: &[ModelId],
-        comparison: &Comparison<'_>,
+        comparison: &Comparison,
         norms: &Norms,
     ) -> Result<Self, Error> {
         let n = comparison.len();
@@ -87,7 +87,7 @@ impl Roots {
 }
 
 /// The rivals, how strongly rival j precedes rival i (at `i · rivals + j`), and the score of every member.
-fn by_geometry(comparison: &Comparison<'_>) -> (Vec<usize>, Vec<f64>, Vec<f64>) {
+fn by_geometry(comparison: &Comparison) -> (Vec<usize>, Vec<f64>, Vec<f64>) {
     let n = comparison.len();
     if n == 2 {
         return (vec![0, 1], vec![0.0; 4], vec![0.0; 2]);

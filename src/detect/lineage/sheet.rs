@@ -15,7 +15,7 @@ pub(super) struct Sheet {
 
 impl Sheet {
     /// `None` when all members have the same values.
-    pub(super) fn of(parameter: &ParameterView<'_>, n: usize) -> Option<Self> {
+    pub(super) fn of(parameter: &ParameterView, n: usize) -> Option<Self> {
         let mut squared = vec![0.0; n * n];
         squared.par_chunks_mut((ROWS * n).max(1)).enumerate().for_each(|(chunk, rows)| {
             // Column by column: neither the runs read nor the rows written leave the cache.

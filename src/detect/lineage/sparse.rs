@@ -25,7 +25,7 @@ const SPREAD: f64 = 0.15;
 pub(super) fn merges(
     geometry: &Geometry,
     models: &[ModelId],
-    comparison: &Comparison<'_>,
+    comparison: &Comparison,
     solved: &Solved,
 ) -> Result<Vec<Merge>, Error> {
     let Some(root) = solved.root else { return Ok(Vec::new()) };
@@ -54,7 +54,7 @@ fn is_masked(pair: &PairEvidence) -> bool {
 }
 
 /// Parents whose share of the child is the same in every parameter.
-fn combination(comparison: &Comparison<'_>, root: usize, child: usize, candidates: &[usize]) -> Option<Combination> {
+fn combination(comparison: &Comparison, root: usize, child: usize, candidates: &[usize]) -> Option<Combination> {
     let squared = |a: usize, b: usize| comparison.squared_distance(a, b);
     let mut chosen = pursued(&squared, child, root, candidates);
     loop {

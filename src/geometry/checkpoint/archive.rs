@@ -29,17 +29,17 @@ fn five(m: &mut Moments) -> [&mut f64; 5] {
 
 /// Goes through the sums of one group, the `g`-th by content. Units with no job done are all zeros and left out.
 pub(super) fn walk(g: usize, sums: &mut Sums, to: &mut impl Archive) -> io::Result<()> {
-    for (u, unit) in sums.units.iter_mut().enumerate().filter(|(_, unit)| !unit.tensors.is_empty()) {
-        let (tensors, models) = (unit.tensors.len(), unit.holders.len());
+    for (u, unit) in sums.units.iter_mut().enumerate().filter(|(_, unit)| !unit.held.tensors.is_empty()) {
+        let (tensors, models) = (unit.held.tensors.len(), unit.held.holders.len());
         let name = |what: &str| format!("{g}.{u}.{what}");
         let distances = unit.distances.values_mut();
         to.floats(name("distances"), &[distances.len()], distances.iter_mut())?;
         if let Some(squared) = &mut unit.to_initialization {
             to.floats(name("to_initialization"), &[models], squared.iter_mut())?;
         }
-        let moments = unit.tensors.iter_mut().flat_map(|t| &mut t.moments).flat_map(five);
+        let moments = unit.held.tensors.iter_mut().flat_map(|t| &mut t.moments).flat_map(five);
         to.floats(name("moments"), &[tensors, models, 5], moments)?;
-        let fingerprints = unit.tensors.iter_mut().flat_map(|t| &mut t.fingerprints);
+        let fingerprints = unit.held.tensors.iter_mut().flat_map(|t| &mut t.fingerprints);
         to.fingerprints(name("fingerprints"), &[tensors, models, 2], fingerprints)?;
     }
     if let Some(open) = &mut sums.open {

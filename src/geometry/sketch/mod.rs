@@ -1,20 +1,22 @@
 //! Small linear images of models, from which the geometry follows without reading the models again.
 
 mod compute;
-mod distances;
 mod entry;
 mod file;
+mod kinship;
 mod lines;
+mod on_demand;
 mod projection;
+mod runs;
 mod segments;
 mod set;
 mod settings;
 mod store;
 mod write;
 
-pub(super) use distances::group;
 pub use entry::{Added, StoreEntry, StoreProblem};
 pub(super) use lines::LineSketch;
+pub(super) use on_demand::{OnDemand, group};
 pub use set::SketchSet;
 pub use settings::SketchSettings;
 pub use store::SketchStore;
@@ -138,6 +140,18 @@ impl Sketch {
         }
         let wide = narrow.into_iter().map(f64::from).collect();
         Ok(if size > width { fold(wide, width) } else { wide })
+    }
+
+    /// Some of what [`values_at`](Self::values_at) gives, beginning at one of them.
+    pub(super) fn read_at(&self, kept: &Kept, width: usize, first: usize, out: &mut [f64]) -> Result<(), SourceError> {
+        if kept.place.len() > width {
+            out.copy_from_slice(&self.values_at(kept, width)?[first..][..out.len()]);
+            return Ok(());
+        }
+        let mut narrow = vec![0.0; out.len()];
+        self.read_values(kept.place.start + first, &mut narrow)?;
+        out.iter_mut().zip(narrow).for_each(|(wide, x)| *wide = f64::from(x));
+        Ok(())
     }
 
     /// The sample of a matrix's lines, `None` of what is no matrix.

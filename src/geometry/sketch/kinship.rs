@@ -1,0 +1,221 @@
+//! z-scores of all pairs of a group from the inner products of sketches, tile by tile.
+
+use super::on_demand::OnDemand;
+use crate::error::Error;
+use crate::geometry::Moments;
+use crate::geometry::packed::Packed;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Multiplications that all pairs together may take: half a minute of two cores.
+const MULTIPLICATIONS: f64 = 2e12;
+
+/// Least numbers of each parameter, the least width of a sketch.
+const NARROWEST: usize = 256;
+
+/// Beyond this many parameters fewer, and wider, tell kin from strangers at smaller cosines.
+const PARAMETERS: usize = 64;
+
+/// Models of a tile, down and across.
+const TILE: usize = 128;
+
+/// One run of one parameter as a range of columns.
+struct Piece {
+    columns: Range<usize>,
+    /// Squared norms over the squared norm of the parameter, one for each model; none of a run that is not sketched.
+    shares: Option<Vec<f64>>,
+}
+
+/// One parameter, each model divided by its norm there.
+struct Part {
+    pieces: Vec<Piece>,
+    /// Values.
+    size: f64,
+    /// `√size · mean`: what the means add to inner products is the product of two of these. 0 where the mean is taken off.
+    means: Vec<f64>,
+    /// Squared norms after the mean is taken off; 0 of models that have no norm.
+    centred: Vec<f64>,
+}
+
+/// All models, of each what sketches keep of a few parameters.
+struct Rows {
+    /// Shape (models, columns), row by row.
+    values: Vec<f32>,
+    columns: usize,
+    parts: Vec<Part>,
+}
+
+impl OnDemand {
+    /// `z` for every pair of models, the median over some of the parameters numbered in `wanted`; NaN where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MemoryTooSmall`], and [`Error::Source`] for a sketch that cannot be read.
+    pub(in crate::geometry) fn z(&self, wanted: &[usize]) -> Result<Packed, Error> {
+        let n = self.models.order().len();
+        let rows = self.rows(n, wanted)?;
+        let mut z = Packed::constant(n, f64::NAN);
+        for first in (0..n).step_by(TILE) {
+            let down = first..(first + TILE).min(n);
+            let across: Vec<Range<usize>> =
+                (0..down.end).step_by(TILE).map(|begin| begin..(begin + TILE).min(n)).collect();
+            let tiles: Vec<Vec<f64>> = across.par_iter().map(|across| rows.tile(&down, across)).collect();
+            for (across, tile) in across.iter().zip(tiles) {
+                for (i, row) in down.clone().zip(tile.chunks_exact(across.len())) {
+                    across.clone().zip(row).filter(|(j, _)| *j < i).for_each(|(j, &pooled)| z.set(i, j, pooled));
+                }
+            }
+        }
+        Ok(z)
+    }
+
+    /// Numbers of each parameter, and the parameters: as many as time and memory allow, the largest first.
+    fn budget(&self, n: usize, wanted: &[usize]) -> Result<(usize, Vec<usize>), Error> {
+        let too_small = |expected| Error::MemoryTooSmall { found: self.memory, expected, models: n };
+        // The z-scores themselves take half.
+        let scores = 8 * Packed::length(n) as u64;
+        if scores > self.memory / 2 {
+            return Err(too_small(2 * scores));
+        }
+        let in_time = MULTIPLICATIONS / Packed::length(n) as f64;
+        let most = in_time.min((self.memory / 4 / 4 / n as u64) as f64) as usize;
+        let numbers = |h: usize, width: usize| -> usize {
+            self.columns[self.compared[h]].iter().map(|c| c.count.min(width)).sum()
+        };
+        let columns = |chosen: &[usize], width: usize| chosen.iter().map(|&h| numbers(h, width)).sum::<usize>();
+        let mut width = self.models.width;
+        let mut chosen = wanted.to_vec();
+        if columns(&chosen, width) > most {
+            chosen.sort_by_key(|&h| (std::cmp::Reverse(self.held()[h].size()), h));
+            chosen.truncate(PARAMETERS);
+            while width > NARROWEST && columns(&chosen, width) > most {
+                width /= 2;
+            }
+            while chosen.len() > 1 && columns(&chosen, width) > most {
+                chosen.pop();
+            }
+            chosen.sort_unstable();
+        }
+        let least = columns(&chosen, width);
+        if least > most.max(NARROWEST) {
+            return Err(too_small(16 * (least * n) as u64));
+        }
+        Ok((width, chosen))
+    }
+
+    fn rows(&self, n: usize, wanted: &[usize]) -> Result<Rows, Error> {
+        let (width, chosen) = self.budget(n, wanted)?;
+        let mut parts = Vec::with_capacity(chosen.len());
+        let mut begin = 0;
+        for &h in &chosen {
+            let tensor = &self.held()[h].tensors[0];
+            let norms: Vec<f64> = tensor.moments.iter().map(|m| m.squared_norm()).collect();
+            let sketched = |count: usize, size: usize| count < size;
+            let runs = &self.columns[self.compared[h]];
+            let any = runs.iter().any(|c| sketched(c.count.min(width), c.size));
+            let mut pieces = Vec::with_capacity(runs.len());
+            for c in runs {
+                let count = c.count.min(width);
+                let share = |place: usize| {
+                    let own =
+                        self.models.run_moments(place, self.compared[h], c).map_or(norms[place], |m| m.squared_norm());
+                    if norms[place] > 0.0 { own / norms[place] } else { 0.0 }
+                };
+                let shares = sketched(count, c.size).then(|| (0..n).map(share).collect());
+                pieces.push(Piece { columns: begin..begin + count, shares });
+                begin += count;
+            }
+            let over = |place: usize, x: f64| if norms[place] > 0.0 { x / norms[place] } else { 0.0 };
+            let centred = tensor.moments.iter().enumerate().map(|(i, m)| over(i, m.m2)).collect();
+            let mean = |(i, m): (usize, &Moments)| {
+                if any { m.mean * over(i, m.count).sqrt() } else { 0.0 }
+            };
+            let means = tensor.moments.iter().enumerate().map(mean).collect();
+            parts.push(Part { pieces, size: tensor.size as f64, means, centred });
+        }
+        let columns = begin;
+        let mut values = vec![0f32; n * columns];
+        let fill = |(place, row): (usize, &mut [f32])| -> Result<(), Error> {
+            let mut wide = Vec::new();
+            for (&h, part) in chosen.iter().zip(&parts) {
+                let p = self.compared[h];
+                let moments = &self.held()[h].tensors[0].moments[place];
+                let norm = moments.squared_norm().sqrt();
+                let whole = part.pieces.iter().all(|piece| piece.shares.is_none());
+                let mean = if whole { moments.mean } else { 0.0 };
+                for (piece, c) in part.pieces.iter().zip(&self.columns[p]) {
+                    wide.resize(piece.columns.len(), 0.0);
+                    self.models.read(place, p, c, piece.columns.len(), 0, &mut wide)?;
+                    let scaled = |x: f64| if norm > 0.0 { ((x - mean) / norm) as f32 } else { 0.0 };
+                    row[piece.columns.clone()].iter_mut().zip(&wide).for_each(|(r, &x)| *r = scaled(x));
+                }
+            }
+            Ok(())
+        };
+        if columns > 0 {
+            values.par_chunks_exact_mut(columns).enumerate().try_for_each(fill)?;
+        }
+        Ok(Rows { values, columns, parts })
+    }
+}
+
+impl Rows {
+    /// The medians of one tile, shape (down, across), row by row.
+    fn tile(&self, down: &Range<usize>, across: &Range<usize>) -> Vec<f64> {
+        let pairs = down.len() * across.len();
+        let mut all = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            let mut inner = Mat::<f32>::zeros(across.len(), down.len());
+            for piece in &part.pieces {
+                let (a, b) = (self.block(across, &piece.columns), self.block(down, &piece.columns));
+                matmul(inner.as_mut(), Accum::Add, a, b.transpose(), 1.0, Par::Seq);
+            }
+            let mut z = Vec::with_capacity(pairs);
+            for (c, i) in down.clone().enumerate() {
+                z.extend(across.clone().enumerate().map(|(r, j)| part.z(i, j, f64::from(inner[(r, c)]))));
+            }
+            all.push(z);
+        }
+        let mut found = Vec::with_capacity(all.len());
+        let median = |pair: usize| {
+            found.clear();
+            found.extend(all.iter().map(|z| z[pair]).filter(|z| !z.is_nan()));
+            median(&mut found)
+        };
+        (0..pairs).map(median).collect()
+    }
+
+    fn block(&self, models: &Range<usize>, columns: &Range<usize>) -> MatRef<'_, f32> {
+        let rows = &self.values[models.start * self.columns..models.end * self.columns];
+        MatRef::from_row_major_slice(rows, models.len(), self.columns).subcols(columns.start, columns.len())
+    }
+}
+
+impl Part {
+    /// From the inner product of two models, each divided by its norm; NaN of a model whose values are all the same.
+    ///
+    /// A sketch of width w adds `‖θ_i‖² ‖θ_j‖² / w` to the variance of the inner product of unrelated models.
+    fn z(&self, i: usize, j: usize, inner: f64) -> f64 {
+        let centred = self.centred[i] * self.centred[j];
+        if centred <= 0.0 {
+            return f64::NAN;
+        }
+        let sketched = |piece: &Piece| {
+            piece.shares.as_ref().map_or(0.0, |shares| shares[i] * shares[j] / piece.columns.len() as f64)
+        };
+        let variance = centred / self.size + self.pieces.iter().map(sketched).sum::<f64>();
+        (inner - self.means[i] * self.means[j]) / variance.sqrt()
+    }
+}
+
+/// NaN of none.
+fn median(values: &mut [f64]) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    let (odd, middle) = (values.len() % 2 == 1, values.len() / 2);
+    let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    if odd { upper } else { (below.iter().copied().fold(f64::NEG_INFINITY, f64::max) + upper) / 2.0 }
+}
