@@ -7,8 +7,9 @@ use rand_distr::StandardNormal;
 
 /// Four layers of three.
 const PARAMETERS: usize = 12;
+
+/// Rows and columns of each where none are asked for.
 const SHAPE: [usize; 2] = [16, 32];
-const SIZE: usize = SHAPE[0] * SHAPE[1];
 
 /// Of all members but the root.
 const DUPLICATES: f64 = 0.02;
@@ -27,13 +28,19 @@ const COMMON: f64 = 0.05;
 
 type Network = Vec<f32>;
 
+/// A model, and which before it in its family it was made from.
+pub(crate) struct Member {
+    network: Network,
+    pub(crate) parents: Vec<usize>,
+}
+
 /// A stored geometry of `models` models in families of `family` each; values can be read again when asked for.
 pub(crate) fn geometry(models: usize, family: usize, values: bool) -> Geometry {
     let mut rng = ChaCha8Rng::seed_from_u64(models as u64);
     let mut builder = ModelSet::builder();
     for first in (0..models).step_by(family) {
-        for (member, network) in members(family.min(models - first), &mut rng).into_iter().enumerate() {
-            builder = builder.model((first + member).to_string(), source(&network));
+        for (number, member) in members(family.min(models - first), SHAPE, &mut rng).into_iter().enumerate() {
+            builder = builder.model((first + number).to_string(), member.source(SHAPE));
         }
     }
     let models = builder.build().expect("models of one layout");
@@ -41,56 +48,68 @@ pub(crate) fn geometry(models: usize, family: usize, values: bool) -> Geometry {
     if values { geometry } else { geometry.without_values() }
 }
 
-fn source(network: &Network) -> InMemory {
-    network.chunks(SIZE).enumerate().fold(InMemory::new(), |model, (t, values)| {
-        model.parameter(format!("layers.{}.{}.weight", t / 3, t % 3), &SHAPE, values.to_vec()).expect("16 x 32 values")
-    })
+impl Member {
+    /// The model, its matrices of the shape it was made for.
+    pub(crate) fn source(&self, shape: [usize; 2]) -> InMemory {
+        let matrices = self.network.chunks(shape.iter().product()).enumerate();
+        matrices.fold(InMemory::new(), |model, (t, values)| {
+            let name = format!("layers.{}.{}.weight", t / 3, t % 3);
+            model.parameter(name, &shape, values.to_vec()).expect("as many values as the shape has")
+        })
+    }
 }
 
-fn normal(rng: &mut ChaCha8Rng) -> Network {
-    (0..PARAMETERS * SIZE).map(|_| rng.sample(StandardNormal)).collect()
+fn normal(size: usize, rng: &mut ChaCha8Rng) -> Network {
+    (0..PARAMETERS * size).map(|_| rng.sample(StandardNormal)).collect()
 }
 
-fn members(count: usize, rng: &mut ChaCha8Rng) -> Vec<Network> {
-    let mut members = vec![normal(rng)];
-    let common = normal(rng);
+/// A family of so many models, its root first.
+pub(crate) fn members(count: usize, shape: [usize; 2], rng: &mut ChaCha8Rng) -> Vec<Member> {
+    let size = shape.iter().product();
+    let mut members = vec![Member { network: normal(size, rng), parents: Vec::new() }];
+    let common = normal(size, rng);
     let mut trained = vec![0];
     while members.len() < count {
         let any = |rng: &mut ChaCha8Rng| rng.gen_range(0..members.len());
         let pick = rng.r#gen::<f64>();
-        let next = if pick < DUPLICATES {
-            members[any(rng)].clone()
+        let (network, parents) = if pick < DUPLICATES {
+            let source = any(rng);
+            (members[source].network.clone(), vec![source])
         } else if pick < DUPLICATES + SCALED {
             let factor = rng.gen_range(0.5..0.9);
-            members[any(rng)].iter().map(|x| x * factor).collect()
+            let source = any(rng);
+            (members[source].network.iter().map(|x| x * factor).collect(), vec![source])
         } else if pick < DUPLICATES + SCALED + PRUNED {
             let least = rng.gen_range(0.1..0.6);
-            members[any(rng)].iter().map(|&x| if x.abs() < least { 0.0 } else { x }).collect()
+            let source = any(rng);
+            let pruned = members[source].network.iter().map(|&x| if x.abs() < least { 0.0 } else { x });
+            (pruned.collect(), vec![source])
         } else if pick < DUPLICATES + SCALED + PRUNED + MERGED && trained.len() > 3 {
             let share = rng.gen_range(0.3..0.7);
             let (a, b) = (trained[rng.gen_range(1..trained.len())], trained[rng.gen_range(1..trained.len())]);
-            members[a].iter().zip(&members[b]).map(|(x, y)| share * x + (1.0 - share) * y).collect()
+            let both = members[a].network.iter().zip(&members[b].network);
+            (both.map(|(x, y)| share * x + (1.0 - share) * y).collect(), if a == b { vec![a] } else { vec![a, b] })
         } else {
             let parent = if rng.gen_bool(OF_ROOT) { 0 } else { trained[rng.gen_range(0..trained.len())] };
             trained.push(members.len());
-            child(&members[parent], &common, rng)
+            (child(&members[parent].network, &common, size, rng), vec![parent])
         };
-        members.push(next);
+        members.push(Member { network, parents });
     }
     members
 }
 
-fn child(parent: &Network, common: &Network, rng: &mut ChaCha8Rng) -> Network {
+fn child(parent: &Network, common: &Network, size: usize, rng: &mut ChaCha8Rng) -> Network {
     let mut factor = |middle: f64, deviation: f64| middle * (deviation * rng.sample::<f64, _>(StandardNormal)).exp();
     let moved = factor(0.08, 0.7);
     let kept = 1.0 - factor(0.003, 1.0).min(0.1);
     let steps: Vec<f64> = (0..PARAMETERS).map(|_| factor(moved, 0.3)).collect();
     let first = if rng.gen_bool(PARTIAL) { PARAMETERS / 3 } else { 0 };
-    let own = normal(rng);
+    let own = normal(size, rng);
     let mut child = parent.clone();
-    for i in first * SIZE..child.len() {
+    for i in first * size..child.len() {
         let step = COMMON.sqrt() * f64::from(common[i]) + (1.0 - COMMON).sqrt() * f64::from(own[i]);
-        child[i] = (kept * f64::from(child[i]) + steps[i / SIZE] * step) as f32;
+        child[i] = (kept * f64::from(child[i]) + steps[i / size] * step) as f32;
     }
     child
 }

@@ -48,7 +48,10 @@ impl Sketch {
         let mut parameters = source.parameters().map_err(named)?;
         parameters.sort();
         let width = settings.width_for(&parameters)?;
-        let pool = thread_pool(settings.threads)?;
+        // One thread is the caller's: waiting for another pool, a thread of a caller's own would take up further sketches meanwhile,
+        // one upon the other until its stack is full.
+        let pool = (settings.threads != 1).then(|| thread_pool(settings.threads)).transpose()?;
+        let threads = pool.as_ref().map_or(1, |pool| pool.current_num_threads());
         let mut tensors: Vec<Vec<Kept>> = Vec::with_capacity(parameters.len());
         let (mut end, mut total) = (0, 0);
         for p in &parameters {
@@ -79,14 +82,17 @@ impl Sketch {
             }
         }
         let projection = Projection::new(settings.seed, width);
-        for wave in jobs.chunks(WAITING * pool.current_num_threads()) {
+        for wave in jobs.chunks(WAITING * threads) {
             let run = |job: &Job| {
                 let info = &parameters[job.tensor];
                 let sample = Sample::of(info, width).filter(|_| !lines[job.tensor].is_empty());
                 let kept = &tensors[job.tensor][job.segment];
                 run(source, info, kept, sample, job, &projection, &counter)
             };
-            let done: Vec<Result<Partial, Error>> = pool.install(|| wave.par_iter().map(run).collect());
+            let done: Vec<Result<Partial, Error>> = match &pool {
+                Some(pool) => pool.install(|| wave.par_iter().map(run).collect()),
+                None => wave.iter().map(run).collect(),
+            };
             for (job, partial) in wave.iter().zip(done) {
                 let partial = partial?;
                 let of_tensor = &lines[job.tensor];
