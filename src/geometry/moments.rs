@@ -1,4 +1,5 @@
 use pulp::{Arch, Simd, WithSimd};
+use std::array;
 
 /// Central moments of the values of one tensor, gathered block by block.
 ///
@@ -97,6 +98,9 @@ impl Moments {
     }
 }
 
+/// Values in f64 at once.
+const WIDE: usize = 32 * LANES;
+
 /// Sums of the first four powers of `x − center`, per lane.
 struct PowerSums<'a> {
     center: f64,
@@ -106,13 +110,15 @@ struct PowerSums<'a> {
 impl WithSimd for PowerSums<'_> {
     type Output = [[f64; LANES]; 4];
 
-    // Written for any processor: dispatched for the vector registers it has.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
         let mut sums = [[0.0; LANES]; 4];
-        let (chunks, rest) = self.values.as_chunks::<LANES>();
-        for chunk in chunks {
-            add_powers(&mut sums, self.center, chunk);
+        let mut wide = [0.0; WIDE];
+        let (lanes, rest) = self.values.split_at(self.values.len() / LANES * LANES);
+        for values in lanes.chunks(WIDE) {
+            let wide = &mut wide[..values.len()];
+            wide.iter_mut().zip(values).for_each(|(d, &x)| *d = f64::from(x) - self.center);
+            add_powers(simd, &mut sums, wide);
         }
         for (lane, &x) in rest.iter().enumerate() {
             let d = f64::from(x) - self.center;
@@ -125,15 +131,28 @@ impl WithSimd for PowerSums<'_> {
     }
 }
 
+/// Adds the first four powers of some values, a multiple of `LANES` of them; no vector has more than these.
 #[inline(always)]
-fn add_powers(sums: &mut [[f64; LANES]; 4], center: f64, chunk: &[f32; LANES]) {
-    for lane in 0..LANES {
-        let d = f64::from(chunk[lane]) - center;
-        let d2 = d * d;
-        sums[0][lane] += d;
-        sums[1][lane] += d2;
-        sums[2][lane] += d2 * d;
-        sums[3][lane] += d2 * d2;
+fn add_powers<S: Simd>(simd: S, sums: &mut [[f64; LANES]; 4], values: &[f64]) {
+    let vectors = LANES / S::F64_LANES;
+    let [one, two, three, four] = sums;
+    let own = |lanes: &[f64; LANES]| -> [S::f64s; LANES] {
+        let lanes = S::as_simd_f64s(lanes).0;
+        array::from_fn(|v| lanes.get(v).copied().unwrap_or(simd.splat_f64s(0.0)))
+    };
+    let (mut s1, mut s2, mut s3, mut s4) = (own(one), own(two), own(three), own(four));
+    for group in S::as_simd_f64s(values).0.chunks_exact(vectors) {
+        for v in 0..vectors {
+            let d = group[v];
+            let d2 = simd.mul_f64s(d, d);
+            s1[v] = simd.add_f64s(s1[v], d);
+            s2[v] = simd.add_f64s(s2[v], d2);
+            s3[v] = simd.mul_add_e_f64s(d2, d, s3[v]);
+            s4[v] = simd.mul_add_e_f64s(d2, d2, s4[v]);
+        }
+    }
+    for (sums, own) in [(one, s1), (two, s2), (three, s3), (four, s4)] {
+        S::as_mut_simd_f64s(sums).0.copy_from_slice(&own[..vectors]);
     }
 }
 
