@@ -155,6 +155,11 @@ fn damage_is_found() {
         flipped[at] ^= 1 << rng.gen_range(0..8);
         check(&flipped, format!("flip at {at}"));
     }
+    // The length that a file begins with leaves out its own 8 bytes.
+    let length = u64::from_le_bytes(kept[..8].try_into().unwrap()) as usize;
+    for at in length..=length + 8 {
+        check(&kept[..at], format!("cut at {at}, where the header ends"));
+    }
     check(b"", "empty".to_owned());
     check(&[255; 64], "a long header".to_owned());
     check(&[kept.as_slice(), b"more"].concat(), "longer".to_owned());

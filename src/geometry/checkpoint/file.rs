@@ -67,8 +67,9 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
     file.read_exact(&mut length).map_err(|_| damaged("too short"))?;
     let length = u64::from_le_bytes(length);
     let most = most_header(sums);
-    if length > most || length > about.len() {
-        return Err(damaged(&format!("a header of {length} bytes, expected {most} at most")));
+    if length > most || length > about.len().saturating_sub(8) {
+        let found = about.len();
+        return Err(damaged(&format!("a header of {length} bytes in a file of {found}, expected {most} at most")));
     }
     let mut header = vec![0; length as usize];
     file.read_exact(&mut header).map_err(refused)?;
