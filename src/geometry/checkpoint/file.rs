@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
     let refused = |source| Error::CheckpointIo { path: path.to_owned(), source };
     let about = fs::metadata(path).map_err(refused)?;
     if !about.is_file() {
-        return Err(damaged("not a regular file"));
+        return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
     }
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(refused)?);
     let mut length = [0; 8];
