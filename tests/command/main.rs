@@ -6,5 +6,7 @@ mod evaluate;
 mod explain;
 mod failures;
 mod inspect;
+#[cfg(unix)]
+mod resume;
 mod sketch;
 mod support;
