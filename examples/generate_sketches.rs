@@ -6,8 +6,6 @@
 //! The models are drawn and sketched one family at a time and never stored: what is in the store are sketches as real models
 //! would leave, of models that never were trained.
 
-// Only what makes members is needed of it.
-#[allow(dead_code)]
 #[path = "../benches/support/lineages.rs"]
 mod lineages;
 

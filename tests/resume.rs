@@ -1,12 +1,15 @@
 //! A pass that is stopped and continued gives the same bits as one that is not.
 
-use neural_phylogeny::{Entries, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet};
+use neural_phylogeny::{
+    Entries, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet, ParameterInfo,
+    ParameterSource, SourceError,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Two layouts, the second with a tensor of several jobs; the order as given, or reversed.
@@ -169,7 +172,125 @@ fn damage_is_found() {
         flipped[at] ^= 1 << rng.gen_range(0..8);
         check(&flipped, format!("flip at {at}"));
     }
+    // The length that a file begins with leaves out its own 8 bytes.
+    let length = u64::from_le_bytes(kept[..8].try_into().unwrap()) as usize;
+    for at in length..=length + 8 {
+        check(&kept[..at], format!("cut at {at}, where the header ends"));
+    }
     check(b"", "empty".to_owned());
     check(&[255; 64], "a long header".to_owned());
     check(&[kept.as_slice(), b"more"].concat(), "longer".to_owned());
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.safetensors");
+    let set = models(1, false);
+    let data = [1.0f32.to_le_bytes(), 2.0f32.to_le_bytes()].concat();
+    let w = || ("w", safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2], &data).unwrap());
+    for about in [None, Some([("format".to_owned(), "pt".to_owned())].into())] {
+        let model = safetensors::serialize([w()], about).unwrap();
+        std::fs::write(&file, &model).unwrap();
+        match until(&set, settings(1), &file, u64::MAX).0 {
+            Err(Error::CheckpointDamaged { path, reason }) => {
+                assert_eq!(path.file_name(), file.file_name());
+                assert_eq!(reason, "a safetensors file of another kind");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), model);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_kept_ends_the_run_before_the_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = models(1, false);
+    let inside = |name: &str| folder.path().join(name);
+    // A folder itself, and one where the file is written first.
+    std::fs::create_dir(inside("folder")).unwrap();
+    std::fs::create_dir(inside("sums.partial")).unwrap();
+    for name in ["gone/sums", "folder", "sums"] {
+        let (outcome, first) = until(&set, settings(1), &inside(name), u64::MAX);
+        match outcome {
+            Err(error @ Error::CheckpointIo { .. }) => {
+                assert!(error.to_string().starts_with("cannot keep partial sums in "), "{error}");
+                assert!(error.to_string().ends_with(name), "{error}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+        assert_eq!(first, u64::MAX, "{name}: values were read");
+    }
+    assert!(inside("folder").is_dir() && inside("sums.partial").is_dir());
+}
+
+/// A model on a disk that fails from some value on, until it is repaired.
+#[derive(Debug)]
+struct Failing {
+    model: InMemory,
+    from: usize,
+    broken: Arc<AtomicBool>,
+    read: Arc<AtomicU64>,
+}
+
+impl ParameterSource for Failing {
+    fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+        self.model.parameters()
+    }
+
+    fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        if offset >= self.from && self.broken.load(Ordering::Relaxed) {
+            let source = std::io::Error::other("the disk failed");
+            return Err(SourceError::Io { path: "disk".into(), source });
+        }
+        self.read.fetch_add(out.len() as u64, Ordering::Relaxed);
+        self.model.read(name, offset, out)
+    }
+}
+
+#[test]
+fn a_model_that_fails_midway_costs_nothing_that_was_read_before() {
+    const JOB: usize = 1 << 20;
+    const SIZE: usize = 5 << 19;
+    /// The first look at each model.
+    const LOOKED_AT: u64 = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sums");
+    let (broken, read) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    // The tensor is three jobs, the last of which fails; the first look is at values in the middle.
+    let set = (0..3).fold(ModelSet::builder(), |set, m| {
+        let values = (0..SIZE).map(|_| rng.gen_range(-1.0..1.0)).collect();
+        let model = InMemory::new().parameter("w", &[SIZE / 1024, 1024], values).unwrap();
+        set.model(format!("m{m}"), Failing { model, from: 2 * JOB, broken: broken.clone(), read: read.clone() })
+    });
+    let set = set.build().unwrap();
+    let run = || {
+        let settings = settings(1).with_initialization(Initialization::Zero).with_checkpoint(&file);
+        let outcome = Geometry::compute(&set, &settings);
+        (outcome, read.swap(0, Ordering::Relaxed))
+    };
+
+    let (outcome, _) = run();
+    match outcome {
+        Err(Error::Source { source: SourceError::Io { source, .. }, .. }) => {
+            assert_eq!(source.to_string(), "the disk failed");
+        }
+        other => panic!("{other:?}"),
+    }
+    // Kept long before half a minute was over; as long as it fails, nothing of that is read again and nothing lost.
+    let (again, values) = run();
+    assert!(matches!(again, Err(Error::Source { .. })));
+    assert!(values <= 3 * LOOKED_AT, "{values} values were read");
+    assert!(file.is_file());
+
+    broken.store(false, Ordering::Relaxed);
+    let (continued, values) = run();
+    assert!(values <= 3 * ((SIZE - 2 * JOB) as u64 + LOOKED_AT), "{values} values were read");
+    assert!(!file.exists());
+    let (whole, values) = run();
+    assert!(values >= 3 * SIZE as u64);
+    assert_eq!(bits(&set, &continued.unwrap()), bits(&set, &whole.unwrap()));
 }

@@ -1,5 +1,8 @@
 //! Generated sets for timing: families of several generations with drift, partial fine-tunes, decay, copies and merges.
 
+// Whoever includes this needs a part of it.
+#![allow(dead_code)]
+
 use neural_phylogeny::{Geometry, GeometrySettings, InMemory, ModelSet};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

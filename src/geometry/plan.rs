@@ -61,8 +61,7 @@ pub(super) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
     if per_thread > work {
         return Err(too_small(group, share, settings));
     }
-    let wanted = if settings.threads == 0 { processors() } else { settings.threads };
-    let threads = wanted.min((work / per_thread) as usize).max(1);
+    let threads = settings.wanted_threads().min((work / per_thread) as usize).max(1);
     let left = work - per_thread * threads as u64;
     let wave = threads + (left / square.max(1)).min(LONGEST_WAVE as u64) as usize;
     Ok(Plan { units, block, threads, wave })
@@ -82,10 +81,6 @@ fn square(rows: usize) -> u64 {
 fn per_thread(rows: usize, block: usize) -> u64 {
     let columns = 4 * block + 8 * (STRIP + APART);
     (rows * columns) as u64 + FINGERPRINT * rows as u64 + square(rows)
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 
 /// What one matrix of squared distances would be of.

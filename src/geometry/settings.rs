@@ -106,7 +106,8 @@ impl GeometrySettings {
     }
 
     /// Bytes for Gram matrices and blocks of parameters, at least 1 MiB. What is kept grows with n_models² and the number of
-    /// tensors; tensors are grouped when it would not fit into half of this.
+    /// tensors; tensors are grouped when it would not fit into half of this. Reading values again takes one thread for each
+    /// 32 MiB at most, and one at least.
     pub fn with_memory(mut self, bytes: u64) -> Self {
         self.memory = Memory(bytes);
         self
@@ -128,6 +129,14 @@ impl GeometrySettings {
     pub fn with_initialization(mut self, initialization: Initialization) -> Self {
         self.initialization = initialization;
         self
+    }
+
+    /// Threads before memory is looked at.
+    pub(super) fn wanted_threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            threads => threads,
+        }
     }
 
     /// Threads for whatever else is computed from the geometry.

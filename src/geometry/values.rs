@@ -17,6 +17,10 @@ pub(super) const RUN: usize = 1 << 20;
 /// Results of a pair waiting to be summed in the order of their jobs, some 150 KiB each.
 pub(super) const WAVE: usize = 32;
 
+/// Memory that a second thread and each further one must fit into: two runs, what waits to be summed, and what allocators keep
+/// of these and of the first pass. 8 MiB are held, up to 15 MiB were seen resident.
+const PER_THREAD: u64 = 32 << 20;
+
 /// Pairs remembered; of some hundred bytes for each parameter.
 const REMEMBERED: usize = 4096;
 
@@ -97,7 +101,8 @@ impl Values {
             }
         }
         // What follows has no use for the caller's initialization.
-        let mut own = GeometrySettings::new().with_threads(settings.threads);
+        let fitting = (settings.memory.0 / PER_THREAD).max(1) as usize;
+        let mut own = GeometrySettings::new().with_threads(settings.wanted_threads().min(fitting));
         own.observer.clone_from(&settings.observer);
         Self {
             models: models.clone(),

@@ -6,5 +6,9 @@ mod evaluate;
 mod explain;
 mod failures;
 mod inspect;
+#[cfg(target_os = "linux")]
+mod memory;
+#[cfg(unix)]
+mod resume;
 mod sketch;
 mod support;

@@ -85,7 +85,7 @@ pub(crate) struct Detection {
     pub(crate) models: Models,
 
     /// Detect among the sketches of a store, and read no model.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "part", "base", "first_values", "skip_unreadable"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "part", "base", "first_values", "skip_unreadable", "resume"])]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]
@@ -115,6 +115,15 @@ pub(crate) struct Detection {
     /// Memory for Gram matrices and blocks of parameters, such as 512MiB or 4GiB.
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
     pub(crate) memory: ByteSize,
+
+    /// Keep partial sums in FILE, away from the models, and go on from it when a run was stopped. Of the pass over the weights
+    /// only: FILE is deleted once the distances are whole, and a run killed after that begins again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+
+    /// Least time between two saves of FILE; 0 means after every wave of reads.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "resume")]
+    pub(crate) resume_every: u64,
 
     /// Leave out parents less sure than this, from 0 to 1: such a child becomes a root of its family.
     #[arg(long, value_name = "P", default_value_t = 0.0)]

@@ -1,5 +1,5 @@
 use crate::args::{Detect, Detection, Format, Scope, Selector};
-use crate::{models, output, progress};
+use crate::{models, output, progress, resume};
 use neural_phylogeny::{
     Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
     OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny, detect_phylogeny_from_sketches,
@@ -8,6 +8,7 @@ use neural_phylogeny::{
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &arguments.output {
@@ -41,6 +42,7 @@ impl Input {
 
 /// Settings and models, no value of a parameter read yet; says what is left out.
 pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn Error>> {
+    resume::check(arguments)?;
     let config = config(arguments)?;
     if let Some(store) = &arguments.store {
         return Ok((config, Input::Sketches(models::sketches(&arguments.models, store)?)));
@@ -71,7 +73,7 @@ pub(crate) fn detect(config: Config, input: &Input) -> Result<Phylogeny, neural_
 }
 
 fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
-    let config = Config::default()
+    let mut config = Config::default()
         .with_detector(arguments.clustering.detector(arguments.selector.is_some())?)
         .with_seed(arguments.seed)
         .with_threads(arguments.threads)
@@ -82,6 +84,9 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
             Scope::Matrices => neural_phylogeny::Scope::Matrices,
             Scope::All => neural_phylogeny::Scope::All,
         });
+    if let Some(file) = &arguments.resume {
+        config = config.with_checkpoint(file).with_checkpoint_every(Duration::from_secs(arguments.resume_every));
+    }
     let Some(selector) = arguments.selector else { return Ok(config) };
     Ok(match selector {
         Selector::Precedence => config.with_selector(Precedence),

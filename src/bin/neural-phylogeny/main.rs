@@ -9,6 +9,7 @@ mod inspect;
 mod models;
 mod output;
 mod progress;
+mod resume;
 mod sketch;
 mod store;
 

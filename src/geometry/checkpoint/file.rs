@@ -60,15 +60,16 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
     let refused = |source| Error::CheckpointIo { path: path.to_owned(), source };
     let about = fs::metadata(path).map_err(refused)?;
     if !about.is_file() {
-        return Err(damaged("not a regular file"));
+        return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
     }
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(refused)?);
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| damaged("too short"))?;
     let length = u64::from_le_bytes(length);
     let most = most_header(sums);
-    if length > most || length > about.len() {
-        return Err(damaged(&format!("a header of {length} bytes, expected {most} at most")));
+    if length > most || length > about.len().saturating_sub(8) {
+        let found = about.len();
+        return Err(damaged(&format!("a header of {length} bytes in a file of {found}, expected {most} at most")));
     }
     let mut header = vec![0; length as usize];
     file.read_exact(&mut header).map_err(refused)?;
