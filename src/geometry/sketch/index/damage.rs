@@ -1,0 +1,3 @@
+/// An index that is not what was written; it is made anew, so that nobody needs to know how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::geometry::sketch) struct Damaged;
