@@ -6,5 +6,6 @@ mod evaluate;
 mod explain;
 mod failures;
 mod inspect;
+mod query;
 mod sketch;
 mod support;
