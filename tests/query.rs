@@ -139,6 +139,22 @@ fn as_many_as_asked_for_are_opened_nearest_first() -> Outcome {
 }
 
 #[test]
+fn models_without_a_parameter_or_of_another_layout_are_no_kin() -> Outcome {
+    let (_folder, store) = two_families();
+    store.add("empty", &Sketch::of(&InMemory::new(), &settings())?)?;
+    let other = InMemory::new().parameter("a.weight", &[50, 60], root(1)[..3000].to_vec())?;
+    store.add("other", &Sketch::of(&other, &settings())?)?;
+    let wrapped = InMemory::new().parameter("model.a.weight", &[60, 50], root(1)[..3000].to_vec())?;
+    store.add("wrapped", &Sketch::of(&wrapped, &settings())?)?;
+    let nearest = store.nearest(&asked(), 32)?;
+    assert_eq!((nearest.stored, nearest.related, nearest.read), (11, 5, 11));
+    assert_eq!(store.nearest(&asked(), 32)?.read, 0);
+    let empty = ask(&store, &Sketch::of(&InMemory::new(), &settings())?)?;
+    assert!(!empty.has_kin() && empty.nearest.identical == ["empty"]);
+    Ok(())
+}
+
+#[test]
 fn another_seed_is_refused() -> Outcome {
     let (_folder, store) = two_families();
     let other =

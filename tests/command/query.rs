@@ -44,7 +44,10 @@ fn what_a_new_model_is_derived_from_is_told() {
 fn a_stored_model_is_asked_about_by_name() {
     let zoo = store();
     let (table, note) = asked(&zoo, "--name b");
-    assert!(table.contains("a root: nothing compared was before it") && table.contains("\n  child  relation "), "{table}");
+    assert!(
+        table.contains("a root: nothing compared was before it") && table.contains("\n  child  relation "),
+        "{table}"
+    );
     assert!(!table.contains("identical") && note.starts_with("note: answered in "), "{table}{note}");
     let answer = json(&zoo, "--name b --count 2");
     assert_eq!((answer["children"].as_array().unwrap().len(), &answer["related"]), (2, &3.into()));

@@ -34,8 +34,10 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
             let (high, low) = ((row.content >> 64) as u64, row.content as u64);
             rows.extend([length, modified, number, high, low, names.len() as u64].map(u64::to_le_bytes).concat());
         }
-        for (m, v) in moments.chunks(of(CHUNK * 2 * block.places.len())).zip(values.chunks(of(CHUNK * block.stride())))
-        {
+        for begin in (0..block.rows.len()).step_by(CHUNK) {
+            let rows = begin..block.rows.len().min(begin + CHUNK);
+            let of = |each: usize| rows.start * each..rows.end * each;
+            let (m, v) = (&moments[of(2 * block.places.len())], &values[of(block.stride())]);
             checksums.extend(checksum(m, v).to_le_bytes());
         }
         all_moments.extend(moments.iter().flat_map(|m| m.to_le_bytes()));
@@ -61,11 +63,6 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
         views.push((name, TensorView::new(dtype, shape, bytes).map_err(io::Error::other)?));
     }
     ::safetensors::serialize(views, Some(metadata)).map_err(io::Error::other)
-}
-
-/// Length of chunks, which must not be 0.
-fn of(length: usize) -> usize {
-    length.max(1)
 }
 
 /// Opens an index and checks all but the numbers of its rows, which stay on disk.
