@@ -2,7 +2,6 @@
 
 use super::{Block, CHUNK, Damaged, Numbers};
 use crate::source::ParameterSource;
-use std::borrow::Cow;
 use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -10,11 +9,18 @@ use xxhash_rust::xxh3::Xxh3;
 pub(super) const MOMENTS: &str = "moments";
 pub(super) const VALUES: &str = "values";
 
+/// Room for the numbers of one chunk, used for one after another.
+#[derive(Default)]
+pub(super) struct Room {
+    moments: Vec<f64>,
+    values: Vec<f32>,
+}
+
 /// The numbers of consecutive rows.
-pub(super) struct Chunk<'b> {
+pub(super) struct Chunk<'a> {
     pub(super) rows: Range<usize>,
-    pub(super) moments: Cow<'b, [f64]>,
-    pub(super) values: Cow<'b, [f32]>,
+    pub(super) moments: &'a [f64],
+    pub(super) values: &'a [f32],
 }
 
 impl Block {
@@ -23,34 +29,30 @@ impl Block {
     }
 
     /// Reads one chunk and checks it against its checksum.
-    pub(super) fn chunk(&self, number: usize) -> Result<Chunk<'_>, Damaged> {
+    pub(super) fn chunk<'a>(&'a self, number: usize, room: &'a mut Room) -> Result<Chunk<'a>, Damaged> {
         let rows = number * CHUNK..self.rows.len().min((number + 1) * CHUNK);
         let of = |each: usize| rows.start * each..rows.end * each;
         let (of_moments, of_values) = (of(2 * self.places.len()), of(self.stride()));
-        match &self.numbers {
-            Numbers::Memory { moments, values } => Ok(Chunk {
-                moments: Cow::Borrowed(&moments[of_moments]),
-                values: Cow::Borrowed(&values[of_values]),
-                rows,
-            }),
+        let (moments, values) = match &self.numbers {
+            Numbers::Memory { moments, values } => (&moments[of_moments], &values[of_values]),
             Numbers::File { file, moments: first_moment, values: first_value, checksums } => {
-                let mut bytes = vec![0; 8 * of_moments.len()];
-                file.read_bytes(MOMENTS, 8 * (first_moment + of_moments.start), &mut bytes).map_err(|_| Damaged)?;
-                let moments: Vec<f64> = bytes.chunks_exact(8).map(double).collect();
-                let mut values = vec![0.0; of_values.len()];
-                file.read(VALUES, first_value + of_values.start, &mut values).map_err(|_| Damaged)?;
-                match checksums.get(number) {
-                    Some(&expected) if checksum(&moments, &values) == expected => {}
-                    _ => return Err(Damaged),
+                room.moments.resize(of_moments.len(), 0.0);
+                room.values.resize(of_values.len(), 0.0);
+                let begin = 8 * (first_moment + of_moments.start);
+                let bytes = bytemuck::cast_slice_mut(&mut room.moments);
+                file.read_bytes(MOMENTS, begin, bytes).map_err(|_| Damaged)?;
+                if cfg!(target_endian = "big") {
+                    room.moments.iter_mut().for_each(|m| *m = f64::from_bits(m.to_bits().swap_bytes()));
                 }
-                Ok(Chunk { moments: Cow::Owned(moments), values: Cow::Owned(values), rows })
+                file.read(VALUES, first_value + of_values.start, &mut room.values).map_err(|_| Damaged)?;
+                if checksums.get(number) != Some(&checksum(&room.moments, &room.values)) {
+                    return Err(Damaged);
+                }
+                (&room.moments[..], &room.values[..])
             }
-        }
+        };
+        Ok(Chunk { rows, moments, values })
     }
-}
-
-fn double(bytes: &[u8]) -> f64 {
-    f64::from_bits(bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }
 
 /// Of the bytes as they are in the file.

@@ -1,6 +1,6 @@
 //! The models of an index that are kin to one, nearest first.
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Room};
 use super::{Block, Current, Damaged, Excerpt, Place, Row, WIDTH};
 use crate::geometry::Independence;
 use rayon::prelude::*;
@@ -42,9 +42,9 @@ pub(in crate::geometry::sketch) fn search(index: &Current, asked: &Excerpt, cont
         index.blocks.iter().map(|b| (b, shared(&asked.places, &b.places))).filter(|(_, s)| !s.is_empty()).collect();
     let chunks: Vec<(usize, usize)> =
         shared.iter().enumerate().flat_map(|(b, (block, _))| (0..block.chunks()).map(move |c| (b, c))).collect();
-    let compare = |(b, c): (usize, usize)| -> Result<Vec<Found>, Damaged> {
+    let compare = |room: &mut Room, (b, c): (usize, usize)| -> Result<Vec<Found>, Damaged> {
         let (block, shared) = &shared[b];
-        let chunk = block.chunk(c)?;
+        let chunk = block.chunk(c, room)?;
         let other = |row: &usize| block.live[*row] && block.rows[*row].content != content;
         let found = chunk.rows.clone().filter(other).filter_map(|row| {
             let measured = measure(asked, block, &chunk, row - chunk.rows.start, shared);
@@ -54,7 +54,7 @@ pub(in crate::geometry::sketch) fn search(index: &Current, asked: &Excerpt, cont
         });
         Ok(found.collect())
     };
-    let found: Vec<Vec<Found>> = chunks.into_par_iter().map(compare).collect::<Result<_, _>>()?;
+    let found: Vec<Vec<Found>> = chunks.into_par_iter().map_init(Room::default, compare).collect::<Result<_, _>>()?;
     let mut found: Vec<Found> = found.into_iter().flatten().collect();
     // The name orders models of the same content, and nothing else.
     found.sort_by(|a, b| {

@@ -1,5 +1,6 @@
 //! An index brought up to date with the folder.
 
+use super::chunk::Room;
 use super::{Block, Damaged, Excerpt, Numbers, Place, Row, Stamp, file};
 use crate::error::{Error, SourceError};
 use crate::geometry::sketch::StoreProblem;
@@ -8,7 +9,7 @@ use crate::geometry::sketch::store::{SketchStore, entry_hash};
 use crate::geometry::sketch::write::{self, Existing};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -121,11 +122,12 @@ fn block(places: Arc<[Place]>, (rows, moments, values): (Vec<Row>, Vec<f64>, Vec
 /// The rows that are live, one block for each layout, all in memory.
 fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
     let mut by_layout: BTreeMap<Arc<[Place]>, (Vec<Row>, Vec<f64>, Vec<f32>)> = BTreeMap::new();
+    let mut room = Room::default();
     for block in blocks {
         let (rows, moments, values) = by_layout.entry(Arc::clone(&block.places)).or_default();
         let (of_moments, of_values) = (2 * block.places.len(), block.stride());
         for number in 0..block.chunks() {
-            let chunk = block.chunk(number)?;
+            let chunk = block.chunk(number, &mut room)?;
             for (at, row) in chunk.rows.clone().enumerate().filter(|(_, row)| block.live[*row]) {
                 rows.push(block.rows[row].clone());
                 moments.extend_from_slice(&chunk.moments[at * of_moments..][..of_moments]);
@@ -140,15 +142,20 @@ fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
 /// The entries of a folder by the hash they are named by.
 fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
     let failed = |source| Error::Store { source: SourceError::Io { path: folder.to_owned(), source } };
-    let mut paths = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        paths.extend(entry_hash(&path).map(|hash| (hash, path)));
+        let entry = entry.map_err(failed)?;
+        entries.extend(entry_hash(&entry.path()).map(|hash| (hash, entry)));
     }
-    // What was removed since then, or cannot be looked at, has no stamp.
-    let stamped = |(hash, path): (u128, PathBuf)| Some((hash, (fs::metadata(&path).ok().map(|m| stamp(&m))?, path)));
-    let listed: Vec<_> = paths.into_par_iter().filter_map(stamped).collect();
-    Ok(listed.into_iter().map(|(hash, (stamp, path))| (hash, (path, stamp))).collect())
+    let stamped = |(hash, entry): (u128, DirEntry)| {
+        let path = entry.path();
+        // By way of the open folder, which is faster; a link is followed as it is when it is opened.
+        let metadata = entry.metadata().and_then(|m| if m.is_symlink() { fs::metadata(&path) } else { Ok(m) });
+        // What was removed since then, or cannot be looked at, has no stamp.
+        metadata.ok().map(|m| (hash, (path, stamp(&m))))
+    };
+    let listed: Vec<(u128, (PathBuf, Stamp))> = entries.into_par_iter().filter_map(stamped).collect();
+    Ok(listed.into_iter().collect())
 }
 
 fn stamp(metadata: &Metadata) -> Stamp {
