@@ -103,40 +103,51 @@ fn read(store: &SketchStore, path: PathBuf, stamp: Stamp) -> Result<(Row, Excerp
     open().map_err(|problem| StoreProblem { path, problem })
 }
 
-/// One block for each layout.
-fn gathered(fresh: Vec<(Row, Excerpt)>) -> Vec<Block> {
-    let mut by_layout: BTreeMap<Arc<[Place]>, (Vec<Row>, Vec<f64>, Vec<f32>)> = BTreeMap::new();
-    for (row, excerpt) in fresh {
-        let (rows, moments, values) = by_layout.entry(excerpt.places).or_default();
-        rows.push(row);
-        moments.extend(excerpt.moments);
-        values.extend(excerpt.values);
-    }
-    by_layout.into_iter().map(|(places, numbers)| block(places, numbers)).collect()
+/// Rows of one layout and their numbers, in the making.
+#[derive(Debug, Default)]
+struct Rows {
+    rows: Vec<Row>,
+    moments: Vec<f64>,
+    values: Vec<f32>,
 }
 
-fn block(places: Arc<[Place]>, (rows, moments, values): (Vec<Row>, Vec<f64>, Vec<f32>)) -> Block {
-    Block { places, live: vec![true; rows.len()], rows, numbers: Numbers::Memory { moments, values } }
+impl Rows {
+    fn block(self, places: Arc<[Place]>) -> Block {
+        let Self { rows, moments, values } = self;
+        Block { places, live: vec![true; rows.len()], rows, numbers: Numbers::Memory { moments, values } }
+    }
+}
+
+/// One block for each layout.
+fn gathered(fresh: Vec<(Row, Excerpt)>) -> Vec<Block> {
+    let mut by_layout: BTreeMap<Arc<[Place]>, Rows> = BTreeMap::new();
+    for (row, excerpt) in fresh {
+        let all = by_layout.entry(excerpt.places).or_default();
+        all.rows.push(row);
+        all.moments.extend(excerpt.moments);
+        all.values.extend(excerpt.values);
+    }
+    by_layout.into_iter().map(|(places, rows)| rows.block(places)).collect()
 }
 
 /// The rows that are live, one block for each layout, all in memory.
 fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
-    let mut by_layout: BTreeMap<Arc<[Place]>, (Vec<Row>, Vec<f64>, Vec<f32>)> = BTreeMap::new();
+    let mut by_layout: BTreeMap<Arc<[Place]>, Rows> = BTreeMap::new();
     let mut room = Room::default();
     for block in blocks {
-        let (rows, moments, values) = by_layout.entry(Arc::clone(&block.places)).or_default();
+        let all = by_layout.entry(Arc::clone(&block.places)).or_default();
         let (of_moments, of_values) = (2 * block.places.len(), block.stride());
         for number in 0..block.chunks() {
             let chunk = block.chunk(number, &mut room)?;
             for (at, row) in chunk.rows.clone().enumerate().filter(|(_, row)| block.live[*row]) {
-                rows.push(block.rows[row].clone());
-                moments.extend_from_slice(&chunk.moments[at * of_moments..][..of_moments]);
-                values.extend_from_slice(&chunk.values[at * of_values..][..of_values]);
+                all.rows.push(block.rows[row].clone());
+                all.moments.extend_from_slice(&chunk.moments[at * of_moments..][..of_moments]);
+                all.values.extend_from_slice(&chunk.values[at * of_values..][..of_values]);
             }
         }
     }
-    let filled = by_layout.into_iter().filter(|(_, (rows, ..))| !rows.is_empty());
-    Ok(filled.map(|(places, numbers)| block(places, numbers)).collect())
+    let filled = by_layout.into_iter().filter(|(_, all)| !all.rows.is_empty());
+    Ok(filled.map(|(places, rows)| rows.block(places)).collect())
 }
 
 /// The entries of a folder by the hash they are named by.
