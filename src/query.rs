@@ -83,10 +83,14 @@ impl Answer {
 /// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
 /// # };
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
-/// let sketch = |weights| Sketch::of(&InMemory::new().parameter("w", &[100, 100], weights)?, &store.settings());
+/// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
+///     let model = InMemory::new().parameter("w", &[100, 100], weights)?;
+///     Ok(Sketch::of(&model, &store.settings())?)
+/// };
 /// let base: Vec<f32> = noise(1).take(10_000).collect();
 /// let tuned = |seed| -> Vec<f32> { base.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
-/// for (name, weights) in [("base", base.clone()), ("chat", tuned(2)), ("code", tuned(3)), ("stranger", noise(9).take(10_000).collect())] {
+/// let stranger = noise(9).take(10_000).collect();
+/// for (name, weights) in [("base", base.clone()), ("chat", tuned(2)), ("code", tuned(3)), ("stranger", stranger)] {
 ///     store.add(name, &sketch(weights)?)?;
 /// }
 ///

@@ -71,7 +71,10 @@ impl SketchStore {
     /// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
     /// # };
     /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new().with_size(16 << 10))?;
-    /// let sketch = |weights| Sketch::of(&InMemory::new().parameter("w", &[100, 100], weights)?, &store.settings());
+    /// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
+    ///     let model = InMemory::new().parameter("w", &[100, 100], weights)?;
+    ///     Ok(Sketch::of(&model, &store.settings())?)
+    /// };
     /// let parent: Vec<f32> = noise(1).take(10_000).collect();
     /// let child = parent.iter().zip(noise(2)).map(|(w, e)| w + 0.1 * e).collect();
     /// store.add("parent", &sketch(parent)?)?;
