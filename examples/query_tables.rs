@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 const SIZES: [u64; 2] = [1024, 128];
-const COUNTS: [usize; 4] = [32, 16, 8, 4];
+const COUNTS: [usize; 2] = [32, 8];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut folders: Vec<String> = std::env::args().skip(1).collect();

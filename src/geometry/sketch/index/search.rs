@@ -3,6 +3,7 @@
 use super::chunk::{Chunk, Room};
 use super::{Block, Current, Damaged, Excerpt, Place, Row, WIDTH};
 use crate::geometry::Independence;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
@@ -143,22 +144,42 @@ fn median(values: &mut [f64]) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
-/// `‖a − b‖²` and `⟨a, b⟩`.
+/// `‖a − b‖²` and `⟨a, b⟩` of as many values of both.
 fn products(a: &[f32], b: &[f32]) -> (f64, f64) {
-    /// Sums that do not wait for one another.
-    const LANES: usize = 8;
-    let (mut squared, mut inner) = ([0.0; LANES], [0.0; LANES]);
-    let mut add = |a: &[f32], b: &[f32]| {
-        for (k, (&x, &y)) in a.iter().zip(b).enumerate() {
-            let (x, y) = (f64::from(x), f64::from(y));
-            squared[k] += (x - y) * (x - y);
-            inner[k] += x * y;
-        }
-    };
-    let (whole, rest) = a.split_at(a.len() / LANES * LANES);
-    whole.chunks_exact(LANES).zip(b.chunks_exact(LANES)).for_each(|(a, b)| add(a, b));
-    add(rest, &b[whole.len()..]);
+    let [squared, inner] = Arch::new().dispatch(Products { a, b });
     (squared.iter().sum(), inner.iter().sum())
+}
+
+/// Sums that do not wait for one another.
+const LANES: usize = 8;
+
+struct Products<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+}
+
+impl WithSimd for Products<'_> {
+    type Output = [[f64; LANES]; 2];
+
+    // Written for any processor: dispatched for the vector registers it has.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let (mut squared, mut inner) = ([0.0; LANES], [0.0; LANES]);
+        let ((a, rest), (b, other)) = (self.a.as_chunks::<LANES>(), self.b.as_chunks::<LANES>());
+        for (a, b) in a.iter().zip(b) {
+            for lane in 0..LANES {
+                let (x, y) = (f64::from(a[lane]), f64::from(b[lane]));
+                squared[lane] += (x - y) * (x - y);
+                inner[lane] += x * y;
+            }
+        }
+        for (lane, (&x, &y)) in rest.iter().zip(other).enumerate() {
+            let (x, y) = (f64::from(x), f64::from(y));
+            squared[lane] += (x - y) * (x - y);
+            inner[lane] += x * y;
+        }
+        [squared, inner]
+    }
 }
 
 #[cfg(test)]
