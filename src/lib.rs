@@ -34,6 +34,7 @@
 //! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
 //!   [`write_explanation`] tells why one model has the parents it has.
 //! - [`evaluate()`]: a result against known [`Truth`].
+//! - [`SketchStore`]: sketches of models, kept; [`query()`]: what one more model is derived from among them.
 //!
 //! [`detect_phylogeny`] strings them together by a [`Config`].
 //!
@@ -91,6 +92,7 @@ mod model_set;
 mod parent;
 mod phylogeny;
 mod pipeline;
+mod query;
 mod report;
 mod source;
 #[cfg(feature = "testing")]
@@ -109,12 +111,12 @@ pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
 };
 #[cfg(feature = "serde")]
-pub use crate::export::{read_json, write_explanation_json, write_json};
+pub use crate::export::{read_json, write_answer_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::geometry::{
     Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
-    LineState, Lines, Moments, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope, Sketch, SketchSet,
-    SketchSettings, SketchStore, StoreEntry, StoreProblem,
+    LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
+    Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem,
 };
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
@@ -124,7 +126,8 @@ pub use crate::parent::{
 };
 pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
 pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
-pub use crate::report::{write_explanation, write_table};
+pub use crate::query::{Answer, query};
+pub use crate::report::{write_answer, write_explanation, write_table};
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
     PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,

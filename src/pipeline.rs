@@ -109,6 +109,14 @@ impl Config {
         self
     }
 
+    /// A detector where neither one nor a selector is set.
+    pub(crate) fn or_detector(mut self, detector: LineageDetector) -> Self {
+        if self.detector.is_none() && self.selector.is_none() {
+            self.detector = Some(Box::new(detector));
+        }
+        self
+    }
+
     fn check(&self) -> Result<(), Error> {
         if !(0.0..=1.0).contains(&self.minimum_confidence) {
             return Err(Error::InvalidSetting {

@@ -8,6 +8,7 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Added>();
     auto_traits::<Alpha>();
+    auto_traits::<Answer>();
     auto_traits::<Arborescence>();
     auto_traits::<Bandwidth>();
     auto_traits::<Branch>();
@@ -61,6 +62,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Moments>();
     auto_traits::<Movement>();
     auto_traits::<NearestToInitialization>();
+    auto_traits::<Nearest>();
+    auto_traits::<Neighbor>();
     auto_traits::<NeighborJoining>();
     auto_traits::<OnUnreadable>();
     auto_traits::<PairEvidence>();

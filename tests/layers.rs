@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "error",
     "source",
     "model_set",
@@ -11,6 +11,7 @@ const ORDER: [&str; 12] = [
     "parent",
     "detect",
     "pipeline",
+    "query",
     "export",
     "report",
     "evaluate",

@@ -92,7 +92,7 @@ pub fn write_explanation_json<W: Write>(phylogeny: &Phylogeny, model: ModelId, w
 }
 
 /// The one way this can fail is the writer: keys are strings, numbers finite.
-fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<(), Error> {
+pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<(), Error> {
     serde_json::to_writer_pretty(&mut writer, value).map_err(|e| Error::Write(e.into()))?;
     writeln!(writer)?;
     writer.flush()?;

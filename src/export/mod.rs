@@ -1,6 +1,8 @@
 //! Phylogeny → files that other programs read.
 
 #[cfg(feature = "serde")]
+mod answer;
+#[cfg(feature = "serde")]
 mod build;
 #[cfg(feature = "serde")]
 mod document;
@@ -14,6 +16,8 @@ mod number;
 #[cfg(feature = "serde")]
 mod reasons;
 
+#[cfg(feature = "serde")]
+pub use answer::write_answer_json;
 #[cfg(feature = "serde")]
 pub(crate) use build::Parents;
 pub use dot::write_dot;

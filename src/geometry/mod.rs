@@ -32,7 +32,7 @@ pub use lines::{Factor, LineState, Lines};
 pub use moments::Moments;
 pub use pair::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub use settings::{GeometrySettings, Initialization, Progress, Scope};
-pub use sketch::{Added, Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem};
+pub use sketch::{Added, Nearest, Neighbor, Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem};
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};

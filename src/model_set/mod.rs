@@ -14,6 +14,7 @@ pub use group::{Kind, LayoutGroup, SharedParameter};
 pub use model_id::ModelId;
 pub(crate) use near::unknown_model;
 pub use role::Role;
+pub(crate) use role::is_buffer;
 pub use skipped::Skipped;
 
 use crate::error::Error;

@@ -38,7 +38,7 @@ const BUFFER_NAMES: [&str; 19] = [
 ];
 
 /// Whether a tensor is a buffer, by its dtype and the name its framework gives to buffers.
-pub(super) fn is_buffer(info: &ParameterInfo) -> bool {
+pub(crate) fn is_buffer(info: &ParameterInfo) -> bool {
     if !info.dtype.is_float() {
         return true;
     }

@@ -1,5 +1,6 @@
 //! Phylogeny → text for a person.
 
+mod answer;
 mod candidates;
 mod columns;
 mod explanation;
@@ -7,6 +8,7 @@ mod movements;
 mod table;
 mod why;
 
+pub use answer::write_answer;
 pub use explanation::write_explanation;
 pub use table::write_table;
 

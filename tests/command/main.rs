@@ -8,6 +8,7 @@ mod failures;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod memory;
+mod query;
 #[cfg(unix)]
 mod resume;
 mod sketch;

@@ -1,4 +1,5 @@
 use crate::detector::Clustering;
+use crate::query::Query;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Keep a small sketch of each model in a store, read once and added as soon as it is made.
     Sketch(Sketch),
+    /// Tell what one model is derived from among those of a store, reading the sketches of its nearest kin alone.
+    Query(Query),
     /// List, remove and verify the sketches of a store.
     Store(Store),
 }

@@ -9,6 +9,7 @@ mod inspect;
 mod models;
 mod output;
 mod progress;
+mod query;
 mod resume;
 mod sketch;
 mod store;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Sketch(arguments) => sketch::run(&arguments),
+        Command::Query(arguments) => query::run(&arguments),
         Command::Store(arguments) => store::run(&arguments.action),
     };
     match outcome {

@@ -56,6 +56,10 @@ impl Sketch {
 
     /// Hash of the model: of every tensor's name, dtype, shape and fingerprints, whatever the seed and the width.
     pub fn content(&self) -> String {
+        hex(self.content_hash())
+    }
+
+    pub(super) fn content_hash(&self) -> u128 {
         let mut hash = Xxh3::new();
         for (info, tensor) in self.parameters.iter().zip(self.tensors.iter()) {
             text(&mut hash, &info.name);
@@ -64,7 +68,7 @@ impl Sketch {
             info.shape.iter().for_each(|&d| hash.update(&(d as u64).to_le_bytes()));
             tensor.iter().for_each(|kept| hash.update(&kept.fingerprint.to_le_bytes()));
         }
-        hex(hash.digest128())
+        hash.digest128()
     }
 
     /// The bytes of the file `path`.

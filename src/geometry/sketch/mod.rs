@@ -3,8 +3,10 @@
 mod compute;
 mod entry;
 mod file;
+mod index;
 mod kinship;
 mod lines;
+mod nearest;
 mod on_demand;
 mod projection;
 mod runs;
@@ -16,6 +18,7 @@ mod write;
 
 pub use entry::{Added, StoreEntry, StoreProblem};
 pub(super) use lines::LineSketch;
+pub use nearest::{Nearest, Neighbor};
 pub(super) use on_demand::{OnDemand, group};
 pub use set::SketchSet;
 pub use settings::SketchSettings;

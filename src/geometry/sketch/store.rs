@@ -111,6 +111,10 @@ impl SketchStore {
         &self.folder
     }
 
+    pub(super) fn seed(&self) -> u64 {
+        self.recorded.seed
+    }
+
     /// How sketches of this store are made.
     pub fn settings(&self) -> SketchSettings {
         let settings = SketchSettings::new().with_seed(self.recorded.seed).with_size(self.recorded.size);
@@ -273,7 +277,7 @@ impl SketchStore {
     }
 
     /// Opens an entry, and checks that it belongs where it is.
-    fn read_file(&self, path: &Path) -> Result<Stored, SourceError> {
+    pub(super) fn read_file(&self, path: &Path) -> Result<Stored, SourceError> {
         let stored = Stored::open(path)?;
         let file = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         stored.agrees("file name", &file, &hex(xxh3_128(stored.name.as_bytes())))?;
@@ -303,8 +307,14 @@ fn same(stored: &Stored, sketch: &Sketch) -> bool {
 }
 
 fn is_entry(path: &Path) -> bool {
-    let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(SUFFIX));
-    name.is_some_and(|n| n.len() == 32 && n.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    entry_hash(path).is_some()
+}
+
+/// The hash that the file of an entry is named by; `None` of any other file.
+pub(super) fn entry_hash(path: &Path) -> Option<u128> {
+    let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(SUFFIX))?;
+    let hexadecimal = name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if hexadecimal { u128::from_str_radix(name, 16).ok() } else { None }
 }
 
 fn is_old(path: &Path) -> bool {

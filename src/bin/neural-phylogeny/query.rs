@@ -1,0 +1,123 @@
+use crate::args::ExplanationFormat;
+use crate::{chain, output, progress};
+use clap::Args;
+use neural_phylogeny::{Config, Discovery, Sketch, SketchStore, query, write_answer, write_answer_json};
+use std::error::Error;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+#[derive(Args, Debug)]
+pub(crate) struct Query {
+    /// The model: a safetensors file or index, or a folder of transformers, diffusers or peft.
+    #[arg(value_name = "MODEL", required_unless_present = "name", conflicts_with = "name")]
+    model: Option<PathBuf>,
+
+    /// A model of the store by its name, as `store list` shows it, against the others.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["base", "part"])]
+    name: Option<String>,
+
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR")]
+    store: PathBuf,
+
+    /// Nearest models that are compared in full.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    count: usize,
+
+    /// Part of a diffusers pipeline to take [default: unet, else transformer].
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
+
+    /// Base model of an adapter that does not record its own, or whose recorded one is not found.
+    #[arg(long, value_name = "PATH")]
+    base: Option<PathBuf>,
+
+    /// Threads; 0 means one for each processor. The result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+
+    /// Leave out parents less sure than this, from 0 to 1.
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    minimum_confidence: f64,
+
+    /// Form of the answer.
+    #[arg(long, value_enum, default_value_t = ExplanationFormat::Table)]
+    format: ExplanationFormat,
+
+    /// Write to a file, whole or not at all, instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
+    if let Some(file) = &arguments.output {
+        output::check(file)?;
+    }
+    let store = SketchStore::open(&arguments.store)?;
+    let (name, sketch, sketching) = sketched(arguments, &store)?;
+    let config =
+        Config::default().with_threads(arguments.threads).with_minimum_confidence(arguments.minimum_confidence);
+    let started = Instant::now();
+    let mut answer = query(&store, &name, &sketch, arguments.count, config)?;
+    let asking = started.elapsed();
+    if arguments.name.is_some() {
+        answer.nearest.identical.retain(|other| *other != name);
+    }
+    for left_out in &answer.nearest.unreadable {
+        eprintln!("warning: left out {}", chain(&left_out.problem));
+    }
+    if let Some(error) = &answer.nearest.unwritten {
+        eprintln!("note: the index is not kept for the next time: {error}");
+    }
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
+        ExplanationFormat::Table => write_answer(&answer, writer),
+        ExplanationFormat::Json => write_answer_json(&answer, writer),
+    })?;
+    let sketching = sketching.map_or_else(String::new, |took| format!("sketched in {}, ", told(took)));
+    let opened = match answer.nearest.read {
+        0 => String::new(),
+        n => format!(", index brought up to date by {n} of {} sketches", answer.nearest.stored),
+    };
+    eprintln!("note: {sketching}answered in {}{opened}", told(asking));
+    Ok(())
+}
+
+/// The model's name and sketch, and how long making it took; one of the store is there already.
+fn sketched(
+    arguments: &Query,
+    store: &SketchStore,
+) -> Result<(String, Sketch, Option<Duration>), neural_phylogeny::Error> {
+    let Some(path) = &arguments.model else {
+        let name = arguments.name.clone().unwrap_or_default();
+        let sketch = store.get(&name)?;
+        return Ok((name, sketch, None));
+    };
+    let mut discovery = Discovery::new();
+    if let Some(part) = &arguments.part {
+        discovery = discovery.part(part);
+    }
+    if let Some(base) = &arguments.base {
+        discovery = discovery.base(base);
+    }
+    let started = Instant::now();
+    let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source })?;
+    let bar = progress::bar();
+    let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
+    let outcome = Sketch::of(&*model.source, &settings);
+    bar.finish_and_clear();
+    let sketch = outcome.map_err(|error| match error {
+        neural_phylogeny::Error::Source { source, .. } => {
+            neural_phylogeny::Error::Source { model: model.name.clone(), source }
+        }
+        other => other,
+    })?;
+    Ok((model.name, sketch, Some(started.elapsed())))
+}
+
+fn told(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{:.1} ms", 1e3 * seconds),
+        seconds => format!("{seconds:.1} s"),
+    }
+}
