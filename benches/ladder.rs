@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Values of one job of the pass, and of one read within it.
-const JOB: usize = 1 << 20;
+const JOB: usize = 1 << 18;
 const RUN: usize = 1 << 16;
 
 fn open(folder: &Path) -> Result<(ModelSet, u64), Box<dyn Error>> {

@@ -252,8 +252,8 @@ impl ParameterSource for Failing {
 
 #[test]
 fn a_model_that_fails_midway_costs_nothing_that_was_read_before() {
-    const JOB: usize = 1 << 20;
-    const SIZE: usize = 5 << 19;
+    const JOB: usize = 1 << 18;
+    const SIZE: usize = 5 << 17;
     /// The first look at each model.
     const LOOKED_AT: u64 = 4096;
     let folder = tempfile::tempdir().unwrap();

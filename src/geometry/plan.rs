@@ -8,13 +8,13 @@ use crate::model_set::{Kind, LayoutGroup, SharedParameter};
 use std::collections::BTreeMap;
 
 /// Longest run of values of one tensor that one job reads; jobs are the same whatever the number of threads.
-pub(super) const JOB: usize = 1 << 20;
+pub(super) const JOB: usize = 1 << 18;
 
-/// Values in one block of all models together, while memory allows: 16 MiB in f32.
-const BLOCK: usize = 1 << 22;
+/// Values in one block of all models together: 4 MiB in f32, of each thread in the last cache.
+const BLOCK: usize = 1 << 20;
 const LONGEST_BLOCK: usize = 1 << 15;
-/// Reads shorter than 64 KiB of F32 cost more than the cache gives.
-const SHORT_BLOCK: usize = 1 << 14;
+/// Reads shorter than 32 KiB of F32 cost more than the cache gives.
+const SHORT_BLOCK: usize = 1 << 13;
 /// Blocks are whole strips, so that their length does not touch the products.
 const SHORTEST_BLOCK: usize = STRIP;
 
