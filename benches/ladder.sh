@@ -5,7 +5,7 @@
 #
 #   PYTHON=… benches/ladder.sh [RUNS [MODELS PARAMETERS DTYPE]…]
 #
-# Checkpoints are generated under TMPDIR and deleted step by step; a step whose files exceed half of the memory that is available, or the
+# Checkpoints are generated under TMPDIR and deleted step by step; a step whose files exceed four fifths of the memory that is available, or the
 # space that is free, is left out and said so, since it would measure the disk. NumPy may use as much memory as is available.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,7 +45,7 @@ for ((s = 0; s + 2 < ${#steps[@]}; s += 3)); do
   [ "$dtype" != F32 ] || width=4
   kib=$((models * parameters * width / 1024))
   free=$(df --output=avail -k "$folder" | tail -1)
-  if [ $((2 * kib)) -gt "$(available)" ] || [ "$kib" -gt $((free - 1048576)) ]; then
+  if [ $((kib * 5 / 4)) -gt "$(available)" ] || [ "$kib" -gt $((free - 1048576)) ]; then
     left_out+=("$models x $parameters $dtype ($((kib / 1024)) MiB)")
     continue
   fi
