@@ -16,8 +16,6 @@ pub(super) fn edge(
         return Ok(edge);
     }
     let comparison = geometry.compare(&[parent, child])?;
-    let (squared, error) = (comparison.squared_distance(0, 1), comparison.squared_distance_error(0, 1));
-    let edge = edge.with_distance(squared.sqrt());
-    // To first order: the error of a square over twice its root.
-    Ok(edge.with_distance_error(if error > 0.0 { error / (2.0 * squared.sqrt()) } else { 0.0 }))
+    let edge = edge.with_distance(comparison.squared_distance(0, 1).sqrt());
+    Ok(edge.with_distance_error(comparison.distance_error(0, 1)))
 }

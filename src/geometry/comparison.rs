@@ -83,6 +83,12 @@ impl Comparison {
         self.scoped().map(|p| p.geometry.variance(p.at[a], p.at[b])).sum::<f64>().sqrt()
     }
 
+    /// Standard error of the distance, to first order: that of its square over twice the distance.
+    pub fn distance_error(&self, a: usize, b: usize) -> f64 {
+        let error = self.squared_distance_error(a, b);
+        if error > 0.0 { error / (2.0 * self.squared_distance(a, b).sqrt()) } else { 0.0 }
+    }
+
     /// `‖θ_a‖²` over the parameters in scope.
     pub fn squared_norm(&self, a: usize) -> f64 {
         self.scoped().map(|p| p.squared_norm(a)).sum()

@@ -153,26 +153,6 @@ impl GroupGeometry {
         }
     }
 
-    /// Squared distance over what both hold and the scope covers; 0 of a model to itself.
-    pub(super) fn squared_distance(&self, i: usize, j: usize) -> Result<f64, Error> {
-        match &self.pairs {
-            _ if i == j => Ok(0.0),
-            Pairs::Kept { total, .. } => Ok(total.value(i, j)),
-            Pairs::OnDemand(_) => Ok(self.sum(i, j, |p, a, b| p.distances.value(a, b))?),
-        }
-    }
-
-    /// Variance of the error of the squared distance.
-    pub(super) fn variance(&self, i: usize, j: usize) -> Result<f64, Error> {
-        self.sum(i, j, ParameterGeometry::variance)
-    }
-
-    fn sum(&self, i: usize, j: usize, of: impl Fn(&ParameterGeometry, usize, usize) -> f64) -> Result<f64, Error> {
-        let parameters = self.parameters(&[i, j])?;
-        let counted = parameters.iter().filter(|p| self.covers(&p.held));
-        Ok(counted.filter_map(|p| p.held.both(i, j).map(|(a, b)| of(p, a, b))).sum())
-    }
-
     /// An order by names and values of the parameters, which the order of the models has no part in. Groups of one model hold no
     /// parameter that can be compared and are all equal.
     pub(super) fn by_content(&self, other: &Self) -> Ordering {

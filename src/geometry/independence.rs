@@ -1,4 +1,5 @@
 use super::group::{GroupGeometry, Held, Pairs, ParameterGeometry};
+use super::median;
 use super::packed::Packed;
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId};
@@ -6,7 +7,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Parameters of fewer values say little: their cosine has a standard deviation of more than an eighth.
-const LEAST_SIZE: usize = 64;
+pub(super) const LEAST_SIZE: usize = 64;
 
 /// Could these two models have been trained apart? z-scores of shape (n_models, n_models).
 ///
@@ -157,10 +158,5 @@ fn pooled(parameters: &[Centred<'_>], i: usize, j: usize, z: &mut Vec<f64>) -> O
             z.push(cosine * p.root_size);
         }
     }
-    if z.is_empty() {
-        return None;
-    }
-    z.sort_unstable_by(f64::total_cmp);
-    let middle = z.len() / 2;
-    Some(if z.len() % 2 == 1 { z[middle] } else { (z[middle - 1] + z[middle]) / 2.0 })
+    median(z)
 }

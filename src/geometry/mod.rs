@@ -10,6 +10,7 @@ mod gram;
 mod group;
 mod independence;
 mod lines;
+mod median;
 mod moments;
 mod packed;
 mod pair;
@@ -29,6 +30,7 @@ pub use comparison::{Comparison, ParameterView};
 pub use embedding::Coordinates;
 pub use independence::Independence;
 pub use lines::{Factor, LineState, Lines};
+pub(crate) use median::median;
 pub use moments::Moments;
 pub use pair::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub use settings::{GeometrySettings, Initialization, Progress, Scope};
@@ -36,7 +38,7 @@ pub use sketch::{Added, Nearest, Neighbor, Sketch, SketchSet, SketchSettings, Sk
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
-use group::GroupGeometry;
+use group::{GroupGeometry, Pairs};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stored::Stored;
@@ -230,7 +232,10 @@ impl Geometry {
     /// as well when they can no longer be read: `compare` tells why.
     pub fn squared_distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
-        group.squared_distance(i, j).ok()
+        match &group.pairs {
+            Pairs::Kept { total, .. } => Some(if i == j { 0.0 } else { total.value(i, j) }),
+            Pairs::OnDemand(_) => Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance(0, 1)),
+        }
     }
 
     /// Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
@@ -242,13 +247,13 @@ impl Geometry {
     /// `√(Σ_t 2 d_t⁴ / width)` over the parameters that distances are made of.
     pub fn squared_distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
-        group.variance(i, j).ok().map(f64::sqrt)
+        Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance_error(0, 1))
     }
 
     /// Standard error of [`distance`](Self::distance), to first order: that of its square over twice the distance.
     pub fn distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
-        let (squared, error) = (self.squared_distance(a, b)?, self.squared_distance_error(a, b)?);
-        Some(if error > 0.0 { error / (2.0 * squared.sqrt()) } else { 0.0 })
+        let (group, i, j) = self.together(a, b)?;
+        Some(Comparison::new(Some(group), &[i, j]).ok()?.distance_error(0, 1))
     }
 
     /// Euclidean norm over the parameters that every model of its group holds.

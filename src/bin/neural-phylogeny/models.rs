@@ -9,18 +9,18 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
         let (found, expected) = ("none".to_owned(), "one folder or file to search, or more");
         return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected });
     }
-    let mut discovery = Discovery::new();
-    if let Some(part) = &arguments.part {
-        discovery = discovery.part(part);
-    }
-    if let Some(base) = &arguments.base {
-        discovery = discovery.base(base);
-    }
+    let discovery = discovery(arguments.part.as_deref(), arguments.base.as_deref());
     let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source })?;
     let wanted = wanted(arguments)?;
     found.models.retain(|m| wanted(&m.name));
     found.unreadable.retain(|m| wanted(&m.name));
     Ok(found)
+}
+
+/// What to take of pipelines, and what adapters without a base of their own belong to.
+pub(crate) fn discovery(part: Option<&str>, base: Option<&Path>) -> Discovery {
+    let discovery = part.into_iter().fold(Discovery::new(), Discovery::part);
+    base.into_iter().fold(discovery, Discovery::base)
 }
 
 /// Which names the model patterns let through.

@@ -1,7 +1,7 @@
 use crate::args::ExplanationFormat;
-use crate::{chain, output, progress};
+use crate::{chain, models, output, progress};
 use clap::Args;
-use neural_phylogeny::{Config, Discovery, Sketch, SketchStore, query, write_answer, write_answer_json};
+use neural_phylogeny::{Config, Sketch, SketchStore, query, write_answer, write_answer_json};
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
@@ -93,13 +93,7 @@ fn sketched(
         let sketch = store.get(&name)?;
         return Ok((name, sketch, None));
     };
-    let mut discovery = Discovery::new();
-    if let Some(part) = &arguments.part {
-        discovery = discovery.part(part);
-    }
-    if let Some(base) = &arguments.base {
-        discovery = discovery.base(base);
-    }
+    let discovery = models::discovery(arguments.part.as_deref(), arguments.base.as_deref());
     let started = Instant::now();
     let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source })?;
     let bar = progress::bar();

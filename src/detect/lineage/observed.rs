@@ -7,7 +7,7 @@ use super::inheritance::Inheritance;
 use super::root::{LEAST_LINES, Roots};
 use super::sheet::Sheet;
 use crate::detect::families::components;
-use crate::geometry::{Comparison, LineState, ParameterView};
+use crate::geometry::{Comparison, LineState, ParameterView, median};
 
 /// Branches of the supposed root that share a line which it lacks: two may be one branch that was taken for two, three are not.
 const CONTRADICTING: usize = 3;
@@ -194,11 +194,5 @@ fn median_cosine(parameter: &ParameterView, root: usize, members: &[usize]) -> O
         .filter(|&(to_a, to_b, _)| to_a > 0.0 && to_b > 0.0)
         .map(|(to_a, to_b, apart)| (to_a + to_b - apart) / (2.0 * (to_a * to_b).sqrt()))
         .collect();
-    cosines.sort_unstable_by(f64::total_cmp);
-    let middle = cosines.len() / 2;
-    match cosines.len() {
-        0 => None,
-        k if k % 2 == 1 => Some(cosines[middle]),
-        _ => Some((cosines[middle - 1] + cosines[middle]) / 2.0),
-    }
+    median(&mut cosines)
 }

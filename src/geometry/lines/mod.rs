@@ -209,15 +209,8 @@ fn line(rr: f64, rd: f64, dd: f64, changed: f64) -> (LineState, f64) {
 
 impl Factor {
     fn of(mut values: Vec<f64>) -> Option<Self> {
-        let median = median(&mut values)?;
+        let median = crate::geometry::median(&mut values)?;
         values.iter_mut().for_each(|x| *x = (*x - median).abs());
-        Some(Self { median, deviation: self::median(&mut values)? })
+        Some(Self { median, deviation: crate::geometry::median(&mut values)? })
     }
-}
-
-fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    let n = values.len();
-    let upper = *values.get(n / 2)?;
-    Some(if n.is_multiple_of(2) { (values[n / 2 - 1] + upper) / 2.0 } else { upper })
 }

@@ -1,19 +1,19 @@
 //! z-scores of all pairs of a group from the inner products of sketches, tile by tile.
 
 use super::on_demand::OnDemand;
+use super::projection::BASE;
+use super::runs::Columns;
 use crate::error::Error;
-use crate::geometry::Moments;
 use crate::geometry::packed::Packed;
+use crate::geometry::{Moments, median};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Multiplications that all pairs together may take: half a minute of two cores.
 const MULTIPLICATIONS: f64 = 2e12;
-
-/// Least numbers of each parameter, the least width of a sketch.
-const NARROWEST: usize = 256;
 
 /// Beyond this many parameters fewer, and wider, tell kin from strangers at smaller cosines.
 const PARAMETERS: usize = 64;
@@ -88,9 +88,9 @@ impl OnDemand {
         let mut width = self.models.width;
         let mut chosen = wanted.to_vec();
         if columns(&chosen, width) > most {
-            chosen.sort_by_key(|&h| (std::cmp::Reverse(self.held()[h].size()), h));
+            chosen.sort_by_key(|&h| (Reverse(self.held()[h].size()), h));
             chosen.truncate(PARAMETERS);
-            while width > NARROWEST && columns(&chosen, width) > most {
+            while width > BASE && columns(&chosen, width) > most {
                 width /= 2;
             }
             while chosen.len() > 1 && columns(&chosen, width) > most {
@@ -99,7 +99,7 @@ impl OnDemand {
             chosen.sort_unstable();
         }
         let least = columns(&chosen, width);
-        if least > most.max(NARROWEST) {
+        if least > most.max(BASE) {
             return Err(too_small(16 * (least * n) as u64));
         }
         Ok((width, chosen))
@@ -107,57 +107,66 @@ impl OnDemand {
 
     fn rows(&self, n: usize, wanted: &[usize]) -> Result<Rows, Error> {
         let (width, chosen) = self.budget(n, wanted)?;
-        let mut parts = Vec::with_capacity(chosen.len());
-        let mut begin = 0;
-        for &h in &chosen {
-            let tensor = &self.held()[h].tensors[0];
-            let norms: Vec<f64> = tensor.moments.iter().map(|m| m.squared_norm()).collect();
-            let sketched = |count: usize, size: usize| count < size;
-            let runs = &self.columns[self.compared[h]];
-            let any = runs.iter().any(|c| sketched(c.count.min(width), c.size));
-            let mut pieces = Vec::with_capacity(runs.len());
-            for c in runs {
-                let count = c.count.min(width);
-                let share = |place: usize| {
-                    let own =
-                        self.models.run_moments(place, self.compared[h], c).map_or(norms[place], |m| m.squared_norm());
-                    if norms[place] > 0.0 { own / norms[place] } else { 0.0 }
-                };
-                let shares = sketched(count, c.size).then(|| (0..n).map(share).collect());
-                pieces.push(Piece { columns: begin..begin + count, shares });
-                begin += count;
-            }
-            let over = |place: usize, x: f64| if norms[place] > 0.0 { x / norms[place] } else { 0.0 };
-            let centred = tensor.moments.iter().enumerate().map(|(i, m)| over(i, m.m2)).collect();
-            let mean = |(i, m): (usize, &Moments)| {
-                if any { m.mean * over(i, m.count).sqrt() } else { 0.0 }
-            };
-            let means = tensor.moments.iter().enumerate().map(mean).collect();
-            parts.push(Part { pieces, size: tensor.size as f64, means, centred });
-        }
-        let columns = begin;
+        let mut columns = 0;
+        let part = |&h: &usize| {
+            let part = self.part(h, width, columns);
+            columns += part.pieces.iter().map(|piece| piece.columns.len()).sum::<usize>();
+            part
+        };
+        let parts: Vec<Part> = chosen.iter().map(part).collect();
         let mut values = vec![0f32; n * columns];
-        let fill = |(place, row): (usize, &mut [f32])| -> Result<(), Error> {
-            let mut wide = Vec::new();
-            for (&h, part) in chosen.iter().zip(&parts) {
-                let p = self.compared[h];
-                let moments = &self.held()[h].tensors[0].moments[place];
-                let norm = moments.squared_norm().sqrt();
-                let whole = part.pieces.iter().all(|piece| piece.shares.is_none());
-                let mean = if whole { moments.mean } else { 0.0 };
-                for (piece, c) in part.pieces.iter().zip(&self.columns[p]) {
-                    wide.resize(piece.columns.len(), 0.0);
-                    self.models.read(place, p, c, piece.columns.len(), 0, &mut wide)?;
-                    let scaled = |x: f64| if norm > 0.0 { ((x - mean) / norm) as f32 } else { 0.0 };
-                    row[piece.columns.clone()].iter_mut().zip(&wide).for_each(|(r, &x)| *r = scaled(x));
-                }
-            }
-            Ok(())
+        let fill = |(place, row): (usize, &mut [f32])| {
+            chosen.iter().zip(&parts).try_for_each(|(&h, part)| self.fill(h, part, place, row))
         };
         if columns > 0 {
             values.par_chunks_exact_mut(columns).enumerate().try_for_each(fill)?;
         }
         Ok(Rows { values, columns, parts })
+    }
+
+    /// One parameter at a width, its columns from `begin` on.
+    fn part(&self, h: usize, width: usize, mut begin: usize) -> Part {
+        let (tensor, p) = (&self.held()[h].tensors[0], self.compared[h]);
+        // Models without a norm have no share of anything.
+        let share = |place: usize, own: f64| {
+            let norm = tensor.moments[place].squared_norm();
+            if norm > 0.0 { own / norm } else { 0.0 }
+        };
+        let per_model = |own: &dyn Fn(usize, &Moments) -> f64| -> Vec<f64> {
+            tensor.moments.iter().enumerate().map(|(place, m)| share(place, own(place, m))).collect()
+        };
+        let piece = |c: &Columns| {
+            let columns = begin..begin + c.count.min(width);
+            begin = columns.end;
+            let norm =
+                |place: usize, m: &Moments| self.models.segment_norm(place, p, c).unwrap_or_else(|| m.squared_norm());
+            let shares = (columns.len() < c.size).then(|| per_model(&norm));
+            Piece { columns, shares }
+        };
+        let pieces: Vec<Piece> = self.columns[p].iter().map(piece).collect();
+        let centred = per_model(&|_, m| m.m2);
+        let mut part = Part { pieces, size: tensor.size as f64, means: vec![0.0; centred.len()], centred };
+        if !part.is_whole() {
+            let mean = |(place, m): (usize, &Moments)| m.mean * share(place, m.count).sqrt();
+            part.means = tensor.moments.iter().enumerate().map(mean).collect();
+        }
+        part
+    }
+
+    /// The numbers of one parameter in one row, divided by the model's norm, and less its mean where values are there.
+    fn fill(&self, h: usize, part: &Part, place: usize, row: &mut [f32]) -> Result<(), Error> {
+        let moments = &self.held()[h].tensors[0].moments[place];
+        let norm = moments.squared_norm().sqrt();
+        let mean = if part.is_whole() { moments.mean } else { 0.0 };
+        let scaled = |x: f64| if norm > 0.0 { ((x - mean) / norm) as f32 } else { 0.0 };
+        let p = self.compared[h];
+        let mut wide = Vec::new();
+        for (piece, columns) in part.pieces.iter().zip(&self.columns[p]) {
+            wide.resize(piece.columns.len(), 0.0);
+            self.models.read(place, p, columns, piece.columns.len(), 0, &mut wide)?;
+            row[piece.columns.clone()].iter_mut().zip(&wide).for_each(|(r, &x)| *r = scaled(x));
+        }
+        Ok(())
     }
 }
 
@@ -182,7 +191,7 @@ impl Rows {
         let median = |pair: usize| {
             found.clear();
             found.extend(all.iter().map(|z| z[pair]).filter(|z| !z.is_nan()));
-            median(&mut found)
+            median(&mut found).unwrap_or(f64::NAN)
         };
         (0..pairs).map(median).collect()
     }
@@ -194,6 +203,11 @@ impl Rows {
 }
 
 impl Part {
+    /// Whether every value is there, and none sketched.
+    fn is_whole(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.shares.is_none())
+    }
+
     /// From the inner product of two models, each divided by its norm; NaN of a model whose values are all the same.
     ///
     /// A sketch of width w adds `‖θ_i‖² ‖θ_j‖² / w` to the variance of the inner product of unrelated models.
@@ -208,14 +222,4 @@ impl Part {
         let variance = centred / self.size + self.pieces.iter().map(sketched).sum::<f64>();
         (inner - self.means[i] * self.means[j]) / variance.sqrt()
     }
-}
-
-/// NaN of none.
-fn median(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return f64::NAN;
-    }
-    let (odd, middle) = (values.len() % 2 == 1, values.len() / 2);
-    let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    if odd { upper } else { (below.iter().copied().fold(f64::NEG_INFINITY, f64::max) + upper) / 2.0 }
 }

@@ -151,10 +151,7 @@ impl Sketch {
             out.copy_from_slice(&self.values_at(kept, width)?[first..][..out.len()]);
             return Ok(());
         }
-        let mut narrow = vec![0.0; out.len()];
-        self.read_values(kept.place.start + first, &mut narrow)?;
-        out.iter_mut().zip(narrow).for_each(|(wide, x)| *wide = f64::from(x));
-        Ok(())
+        read_wide(out, |narrow| self.read_values(kept.place.start + first, narrow))
     }
 
     /// The sample of a matrix's lines, `None` of what is no matrix.
@@ -171,9 +168,7 @@ impl Sketch {
             self.read(name, 0, &mut values)?;
             sample.add(self.seed, 0, &values, &mut numbers);
         } else {
-            let mut narrow = vec![0.0; self.lines[at].len()];
-            self.read_values(self.lines[at].start, &mut narrow)?;
-            numbers.iter_mut().zip(narrow).for_each(|(n, x)| *n = f64::from(x));
+            read_wide(&mut numbers, |narrow| self.read_values(self.lines[at].start, narrow))?;
         }
         Ok(Some(LineSketch { sample, numbers }))
     }
@@ -277,6 +272,14 @@ impl Sketch {
         }
         Ok((squared, variance.sqrt()))
     }
+}
+
+/// Reads f32 into f64.
+fn read_wide(out: &mut [f64], read: impl FnOnce(&mut [f32]) -> Result<(), SourceError>) -> Result<(), SourceError> {
+    let mut narrow = vec![0.0; out.len()];
+    read(&mut narrow)?;
+    out.iter_mut().zip(narrow).for_each(|(wide, x)| *wide = f64::from(x));
+    Ok(())
 }
 
 impl ParameterSource for Sketch {

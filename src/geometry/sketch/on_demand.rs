@@ -98,7 +98,7 @@ impl OnDemand {
         &self.held
     }
 
-    /// Every parameter that two of these models hold, with all distances among them.
+    /// Every parameter that any of these models hold, with all distances among them.
     ///
     /// Distances of the set last asked for are kept, and serve every part of it. Pairs are computed and not kept, so that
     /// asking for one that is not among the latest costs the latest nothing.
@@ -111,19 +111,18 @@ impl OnDemand {
         {
             return Ok(latest.parameters.clone());
         }
-        let parameters = self.compute(&places)?;
-        if places.len() > 2 {
-            let latest = Among { places, parameters: parameters.clone() };
-            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(latest);
+        if places.len() <= 2 {
+            return self.compute(&places);
         }
+        let keep = |latest| *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
+        // Before there are others: whoever still needs what was kept has a clone.
+        keep(None);
+        let parameters = self.compute(&places)?;
+        keep(Some(Among { places, parameters: parameters.clone() }));
         Ok(parameters)
     }
 
     fn compute(&self, places: &[usize]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
-        // What was kept has been cloned by whoever still needs it.
-        if places.len() > 2 {
-            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
         let holds = |h: &Held| -> Vec<usize> {
             places.iter().copied().filter(|place| h.holders.binary_search(place).is_ok()).collect()
         };
@@ -195,9 +194,10 @@ impl OnDemand {
         let all = &held.tensors[0];
         let at: Vec<usize> = holders.iter().filter_map(|place| held.holders.binary_search(place).ok()).collect();
         Tensor {
+            name: all.name.clone(),
+            size: all.size,
             moments: at.iter().map(|&a| all.moments[a]).collect(),
             fingerprints: at.iter().map(|&a| all.fingerprints[a]).collect(),
-            ..Tensor { name: all.name.clone(), size: all.size, moments: Vec::new(), fingerprints: Vec::new() }
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Which values of a parameter all holders keep alike.
 
 use super::projection::Projection;
-use super::{Kept, Sketch, SketchSet};
+use super::{Kept, Sketch, SketchSet, read_wide};
 use crate::error::Error;
-use crate::geometry::Moments;
 use crate::model_set::LayoutGroup;
 use crate::source::ParameterSource;
 use std::ops::Range;
@@ -81,10 +80,10 @@ impl Ordered {
         sketch.kept(name)
     }
 
-    /// Moments of one run in the model at a place; `None` when they are not kept by themselves: the run is then the parameter.
-    pub(super) fn run_moments(&self, place: usize, p: usize, columns: &Columns) -> Option<Moments> {
-        match &columns.run {
-            Run::Segment(s) => Some(self.kept(place, p)[*s].moments),
+    /// Squared norm of a segment in the model at a place; `None` of values, which are all of the parameter.
+    pub(super) fn segment_norm(&self, place: usize, p: usize, columns: &Columns) -> Option<f64> {
+        match columns.run {
+            Run::Segment(s) => Some(self.kept(place, p)[s].moments.squared_norm()),
             Run::Values(_) => None,
         }
     }
@@ -126,20 +125,14 @@ impl Ordered {
         let (sketch, name) = self.holder(place, p);
         let read = match &columns.run {
             Run::Segment(s) => sketch.read_at(&sketch.kept(name)[*s], width, first, out),
-            Run::Values(range) => {
-                let mut narrow = vec![0.0; if width < columns.size { columns.size } else { out.len() }];
-                if width < columns.size {
-                    let mut sums = vec![0.0; width];
-                    let read = sketch.read(name, range.start, &mut narrow);
-                    Projection::new(sketch.seed(), width).add(0, &narrow, &mut sums);
+            Run::Values(range) if width < columns.size => {
+                let (mut values, mut sums) = (vec![0.0; columns.size], vec![0.0; width]);
+                sketch.read(name, range.start, &mut values).map(|()| {
+                    Projection::new(sketch.seed(), width).add(0, &values, &mut sums);
                     out.copy_from_slice(&sums[first..][..out.len()]);
-                    read
-                } else {
-                    let read = sketch.read(name, range.start + first, &mut narrow);
-                    out.iter_mut().zip(narrow).for_each(|(wide, x)| *wide = f64::from(x));
-                    read
-                }
+                })
             }
+            Run::Values(range) => read_wide(out, |narrow| sketch.read(name, range.start + first, narrow)),
         };
         let id = self.layout().models()[self.order[place]];
         read.map_err(|source| Error::Source { model: self.set.models().name(id).to_owned(), source })

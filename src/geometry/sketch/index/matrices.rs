@@ -2,6 +2,7 @@
 
 use super::{Place, WIDTH};
 use crate::error::SourceError;
+use crate::geometry::independence::LEAST_SIZE;
 use crate::geometry::sketch::Sketch;
 use crate::geometry::sketch::segments::segments;
 use crate::model_set::is_buffer;
@@ -12,9 +13,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Matrices kept of a model.
 const MATRICES: usize = 8;
-
-/// Smaller ones say little of kinship, as in the independence test.
-const LEAST_SIZE: usize = 64;
 
 /// What an index keeps of one sketch.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::chunk::{Chunk, Room};
 use super::{Block, Current, Damaged, Excerpt, Place, Row, WIDTH};
-use crate::geometry::Independence;
+use crate::geometry::{Independence, median};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::f64::consts::PI;
@@ -131,17 +131,11 @@ fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared:
         }
     }
     let norms = our_norm * their_norm;
-    if scores.is_empty() || !(squared.is_finite() && norms > 0.0) {
+    if !(squared.is_finite() && norms > 0.0) {
         return None;
     }
     let narrower = (2.0 * scores.len() as f64 / PI).sqrt().max(1.0);
-    Some((median(&mut scores) * narrower, squared / norms.sqrt()))
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+    Some((median(&mut scores)? * narrower, squared / norms.sqrt()))
 }
 
 /// `‖a − b‖²` and `⟨a, b⟩` of as many values of both.
