@@ -27,7 +27,10 @@ type Weights = Vec<Vec<f32>>;
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("expected a folder for the store")?;
+    let Some(folder) = arguments.next() else {
+        println!("usage: query_cost FOLDER [MODELS]");
+        return Ok(());
+    };
     let models: usize = arguments.next().map_or(Ok(10_000), |n| n.parse())?;
     let families = models.div_ceil(FAMILY);
     let store = SketchStore::open_or_create(&folder, &SketchSettings::new().with_size(512 << 10))?;
