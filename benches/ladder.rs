@@ -2,7 +2,8 @@
 //! nothing with them, and the f64 rank-k rate of the machine. `generate_checkpoints` makes such folders.
 //!
 //! `cargo bench --bench ladder -- FOLDER [RUNS [MEMORY [THREADS]]]` prints, with one space between,
-//! `models parameters bytes read-seconds geometry-seconds read-MiB geometry-MiB gflops`; `… -- syrk [THREADS]` prints GFLOP/s.
+//! `models parameters bytes read-seconds geometry-seconds read-MiB geometry-MiB gflops`; `… -- syrk [THREADS]` prints GFLOP/s, and
+//! `… -- cold FOLDER …` has the system forget the files before each reading, by GNU dd.
 //!
 //! Both are run in turn and the least time of each is kept: other work on the machine can only add.
 
@@ -14,6 +15,7 @@ use std::error::Error;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 /// Values of one job of the pass, and of one read within it.
@@ -68,6 +70,17 @@ fn peak_mebibytes() -> u64 {
     line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
+/// Has the system drop its copies of the files, which must be on disk.
+fn forget_files(folder: &Path) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
+        let input = format!("if={}", entry?.path().display());
+        if !Command::new("dd").args([&input, "iflag=nocache", "count=0", "status=none"]).status()?.success() {
+            return Err("GNU dd is needed to have files forgotten".into());
+        }
+    }
+    Ok(())
+}
+
 fn seconds(f: impl FnOnce()) -> f64 {
     let began = Instant::now();
     f();
@@ -108,11 +121,13 @@ fn syrk(pool: &rayon::ThreadPool) -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let cold = arguments.first().is_some_and(|a| a == "cold");
+    arguments.drain(..usize::from(cold));
     let number = |at: usize, default: usize| arguments.get(at).map_or(Ok(default), |a| a.parse());
     let Some(folder) = arguments.first() else {
         // `cargo bench` runs every bench; this one has nothing to measure without a folder.
-        println!("usage: ladder FOLDER [RUNS [MEMORY [THREADS]]], or ladder syrk [THREADS]");
+        println!("usage: ladder [cold] FOLDER [RUNS [MEMORY [THREADS]]], or ladder syrk [THREADS]");
         return Ok(());
     };
     if folder == "syrk" {
@@ -125,10 +140,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = GeometrySettings::new().with_memory(memory as u64).with_threads(threads);
     let (mut reading, mut computing) = (f64::INFINITY, f64::INFINITY);
     let mut peaks = [0; 2];
+    let forget = || if cold { forget_files(Path::new(folder)) } else { Ok(()) };
     for _ in 0..runs {
+        forget()?;
         forget_peak();
         reading = reading.min(seconds(|| read(&models, &pool)));
         peaks[0] = peaks[0].max(peak_mebibytes());
+        forget()?;
         forget_peak();
         let began = Instant::now();
         black_box(Geometry::compute(&models, &settings)?);

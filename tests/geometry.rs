@@ -1,13 +1,13 @@
 //! The geometry against direct sums over the flattened parameters.
 
 use neural_phylogeny::{
-    Entries, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet, ParameterSource,
-    RandomSource, Scope, SourceError,
+    Entries, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet, ParameterInfo,
+    ParameterSource, RandomSource, Scope, SourceError,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Shapes of one toy network: matrices, a kernel, a bias and a scalar.
 const SHAPES: [(&str, &[usize]); 5] = [
@@ -205,6 +205,56 @@ fn one_model_is_an_error() {
 fn an_observer_can_interrupt() {
     let settings = all().with_observer(|_| std::ops::ControlFlow::Break(()));
     assert!(matches!(Geometry::compute(&set(&families(0.1, 5)), &settings), Err(Error::Interrupted)));
+}
+
+/// Keeps what was read that had not been announced.
+#[derive(Debug)]
+struct Watched {
+    inner: InMemory,
+    announced: Mutex<Vec<(String, usize, usize)>>,
+    surprises: Arc<Mutex<Vec<(String, usize)>>>,
+}
+
+impl ParameterSource for Watched {
+    fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+        self.inner.parameters()
+    }
+
+    fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let covers = |(tensor, begin, length): &(String, usize, usize)| {
+            tensor == name && *begin <= offset && offset + out.len() <= begin + length
+        };
+        if !self.announced.lock().unwrap().iter().any(covers) {
+            self.surprises.lock().unwrap().push((name.to_owned(), offset));
+        }
+        self.inner.read(name, offset, out)
+    }
+
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        self.announced.lock().unwrap().push((name.to_owned(), offset, length));
+    }
+}
+
+#[test]
+fn values_are_announced_before_they_are_read() {
+    // Jobs of 2^18 values: three of `a`, one of `b`.
+    let (rows, columns) = (700, 1000);
+    let surprises = Arc::new(Mutex::new(Vec::new()));
+    let mut builder = ModelSet::builder();
+    for m in 0..2 {
+        let values = |n: usize| (0..n).map(|i| (i + m) as f32).collect::<Vec<f32>>();
+        let inner = InMemory::new().parameter("a", &[rows, columns], values(rows * columns)).unwrap();
+        let inner = inner.parameter("b", &[10, 10], values(100)).unwrap();
+        builder =
+            builder.model(m.to_string(), Watched { inner, announced: Mutex::default(), surprises: surprises.clone() });
+    }
+    let models = builder.build().unwrap();
+    Geometry::compute(&models, &all().with_threads(1)).unwrap();
+    let surprises = surprises.lock().unwrap();
+    let beyond_the_first: Vec<_> = surprises.iter().filter(|(name, at)| name == "b" || *at >= 1 << 18).collect();
+    // The look at the middle of each parameter, of both models.
+    assert!(beyond_the_first.len() <= 4, "{beyond_the_first:?}");
+    assert!(surprises.len() > beyond_the_first.len());
 }
 
 #[test]

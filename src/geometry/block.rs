@@ -74,11 +74,15 @@ pub(super) enum From<'a> {
 }
 
 impl From<'_> {
-    fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32]) -> Result<Moments, Error> {
-        let (source, name): (&dyn ParameterSource, &str) = match self {
+    fn source<'s>(&'s self, models: &'s ModelSet) -> (&'s dyn ParameterSource, &'s str) {
+        match self {
             Self::Model { id, own_name } => (models.source(*id), own_name),
             Self::Initialization { source, name } => (*source, name),
-        };
+        }
+    }
+
+    fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32]) -> Result<Moments, Error> {
+        let (source, name) = self.source(models);
         read_with_moments(source, name, offset, out).map_err(|source| match self {
             Self::Model { id, .. } => Error::Source { model: models.name(*id).to_owned(), source },
             Self::Initialization { .. } => Error::Initialization { source },
@@ -111,6 +115,14 @@ pub(super) struct Row<'a> {
     pub(super) from: From<'a>,
     /// The row this one is read as a difference from; itself for a reference.
     pub(super) reference: usize,
+}
+
+impl Row<'_> {
+    /// Has the values of a job loaded while others are computed with.
+    pub(super) fn prefetch(&self, models: &ModelSet, group: &LayoutGroup, job: Job) {
+        let (source, name) = self.from.source(models);
+        source.prefetch(name, group.parameters()[job.parameter].offset() + job.begin, job.length);
+    }
 }
 
 pub(super) struct Partial {

@@ -50,10 +50,25 @@ use values::Values;
 /// `d_t²(i, j) = g_t(i, i) + g_t(j, j) − 2 g_t(i, j)` and `d²(i, j) = Σ_t d_t²(i, j)`, summed over the parameters that both
 /// models hold and the [`Scope`] covers.
 ///
-/// Computed in one streamed pass in f64, bounded in memory by [`GeometrySettings::with_memory`]. Distances between models near
-/// to one another come from their differences, not from the difference of large inner products: their error is some 1e-16 of
-/// the largest squared distance within the family, not of the squared norm. Tensors that are the same in two models are at a
-/// distance of exactly 0.
+/// Computed in one streamed pass, bounded in memory by [`GeometrySettings::with_memory`]. Tensors that are the same in two models are
+/// at a distance of exactly 0.
+///
+/// # Accuracy
+///
+/// Values of every dtype are widened to f64 before anything is multiplied; products of f32 values are exact there. Models near to
+/// one another are read as differences from one of them, so that their distances are not what is left of large inner products. A
+/// sum is built up in three levels: strips of 512 values in as many independent sums as a vector of the processor holds, 512 strips
+/// to a job, and jobs of 2¹⁸ values in their order. No term passes through more than `c = 1024 + n_parameters / 2¹⁸` additions:
+///
+/// ```text
+/// |error of d²(i, j)| ≤ 4 c · 2⁻⁵³ · m²    m² the larger of the two squared norms, or, of near models, of their squared
+///                                          distances to the one they are read as differences from
+/// ```
+///
+/// At 10⁹ parameters that is 2·10⁻¹² of the largest squared norm. Roundings have either sign, and what is found is some √c of it in place of
+/// c: 10⁻⁷ of the distance itself was the most at a relative movement of 2·10⁻⁵, between models that are not read as differences
+/// because other parameters of theirs are far apart. `tests/accuracy.rs` holds 10⁻⁹ and 10⁻⁶ for every dtype, `tests/geometry.rs`
+/// 10⁻¹⁰ of the distance down to movements of 10⁻⁶.
 ///
 /// Results depend on the weights alone: not on names, order or thread count. They do depend in their last bits on the vector
 /// instructions of the processor.

@@ -2,7 +2,7 @@
 
 use super::block::{Counter, From, Partial, Row, run};
 use super::pilot::Pilot;
-use super::plan::Plan;
+use super::plan::{Job, Plan};
 use super::settings::thread_pool;
 use super::sums::Sums;
 use crate::error::Error;
@@ -42,9 +42,14 @@ impl<'a> Pass<'a> {
         let wave = left[..jobs.min(left.len())].to_vec();
         let done: Vec<Result<Partial, Error>> = self.pool.install(|| {
             let rows = &self.rows;
-            wave.par_iter()
-                .map(|job| run(self.models, self.group, *job, &rows[job.parameter], self.block, counter))
-                .collect()
+            let run = |(at, job): (usize, &Job)| {
+                // Threads take runs of consecutive jobs.
+                if let Some(next) = left.get(at + 1) {
+                    rows[next.parameter].iter().for_each(|row| row.prefetch(self.models, self.group, *next));
+                }
+                run(self.models, self.group, *job, &rows[job.parameter], self.block, counter)
+            };
+            wave.par_iter().enumerate().map(run).collect()
         });
         for (job, partial) in wave.iter().zip(done) {
             sums.add(partial?, &self.rows[job.parameter]);

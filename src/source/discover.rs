@@ -21,7 +21,8 @@ pub(crate) const SKETCHES: &str = "sketches.json";
 /// Folders nested to any depth, in sorted order, links followed. A folder that is one model is searched for further ones
 /// too (trainers leave `checkpoint-500/` in it), except for the parts of a diffusers pipeline. Names that begin with a dot
 /// are passed over unless given. A folder or file reached twice, by a link or by two of the given paths, is one model under
-/// the name of the first; real folders come before links.
+/// the name of the first; real folders come before links. A store of sketches, a folder with `sketches.json`, is passed over whole,
+/// since its files are no models; it is among the [ignored](Discovered::ignored).
 ///
 /// # Names
 ///

@@ -136,6 +136,7 @@ impl ParameterInfo {
 /// - A name that is not listed is [`SourceError::UnknownParameter`], a range beyond the end [`SourceError::OutOfRange`].
 /// - NaN and infinity are passed on as they are; the caller refuses them with the element's index.
 /// - Calls come from several threads at once.
+/// - [`prefetch`](Self::prefetch) may be left out, and changes nothing of what is read.
 /// - Errors say which file and which tensor, what was found and what was expected; the model's name is added by the caller.
 ///
 /// `testing::check_parameter_source` (feature `testing`) checks an implementation.
@@ -153,6 +154,14 @@ pub trait ParameterSource: Send + Sync + fmt::Debug {
     ///
     /// When there is no such tensor or range, or reading fails.
     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError>;
+
+    /// Tells that elements `offset .. offset + length` of a tensor are going to be read soon, from some thread.
+    ///
+    /// A hint, which has no result and must not wait: a source that can load data in the background begins to. Does nothing unless
+    /// it is implemented, and nothing of what does not exist.
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        let _ = (name, offset, length);
+    }
 }
 
 impl<S: ParameterSource + ?Sized> ParameterSource for Box<S> {
@@ -163,6 +172,10 @@ impl<S: ParameterSource + ?Sized> ParameterSource for Box<S> {
     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         (**self).read(name, offset, out)
     }
+
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        (**self).prefetch(name, offset, length);
+    }
 }
 
 impl<S: ParameterSource + ?Sized> ParameterSource for std::sync::Arc<S> {
@@ -172,6 +185,10 @@ impl<S: ParameterSource + ?Sized> ParameterSource for std::sync::Arc<S> {
 
     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         (**self).read(name, offset, out)
+    }
+
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        (**self).prefetch(name, offset, length);
     }
 }
 

@@ -60,6 +60,7 @@ fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resu
     let length = size.min(ELEMENTS);
     for begin in [0, size - length] {
         let whole = read(source, &parameter.name, begin, length)?;
+        source.prefetch(&parameter.name, begin, length);
         for piece in [1, 7, 1000] {
             // Single elements of a long run would cost more than they tell.
             let covered = length.min(piece * 32);
@@ -90,6 +91,7 @@ fn check_refusals(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Re
         Err(e) => return Err(format!("reading nothing at its end failed: {}", chain(e))),
     }
     for (offset, length) in [(size, 1), (usize::MAX, 2)] {
+        source.prefetch(name, offset, length);
         match source.read(name, offset, &mut vec![0.0; length]) {
             Err(SourceError::OutOfRange { .. }) => {}
             other => {
@@ -108,6 +110,7 @@ fn check_unknown(source: &dyn ParameterSource, parameters: &[ParameterInfo]) -> 
     while parameters.iter().any(|p| p.name == name) {
         name.push('!');
     }
+    source.prefetch(&name, 0, 1);
     match source.read(&name, 0, &mut [0.0]) {
         Err(SourceError::UnknownParameter { .. }) => Ok(()),
         other => Err(format!("reading `{name}` gave {}, expected the error UnknownParameter", outcome(other))),

@@ -82,16 +82,20 @@ impl Sketch {
             }
         }
         let projection = Projection::new(settings.seed, width);
-        for wave in jobs.chunks(WAITING * threads) {
-            let run = |job: &Job| {
+        for (first, wave) in (0..).step_by(WAITING * threads).zip(jobs.chunks(WAITING * threads)) {
+            let run = |(at, job): (usize, &Job)| {
+                if let Some(next) = jobs.get(first + at + 1) {
+                    let begin = tensors[next.tensor][next.segment].segment.start + next.begin;
+                    source.prefetch(&parameters[next.tensor].name, begin, next.length);
+                }
                 let info = &parameters[job.tensor];
                 let sample = Sample::of(info, width).filter(|_| !lines[job.tensor].is_empty());
                 let kept = &tensors[job.tensor][job.segment];
                 run(source, info, kept, sample, job, &projection, &counter)
             };
             let done: Vec<Result<Partial, Error>> = match &pool {
-                Some(pool) => pool.install(|| wave.par_iter().map(run).collect()),
-                None => wave.iter().map(run).collect(),
+                Some(pool) => pool.install(|| wave.par_iter().enumerate().map(run).collect()),
+                None => wave.iter().enumerate().map(run).collect(),
             };
             for (job, partial) in wave.iter().zip(done) {
                 let partial = partial?;

@@ -138,4 +138,13 @@ impl ParameterSource for PeftAdapter {
             }
         }
     }
+
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        match self.tensors.get(name).map(|tensor| &tensor.content) {
+            // What is added to the base is small and read whole.
+            Some(Content::Base | Content::Adapted(_)) => self.base.prefetch(name, offset, length),
+            Some(Content::Stored(stored)) => self.file.prefetch(stored, offset, length),
+            None => {}
+        }
+    }
 }

@@ -72,6 +72,17 @@ impl Handle {
         }
     }
 
+    /// Has the system begin to load a range, where it can and the file is kept open.
+    pub(super) fn prefetch(&self, position: u64, length: u64) {
+        #[cfg(target_os = "linux")]
+        if let (Some(Held(file)), Some(length)) = (&self.held, std::num::NonZeroU64::new(length)) {
+            // A hint: where it fails, reading is slower and tells what is wrong.
+            let _ = rustix::fs::fadvise(file, position, Some(length), rustix::fs::Advice::WillNeed);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (position, length, &self.held);
+    }
+
     fn same_length(&self, found: u64) -> Result<(), SourceError> {
         let (path, expected) = (self.path.clone(), self.length);
         match found {

@@ -138,6 +138,14 @@ impl ParameterSource for SafetensorsFile {
         }
         BYTES.with_borrow_mut(|bytes| self.read_pieces(tensor.dtype, position, bytes, out))
     }
+
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        let Some(tensor) = self.tensors.get(name).filter(|t| check_range(name, t.size, offset, length).is_ok()) else {
+            return;
+        };
+        let element = tensor.dtype.size();
+        self.handle.prefetch(tensor.begin + (offset * element) as u64, (length * element) as u64);
+    }
 }
 
 thread_local! {

@@ -114,6 +114,12 @@ impl ParameterSource for SafetensorsShards {
         let at = self.place.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })?;
         self.files[*at].read(name, offset, out)
     }
+
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        if let Some(&at) = self.place.get(name) {
+            self.files[at].prefetch(name, offset, length);
+        }
+    }
 }
 
 /// The stem and count of a shard's file name.
