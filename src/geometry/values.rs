@@ -6,6 +6,7 @@ use super::settings::{GeometrySettings, Progress};
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId, ModelSet};
 use crate::source::Dtype;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +24,23 @@ const PER_THREAD: u64 = 32 << 20;
 
 /// Pairs remembered; of some hundred bytes for each parameter.
 const REMEMBERED: usize = 4096;
+
+/// Runs of two models.
+pub(super) type Both = [Vec<f32>; 2];
+
+thread_local! {
+    /// Kept from one run to the next: memory that is asked for each time costs more than the reading.
+    static BOTH: RefCell<Both> = RefCell::default();
+}
+
+/// Lends the room that this thread has for two runs.
+///
+/// # Panics
+///
+/// When it is lent already.
+pub(super) fn with_both<T>(use_them: impl FnOnce(&mut Both) -> T) -> T {
+    BOTH.with_borrow_mut(use_them)
+}
 
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
 
@@ -185,7 +203,7 @@ impl Values {
         run: &Range<usize>,
         out: &mut Vec<f32>,
     ) -> Result<(), Error> {
-        out.clear();
+        // What is kept of a longer run is read over.
         out.resize(run.len(), 0.0);
         read_finite(&self.models, model, own_name, run.start, out)?;
         self.advance(run.len())

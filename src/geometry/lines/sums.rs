@@ -2,7 +2,7 @@
 
 use super::plan::Sheet;
 use crate::error::Error;
-use crate::geometry::values::{Values, rows_of};
+use crate::geometry::values::{Both, Values, rows_of, with_both};
 use crate::model_set::ModelId;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -72,7 +72,7 @@ pub(super) fn sums(
         for wave in jobs.chunks(2 * pool.current_num_threads()) {
             let run = |(sheet, run): &(&Sheet<'_>, Range<usize>)| {
                 let names = &sheet.tensor.own_names[1 + b * BATCH..][..batch.len()];
-                part(values, sheet, run, reference, batch, names)
+                with_both(|both| part(values, sheet, run, reference, (batch, names), both))
             };
             let parts: Vec<Result<Part, Error>> = pool.install(|| wave.par_iter().map(run).collect());
             for part in parts {
@@ -92,8 +92,8 @@ fn part(
     sheet: &Sheet<'_>,
     run: &Range<usize>,
     reference: ModelId,
-    members: &[ModelId],
-    names: &[&str],
+    (members, names): (&[ModelId], &[&str]),
+    [r, m]: &mut Both,
 ) -> Result<Part, Error> {
     let (row_size, stride) = (sheet.tensor.row_size, sheet.stride());
     let columns = sheet.columns();
@@ -107,27 +107,21 @@ fn part(
     let skipped = piece.saturating_sub(columns.begin).div_ceil(stride).min(columns.positions.len());
     let first = (columns.begin + skipped * stride).max(piece);
 
-    let (mut r, mut m) = (Vec::new(), Vec::new());
-    values.read(reference, sheet.tensor.own_names[0], run, &mut r)?;
+    values.read(reference, sheet.tensor.own_names[0], run, r)?;
     for (row, at) in rows_of(run, row_size) {
         let line = &r[at];
         if let Some(position) = sheet.row(row) {
-            by_row.reference[position - rows.start] += line.iter().map(|&x| square(x)).sum::<f64>();
+            by_row.reference[position - rows.start] += squared_norm(line);
         }
         let taken = line.iter().skip(first - piece).step_by(stride);
         by_column.reference[skipped..].iter_mut().zip(taken).for_each(|(sum, &x)| *sum += square(x));
     }
     for (k, (&member, name)) in members.iter().zip(names).enumerate() {
-        values.read(member, name, run, &mut m)?;
+        values.read(member, name, run, m)?;
         for (row, at) in rows_of(run, row_size) {
             let (line, changed) = (&r[at.clone()], &m[at]);
             if let Some(position) = sheet.row(row) {
-                let (mut rd, mut dd) = (0.0, 0.0);
-                for (&x, &y) in line.iter().zip(changed) {
-                    let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
-                    rd += x * d;
-                    dd += d * d;
-                }
+                let (rd, dd) = change_along(line, changed);
                 by_row.members[k].reference_change[position - rows.start] += rd;
                 by_row.members[k].change[position - rows.start] += dd;
             }
@@ -142,6 +136,31 @@ fn part(
         }
     }
     Ok(Part { rows: (rows, by_row), columns: (columns.positions, by_column) })
+}
+
+/// Sums that do not wait for one another.
+const LANES: usize = 8;
+
+/// `Σ x²`.
+fn squared_norm(line: &[f32]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for values in line.chunks(LANES) {
+        sums.iter_mut().zip(values).for_each(|(sum, &x)| *sum += square(x));
+    }
+    sums.iter().sum()
+}
+
+/// `Σ x Δ` and `Σ Δ²`.
+fn change_along(line: &[f32], changed: &[f32]) -> (f64, f64) {
+    let mut sums = [[0.0; 2]; LANES];
+    for (line, changed) in line.chunks(LANES).zip(changed.chunks(LANES)) {
+        for ([rd, dd], (&x, &y)) in sums.iter_mut().zip(line.iter().zip(changed)) {
+            let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
+            *rd += x * d;
+            *dd += d * d;
+        }
+    }
+    sums.iter().fold((0.0, 0.0), |(rd, dd), sum| (rd + sum[0], dd + sum[1]))
 }
 
 fn square(x: f32) -> f64 {

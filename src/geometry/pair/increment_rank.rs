@@ -4,11 +4,14 @@
 //! below k, and singular values near those of Δ (Tropp, Yurtsever, Udell & Cevher, *Practical sketching algorithms for low-rank
 //! matrix approximation*, SIAM J. Matrix Anal. Appl. 38, 2017, doi:10.1137/17M1111590). `YᵀY` is summed over rows in f64:
 //! singular values of 1e-4 of the largest are 1e-8 in it.
+//!
+//! Most increments are of full rank, which some of their rows tell already: leaving rows out makes no singular value larger.
 
 use crate::error::Error;
 use crate::geometry::eigen;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
+use pulp::{Arch, Simd, WithSimd};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -28,55 +31,82 @@ const NOISE: f64 = 2.0;
 /// Rows of Y multiplied at once.
 const ROWS: usize = 128;
 
-/// Ω, or nothing where Δ has few columns.
+/// Rows in a sample, for each column of Ω: with one, a full matrix may have small singular values by chance.
+const SAMPLE: usize = 2;
+
+/// Ω, the identity where Δ has few columns.
 #[derive(Debug)]
-pub(super) enum Sketch {
-    Whole {
-        columns: usize,
-    },
-    /// For each column of Δ its columns of Ω and their signs.
-    Signs(Vec<[(u8, i8); SIGNS]>),
+pub(super) struct Sketch {
+    columns: usize,
+    /// For each column of Δ its columns of Ω and their signs; none of the identity.
+    signs: Option<Vec<[(u8, i8); SIGNS]>>,
+    /// `‖Ω‖²`, spectral.
+    squared_norm: f64,
 }
 
 impl Sketch {
     /// Depends on the number of columns alone.
-    pub(super) fn new(columns: usize) -> Self {
+    pub(super) fn new(columns: usize) -> Result<Self, Error> {
         if columns <= WIDTH {
-            return Self::Whole { columns };
+            return Ok(Self { columns, signs: None, squared_norm: 1.0 });
         }
         let mut rng = ChaCha8Rng::seed_from_u64(columns as u64);
         let mut draw = |block: usize| {
             let bits = rng.next_u32();
             ((block * BLOCK + (bits >> 1) as usize % BLOCK) as u8, if bits & 1 == 0 { 1 } else { -1 })
         };
-        Self::Signs((0..columns).map(|_| std::array::from_fn(&mut draw)).collect())
+        let signs: Vec<[(u8, i8); SIGNS]> = (0..columns).map(|_| std::array::from_fn(&mut draw)).collect();
+        let mut products = vec![0.0; WIDTH * WIDTH];
+        for row in &signs {
+            for &(i, s) in row {
+                for &(j, t) in row {
+                    products[usize::from(i) * WIDTH + usize::from(j)] += f64::from(s * t) / SIGNS as f64;
+                }
+            }
+        }
+        let (squared, _) = eigen::symmetric(WIDTH, &products)?;
+        Ok(Self { columns, signs: Some(signs), squared_norm: squared.first().copied().unwrap_or_default() })
     }
 
     pub(super) fn width(&self) -> usize {
-        match self {
-            Self::Whole { columns } => *columns,
-            Self::Signs(_) => WIDTH,
-        }
+        if self.signs.is_some() { WIDTH } else { self.columns }
+    }
+
+    /// Of a matrix of so many rows, every so manieth is enough to see that it is full; 1 where that spares nothing.
+    pub(super) fn sampled(&self, rows: usize) -> usize {
+        (rows / (SAMPLE * self.width()).max(1)).max(1)
     }
 
     fn scale(&self) -> f64 {
-        match self {
-            Self::Whole { .. } => 1.0,
-            Self::Signs(_) => 1.0 / SIGNS as f64,
-        }
+        if self.signs.is_some() { 1.0 / SIGNS as f64 } else { 1.0 }
     }
+}
 
-    /// Adds one row of Δ, or a piece of it from a column on, to a row of Y.
-    fn project(&self, column: usize, a: &[f32], b: &[f32], y: &mut [f64]) {
-        let increments = a.iter().zip(b).map(|(&a, &b)| f64::from(b) - f64::from(a));
-        match self {
-            Self::Whole { .. } => y[column..].iter_mut().zip(increments).for_each(|(y, d)| *y += d),
-            Self::Signs(signs) => {
-                for (d, entries) in increments.zip(&signs[column..]) {
-                    for &(at, sign) in entries {
-                        y[usize::from(at)] += d * f64::from(sign);
-                    }
-                }
+/// Rows of Δ projected side by side.
+pub(super) const LANES: usize = 8;
+
+/// Values of a and of b, one row of each, or a piece of it; as many in both.
+pub(super) type Row<'r> = (&'r [f32], &'r [f32]);
+
+/// Adds `Δ Ω` to eight rows of Y, all of them from one column of Δ on.
+struct Project<'p> {
+    signs: &'p [[(u8, i8); SIGNS]],
+    rows: [Row<'p>; LANES],
+    /// Transposed, so that one vector has one column of all rows; as long as there are numbers of columns.
+    y: &'p mut [[f64; LANES]; 1 << u8::BITS],
+}
+
+impl WithSimd for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let rows = self.rows.map(|(a, b)| (&a[..self.signs.len()], &b[..self.signs.len()]));
+        for (column, entries) in self.signs.iter().enumerate() {
+            let increments = rows.map(|(a, b)| f64::from(b[column]) - f64::from(a[column]));
+            for &(at, sign) in entries {
+                let sign = f64::from(sign);
+                self.y[usize::from(at)].iter_mut().zip(increments).for_each(|(y, d)| *y += d * sign);
             }
         }
     }
@@ -96,11 +126,35 @@ impl<'s> Gram<'s> {
         Self { sketch, products: vec![0.0; sketch.width() * sketch.width()], waiting: Vec::new() }
     }
 
-    pub(super) fn add_row(&mut self, column: usize, a: &[f32], b: &[f32]) {
-        let begin = self.waiting.len();
-        self.waiting.resize(begin + self.sketch.width(), 0.0);
-        self.sketch.project(column, a, b, &mut self.waiting[begin..]);
-        if self.waiting.len() >= ROWS * self.sketch.width() {
+    /// Adds up to eight rows of Δ, or a piece of each from a column on.
+    ///
+    /// # Panics
+    ///
+    /// When there are more.
+    pub(super) fn add_rows(&mut self, column: usize, rows: &[Row<'_>]) {
+        let (begin, k) = (self.waiting.len(), self.sketch.width());
+        self.waiting.resize(begin + rows.len() * k, 0.0);
+        let waiting = self.waiting[begin..].chunks_exact_mut(k);
+        match (&self.sketch.signs, rows.first()) {
+            (Some(signs), Some(first)) => {
+                // Those that are missing are the first again, and not looked at.
+                let mut all = [*first; LANES];
+                all[..rows.len()].copy_from_slice(rows);
+                let mut y = [[0.0; LANES]; 1 << u8::BITS];
+                let signs = &signs[column..][..first.0.len()];
+                Arch::new().dispatch(Project { signs, rows: all, y: &mut y });
+                for (lane, row) in waiting.enumerate() {
+                    row.iter_mut().zip(&y).for_each(|(w, y)| *w = y[lane]);
+                }
+            }
+            _ => {
+                for (row, (a, b)) in waiting.zip(rows) {
+                    let increments = a.iter().zip(*b).map(|(&a, &b)| f64::from(b) - f64::from(a));
+                    row[column..].iter_mut().zip(increments).for_each(|(w, d)| *w = d);
+                }
+            }
+        }
+        if self.waiting.len() >= ROWS * k {
             self.multiply();
         }
     }
@@ -138,12 +192,27 @@ impl<'s> Gram<'s> {
         let full: Vec<f64> =
             (0..k * k).map(|at| self.products[(at / k).max(at % k) + (at / k).min(at % k) * k]).collect();
         let (squared, _) = eigen::symmetric(k, &full)?;
-        let largest = squared.first().map_or(0.0, |s| s.max(0.0).sqrt());
-        // Spectral norm of a random matrix of shape (rows, k) of this Frobenius norm.
-        let noise = NOISE * rounding * (1.0 / (rows as f64).sqrt() + 1.0 / (k as f64).sqrt());
-        let floor = (FLOOR * largest).max(noise).powi(2);
+        let largest = squared.first().map_or(0.0, |s| s.max(0.0));
+        let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
         let rank = squared.iter().take_while(|&&s| s > floor).count();
         Ok((rank < k.min(rows).min(columns)).then_some(rank))
+    }
+
+    /// Whether these rows, of so many, are enough to know that the sketch of all of them is full; `change_squared` is `‖Δ‖²`.
+    pub(super) fn is_full(&self, rows: usize, rounding: f64, change_squared: f64) -> bool {
+        // ‖Δ Ω‖ ≤ ‖Δ‖ ‖Ω‖, so that this floor is no lower than that of all rows.
+        let largest = self.sketch.squared_norm * change_squared;
+        let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
+        let k = self.sketch.width();
+        let above = |i: usize, j: usize| self.products[i + j * k] - if i == j { floor } else { 0.0 };
+        // A tenth of the time that singular values take: they are all above the floor when what is left has a square root.
+        Mat::from_fn(k, k, |i, j| above(i.max(j), i.min(j))).llt(Side::Lower).is_ok()
+    }
+
+    /// Squared spectral norm of a random matrix of shape (rows, k) of this Frobenius norm, with a margin.
+    fn squared_noise(&self, rows: usize, rounding: f64) -> f64 {
+        let k = self.sketch.width() as f64;
+        (NOISE * rounding * (1.0 / (rows as f64).sqrt() + 1.0 / k.sqrt())).powi(2)
     }
 }
 
@@ -152,36 +221,58 @@ mod tests {
     use super::*;
     use rand::Rng;
 
-    /// Rank found for an increment of a rank over a parent with entries of one, in f32.
-    fn found(rows: usize, columns: usize, rank: usize) -> Option<usize> {
+    const ROUNDOFF: f64 = 1.0 / (1 << 24) as f64;
+
+    /// Rank found for an increment of a rank over a parent with entries of one, in f32, and whether every second row tells that it is
+    /// full.
+    fn found(rows: usize, columns: usize, rank: usize) -> (Option<usize>, bool) {
         let mut rng = ChaCha8Rng::seed_from_u64((rows * columns + rank) as u64);
         let mut random = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect() };
         let (parent, left, right) = (random(rows * columns), random(rows * rank), random(rank * columns));
-        let sketch = Sketch::new(columns);
-        let mut gram = Gram::new(&sketch);
+        let sketch = Sketch::new(columns).unwrap();
+        let (mut gram, mut sample) = (Gram::new(&sketch), Gram::new(&sketch));
+        let mut change_squared = 0.0;
         for i in 0..rows {
             let a = &parent[i * columns..][..columns];
             let low = |j: usize| (0..rank).map(|k| left[i * rank + k] * right[k * columns + j]).sum::<f32>();
             let b: Vec<f32> = a.iter().enumerate().map(|(j, x)| x + 0.1 * low(j)).collect();
-            gram.add_row(0, a, &b);
+            change_squared += a.iter().zip(&b).map(|(a, b)| (f64::from(*b) - f64::from(*a)).powi(2)).sum::<f64>();
+            gram.add_rows(0, &[(a, &b)]);
+            if i % 2 == 0 {
+                sample.add_rows(0, &[(a, &b)]);
+            }
         }
         gram.multiply();
-        gram.rank(rows, columns, 0.5f64.powi(24) * ((rows * columns) as f64).sqrt()).unwrap()
+        sample.multiply();
+        let rounding = ROUNDOFF * ((rows * columns) as f64).sqrt();
+        let full = sample.is_full(rows, rounding, change_squared);
+        (gram.rank(rows, columns, rounding).unwrap(), full)
     }
 
     #[test]
     fn ranks_up_to_the_width_are_found() {
         for (rows, columns) in [(200, 100), (60, 500), (300, 400), (400, 137)] {
             for rank in [1, 4, 16, 48] {
-                assert_eq!(found(rows, columns, rank), Some(rank), "{rows} {columns}");
+                assert_eq!(found(rows, columns, rank), (Some(rank), false), "{rows} {columns}");
             }
         }
-        assert_eq!(found(200, 300, 0), Some(0));
+        assert_eq!(found(200, 300, 0), (Some(0), false));
     }
 
     #[test]
     fn a_full_matrix_has_no_low_rank() {
-        assert_eq!(found(40, 60, 40), None);
-        assert_eq!(found(300, 300, 200), None);
+        assert_eq!(found(40, 60, 40).0, None);
+        assert_eq!(found(300, 300, 200).0, None);
+        // Half of the rows have fewer singular values than the sketch.
+        assert_eq!(found(200, 300, 200), (None, false));
+    }
+
+    #[test]
+    fn some_rows_of_a_full_matrix_tell_that_it_is_full() {
+        for (rows, columns) in [(600, 300), (545, 400), (600, 90)] {
+            assert_eq!(found(rows, columns, columns.min(200)), (None, true), "{rows} {columns}");
+        }
+        assert_eq!(Sketch::new(300).unwrap().sampled(600), 2);
+        assert_eq!(Sketch::new(300).unwrap().sampled(543), 1);
     }
 }

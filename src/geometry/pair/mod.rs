@@ -50,7 +50,8 @@ impl Geometry {
     ///
     /// # Complexity
     ///
-    /// One read of both, some more of tensors on a grid; for ranks 8 additions per value and 136² per row.
+    /// One read of both, some more of tensors on a grid, and a second of tensors whose increment is of low rank; for ranks 8 additions per
+    /// value and 136² per row of these, and of some 272 rows of each other matrix.
     pub fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
         let Some(values) = self.values.as_deref() else { return Ok(None) };
         if let Some(evidence) = values.remembered(a, b) {

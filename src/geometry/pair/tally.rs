@@ -1,10 +1,14 @@
 //! Sums and counts over the values of two models.
 
 use super::grid::Extent;
-use super::rounding;
+use super::rounding::{self, Rounded};
+use pulp::{Arch, Simd, WithSimd};
 
 /// Independent partial sums: enough for the compiler to use vector registers.
 const LANES: usize = 8;
+
+/// What is counted in each lane.
+const COUNTS: usize = 7;
 
 /// Of values a and b with Δ = b − a.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +26,7 @@ pub(super) struct Tally {
     pub(super) zeroed: usize,
     /// Not zero in b, and not what they are in a.
     pub(super) altered: usize,
-    /// As [`rounding::mismatches`].
+    /// For each of [`CASTS`](rounding::CASTS), how many values of b are not those of a rounded to nearest, ties to even.
     pub(super) mismatches: [usize; 4],
     /// Of b.
     pub(super) extent: Extent,
@@ -30,32 +34,7 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn of(a: &[f32], b: &[f32]) -> Self {
-        let mut sums = [[0.0f64; LANES]; 4];
-        for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-            for (lane, (&a, &b)) in a.iter().zip(b).enumerate() {
-                let (a, b) = (f64::from(a), f64::from(b));
-                let d = b - a;
-                sums[0][lane] += a * a;
-                sums[1][lane] += b * b;
-                sums[2][lane] += a * d;
-                sums[3][lane] += d * d;
-            }
-        }
-        let [a_squared, b_squared, a_change, change_squared] = sums.map(|lanes| lanes.iter().sum());
-        let count = |holds: fn(f32, f32) -> bool| a.iter().zip(b).filter(|&(&a, &b)| holds(a, b)).count();
-        Self {
-            a_squared,
-            b_squared,
-            a_change,
-            change_squared,
-            equal: count(|a, b| a.to_bits() == b.to_bits()),
-            zeros_a: count(|a, _| a == 0.0),
-            zeros_b: count(|_, b| b == 0.0),
-            zeroed: count(|a, b| b == 0.0 && a != 0.0),
-            altered: count(|a, b| b != 0.0 && a != b),
-            mismatches: rounding::mismatches(a, b),
-            extent: Extent::of(b),
-        }
+        Arch::new().dispatch(Both { a, b })
     }
 
     pub(super) fn merge(&mut self, next: &Self) {
@@ -83,5 +62,111 @@ impl Tally {
         let residual = (self.change_squared - change * self.a_change).max(0.0);
         let relative = if self.b_squared == 0.0 { 0.0 } else { (residual / self.b_squared).sqrt() };
         (Some(1.0 + change), relative)
+    }
+}
+
+/// Values of both models, as many of each.
+struct Both<'a> {
+    a: &'a [f32],
+    b: &'a [f32],
+}
+
+impl WithSimd for Both<'_> {
+    type Output = Tally;
+
+    // Written for any processor: dispatched for the vector registers it has.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Tally {
+        let mut lanes = Lanes::default();
+        let mut eight_bits = [0; 2];
+        let ((a, rest), (b, other)) = (self.a.as_chunks::<LANES>(), self.b.as_chunks::<LANES>());
+        for (a, b) in a.iter().zip(b) {
+            lanes.add(a, b);
+            if b.iter().any(|b| rounding::may_be_eight_bits(*b)) {
+                rounding::add_eight_bits(a, b, &mut eight_bits);
+            }
+        }
+        let mut extent = lanes.extent();
+        if !rest.is_empty() {
+            // Two zeros add nothing to the sums, and nothing is counted that the next lines do not take off.
+            let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
+            a[..rest.len()].copy_from_slice(rest);
+            b[..other.len()].copy_from_slice(other);
+            lanes.add(&a, &b);
+            rounding::add_eight_bits(rest, other, &mut eight_bits);
+            extent = extent.merge(Extent::of(other));
+        }
+        lanes.tally(if rest.is_empty() { 0 } else { LANES - rest.len() }, self.a.len(), eight_bits, extent)
+    }
+}
+
+/// Sums and counts of every eighth value, from each of the first eight on.
+struct Lanes {
+    sums: [[f64; LANES]; 4],
+    counts: [[u32; LANES]; COUNTS],
+    least: [f32; LANES],
+    most: [f32; LANES],
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        let (sums, counts) = ([[0.0; LANES]; 4], [[0; LANES]; COUNTS]);
+        Self { sums, counts, least: [f32::INFINITY; LANES], most: [f32::NEG_INFINITY; LANES] }
+    }
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn add(&mut self, a: &[f32; LANES], b: &[f32; LANES]) {
+        for lane in 0..LANES {
+            let (x, y) = (f64::from(a[lane]), f64::from(b[lane]));
+            let d = y - x;
+            self.sums[0][lane] += x * x;
+            self.sums[1][lane] += y * y;
+            self.sums[2][lane] += x * d;
+            self.sums[3][lane] += d * d;
+        }
+        for lane in 0..LANES {
+            let (a, b) = (a[lane], b[lane]);
+            let counted = [
+                a.to_bits() == b.to_bits(),
+                a == 0.0,
+                b == 0.0,
+                (b == 0.0) & (a != 0.0),
+                (b != 0.0) & (a != b),
+                a.rounded_to_f16() == b,
+                a.rounded_to_bf16() == b,
+            ];
+            for (counts, holds) in self.counts.iter_mut().zip(counted) {
+                counts[lane] += u32::from(holds);
+            }
+            self.least[lane] = if b < self.least[lane] { b } else { self.least[lane] };
+            self.most[lane] = if b > self.most[lane] { b } else { self.most[lane] };
+        }
+    }
+
+    fn extent(&self) -> Extent {
+        Extent::of(&self.least).merge(Extent::of(&self.most))
+    }
+
+    /// Of `size` values, and `padding` zeros in both that were added to them.
+    fn tally(&self, padding: usize, size: usize, eight_bits: [usize; 2], extent: Extent) -> Tally {
+        let [a_squared, b_squared, a_change, change_squared] = self.sums.map(|lanes| lanes.iter().sum());
+        let counts = self.counts.map(|lanes| lanes.iter().map(|&n| n as usize).sum::<usize>());
+        let [equal, zeros_a, zeros_b, zeroed, altered, f16, bf16] = counts;
+        let casts = [f16 - padding, bf16 - padding, eight_bits[0], eight_bits[1]];
+        Tally {
+            a_squared,
+            b_squared,
+            a_change,
+            change_squared,
+            equal: equal - padding,
+            zeros_a: zeros_a - padding,
+            zeros_b: zeros_b - padding,
+            zeroed,
+            altered,
+            mismatches: casts.map(|matching| size - matching),
+            extent,
+        }
     }
 }
