@@ -12,6 +12,7 @@ use crate::geometry::plan::JOB;
 use crate::geometry::settings::thread_pool;
 use crate::source::{ParameterInfo, ParameterSource};
 use rayon::prelude::*;
+use std::cell::RefCell;
 
 /// Values read at once.
 const BLOCK: usize = 1 << 15;
@@ -91,7 +92,7 @@ impl Sketch {
                 let info = &parameters[job.tensor];
                 let sample = Sample::of(info, width).filter(|_| !lines[job.tensor].is_empty());
                 let kept = &tensors[job.tensor][job.segment];
-                run(source, info, kept, sample, job, &projection, &counter)
+                VALUES.with_borrow_mut(|values| run(source, info, (kept, sample), job, &projection, &counter, values))
             };
             let done: Vec<Result<Partial, Error>> = match &pool {
                 Some(pool) => pool.install(|| wave.par_iter().enumerate().map(run).collect()),
@@ -136,19 +137,25 @@ impl Sketch {
     }
 }
 
+thread_local! {
+    /// The values of a job, kept from one to the next.
+    static VALUES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
 fn run(
     source: &dyn ParameterSource,
     info: &ParameterInfo,
-    kept: &Kept,
-    sample: Option<Sample>,
+    (kept, sample): (&Kept, Option<Sample>),
     job: &Job,
     projection: &Projection,
     counter: &Counter<'_>,
+    values: &mut Vec<f32>,
 ) -> Result<Partial, Error> {
     let named = |source: SourceError| Error::Source { model: String::new(), source };
     let mut partial = Partial { sums: Vec::new(), lines: Vec::new(), moments: Moments::default(), fingerprint: 0 };
     let mut fingerprint = Fingerprint::new();
-    let mut values = vec![0f32; job.length];
+    // What is kept of a longer job is read over.
+    values.resize(job.length, 0.0);
     for (b, block) in values.chunks_mut(BLOCK).enumerate() {
         let offset = kept.segment.start + job.begin + b * BLOCK;
         partial.moments = partial.moments.merge(read_with_moments(source, &info.name, offset, block).map_err(named)?);
@@ -158,13 +165,13 @@ fn run(
     partial.fingerprint = fingerprint.value();
     if let Some(sample) = sample {
         partial.lines.resize(sample.len(), 0.0);
-        sample.add(projection.seed(), kept.segment.start + job.begin, &values, &mut partial.lines);
+        sample.add(projection.seed(), kept.segment.start + job.begin, values, &mut partial.lines);
     }
     if kept.is_whole() {
         partial.sums.extend(values.iter().map(|&x| f64::from(x)));
     } else {
         partial.sums.resize(kept.place.len(), 0.0);
-        projection.add(job.begin, &values, &mut partial.sums);
+        projection.add(job.begin, values, &mut partial.sums);
     }
     Ok(partial)
 }

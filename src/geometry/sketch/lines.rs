@@ -5,6 +5,8 @@
 //! millions of lines.
 
 use crate::source::ParameterInfo;
+use pulp::{Arch, Simd, WithSimd};
+use std::array;
 
 /// Random sums kept of each line.
 pub(super) const DIGITS: usize = 8;
@@ -59,18 +61,48 @@ impl Sample {
 
     /// Adds consecutive values of the matrix, beginning at element `offset`, to the numbers of the lines they are in.
     pub(super) fn add(&self, seed: u64, offset: usize, values: &[f32], sums: &mut [f64]) {
-        let (mut row, mut begin) = (offset / self.columns, offset % self.columns);
-        let mut rest = values;
+        // Every row taken needs the same.
+        let signs_of_columns: Vec<u64> =
+            (0..self.columns.min(values.len())).map(|column| signs(seed, column)).collect();
+        Arch::new().dispatch(Add { sample: self, seed, offset, values, signs_of_columns: &signs_of_columns, sums });
+    }
+}
+
+struct Add<'a> {
+    sample: &'a Sample,
+    seed: u64,
+    offset: usize,
+    values: &'a [f32],
+    /// Of the first columns; of longer rows the others are drawn.
+    signs_of_columns: &'a [u64],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { sample, seed, signs_of_columns, sums, .. } = self;
+        let (mut row, mut begin) = (self.offset / sample.columns, self.offset % sample.columns);
+        let mut rest = self.values;
         while !rest.is_empty() {
-            let (line, after) = rest.split_at(rest.len().min(self.columns - begin));
-            if row.is_multiple_of(self.row_stride) {
-                let kept = &mut sums[self.row(row)..][..DIGITS];
-                line.iter().zip(begin..).for_each(|(&x, column)| add(kept, signs(seed, column), x));
+            let (line, after) = rest.split_at(rest.len().min(sample.columns - begin));
+            if row.is_multiple_of(sample.row_stride) {
+                let kept = &mut sums[sample.row(row)..][..DIGITS];
+                let mut total: [f64; DIGITS] = array::from_fn(|k| kept[k]);
+                for (column, &x) in (begin..).zip(line) {
+                    let drawn = || signs(seed, column);
+                    add(&mut total, signs_of_columns.get(column).copied().unwrap_or_else(drawn), x);
+                }
+                kept.copy_from_slice(&total);
             }
             let own = signs(seed, row);
-            let first = begin.next_multiple_of(self.column_stride);
-            for column in (first..begin + line.len()).step_by(self.column_stride) {
-                add(&mut sums[self.column(column)..][..DIGITS], own, line[column - begin]);
+            let first = begin.next_multiple_of(sample.column_stride);
+            for column in (first..begin + line.len()).step_by(sample.column_stride) {
+                if let Some(kept) = sums[sample.column(column)..].first_chunk_mut() {
+                    add(kept, own, line[column - begin]);
+                }
             }
             (row, begin, rest) = (row + 1, 0, after);
         }
@@ -96,12 +128,16 @@ impl LineSketch {
     }
 }
 
-fn add(kept: &mut [f64], signs: u64, x: f32) {
-    let x = f64::from(x);
-    kept.iter_mut().enumerate().for_each(|(k, sum)| *sum += if signs >> k & 1 == 0 { x } else { -x });
+#[inline(always)]
+fn add(kept: &mut [f64; DIGITS], signs: u64, x: f32) {
+    let x = f64::from(x).to_bits();
+    for (k, sum) in kept.iter_mut().enumerate() {
+        *sum += f64::from_bits(x ^ (signs >> k << 63));
+    }
 }
 
 /// Signs of one place along a line, a bit for each of the random sums.
+#[inline(always)]
 fn signs(seed: u64, place: usize) -> u64 {
     super::projection::draw(seed ^ 0x6c69_6e65_7300_0000, place as u64)
 }

@@ -1,5 +1,7 @@
 //! The linear map behind a sketch: seeded, sparse, and the same for every tensor of a size.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// Values that are added to consecutive places together.
 pub(super) const BASE: usize = 256;
 
@@ -36,32 +38,54 @@ impl Projection {
     /// Adds `S` of some consecutive values of a tensor, beginning at element `offset`, a multiple of 256.
     pub(super) fn add(&self, offset: usize, values: &[f32], sums: &mut [f64]) {
         debug_assert!(offset.is_multiple_of(BASE) && sums.len() == self.width);
-        for (b, block) in values.chunks(BASE).enumerate() {
-            let number = (offset / BASE + b) as u64;
-            let begin = self.draw(number, 0) as usize & (self.width - 1);
-            let mut signed = [0f32; BASE];
-            for (word, (signed, values)) in signed.chunks_exact_mut(64).zip(block.chunks(64)).enumerate() {
-                let mut bits = self.draw(number, word as u64 + 1);
-                for (s, &x) in signed.iter_mut().zip(values) {
-                    *s = f32::from_bits(x.to_bits() ^ ((bits as u32 & 1) << 31));
-                    bits >>= 1;
-                }
-            }
-            let first = (self.width - begin).min(block.len());
-            let add =
-                |sums: &mut [f64], signed: &[f32]| sums.iter_mut().zip(signed).for_each(|(s, &x)| *s += f64::from(x));
-            add(&mut sums[begin..begin + first], &signed[..first]);
-            add(&mut sums[..block.len() - first], &signed[first..block.len()]);
-        }
+        Arch::new().dispatch(Add { projection: self, offset, values, sums });
     }
 
     /// Random bits of a block.
+    #[inline(always)]
     fn draw(&self, block: u64, word: u64) -> u64 {
         draw(self.seed, block.wrapping_mul(WORDS as u64 + 1).wrapping_add(word))
     }
 }
 
+struct Add<'a> {
+    projection: &'a Projection,
+    offset: usize,
+    values: &'a [f32],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
+    // Written for any processor: dispatched for the vector registers it has.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { projection, sums, .. } = self;
+        let add = |sums: &mut [f64], signed: &[f32]| sums.iter_mut().zip(signed).for_each(|(s, &x)| *s += f64::from(x));
+        for (b, block) in self.values.chunks(BASE).enumerate() {
+            let number = (self.offset / BASE + b) as u64;
+            let begin = projection.draw(number, 0) as usize & (projection.width - 1);
+            let mut signed = [0f32; BASE];
+            signed[..block.len()].copy_from_slice(block);
+            for (word, signed) in signed.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+                let bits = projection.draw(number, word as u64 + 1);
+                let (low, high) = signed.split_at_mut(32);
+                for (half, bits) in [(low, bits as u32), (high, (bits >> 32) as u32)] {
+                    for (i, x) in half.iter_mut().enumerate() {
+                        *x = f32::from_bits(x.to_bits() ^ (bits >> i << 31));
+                    }
+                }
+            }
+            let first = (projection.width - begin).min(block.len());
+            add(&mut sums[begin..begin + first], &signed[..first]);
+            add(&mut sums[..block.len() - first], &signed[first..block.len()]);
+        }
+    }
+}
+
 /// Random bits by seed and number: SplitMix64.
+#[inline(always)]
 pub(super) fn draw(seed: u64, number: u64) -> u64 {
     let mut z = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
