@@ -182,6 +182,34 @@ fn low_rank(a: &Network, rank: usize, seed: u64) -> Network {
     })
 }
 
+/// Ranks of a tall and of a wide matrix, of which some rows are looked at first, after a change to every value that it is called for.
+fn ranks(change: impl Fn(usize, usize) -> f32) -> Vec<Option<usize>> {
+    let shapes: [(&'static str, [usize; 2]); 2] = [("tall", [1500, 64]), ("wide", [1200, 300])];
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let parent = shapes.map(|(name, shape)| {
+        (name, shape.to_vec(), (0..shape[0] * shape[1]).map(|_| rng.gen_range(-1.0..1.0)).collect::<Vec<f32>>())
+    });
+    let parent = Network(parent.to_vec());
+    let child = parent.map(|_, row, w| w.iter().enumerate().map(|(i, x)| x + change(i / row, i % row)).collect());
+    pair(&parent, &child).parameters().iter().map(|p| p.rank).collect()
+}
+
+#[test]
+fn ranks_of_matrices_of_many_rows_are_those_of_all_rows() {
+    let wave = |k: usize, at: usize| ((k * 37 + 11) as f32 * (at + 1) as f32 * 0.01).sin();
+    let low = |row, column| (0..5).map(|k| 0.1 * wave(k, row) * wave(k + 9, column)).sum::<f32>();
+    assert_eq!(ranks(low), [Some(5), Some(5)]);
+    // In rows that a sample passes over.
+    assert_eq!(ranks(|row, column| if row == 1 { wave(3, column) } else { 0.0 }), [Some(1), Some(1)]);
+    let few = |row, column| if row % 100 == 1 { wave(row, column) } else { 0.0 };
+    assert_eq!(ranks(few), [Some(15), Some(12)]);
+    // In all directions, by a generator of its own.
+    let drawn =
+        |row: usize, column: usize| ChaCha8Rng::seed_from_u64((row * 1000 + column) as u64).gen_range(-0.1..0.1f32);
+    assert_eq!(ranks(drawn), [None, None]);
+    assert_eq!(ranks(|_, _| 0.0), [None, None]);
+}
+
 #[test]
 fn increments_of_low_rank_are_recognized() {
     let a = Network::random(6);
