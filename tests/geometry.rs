@@ -2,7 +2,7 @@
 
 use neural_phylogeny::{
     Entries, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet, ParameterInfo,
-    ParameterSource, RandomSource, Scope, SourceError,
+    ParameterSource, RandomSource, Scope, Sketch, SketchSettings, SourceError,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -255,6 +255,42 @@ fn values_are_announced_before_they_are_read() {
     // The look at the middle of each parameter, of both models.
     assert!(beyond_the_first.len() <= 4, "{beyond_the_first:?}");
     assert!(surprises.len() > beyond_the_first.len());
+}
+
+/// Lets the thread take up other work while it reads, as a source does that decodes with rayon.
+#[derive(Debug)]
+struct Yielding(InMemory);
+
+impl ParameterSource for Yielding {
+    fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+        self.0.parameters()
+    }
+
+    fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        rayon::yield_now();
+        self.0.read(name, offset, out)
+    }
+}
+
+#[test]
+fn a_thread_may_take_up_another_job_while_a_source_reads() {
+    // Several jobs of each kind: 2^18 values in the pass and in sketches, 2^20 where values are read again.
+    let model = |m: usize| {
+        let values = (0..3_200_000).map(|i| ((i * 7919 + m * (i % 13)) % 1009) as f32).collect();
+        InMemory::new().parameter("w", &[3200, 1000], values).unwrap()
+    };
+    let yielding = (0..2).fold(ModelSet::builder(), |b, m| b.model(m.to_string(), Yielding(model(m))));
+    let plain = (0..2).fold(ModelSet::builder(), |b, m| b.model(m.to_string(), model(m)));
+    let settings = all().with_threads(2);
+    let [found, expected] =
+        [yielding, plain].map(|models| Geometry::compute(&models.build().unwrap(), &settings).unwrap());
+    assert_eq!(found.squared_distance(id(0), id(1)), expected.squared_distance(id(0), id(1)));
+    assert_eq!(found.pair(id(0), id(1)).unwrap(), expected.pair(id(0), id(1)).unwrap());
+    let lines = |g: &Geometry| g.lines(id(0), &[id(1)]).unwrap().unwrap().states(0).to_vec();
+    assert_eq!(lines(&found), lines(&expected));
+    let settings = SketchSettings::new().with_threads(2);
+    let sketch = |source: &dyn ParameterSource| Sketch::of(source, &settings).unwrap().content();
+    assert_eq!(sketch(&Yielding(model(1))), sketch(&model(1)));
 }
 
 #[test]

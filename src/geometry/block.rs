@@ -4,13 +4,14 @@ use super::fingerprint::{Fingerprint, chain};
 use super::moments::Moments;
 use super::plan::Job;
 use super::rank_update::{APART, Rows, STRIP, rank_update};
+use super::room::lent;
 use super::settings::Observer;
 use crate::error::{Error, SourceError};
 use crate::geometry::Progress;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::ParameterSource;
 use pulp::{Arch, Simd, WithSimd};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Reads values of one model and refuses those that are not finite.
@@ -146,7 +147,7 @@ struct Buffers {
 }
 
 thread_local! {
-    static BUFFERS: RefCell<Buffers> = RefCell::default();
+    static BUFFERS: Cell<Buffers> = Cell::default();
 }
 
 /// Adds the inner products of all rows over one block, strip by strip.
@@ -178,7 +179,7 @@ pub(super) fn run(
     let mut fingerprints = vec![Fingerprint::new(); k];
     let mut partial =
         Partial { products: vec![0.0; k * k], moments: vec![Moments::default(); k], fingerprints: Vec::new() };
-    BUFFERS.with_borrow_mut(|Buffers { narrow, wide }| {
+    lent(&BUFFERS, |Buffers { narrow, wide }| {
         for begin in (0..job.length).step_by(block) {
             let length = block.min(job.length - begin);
             narrow.resize(k * length, 0.0);

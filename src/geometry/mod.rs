@@ -20,6 +20,7 @@ mod pilot;
 mod plan;
 mod products;
 mod rank_update;
+mod room;
 mod settings;
 mod sketch;
 mod stored;

@@ -2,11 +2,12 @@
 
 use super::block::read_finite;
 use super::pair::PairEvidence;
+use super::room::lent;
 use super::settings::{GeometrySettings, Progress};
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId, ModelSet};
 use crate::source::Dtype;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,17 +30,12 @@ const REMEMBERED: usize = 4096;
 pub(super) type Both = [Vec<f32>; 2];
 
 thread_local! {
-    /// Kept from one run to the next: memory that is asked for each time costs more than the reading.
-    static BOTH: RefCell<Both> = RefCell::default();
+    static BOTH: Cell<Both> = Cell::default();
 }
 
 /// Lends the room that this thread has for two runs.
-///
-/// # Panics
-///
-/// When it is lent already.
 pub(super) fn with_both<T>(use_them: impl FnOnce(&mut Both) -> T) -> T {
-    BOTH.with_borrow_mut(use_them)
+    lent(&BOTH, use_them)
 }
 
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;

@@ -9,10 +9,11 @@ use crate::geometry::Moments;
 use crate::geometry::block::{Counter, read_with_moments};
 use crate::geometry::fingerprint::{Fingerprint, chain};
 use crate::geometry::plan::JOB;
+use crate::geometry::room::lent;
 use crate::geometry::settings::thread_pool;
 use crate::source::{ParameterInfo, ParameterSource};
 use rayon::prelude::*;
-use std::cell::RefCell;
+use std::cell::Cell;
 
 /// Values read at once.
 const BLOCK: usize = 1 << 15;
@@ -92,7 +93,7 @@ impl Sketch {
                 let info = &parameters[job.tensor];
                 let sample = Sample::of(info, width).filter(|_| !lines[job.tensor].is_empty());
                 let kept = &tensors[job.tensor][job.segment];
-                VALUES.with_borrow_mut(|values| run(source, info, (kept, sample), job, &projection, &counter, values))
+                lent(&VALUES, |values| run(source, info, (kept, sample), job, &projection, &counter, values))
             };
             let done: Vec<Result<Partial, Error>> = match &pool {
                 Some(pool) => pool.install(|| wave.par_iter().enumerate().map(run).collect()),
@@ -138,8 +139,8 @@ impl Sketch {
 }
 
 thread_local! {
-    /// The values of a job, kept from one to the next.
-    static VALUES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// The values of a job.
+    static VALUES: Cell<Vec<f32>> = Cell::default();
 }
 
 fn run(
