@@ -9,23 +9,23 @@ use crate::error::Error;
 use crate::geometry::values::{Both, RUN, SharedTensor, Values, WAVE, rows_of, with_both};
 use crate::model_set::{Kind, ModelId};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Values read at once when a grid of a whole tensor is looked for: the first few tell that there is none.
 const LOOK: usize = 1 << 14;
 
-/// One parameter, and how exact its values are.
+/// One parameter, how exact its values are, and how its rank is told.
 #[derive(Debug)]
 struct Task<'v> {
     tensor: SharedTensor<'v>,
     /// Of b's dtype, and of the coarser of the two.
     roundoff: f64,
     coarser: f64,
+    sketch: Option<&'v Sketch>,
+    /// Every so manieth row is sketched before all are.
+    every: usize,
 }
-
-/// A run of one of the tasks.
-type Job = (usize, Range<usize>);
 
 struct Part<'s> {
     tally: Tally,
@@ -36,44 +36,45 @@ struct Part<'s> {
 
 /// Evidence of every parameter that both hold, sorted by name.
 pub(super) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<ParameterEvidence>, Error> {
-    let roundoff = |model, name| values.dtype(model, name).map_or(0.0, unit_roundoff);
-    let mut tasks = Vec::new();
-    for tensor in values.shared(&[a, b])? {
-        let (of_a, of_b) = (roundoff(a, tensor.own_names[0]), roundoff(b, tensor.own_names[1]));
-        tasks.push(Task { tensor, roundoff: of_b, coarser: of_a.max(of_b) });
+    let tensors = values.shared(&[a, b])?;
+    let is_sketched = |t: &SharedTensor<'_>| t.kind == Kind::Matrix && t.row_size <= RUN;
+    let mut sketches: BTreeMap<usize, Sketch> = BTreeMap::new();
+    for columns in tensors.iter().filter(|t| is_sketched(t)).map(|t| t.row_size) {
+        sketches.entry(columns).or_insert_with(|| Sketch::new(columns));
     }
-    let sketched = |t: &Task<'_>| t.tensor.kind == Kind::Matrix && t.tensor.row_size <= RUN;
-    let columns: BTreeSet<usize> = tasks.iter().filter(|t| sketched(t)).map(|t| t.tensor.row_size).collect();
-    let sketches: BTreeMap<usize, Sketch> =
-        columns.into_iter().map(|columns| Ok((columns, Sketch::new(columns)?))).collect::<Result<_, Error>>()?;
-    let sketch = |t: usize| if sketched(&tasks[t]) { sketches.get(&tasks[t].tensor.row_size) } else { None };
-    let every = |t: usize| sketch(t).map_or(1, |sketch| sketch.sampled(tasks[t].tensor.rows()));
-    let jobs = |t: usize| tasks[t].tensor.runs().map(move |run| (t, run));
+    let roundoff = |model, name| values.dtype(model, name).map_or(0.0, unit_roundoff);
+    let mut tasks = Vec::with_capacity(tensors.len());
+    for tensor in tensors {
+        let (of_a, of_b) = (roundoff(a, tensor.own_names[0]), roundoff(b, tensor.own_names[1]));
+        let sketch = if is_sketched(&tensor) { sketches.get(&tensor.row_size) } else { None };
+        let every = sketch.map_or(1, |sketch| sketch.sampled(tensor.rows()));
+        tasks.push(Task { tensor, roundoff: of_b, coarser: of_a.max(of_b), sketch, every });
+    }
+    let stream = Stream { values, models: [a, b], tasks: &tasks, pool: values.thread_pool()? };
 
-    values.announce(2 * tasks.iter().map(|t| t.tensor.size()).sum::<usize>());
-    let pool = values.thread_pool()?;
     let mut found: Vec<(ParameterEvidence, Extent)> = Vec::with_capacity(tasks.len());
     let mut undecided = Vec::new();
-    let part = |(t, run): &Job, both: &mut Both| part(values, &tasks[*t], run, [a, b], both, (sketch(*t), every(*t)));
-    summed(&pool, (0..tasks.len()).flat_map(jobs), part, Part::plus, |t, part| {
+    stream.sum((0..tasks.len()).collect(), Task::part, Part::plus, |t, part| {
         let (task, gram) = (&tasks[t], part.gram.as_ref().filter(|_| part.tally.change_squared > 0.0));
         let mut evidence = part.evidence(task);
         match gram {
-            Some(gram) if every(t) == 1 => evidence.rank = task.rank(gram, part.tally.b_squared)?,
+            Some(gram) if task.every == 1 => evidence.rank = task.rank(gram, part.tally.b_squared)?,
             Some(gram) if !task.is_full(gram, &part.tally) => undecided.push(t),
             _ => {}
         }
         found.push((evidence, part.tally.extent));
         Ok(())
     })?;
-
-    values.announce(2 * undecided.iter().map(|&t| tasks[t].tensor.size()).sum::<usize>());
-    let gram = |(t, run): &Job, both: &mut Both| gram(values, &tasks[*t], run, [a, b], both, sketch(*t));
-    summed(&pool, undecided.into_iter().flat_map(jobs), gram, either, |t, gram| {
-        let squared_norm = found[t].0.squared_norm_b;
-        found[t].0.rank = gram.map_or(Ok(None), |gram| tasks[t].rank(&gram, squared_norm))?;
-        Ok(())
-    })?;
+    stream.sum(
+        undecided,
+        |task, run, both| task.gram(run, both, 1),
+        either,
+        |t, gram| {
+            let squared_norm = found[t].0.squared_norm_b;
+            found[t].0.rank = gram.map_or(Ok(None), |gram| tasks[t].rank(&gram, squared_norm))?;
+            Ok(())
+        },
+    )?;
 
     // A grid of the whole tensor is one of its rows, too, when each of them reaches the last level.
     let look = |((evidence, extent), task): (&(ParameterEvidence, Extent), &Task<'_>)| {
@@ -82,7 +83,8 @@ pub(super) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<Par
         }
         Ok(tensor_grid(values, task, *extent, [a, b])?.or(evidence.grid))
     };
-    let grids: Vec<Result<Option<Grid>, Error>> = pool.install(|| found.par_iter().zip(&tasks).map(look).collect());
+    let grids: Vec<Result<Option<Grid>, Error>> =
+        stream.pool.install(|| found.par_iter().zip(&tasks).map(look).collect());
     found
         .into_iter()
         .zip(grids)
@@ -90,116 +92,109 @@ pub(super) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<Par
         .collect()
 }
 
-/// Runs jobs in waves, adds up those of one task in their order, and hands over each sum.
-fn summed<T: Send>(
-    pool: &rayon::ThreadPool,
-    jobs: impl Iterator<Item = Job>,
-    run: impl Fn(&Job, &mut Both) -> Result<T, Error> + Sync,
-    plus: impl Fn(T, T) -> T,
-    mut take: impl FnMut(usize, T) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let jobs: Vec<Job> = jobs.collect();
-    let mut open: Option<(usize, T)> = None;
-    let run = |job: &Job| with_both(|both| run(job, both));
-    for wave in jobs.chunks(WAVE) {
-        let parts: Vec<Result<T, Error>> = pool.install(|| wave.par_iter().map(run).collect());
-        for (&(t, _), part) in wave.iter().zip(parts) {
-            let part = part?;
-            open = Some(match open.take() {
-                Some((before, sum)) if before == t => (t, plus(sum, part)),
-                Some((before, sum)) => {
-                    take(before, sum)?;
-                    (t, part)
-                }
-                None => (t, part),
-            });
-        }
-    }
-    open.map_or(Ok(()), |(t, sum)| take(t, sum))
-}
-
-fn read(
-    values: &Values,
-    task: &Task<'_>,
-    run: &Range<usize>,
+/// Two models, and all that is compared of them.
+struct Stream<'t, 'v> {
+    values: &'v Values,
     models: [ModelId; 2],
-    both: &mut Both,
-) -> Result<(), Error> {
-    for (k, model) in models.into_iter().enumerate() {
-        values.read(model, task.tensor.own_names[k], run, &mut both[k])?;
-    }
-    Ok(())
+    tasks: &'t [Task<'v>],
+    pool: rayon::ThreadPool,
 }
 
-/// All of one run but its rank, of which so many rows are sketched.
-fn part<'s>(
-    values: &Values,
-    task: &Task<'_>,
-    run: &Range<usize>,
-    models: [ModelId; 2],
-    both: &mut Both,
-    (sketch, every): (Option<&'s Sketch>, usize),
-) -> Result<Part<'s>, Error> {
-    read(values, task, run, models, both)?;
-    let [of_a, of_b] = both;
-    let tensor = &task.tensor;
-    let tally = Tally::of(of_a, of_b);
-    let changed = tally.equal < run.len();
-
-    let whole = tensor.row_size > 1 && tensor.row_size <= RUN;
-    let mut rows = if whole { Fits::new() } else { Fits::none() };
-    for (_, at) in rows_of(run, tensor.row_size) {
-        if rows.fail() {
-            break;
+impl<'v> Stream<'_, 'v> {
+    /// Reads some tasks in waves of runs, adds up what each gives in their order, and hands over each sum.
+    fn sum<T: Send>(
+        &self,
+        tasks: Vec<usize>,
+        part: impl Fn(&Task<'v>, &Range<usize>, [&[f32]; 2]) -> T + Sync,
+        plus: impl Fn(T, T) -> T,
+        mut take: impl FnMut(usize, T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.values.announce(2 * tasks.iter().map(|&t| self.tasks[t].tensor.size()).sum::<usize>());
+        let runs = |t: usize| self.tasks[t].tensor.runs().map(move |run| (t, run));
+        let jobs: Vec<(usize, Range<usize>)> = tasks.into_iter().flat_map(runs).collect();
+        let mut open: Option<(usize, T)> = None;
+        for wave in jobs.chunks(WAVE) {
+            let run = |(t, run): &(usize, Range<usize>)| {
+                let task = &self.tasks[*t];
+                with_both(|both| Ok(part(task, run, self.read(task, run, both)?)))
+            };
+            let parts: Vec<Result<T, Error>> = self.pool.install(|| wave.par_iter().map(run).collect());
+            for (&(t, _), part) in wave.iter().zip(parts) {
+                let part = part?;
+                open = Some(match open.take() {
+                    Some((before, sum)) if before == t => (t, plus(sum, part)),
+                    Some((before, sum)) => {
+                        take(before, sum)?;
+                        (t, part)
+                    }
+                    None => (t, part),
+                });
+            }
         }
-        let (a, b) = (&of_a[at.clone()], &of_b[at]);
-        rows.observe(Extent::of(b), a, b, task.roundoff);
+        open.map_or(Ok(()), |(t, sum)| take(t, sum))
     }
-    let gram = sketch.filter(|_| changed).map(|sketch| sketched(sketch, tensor, run, [of_a, of_b], every));
-    Ok(Part { tally, rows, gram })
+
+    fn read<'b>(&self, task: &Task<'_>, run: &Range<usize>, both: &'b mut Both) -> Result<[&'b [f32]; 2], Error> {
+        let names = &task.tensor.own_names;
+        for ((model, name), out) in self.models.into_iter().zip(names).zip(both.iter_mut()) {
+            self.values.read(model, name, run, out)?;
+        }
+        Ok(both.each_ref().map(Vec::as_slice))
+    }
 }
 
-/// One run sketched in full; `None` when nothing of it changed.
-fn gram<'s>(
-    values: &Values,
-    task: &Task<'_>,
-    run: &Range<usize>,
-    models: [ModelId; 2],
-    both: &mut Both,
-    sketch: Option<&'s Sketch>,
-) -> Result<Option<Gram<'s>>, Error> {
-    read(values, task, run, models, both)?;
-    let [of_a, of_b] = both;
-    Ok(sketch.filter(|_| of_a != of_b).map(|sketch| sketched(sketch, &task.tensor, run, [of_a, of_b], 1)))
-}
-
-/// Every so manieth row of the tensor, of those in one run.
-fn sketched<'s>(
-    sketch: &'s Sketch,
-    tensor: &SharedTensor<'_>,
-    run: &Range<usize>,
-    [of_a, of_b]: [&[f32]; 2],
-    every: usize,
-) -> Gram<'s> {
-    let mut gram = Gram::new(sketch);
-    let mut together: Vec<Row<'_>> = Vec::with_capacity(LANES);
-    let mut column = 0;
-    for (row, at) in rows_of(run, tensor.row_size).filter(|(row, _)| row.is_multiple_of(every)) {
-        let (a, b) = (&of_a[at.clone()], &of_b[at.clone()]);
-        let begin = run.start + at.start - row * tensor.row_size;
-        let alike = together.first().is_none_or(|(first, _)| begin == column && a.len() == first.len());
-        if !alike || together.len() == LANES {
-            gram.add_rows(column, &together);
-            together.clear();
+impl<'v> Task<'v> {
+    /// All of one run but its rank.
+    fn part(&self, run: &Range<usize>, [of_a, of_b]: [&[f32]; 2]) -> Part<'v> {
+        let row_size = self.tensor.row_size;
+        let whole = row_size > 1 && row_size <= RUN;
+        let mut rows = if whole { Fits::new() } else { Fits::none() };
+        for (_, at) in rows_of(run, row_size) {
+            if rows.fail() {
+                break;
+            }
+            let (a, b) = (&of_a[at.clone()], &of_b[at]);
+            rows.observe(Extent::of(b), a, b, self.roundoff);
         }
-        if a != b {
-            together.push((a, b));
-            column = begin;
-        }
+        Part { tally: Tally::of(of_a, of_b), rows, gram: self.gram(run, [of_a, of_b], self.every) }
     }
-    gram.add_rows(column, &together);
-    gram.multiply();
-    gram
+
+    /// The sketch of every so manieth row of the tensor, of those in one run; `None` when none is, or nothing of the run changed.
+    fn gram(&self, run: &Range<usize>, [of_a, of_b]: [&[f32]; 2], every: usize) -> Option<Gram<'v>> {
+        let mut gram = Gram::new(self.sketch.filter(|_| of_a != of_b)?);
+        let mut together: Vec<Row<'_>> = Vec::with_capacity(LANES);
+        let mut column = 0;
+        let row_size = self.tensor.row_size;
+        for (row, at) in rows_of(run, row_size).filter(|(row, _)| row.is_multiple_of(every)) {
+            let (a, b) = (&of_a[at.clone()], &of_b[at.clone()]);
+            let begin = run.start + at.start - row * row_size;
+            let alike = together.first().is_none_or(|(first, _)| begin == column && a.len() == first.len());
+            if !alike || together.len() == LANES {
+                gram.add_rows(column, &together);
+                together.clear();
+            }
+            if a != b {
+                together.push((a, b));
+                column = begin;
+            }
+        }
+        gram.add_rows(column, &together);
+        gram.multiply();
+        Some(gram)
+    }
+
+    /// Of what storage may have rounded off, the root of the summed squares.
+    fn rounding(&self, squared_norm: f64) -> f64 {
+        self.coarser * squared_norm.sqrt()
+    }
+
+    fn rank(&self, gram: &Gram<'_>, squared_norm: f64) -> Result<Option<usize>, Error> {
+        gram.rank(self.tensor.rows(), self.tensor.row_size, self.rounding(squared_norm))
+    }
+
+    fn is_full(&self, gram: &Gram<'_>, tally: &Tally) -> bool {
+        gram.is_full(self.tensor.rows(), self.rounding(tally.b_squared), tally.change_squared)
+    }
 }
 
 /// The sum of both, or the one that there is.
@@ -227,21 +222,6 @@ impl Part<'_> {
         let mut evidence = ParameterEvidence::new(tensor.name, tensor.kind, shape, tensor.size(), tally, task.roundoff);
         evidence.grid = self.rows.bits().map(|bits| Grid { bits, span: GridSpan::Row });
         evidence
-    }
-}
-
-impl Task<'_> {
-    /// Of what storage may have rounded off, the root of the summed squares.
-    fn rounding(&self, squared_norm: f64) -> f64 {
-        self.coarser * squared_norm.sqrt()
-    }
-
-    fn rank(&self, gram: &Gram<'_>, squared_norm: f64) -> Result<Option<usize>, Error> {
-        gram.rank(self.tensor.rows(), self.tensor.row_size, self.rounding(squared_norm))
-    }
-
-    fn is_full(&self, gram: &Gram<'_>, tally: &Tally) -> bool {
-        gram.is_full(self.tensor.rows(), self.rounding(tally.b_squared), tally.change_squared)
     }
 }
 
