@@ -23,7 +23,7 @@ if [ $# -eq 0 ]; then
   done
 fi
 
-cargo build --quiet --release --features cli --example generate_checkpoints
+cargo build --quiet --release -p neural-phylogeny-evaluation --bin generate_checkpoints
 cargo bench --quiet --no-run --bench ladder
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 folder=$(mktemp -d)
@@ -49,7 +49,7 @@ for ((s = 0; s + 2 < ${#steps[@]}; s += 3)); do
     left_out+=("$models x $parameters $dtype ($((kib / 1024)) MiB)")
     continue
   fi
-  "$target/examples/generate_checkpoints" "$folder/zoo" "$models" "$parameters" "$(((models + 7) / 8))" 0 "$dtype"
+  "$target/generate_checkpoints" "$folder/zoo" "$models" "$parameters" "$(((models + 7) / 8))" 0 "$dtype"
   read -r _ _ _ reading geometry _ peak gflops < <(ladder "$folder/zoo" "$runs")
   numpy=- numpy_peak=-
   if [ -n "$python" ]; then

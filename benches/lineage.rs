@@ -1,6 +1,6 @@
 //! What lineages cost from a stored geometry, in families of 40 and in a single one; and what reading values again adds.
 //!
-//! `cargo bench --bench lineage`; for sets too large to be run ten times there is the example `lineage_cost`.
+//! `cargo bench --bench lineage`; for sets too large to be run ten times `lineage_cost` of the member `evaluation`.
 
 #[path = "support/lineages.rs"]
 mod lineages;

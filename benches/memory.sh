@@ -11,12 +11,12 @@ shift $(($# < 2 ? $# : 2))
 settings=("${@:-1GiB}")
 [ $# -gt 0 ] || settings=(1GiB 256MiB)
 
-cargo build --quiet --release --features cli --bin neural-phylogeny --example generate_checkpoints
+cargo build --quiet --release --workspace --features cli --bin neural-phylogeny --bin generate_checkpoints
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 printf '%s models x %s parameters\n' "$models" "$parameters"
-"$target/examples/generate_checkpoints" "$folder/zoo" "$models" "$parameters" 8
+"$target/generate_checkpoints" "$folder/zoo" "$models" "$parameters" 8
 
 # Highest resident memory in KiB, looked at until the process ends: VmHWM never falls.
 peak() {

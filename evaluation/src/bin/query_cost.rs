@@ -1,4 +1,4 @@
-//! What a query against a large store costs: `cargo run --release --example query_cost -- FOLDER [MODELS]`, 10,000 models unless told.
+//! What a query against a large store costs: `cargo run --release -p neural-phylogeny-evaluation --bin query_cost -- FOLDER [MODELS]`, 10,000 models unless told.
 //!
 //! Makes the store in the folder, unless it is there: generated models of eight matrices of 512 × 512 normal values, families of 33
 //! (a root, 16 children of it, a child of each), every child its parent with a tenth of its norm in noise added; sketches of 512 KiB, 4 GB in

@@ -1,9 +1,9 @@
 //! What `LineageDetector` costs from a stored geometry of a generated set, run after run, as
 //! `models,family,seconds` on standard output; the phylogeny goes to a file when one is named.
 //!
-//! `cargo run --release --example lineage_cost -- MODELS FAMILY [RUNS] [JSON]`
+//! `cargo run --release -p neural-phylogeny-evaluation --bin lineage_cost -- MODELS FAMILY [RUNS] [JSON]`
 
-#[path = "../benches/support/lineages.rs"]
+#[path = "../../../benches/support/lineages.rs"]
 mod lineages;
 
 use neural_phylogeny::{LineageDetector, PhylogenyDetector, SmallestNorm, write_json};

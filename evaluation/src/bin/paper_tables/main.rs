@@ -1,6 +1,6 @@
 //! The tables of Yu & Wang, *Neural Phylogeny* (ICLR 2025), on networks whose parents are known.
 //!
-//! `cargo run --release --example paper_tables -- [FOLDER…] [--seeds N] [--csv FILE] [--svg FILE] [--into FILE#NAME]`
+//! `cargo run --release -p neural-phylogeny-evaluation --bin paper_tables -- [FOLDER…] [--seeds N] [--csv FILE] [--svg FILE] [--into FILE#NAME]`
 //!
 //! For each folder of models with `truth.json` (by default the shipped zoo's four kinds, then `generated`): KMeans, MeanShift,
 //! DBSCAN and GMM, parents by smallest norm identified after clustering (α = 1) and along it (α < 1, the first two only),

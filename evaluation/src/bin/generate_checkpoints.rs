@@ -2,7 +2,7 @@
 //! F32, with `truth.json` beside them. Values are streamed: memory does not grow with the size. `benches/memory.sh` uses
 //! it, and `benches/ladder.rs` measures on what it writes.
 //!
-//! `cargo run --release --example generate_checkpoints -- FOLDER MODELS PARAMETERS FAMILIES [SEED [F16|BF16|F32]]`
+//! `cargo run --release -p neural-phylogeny-evaluation --bin generate_checkpoints -- FOLDER MODELS PARAMETERS FAMILIES [SEED [F16|BF16|F32]]`
 
 use half::{bf16, f16};
 use rand::{Rng, SeedableRng};

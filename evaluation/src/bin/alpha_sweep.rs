@@ -1,18 +1,17 @@
 //! How often `Alpha::Sweep` keeps the α that truth would have chosen, on folders of models that have a `truth.json`.
 //!
-//! `cargo run --release --example alpha_sweep -- FOLDER…`. Accuracy is the share of children whose parent and direction are both
+//! `cargo run --release -p neural-phylogeny-evaluation --bin alpha_sweep -- FOLDER…`. Accuracy is the share of children whose parent and direction are both
 //! right, its mean over ten seeds at each α; a sweep is right when no α of the grid is more accurate under the same seed.
 //! The last rows add up all folders, beside what α = 0 and α = 1 throughout would have come to.
 
 use neural_phylogeny::{
     Alpha, Bandwidth, CentroidDetector, Geometry, GeometrySettings, KMeans, LogDistanceMedoid, MeanShift, Medoid,
-    ModelSet, ParentSelector, PhylogenyDetector, Seeding, SmallestNorm, Truth, evaluate,
+    ParentSelector, PhylogenyDetector, Seeding, SmallestNorm, evaluate,
 };
+use neural_phylogeny_evaluation::TrueSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::error::Error;
-use std::fs::File;
-use std::path::Path;
 
 const SEEDS: u64 = 10;
 
@@ -56,10 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---|---|---|{}---|---|", "---|".repeat(Alpha::GRID.len()));
     let mut tallies = [Tally::default(); DETECTORS.len()];
     for folder in &folders {
-        let models = ModelSet::builder().discover(folder)?.build()?;
-        let truth = Truth::read(File::open(Path::new(folder).join("truth.json"))?)?;
+        let TrueSet { name, models, truth } = TrueSet::open(folder)?;
         let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
-        let name = folder.rsplit('/').next().unwrap_or(folder);
         for ((detector, make), tally) in DETECTORS.iter().zip(&mut tallies) {
             for (selector_name, selector) in &selectors {
                 let accuracy = |alpha: Alpha, seed| -> Result<f64, Box<dyn Error>> {

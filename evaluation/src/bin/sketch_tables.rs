@@ -1,6 +1,6 @@
 //! What sketches cost and lose, against the exact geometry, on folders of models that have a `truth.json`.
 //!
-//! `cargo run --release --example sketch_tables -- FOLDER… [A+B]`; folders joined by `+` make one set. The first table tells, for
+//! `cargo run --release -p neural-phylogeny-evaluation --bin sketch_tables -- FOLDER… [A+B]`; folders joined by `+` make one set. The first table tells, for
 //! each size, how far distances between models of one true family are off, in percent and in units of the standard error that the
 //! geometry states, and how many children the default detector finds with parent and direction right. The second does the same for
 //! movements of a known size.
@@ -9,11 +9,10 @@ use neural_phylogeny::{
     Config, Geometry, GeometrySettings, InMemory, LineageDetector, ModelSet, ParentSelector, PhylogenyDetector,
     Precedence, Sketch, SketchSet, SketchSettings, Truth, detect_phylogeny, detect_phylogeny_from_sketches, evaluate,
 };
+use neural_phylogeny_evaluation::TrueSet;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::error::Error;
-use std::fs::File;
-use std::path::Path;
 
 type Failure = Box<dyn Error>;
 
@@ -36,21 +35,9 @@ fn main() -> Result<(), Failure> {
 }
 
 fn table(folder: &str) -> Result<(), Failure> {
-    let mut builder = ModelSet::builder();
-    let mut truth: Option<Truth> = None;
-    for part in folder.split('+') {
-        builder = builder.discover(part)?;
-        let next = Truth::read(File::open(Path::new(part).join("truth.json"))?)?;
-        truth = Some(match truth {
-            Some(truth) => truth.merge(next)?,
-            None => next,
-        });
-    }
-    let truth = truth.ok_or("no folder")?;
-    let models = builder.build()?;
+    let TrueSet { name, models, truth } = TrueSet::open(folder)?;
     let exact = Geometry::compute(&models, &GeometrySettings::new())?;
-    let name: Vec<&str> = folder.split('+').map(|f| f.rsplit('/').next().unwrap_or(f)).collect();
-    let label = format!("{} ({})", name.join(" + "), models.len());
+    let label = format!("{} ({})", name, models.len());
     let right = |phylogeny: &neural_phylogeny::Phylogeny| -> Result<String, Failure> {
         let evaluation = evaluate(phylogeny, &truth)?;
         let (children, roots) = (evaluation.accuracy, evaluation.root_families);

@@ -1,12 +1,12 @@
 //! Fills a store with sketches of generated models, for `docs/scale.md`: families of Zipf sizes, a tenth of all models in the largest, several
 //! generations deep (`benches/support/lineages.rs`), 12 matrices of 256 × 256 values each. `truth.json` goes beside the store's folder.
 //!
-//! `cargo run --release --example generate_sketches -- STORE MODELS [KIB [SEED]]`
+//! `cargo run --release -p neural-phylogeny-evaluation --bin generate_sketches -- STORE MODELS [KIB [SEED]]`
 //!
 //! The models are drawn and sketched one family at a time and never stored: what is in the store are sketches as real models
 //! would leave, of models that never were trained.
 
-#[path = "../benches/support/lineages.rs"]
+#[path = "../../../benches/support/lineages.rs"]
 mod lineages;
 
 use neural_phylogeny::{Sketch, SketchSettings, SketchStore};

@@ -1,6 +1,6 @@
 //! How well the default detector tells lineages, on networks whose parents are known.
 //!
-//! `cargo run --release --features cli --example lineage_tables -- [--draws N] [--into FILE#NAME] FOLDER… [A+B]`
+//! `cargo run --release -p neural-phylogeny-evaluation --bin lineage_tables -- [--draws N] [--into FILE#NAME] FOLDER… [A+B]`
 //!
 //! For each folder of models with a `truth.json` (folders joined by `+` make one set): the default detector beside others, every
 //! wrong edge, reliability, families whose root was taken away, random subsets of families, and what each signal says by itself.

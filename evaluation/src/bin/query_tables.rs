@@ -1,4 +1,4 @@
-//! Whether a query finds what detection in the whole store finds: `cargo run --release --example query_tables -- FOLDER…`
+//! Whether a query finds what detection in the whole store finds: `cargo run --release -p neural-phylogeny-evaluation --bin query_tables -- FOLDER…`
 //!
 //! All models of all folders are sketched into one store, and each is asked about in turn as if it were not stored. Counts models
 //! whose parents are those that `detect_phylogeny_from_sketches` gives them in the whole store, for some sizes of sketches and numbers of

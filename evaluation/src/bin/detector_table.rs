@@ -1,20 +1,18 @@
 //! Every detector with every selector on folders of models that have a `truth.json`.
 //!
-//! `cargo run --release --example detector_table -- FOLDER… [A+B]`; folders joined by `+` make one set. Each row gives, for one
+//! `cargo run --release -p neural-phylogeny-evaluation --bin detector_table -- FOLDER… [A+B]`; folders joined by `+` make one set. Each row gives, for one
 //! detector: whether families are exactly right, then for each selector the accuracy (children whose parent and direction are
 //! both right) and in brackets the families whose roots are right.
 
 use neural_phylogeny::{
     Arborescence, ClusterDetector, Clusterer, Dbscan, Entries, ExpectedFamilies, GaussianMixture, Geometry,
-    GeometrySettings, Initialization, KMeans, Kurtosis, LogDistanceMedoid, MeanShift, Medoid, ModelSet,
-    NearestToInitialization, NeighborJoining, ParentSelector, PhylogenyDetector, Precedence, SmallestNorm, Truth,
-    evaluate,
+    GeometrySettings, Initialization, KMeans, Kurtosis, LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization,
+    NeighborJoining, ParentSelector, PhylogenyDetector, Precedence, SmallestNorm, evaluate,
 };
+use neural_phylogeny_evaluation::TrueSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::error::Error;
-use std::fs::File;
-use std::path::Path;
 
 fn detector(clusterer: impl Clusterer + 'static) -> Box<dyn PhylogenyDetector> {
     Box::new(ClusterDetector::new(clusterer))
@@ -60,21 +58,9 @@ fn table(
     detectors: &[Named<dyn PhylogenyDetector>],
     selectors: &[Named<dyn ParentSelector>],
 ) -> Result<(), Box<dyn Error>> {
-    let mut builder = ModelSet::builder();
-    let mut truth: Option<Truth> = None;
-    for part in folder.split('+') {
-        builder = builder.discover(part)?;
-        let next = Truth::read(File::open(Path::new(part).join("truth.json"))?)?;
-        truth = Some(match truth {
-            Some(truth) => truth.merge(next)?,
-            None => next,
-        });
-    }
-    let truth = truth.ok_or("no folder")?;
-    let models = builder.build()?;
+    let TrueSet { name, models, truth } = TrueSet::open(folder)?;
     let initialization = Initialization::Random { entries: Entries::Uniform, seed: 0 };
     let geometry = Geometry::compute(&models, &GeometrySettings::new().with_initialization(initialization))?;
-    let name: Vec<&str> = folder.split('+').map(|f| f.rsplit('/').next().unwrap_or(f)).collect();
     for (detector_name, detector) in detectors {
         let mut cells = Vec::new();
         let mut families = None;
@@ -91,7 +77,7 @@ fn table(
         let agreement = families.ok_or("no selector")?;
         println!(
             "| {} ({} / {children}) | {detector_name} | {}/{} | {:.3} | {} |",
-            name.join(" + "),
+            name,
             models.len(),
             agreement.exact.right,
             agreement.exact.of,
