@@ -5,7 +5,7 @@
 //! both right) and in brackets the families whose roots are right.
 
 use neural_phylogeny::{
-    Arborescence, ClusterDetector, Clusterer, Dbscan, Entries, ExpectedFamilies, GaussianMixture, Geometry,
+    Arborescence, ClusterDetector, Clusterer, Dbscan, EntryDistribution, ExpectedFamilies, GaussianMixture, Geometry,
     GeometrySettings, Initialization, KMeans, Kurtosis, LogDistanceMedoid, MeanShift, Medoid, ModelSet,
     NearestToInitialization, NeighborJoining, ParentSelector, PhylogenyDetector, Precedence, SmallestNorm, Truth,
     evaluate,
@@ -72,7 +72,7 @@ fn table(
     }
     let truth = truth.ok_or("no folder")?;
     let models = builder.build()?;
-    let initialization = Initialization::Random { entries: Entries::Uniform, seed: 0 };
+    let initialization = Initialization::Random { entries: EntryDistribution::Uniform, seed: 0 };
     let geometry = Geometry::compute(&models, &GeometrySettings::new().with_initialization(initialization))?;
     let name: Vec<&str> = folder.split('+').map(|f| f.rsplit('/').next().unwrap_or(f)).collect();
     for (detector_name, detector) in detectors {
