@@ -83,10 +83,13 @@
 //! Yu & Wang, *Neural Phylogeny: Fine-Tuning Relationship Detection among Neural Networks*, ICLR 2025,
 //! <https://openreview.net/forum?id=jv2zHOalpL>.
 
+mod bytes;
 mod detect;
+mod discover;
 mod error;
 mod evaluate;
 mod export;
+mod format;
 mod geometry;
 mod model_set;
 mod parent;
@@ -98,6 +101,7 @@ mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use crate::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
 pub use crate::detect::cluster::{
     Alpha, Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan,
     ExpectedFamilies, GaussianMixture, KMeans, MeanShift, MemberScores, Points, Radius, Seeding,
@@ -106,6 +110,7 @@ pub use crate::detect::{
     Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, TreeNode,
     UnrootedTree,
 };
+pub use crate::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
 pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
@@ -113,6 +118,10 @@ pub use crate::evaluate::{
 #[cfg(feature = "serde")]
 pub use crate::export::{read_json, write_answer_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
+pub use crate::format::{
+    BEGINNING, Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype,
+    UnreadFormat, check_range,
+};
 pub use crate::geometry::{
     Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
     LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
@@ -128,10 +137,7 @@ pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogen
 pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
 pub use crate::query::{Answer, query};
 pub use crate::report::{write_answer, write_explanation, write_table};
-pub use crate::source::{
-    Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
-    PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
-};
+pub use crate::source::{EntryDistribution, InMemory, ParameterSource, PeftAdapter, RandomSource, Shards};
 
 /// The examples of README.md.
 #[cfg(doctest)]

@@ -1,6 +1,9 @@
 //! Everything that can go wrong, one variant per thing a user can fix.
 
+mod chain;
 mod source_error;
+
+pub(crate) use chain::chain;
 
 pub use source_error::SourceError;
 

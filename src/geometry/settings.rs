@@ -1,5 +1,5 @@
 use crate::error::Error;
-use crate::source::{Entries, ParameterSource};
+use crate::source::{EntryDistribution, ParameterSource};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub enum Initialization {
     /// A random network of the models' layout, the same for all of them.
     Random {
         /// How its entries are distributed.
-        entries: Entries,
+        entries: EntryDistribution,
         /// Where its random numbers begin.
         seed: u64,
     },

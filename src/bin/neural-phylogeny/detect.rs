@@ -1,7 +1,7 @@
 use crate::args::{Detect, Detection, Format, Scope, Selector};
 use crate::{models, output, progress, resume};
 use neural_phylogeny::{
-    Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
+    Config, Discovery, EntryDistribution, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
     OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny, detect_phylogeny_from_sketches,
     write_dot, write_json, write_newick, write_table,
 };
@@ -101,8 +101,8 @@ fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error
     let seed = arguments.seed;
     Ok(match arguments.initialization.as_str() {
         "zero" => Initialization::Zero,
-        "uniform" => Initialization::Random { entries: Entries::Uniform, seed },
-        "normal" => Initialization::Random { entries: Entries::Normal, seed },
+        "uniform" => Initialization::Random { entries: EntryDistribution::Uniform, seed },
+        "normal" => Initialization::Random { entries: EntryDistribution::Normal, seed },
         path => {
             let open = Discovery::new().open(path);
             let model = open.map_err(|source| neural_phylogeny::Error::Initialization { source })?;

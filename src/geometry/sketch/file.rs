@@ -150,7 +150,7 @@ impl Stored {
             if shape.iter().try_fold(known.size(), |n, &d| n.checked_mul(d)).is_none() {
                 return Err(wrong(format!("shape {shape:?} of `{name}`"), "as many elements as can be counted"));
             }
-            parameters.push(ParameterInfo { name, shape, dtype: known });
+            parameters.push(ParameterInfo::new(name, shape, known));
         }
         if let Some(pair) = parameters.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(wrong(format!("`{}` before `{}`", pair[0].name, pair[1].name), "tensors sorted by name"));
