@@ -10,7 +10,7 @@ const ORDER: [&str; 13] = [
     "phylogeny",
     "parent",
     "detect",
-    "pipeline",
+    "config",
     "query",
     "export",
     "report",
