@@ -31,7 +31,7 @@ impl PhylogenyDetector for NearestElder {
         }
         let mut edges = Vec::new();
         for family in &families {
-            let choice = Choice::of(selector, geometry, family)?;
+            let choice = Choice::new(selector, geometry, family)?;
             for (i, &child) in family.iter().enumerate().filter(|(i, _)| !choice.best.contains(i)) {
                 let elders = (0..family.len()).filter(|&j| choice.scores[j] < choice.scores[i]).map(|j| family[j]);
                 let distance = |&elder: &ModelId| geometry.distance(elder, child).unwrap_or(f64::INFINITY);

@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(parents, ["base", "base"]);
 
     // The same rule may have a say in where centroids move: half of the iterations ask it, the others take means.
-    let along = CentroidDetector::new(KMeans::new().with_alpha(0.5));
+    let along = CentroidDetector::new(KMeans::new()).with_alpha(0.5);
     let config = Config::default().with_selector(HighestKurtosis).with_detector(along);
     assert_eq!(detect_phylogeny(&models, config)?.edges().len(), 2);
     Ok(())

@@ -34,7 +34,7 @@
 //! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
 //!   [`write_explanation`] tells why one model has the parents it has.
 //! - [`evaluate()`]: a result against known [`Truth`].
-//! - [`SketchStore`]: sketches of models, kept; [`query()`]: what one more model is derived from among them.
+//! - [`SketchStore`]: sketches of models, kept; [`Query`]: what one more model is derived from among them.
 //!
 //! [`detect_phylogeny`] strings them together by a [`Config`].
 //!
@@ -84,6 +84,7 @@
 //! <https://openreview.net/forum?id=jv2zHOalpL>.
 
 mod bytes;
+mod config;
 mod detect;
 mod discover;
 mod error;
@@ -94,7 +95,6 @@ mod geometry;
 mod model_set;
 mod parent;
 mod phylogeny;
-mod pipeline;
 mod query;
 mod report;
 mod source;
@@ -102,13 +102,15 @@ mod source;
 pub mod testing;
 
 pub use crate::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
+pub use crate::config::{Config, Settings, detect_phylogeny, detect_phylogeny_from_sketches, detect_phylogeny_in};
 pub use crate::detect::cluster::{
-    Alpha, Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan,
-    ExpectedFamilies, GaussianMixture, KMeans, MeanShift, MemberScores, Points, Radius, Seeding,
+    Alpha, Bandwidth, ByFit, ByTransform, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering,
+    Dbscan, ExpectedFamilies, GaussianMixture, KMeans, Labels, Linfa, LinfaClusterer, LinfaWith, MeanShift,
+    MemberScores, Points, Radius, Seeding,
 };
 pub use crate::detect::{
-    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, TreeNode,
-    UnrootedTree,
+    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, SelectorUse,
+    TreeNode, UnrootedTree,
 };
 pub use crate::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
 pub use crate::error::{Error, SourceError};
@@ -134,10 +136,11 @@ pub use crate::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
 };
 pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
-pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
-pub use crate::query::{Answer, query};
+pub use crate::query::{Answer, Query};
 pub use crate::report::{write_answer, write_explanation, write_table};
 pub use crate::source::{EntryDistribution, InMemory, ParameterSource, PeftAdapter, RandomSource, Shards};
+
+pub use {linfa, ndarray, rand, rand_chacha};
 
 /// The examples of README.md.
 #[cfg(doctest)]

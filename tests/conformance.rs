@@ -32,8 +32,8 @@ fn our_detectors_pass() {
         &ClusterDetector::new(MeanShift::new()),
         &ClusterDetector::new(Dbscan::new()),
         &ClusterDetector::new(GaussianMixture::new()),
-        &CentroidDetector::new(KMeans::new().with_alpha(0.5)),
-        &CentroidDetector::new(MeanShift::new().with_alpha(0.5)),
+        &CentroidDetector::new(KMeans::new()).with_alpha(0.5),
+        &CentroidDetector::new(MeanShift::new()).with_alpha(0.5),
         &LineageDetector::new(),
         &LineageDetector::new().with_families(Families::Count(3)),
         &Arborescence::new(),
@@ -129,7 +129,7 @@ impl PhylogenyDetector for Detects {
             Self::TiesByNumber => {
                 let mut edges = Vec::new();
                 for group in geometry.groups() {
-                    let best = Choice::of(selector, geometry, group)?.best;
+                    let best = Choice::new(selector, geometry, group)?.best;
                     let parent = best.iter().map(|&b| group[b]).min().unwrap_or(group[0]);
                     edges.extend(group.iter().filter(|&&m| m != parent).map(|&m| Edge::new(parent, m)));
                 }

@@ -191,7 +191,7 @@ fn a_value_that_is_not_finite_is_named() {
     let Error::Source { model, source } = &error else { panic!("{error}") };
     assert_eq!(model, "n3");
     assert!(
-        matches!(source, SourceError::NotFinite { parameter, index: 1234, .. } if parameter == "fc.weight"),
+        matches!(&**source, SourceError::NotFinite { parameter, index: 1234, .. } if parameter == "fc.weight"),
         "{source}"
     );
 }

@@ -13,7 +13,7 @@ const ORDER: [&str; 16] = [
     "phylogeny",
     "parent",
     "detect",
-    "pipeline",
+    "config",
     "query",
     "export",
     "report",

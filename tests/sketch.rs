@@ -282,9 +282,8 @@ fn settings_and_values_are_checked() -> TestResult {
     let mut values = noise(1, 60_000);
     values[31_337] = f32::NAN;
     let refused = Sketch::of(&model(values), &narrow());
-    let Err(Error::Source { source: SourceError::NotFinite { parameter, index, .. }, .. }) = refused else {
-        return Err("NaN was taken".into());
-    };
+    let Err(Error::Sketching { source }) = refused else { return Err("NaN was taken".into()) };
+    let SourceError::NotFinite { parameter, index, .. } = *source else { return Err(source.into()) };
     assert_eq!((parameter.as_str(), index), ("w", 31_337));
     Ok(())
 }

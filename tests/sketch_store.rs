@@ -122,7 +122,7 @@ fn half_written_files_are_not_seen_and_old_ones_are_told() -> Outcome {
     let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
     fs::File::options().write(true).open(&half)?.set_modified(old)?;
     let problems = store.verify()?;
-    assert!(matches!(problems[0].problem, SourceError::Leftover { .. }) && problems.len() == 1);
+    assert!(matches!(*problems[0].problem, SourceError::Leftover { .. }) && problems.len() == 1);
     Ok(())
 }
 

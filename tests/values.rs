@@ -385,7 +385,7 @@ fn a_source_that_fails_on_second_reading_is_an_error_and_what_was_read_is_rememb
     let before = geometry.pair(id(0), id(1)).unwrap().unwrap();
     broken.store(true, Ordering::Relaxed);
     assert!(Arc::ptr_eq(&before, &geometry.clone().pair(id(0), id(1)).unwrap().unwrap()));
-    let is_a = |e: Error| matches!(e, Error::Source { model, source: SourceError::Other { .. } } if model == "a");
+    let is_a = |e: Error| matches!(e, Error::Source { model, source } if model == "a" && matches!(*source, SourceError::Other { .. }));
     assert!(is_a(geometry.pair(id(1), id(0)).unwrap_err()));
     assert!(is_a(geometry.lines(id(1), &[id(2), id(0)]).unwrap_err()));
     assert!(geometry.lines(id(1), &[id(2)]).unwrap().is_some());

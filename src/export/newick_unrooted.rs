@@ -1,6 +1,6 @@
 use super::newick::quote;
 use crate::detect::{TreeNode, UnrootedTree};
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::model_set::{ModelId, ModelSet};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -35,9 +35,9 @@ use std::io::Write;
 pub fn write_newick_unrooted<W: Write>(tree: &UnrootedTree, models: &ModelSet, mut writer: W) -> Result<(), Error> {
     let names: Vec<&str> = models.names().collect();
     if let Some(text) = line(tree, &names)? {
-        writeln!(writer, "{text};")?;
+        writeln!(writer, "{text};").map_err(unwritten)?;
     }
-    writer.flush()?;
+    writer.flush().map_err(unwritten)?;
     Ok(())
 }
 

@@ -34,7 +34,7 @@ impl Stored {
             match role {
                 Role::Parameter => *values.entry(info.dtype).or_default() += info.size(),
                 Role::Buffer if info.size() == 1 && info.dtype.is_integer() => {
-                    let failed = |source| Error::Source { model: models.name(id).to_owned(), source };
+                    let failed = |source| Error::of_model(models.name(id), source);
                     let count = match read_integer(models.source(id), info).map_err(failed)? {
                         Some(count) => count,
                         None => {

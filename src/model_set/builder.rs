@@ -73,7 +73,7 @@ impl ModelSetBuilder {
     ///
     /// [`Error::Discovery`] when the path cannot be searched.
     pub fn discover(self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        let found = Discovery::new().search([path]).map_err(|source| Error::Discovery { source })?;
+        let found = Discovery::new().search([path]).map_err(|source| Error::Discovery { source: source.into() })?;
         Ok(self.discovered(found))
     }
 
@@ -151,7 +151,7 @@ impl ModelSetBuilder {
                 skipped.push(Skipped::new(name, &source));
                 Ok(())
             }
-            OnUnreadable::Stop => Err(Error::Source { model: name, source }),
+            OnUnreadable::Stop => Err(Error::of_model(name, source)),
         };
         for (name, source) in self.unreadable {
             skip(name, source)?;

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_left(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", chain(error.as_ref()));
+            eprintln!("error: {}", said(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }
@@ -53,6 +53,26 @@ fn reader_left(error: &(dyn Error + 'static)) -> bool {
         cause = e.source();
     }
     false
+}
+
+/// An error as this command says it: settings go by the names of options here.
+fn said(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref() {
+        Some(neural_phylogeny::Error::InvalidSetting { setting, found, expected }) => {
+            format!("{} is {found}, expected {expected}", option(setting))
+        }
+        _ => chain(error),
+    }
+}
+
+/// The option that sets a setting of the library; arguments without dashes are named as usage shows them.
+fn option(setting: &str) -> String {
+    match setting {
+        "seeding share" => "the share of `--seeding`".to_owned(),
+        "bandwidth quantile" => "the quantile of `--bandwidth`".to_owned(),
+        argument if argument.starts_with('<') => format!("`{argument}`"),
+        setting => format!("`--{}`", setting.replace('_', "-")),
+    }
 }
 
 /// An error with all its causes on one line.

@@ -10,7 +10,7 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
         return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected });
     }
     let discovery = discovery(arguments.part.as_deref(), arguments.base.as_deref());
-    let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source })?;
+    let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source: source.into() })?;
     let wanted = wanted(arguments)?;
     found.models.retain(|m| wanted(&m.name));
     found.unreadable.retain(|m| wanted(&m.name));

@@ -76,7 +76,7 @@ impl Sketch {
         let segments = || self.tensors.iter().flatten();
         let count = (self.size() / 4) as usize;
         let mut narrow = vec![0f32; count];
-        let unread = |source| Error::Source { model: name.to_owned(), source };
+        let unread = |source| Error::of_model(name, source);
         self.read_values(0, &mut narrow).map_err(unread)?;
         let values: Vec<u8> = narrow.iter().flat_map(|v| v.to_le_bytes()).collect();
         drop(narrow);

@@ -58,7 +58,7 @@ impl SketchSet {
             let (name, sketch) = (name.into(), Arc::new(sketch));
             if let Some(first) = all.first().filter(|first| first.seed != sketch.seed) {
                 let (found, expected) = (format!("seed {}", sketch.seed), format!("seed {}", first.seed));
-                return Err(Error::Source { model: name, source: SourceError::SketchMismatch { found, expected } });
+                return Err(Error::of_model(name, SourceError::SketchMismatch { found, expected }));
             }
             selection = selection.model(name, Arc::clone(&sketch));
             all.push(sketch);
@@ -100,7 +100,7 @@ impl SketchSet {
 
     /// What the sketch of a model keeps of a matrix's lines.
     pub(in crate::geometry) fn lines(&self, model: ModelId, own_name: &str) -> Result<Option<LineSketch>, Error> {
-        let named = |source| Error::Source { model: self.models.name(model).to_owned(), source };
+        let named = |source| Error::of_model(self.models.name(model), source);
         self.sketch(model).lines(own_name).map_err(named)
     }
 
