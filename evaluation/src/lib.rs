@@ -1,4 +1,6 @@
-//! What the binaries that measure share: folders of models whose parents are known.
+//! What the binaries that measure share: folders of models whose parents are known, and documents that hold their tables.
+
+pub mod document;
 
 use neural_phylogeny::{ModelSet, Truth};
 use std::error::Error;

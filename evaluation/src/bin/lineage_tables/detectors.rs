@@ -27,7 +27,7 @@ fn lines() -> [Line; 6] {
 }
 
 pub(crate) fn table(out: &mut impl Write, sets: &[Set]) -> Result<(), Failure> {
-    writeln!(out, "#### Detectors\n")?;
+    writeln!(out, "## Detectors\n")?;
     writeln!(
         out,
         "| Set (models) | Detector | Accuracy | Children right | Grandchildren right | Roots | Families | Merges, precision | Merges, recall | Weight error, mean (largest) |\n\

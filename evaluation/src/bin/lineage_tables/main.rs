@@ -6,12 +6,10 @@
 //! wrong edge, reliability, families whose root was taken away, random subsets of families, and what each signal says by itself.
 //! Truth is read after detection only. `recipes.json` gives the kind of training, where there is one.
 //!
-//! `--into` puts the tables between two marks of a document instead of printing them: so `docs/evaluation.md` is kept.
+//! `--into` puts the tables between two marks of a document instead of printing them: so the pages of `docs/evaluation` are kept.
 
 mod answers;
 mod detectors;
-#[path = "../paper_tables/document.rs"]
-mod document;
 mod recipes;
 mod reliability;
 mod rootless;
@@ -21,6 +19,7 @@ mod signals;
 mod subsets;
 mod wrong;
 
+use neural_phylogeny_evaluation::document;
 use sets::Set;
 use std::io::Write;
 

@@ -57,7 +57,7 @@ pub(crate) fn tables<'a>(
 ) -> Result<(), Failure> {
     let found: Vec<_> = found.collect();
     let bins = BINS.map(|(from, to)| if to > 1.0 { format!("{from}–1") } else { format!("{from}–{to}") });
-    writeln!(out, "#### Reliability, sets {what}\n")?;
+    writeln!(out, "## Reliability, sets {what}\n")?;
     writeln!(out, "In each bin of confidence: edges: mean confidence → share right.\n")?;
     writeln!(out, "| Set | {} |\n|---|{}", bins.join(" | "), "---|".repeat(BINS.len()))?;
     let mut all = Vec::new();

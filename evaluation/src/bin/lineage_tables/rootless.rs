@@ -32,7 +32,7 @@ fn parentless(of: &[&Answer<'_>]) -> String {
 }
 
 pub(crate) fn table(out: &mut impl Write, rootless: &[Rootless<'_>]) -> Result<(), Failure> {
-    writeln!(out, "#### Orphans: the root of each family taken away\n")?;
+    writeln!(out, "## Orphans: the root of each family taken away\n")?;
     let left_out: Vec<&str> = rootless.iter().flat_map(|r| r.set.adapters.iter().map(String::as_str)).collect();
     if !left_out.is_empty() {
         writeln!(out, "Adapters need their base's files and are left out: {}.\n", left_out.join(", "))?;

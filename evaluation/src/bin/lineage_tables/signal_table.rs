@@ -22,7 +22,7 @@ fn edges(set: &Set) -> Result<Vec<(Kind, Says)>, Failure> {
 
 /// One table for each set that is not joined.
 pub(crate) fn tables(out: &mut impl Write, sets: &[Set]) -> Result<(), Failure> {
-    writeln!(out, "#### Signals\n")?;
+    writeln!(out, "## Signals\n")?;
     writeln!(
         out,
         "Each cell: true edges on which the signal says that the parent came first, of those on which it says anything. The \

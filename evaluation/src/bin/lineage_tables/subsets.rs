@@ -82,7 +82,7 @@ fn draws(set: &Set, size: usize, root: bool, draws: u64) -> Result<Counts, Failu
 }
 
 pub(crate) fn table(out: &mut impl Write, sets: &[Set], number: u64) -> Result<(), Failure> {
-    writeln!(out, "#### Random subsets of one family\n")?;
+    writeln!(out, "## Random subsets of one family\n")?;
     writeln!(
         out,
         "{number} draws for each family of more models than the size. A child is right with its nearest ancestor in the draw; \

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 pub(crate) fn table(out: &mut impl Write, sets: &[Set], found: &[Phylogeny]) -> Result<(), Failure> {
-    writeln!(out, "#### Every wrong answer\n")?;
+    writeln!(out, "## Every wrong answer\n")?;
     writeln!(
         out,
         "The last column is the probability that the result gives the true parent. A joined set lists its own alone.\n"

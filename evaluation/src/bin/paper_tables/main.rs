@@ -8,12 +8,11 @@
 //! were not trained but drawn with the statistics of fine-tuning (see `generated.rs`); `--measure FOLDER…` prints those.
 //! "No decay": only roots and those of their children that no weight decay reached, by `recipes.json`.
 //!
-//! `--into` puts the tables between two marks of a document instead of printing them: so `docs/evaluation.md` is kept.
+//! `--into` puts the tables between two marks of a document instead of printing them: so the pages of `docs/evaluation` are kept.
 //!
 //! Accuracy is of children alone: parent and direction both right. "With roots" counts roots too, right when they are given no
 //! parent, as the paper does not say what its denominator is.
 
-mod document;
 mod figure;
 mod generated;
 mod measure;
@@ -22,6 +21,7 @@ mod runs;
 mod sets;
 mod table;
 
+use neural_phylogeny_evaluation::document;
 use runs::Protocol;
 use sets::Set;
 use std::fs::File;

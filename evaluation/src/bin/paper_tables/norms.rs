@@ -6,7 +6,7 @@ use std::io::Write;
 
 /// One line per true family, over all matrices.
 pub(crate) fn table(out: &mut impl Write, sets: &[Set]) -> Result<(), Failure> {
-    writeln!(out, "#### The smallest norm, given the true families\n")?;
+    writeln!(out, "## The smallest norm, given the true families\n")?;
     writeln!(out, "Children right: what a clustering that finds just these families gives.\n")?;
     writeln!(
         out,

@@ -48,7 +48,7 @@ pub(crate) fn protocol(out: &mut impl Write, sets: &[Set], runs: &[Run], protoco
         Protocol::Told => "All matrices, true number of families given",
         Protocol::Unattended => "All matrices, nothing given",
     };
-    writeln!(out, "#### {title}\n")?;
+    writeln!(out, "## {title}\n")?;
 
     writeln!(out, "Identify after clustering (α = 1)\n")?;
     header(out, &Method::ALL, &["Average", "Best", "with roots"])?;
