@@ -86,17 +86,16 @@
 mod detect;
 mod error;
 mod evaluate;
-mod export;
 mod geometry;
 mod model_set;
 mod parent;
 mod phylogeny;
 mod pipeline;
 mod query;
-mod report;
 mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod write;
 
 pub use crate::detect::cluster::{
     Alpha, Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan,
@@ -110,9 +109,6 @@ pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
 };
-#[cfg(feature = "serde")]
-pub use crate::export::{read_json, write_answer_json, write_explanation_json, write_json};
-pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::geometry::{
     Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
     LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
@@ -124,14 +120,24 @@ pub use crate::model_set::{
 pub use crate::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
 };
-pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
+pub use crate::phylogeny::{
+    Candidate, Edge, Evidence, Family, FamilyId, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal,
+    UnknownRelation,
+};
 pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
 pub use crate::query::{Answer, query};
-pub use crate::report::{write_answer, write_explanation, write_table};
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
     PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
 };
+
+pub use crate::write::{
+    Content, ContentKind, Dot, Newick, OutputFormat, Table, format_named, formats, write_answer, write_dot,
+    write_explanation, write_newick, write_newick_unrooted, write_table,
+};
+#[cfg(feature = "serde")]
+pub use crate::write::{Json, read_json, write_answer_json, write_explanation_json, write_json};
+pub use petgraph;
 
 /// The examples of README.md.
 #[cfg(doctest)]

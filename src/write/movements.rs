@@ -1,7 +1,7 @@
 use super::columns::write_columns;
-use super::{count, listed_of, shown};
+use super::number::significant;
+use super::text::{count, listed_of, shown};
 use crate::error::Error;
-use crate::export::significant;
 use crate::phylogeny::{Edge, Movement, Phylogeny};
 use std::io::Write;
 
