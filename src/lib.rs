@@ -89,17 +89,16 @@ mod detect;
 mod discover;
 mod error;
 mod evaluate;
-mod export;
 mod format;
 mod geometry;
 mod model_set;
 mod parent;
 mod phylogeny;
 mod query;
-mod report;
 mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod write;
 
 pub use crate::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
 pub use crate::config::{Config, Settings, detect_phylogeny, detect_phylogeny_from_sketches, detect_phylogeny_in};
@@ -117,9 +116,6 @@ pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
 };
-#[cfg(feature = "serde")]
-pub use crate::export::{read_json, write_answer_json, write_explanation_json, write_json};
-pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::format::{
     BEGINNING, Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype,
     UnreadFormat, check_range,
@@ -135,12 +131,21 @@ pub use crate::model_set::{
 pub use crate::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
 };
-pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
+pub use crate::phylogeny::{
+    Candidate, Edge, Evidence, Family, FamilyId, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal,
+    UnknownRelation,
+};
 pub use crate::query::{Answer, Query};
-pub use crate::report::{write_answer, write_explanation, write_table};
 pub use crate::source::{EntryDistribution, InMemory, ParameterSource, PeftAdapter, RandomSource, Shards};
-
 pub use {linfa, ndarray, rand, rand_chacha};
+
+pub use crate::write::{
+    Content, ContentKind, Dot, Newick, OutputFormat, Table, format_named, formats, write_answer, write_dot,
+    write_explanation, write_newick, write_newick_unrooted, write_table,
+};
+#[cfg(feature = "serde")]
+pub use crate::write::{Json, read_json, write_answer_json, write_explanation_json, write_json};
+pub use petgraph;
 
 /// The examples of README.md.
 #[cfg(doctest)]

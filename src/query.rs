@@ -41,7 +41,7 @@ impl Answer {
         }
         let family = self.phylogeny.family_of(self.model);
         if self.parents().is_empty() && self.phylogeny.unobserved_root(family) {
-            siblings.extend(&self.phylogeny.families()[family].roots);
+            siblings.extend(&self.phylogeny.family(family).roots);
         }
         siblings.retain(|&m| m != self.model);
         siblings.sort_unstable();
@@ -51,7 +51,7 @@ impl Answer {
 
     /// Whether a stored model is of its family.
     pub fn has_kin(&self) -> bool {
-        self.phylogeny.families()[self.phylogeny.family_of(self.model)].members.len() > 1
+        self.phylogeny.family(self.phylogeny.family_of(self.model)).members.len() > 1
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 15] = [
     "error",
     "bytes",
     "format",
@@ -15,8 +15,7 @@ const ORDER: [&str; 16] = [
     "detect",
     "config",
     "query",
-    "export",
-    "report",
+    "write",
     "evaluate",
     "testing",
 ];
@@ -124,7 +123,7 @@ fn upward_imports_are_seen_however_they_are_written() {
     for text in [
         "use crate::evaluate::Truth;",
         "use crate::{error::Error, evaluate::{Ratio, Truth}};",
-        "use crate::{\n    error::{Error, SourceError},\n    report::write_table,\n};",
+        "use crate::{\n    error::{Error, SourceError},\n    write::write_table,\n};",
         "fn f() {\n    crate::evaluate::evaluate(a, b);\n}",
         "pub(crate) use super::super::evaluate::Truth;",
         "use crate::Truth;",

@@ -1,5 +1,8 @@
+use std::fmt;
+
 /// A model's number in its set, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ModelId(usize);
 
 impl ModelId {
@@ -11,5 +14,12 @@ impl ModelId {
     /// Its position.
     pub const fn index(self) -> usize {
         self.0
+    }
+}
+
+/// The number alone.
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

@@ -2,7 +2,7 @@ use crate::model_set::ModelId;
 use std::fmt;
 
 /// Beyond this a likelihood ratio is certainty, and sums of it stay finite.
-const LARGEST_WEIGHT: f64 = 1000.0;
+pub(super) const LARGEST_WEIGHT: f64 = 1000.0;
 
 /// What in the weights speaks for or against a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +103,14 @@ impl Signal {
     }
 }
 
+/// As its [spelling](Signal::as_str).
+#[cfg(feature = "serde")]
+impl serde::Serialize for Signal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -111,6 +119,7 @@ impl fmt::Display for Signal {
 
 /// What one signal says of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Evidence {
     /// What was looked at.
@@ -138,6 +147,7 @@ impl Evidence {
 /// assert_eq!(candidate.score(), 2.5);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Candidate {
     /// The model; `None` that no parent is in the set.

@@ -3,7 +3,7 @@ use crate::detect::PhylogenyDetector;
 use crate::geometry::Geometry;
 use crate::model_set::ModelId;
 use crate::parent::{Medoid, ParentSelector, SmallestNorm};
-use crate::phylogeny::Phylogeny;
+use crate::phylogeny::{FamilyId, Phylogeny};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -144,14 +144,12 @@ impl Shape {
             networks
         };
         let edges = phylogeny.edges().iter().map(|e| {
-            let numbers = [e.weight, e.distance.unwrap_or(ABSENT), e.confidence];
+            let numbers = [e.weight, e.distance.unwrap_or(ABSENT), e.confidence.unwrap_or(ABSENT)];
             ((network(e.parent), network(e.child), e.relation.as_str()), numbers)
         });
-        let families = phylogeny
-            .families()
-            .iter()
-            .enumerate()
-            .map(|(i, f)| ((networks(&f.members), networks(&f.roots)), [phylogeny.margin(i).unwrap_or(ABSENT)]));
+        let families = phylogeny.families().iter().enumerate().map(|(i, f)| {
+            ((networks(&f.members), networks(&f.roots)), [phylogeny.margin(FamilyId::new(i)).unwrap_or(ABSENT)])
+        });
         let scores = phylogeny.models().map(|m| (network(m), [phylogeny.score(m).unwrap_or(ABSENT)]));
         Self { edges: sorted(edges), families: sorted(families), scores: sorted(scores) }
     }

@@ -1,9 +1,8 @@
-use crate::args::{Detect, Detection, Format, Scope, Selector};
+use crate::args::{Detect, Detection, Scope, Selector};
 use crate::{models, output, progress, resume};
 use neural_phylogeny::{
-    Config, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid, ModelSet,
-    NearestToInitialization, OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny,
-    detect_phylogeny_from_sketches, write_dot, write_json, write_newick, write_table,
+    Config, Content, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
+    OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny, detect_phylogeny_from_sketches,
 };
 use std::error::Error;
 use std::io::Write;
@@ -16,12 +15,8 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     }
     let (config, input) = prepare(&arguments.detection)?;
     let phylogeny = detect(config, &input)?;
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
-        Format::Table => write_table(&phylogeny, writer),
-        Format::Json => write_json(&phylogeny, writer),
-        Format::Dot => write_dot(&phylogeny, writer),
-        Format::Newick => write_newick(&phylogeny, writer),
-    })
+    let content = Content::Phylogeny(&phylogeny);
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))
 }
 
 /// What is detected in.

@@ -150,7 +150,8 @@ impl Dbscan {
             }
         };
         let rule = "links within and gaps between expected families";
-        (eps, Some(Remark::RadiusEstimated { setting: "eps", value: eps / distances.scale, rule }))
+        let value = eps / distances.scale;
+        (eps, Some(Remark::RadiusEstimated { setting: "eps".into(), value, rule: rule.into() }))
     }
 }
 
@@ -243,7 +244,7 @@ mod tests {
         let points = Points::new(x.view(), &[0, 0, 0, 0, 1, 1]);
         let clustering = Dbscan::new().cluster(&points, &mut ChaCha8Rng::seed_from_u64(0)).unwrap();
         assert_eq!(clustering.labels, [0, 0, 0, 0, 1, 1].map(Some));
-        let [Remark::RadiusEstimated { setting: "eps", value, .. }] = clustering.remarks[..] else {
+        let [Remark::RadiusEstimated { value, .. }] = clustering.remarks[..] else {
             panic!("{:?}", clustering.remarks)
         };
         assert!((value - 1.0).abs() < 1e-5);

@@ -169,7 +169,7 @@ impl MeanShift {
             }
         };
         let value = bandwidth / distances.scale;
-        (bandwidth, Some(Remark::RadiusEstimated { setting: "bandwidth", value, rule }))
+        (bandwidth, Some(Remark::RadiusEstimated { setting: "bandwidth".into(), value, rule: rule.into() }))
     }
 
     /// All centers until they rest, at one α.

@@ -30,6 +30,7 @@ pub(super) fn check_tolerance(found: f64) -> Result<(), Error> {
 }
 
 pub(super) fn convergence(clusterer: &'static str, converged: bool, iterations: usize) -> Remark {
+    let clusterer = clusterer.into();
     if converged { Remark::Converged { clusterer, iterations } } else { Remark::NotConverged { clusterer, iterations } }
 }
 

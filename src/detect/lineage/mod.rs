@@ -62,7 +62,7 @@ use rand::RngCore;
 /// let models = ModelSet::discover("tests/data/zoo/llama")?;
 /// let phylogeny = detect_phylogeny(&models, Config::default().with_detector(LineageDetector::new()))?;
 /// let grandchild = phylogeny.id("l0_c0_g0").ok_or("no such model")?;
-/// let lineage: Vec<&str> = phylogeny.lineage(grandchild).into_iter().map(|m| phylogeny.name(m)).collect();
+/// let lineage: Vec<&str> = phylogeny.ancestors(grandchild).into_iter().map(|m| phylogeny.name(m)).collect();
 /// assert_eq!(lineage, ["l0_c0", "l0"]);
 /// # Ok(())
 /// # }

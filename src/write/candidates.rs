@@ -1,5 +1,5 @@
 use super::columns::write_columns;
-use super::{count, shown};
+use super::text::{count, shown};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Phylogeny, Signal};
 use std::collections::BTreeSet;

@@ -1,7 +1,5 @@
-use crate::phylogeny::Edge;
-
 /// A finite number in four significant digits, scientific where that would be long.
-pub(crate) fn significant(value: f64) -> String {
+pub(super) fn significant(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -15,17 +13,8 @@ pub(crate) fn significant(value: f64) -> String {
     }
 }
 
-/// The distance of an edge with its standard error, `3.210 ± 0.05`; a dash when it was not measured.
-pub(crate) fn measured(edge: &Edge) -> String {
-    match (edge.distance, edge.distance_error) {
-        (Some(distance), Some(error)) => format!("{} ± {}", significant(distance), brief(error)),
-        (Some(distance), None) => significant(distance),
-        (None, _) => "-".to_owned(),
-    }
-}
-
-/// Two significant digits.
-fn brief(error: f64) -> String {
+/// A finite number in two significant digits.
+pub(super) fn brief(error: f64) -> String {
     let exponent = error.abs().log10().floor();
     if (-4.0..2.0).contains(&exponent) {
         format!("{error:.*}", (1.0 - exponent) as usize)

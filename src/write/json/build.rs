@@ -1,8 +1,7 @@
 use super::document::{Document, FamilyEntry, Model, VERSION};
-use super::reasons;
 use crate::error::Error;
 use crate::model_set::{ModelId, Skipped};
-use crate::phylogeny::{Edge, Phylogeny, Relation, Remark};
+use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Remark};
 use std::collections::{BTreeMap, HashMap};
 
 /// Whether a file may name parents that it does not list as models.
@@ -52,30 +51,31 @@ impl Document {
             weighted[child] = append_edges(model, ModelId::new(child), &names, &mut edges)?;
         }
         let families = stated_families(&self.models, &self.families, &names)?;
-        let kin: Vec<Vec<ModelId>> = families.iter().map(|f| f.members.clone()).collect();
         let Names { in_order, ids } = names;
-        let mut phylogeny = Phylogeny::named(in_order.into_iter().map(str::to_owned).collect(), edges, &kin)?;
-        if parents == Parents::MustBeListed {
-            check_families(&phylogeny, &families)?;
-        }
+        let mut builder = PhylogenyBuilder::new(in_order.len()).with_names(in_order).with_edges(edges);
         for family in &families {
-            if let Some(&member) = family.members.first() {
-                phylogeny = family.margin.into_iter().fold(phylogeny, |p, margin| p.with_margin(member, margin));
-                phylogeny = if family.unobserved_root { phylogeny.with_unobserved_root(member) } else { phylogeny };
-            }
+            builder = builder.with_kin(family.members.iter().copied());
+        }
+        // A truth is only who descends from whom.
+        if parents == Parents::MayBeUnlisted {
+            return Ok(Built { phylogeny: builder.build()?, listed, weighted });
         }
         for (m, model) in self.models.iter().enumerate() {
-            phylogeny = model.score.into_iter().fold(phylogeny, |p, score| p.with_score(ModelId::new(m), score));
-            // A truth is only who descends from whom.
-            if parents == Parents::MustBeListed {
-                phylogeny = with_reasons(phylogeny, ModelId::new(m), model, &ids)?;
-            }
+            builder = with_reasons(builder, ModelId::new(m), model, &ids)?;
         }
-        for remark in self.remarks {
-            phylogeny = phylogeny.with_remark(Remark::Other(remark));
+        for (family, &member) in families.iter().filter_map(|f| Some((f, f.members.first()?))) {
+            builder = family.margin.into_iter().fold(builder, |b, margin| b.with_margin(member, margin));
+            builder = if family.unobserved_root { builder.with_unobserved_root(member) } else { builder };
         }
+        builder = if self.structured_remarks.is_empty() {
+            builder.with_remarks(self.remarks.into_iter().map(Remark::Other))
+        } else {
+            builder.with_remarks(self.structured_remarks.into_iter().map(|r| r.0))
+        };
         let skipped = self.skipped.into_iter().map(|s| Skipped::from_reason(s.name, s.reason));
-        Ok(Built { phylogeny: phylogeny.with_skipped(skipped.collect()), listed, weighted })
+        let phylogeny = builder.with_skipped(skipped).build()?;
+        check_families(&phylogeny, &families)?;
+        Ok(Built { phylogeny, listed, weighted })
     }
 }
 
@@ -105,7 +105,7 @@ impl<'a> Names<'a> {
 /// Appends the edges to one model; tells whether their weights were given.
 fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Vec<Edge>) -> Result<bool, Error> {
     let count = model.parents.len();
-    let given = model.parents.iter().filter(|p| p.weight.is_some()).count();
+    let given = model.parents.iter().filter(|p| p.edge.weight.is_some()).count();
     if given != 0 && given != count {
         let reason =
             format!("model `{}` has weights for {given} of its {count} parents, expected all or none", model.name);
@@ -118,30 +118,32 @@ fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Ve
                 model.name, parent.name
             ));
         };
-        let edge = Edge::new(id, child)
-            .with_weight(parent.weight.unwrap_or(1.0 / count as f64))
-            .with_relation(Relation::from_spelling(&parent.relation))
-            .with_confidence(parent.confidence.unwrap_or(1.0));
-        let edge = parent.distance.into_iter().fold(edge, Edge::with_distance);
-        edges.push(parent.distance_error.into_iter().fold(edge, Edge::with_distance_error));
+        edges.push(parent.edge.edge(id, child, 1.0 / count as f64));
     }
     Ok(given == count || count == 1)
 }
 
 /// What a model's entry tells of why its parents are its parents.
 fn with_reasons(
-    mut phylogeny: Phylogeny,
+    mut builder: PhylogenyBuilder,
     model: ModelId,
     entry: &Model,
     ids: &HashMap<&str, ModelId>,
-) -> Result<Phylogeny, Error> {
-    phylogeny = entry.residual.into_iter().fold(phylogeny, |p, residual| p.with_residual(model, residual));
+) -> Result<PhylogenyBuilder, Error> {
+    builder = entry.score.into_iter().fold(builder, |b, score| b.with_score(model, score));
+    builder = entry.residual.into_iter().fold(builder, |b, residual| b.with_residual(model, residual));
     for parent in &entry.parents {
         if let (Some(movements), Some(&id)) = (&parent.movements, ids.get(parent.name.as_str())) {
-            phylogeny = reasons::with_movements(phylogeny, id, model, movements)?;
+            builder = movements.add(builder, id, model);
         }
     }
-    reasons::with_candidates(phylogeny, model, &entry.candidates, ids)
+    let find = |name: &str| match ids.get(name) {
+        Some(&id) => Ok(id),
+        None => invalid(format!("model `{}` has a candidate `{name}`, which is not among the models", entry.name)),
+    };
+    let candidates = entry.candidates.iter().chain(&entry.more_candidates).map(|c| c.candidate(find));
+    builder = builder.with_candidates(model, candidates.collect::<Result<_, _>>()?);
+    Ok(if entry.withheld { builder.with_withheld_parent(model) } else { builder })
 }
 
 struct StatedFamily {
@@ -181,7 +183,7 @@ fn stated_families(models: &[Model], families: &[FamilyEntry], names: &Names<'_>
 fn check_families(phylogeny: &Phylogeny, families: &[StatedFamily]) -> Result<(), Error> {
     for stated in families {
         let Some(&first) = stated.members.first() else { continue };
-        let joined = &phylogeny.families()[phylogeny.family_of(first)].members;
+        let joined = &phylogeny.family(phylogeny.family_of(first)).members;
         if let Some(&outside) = joined.iter().find(|m| stated.members.binary_search(m).is_err()) {
             return invalid(format!(
                 "family {} does not list `{}`, which edges or another family join to its member `{}`",

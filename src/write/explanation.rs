@@ -1,10 +1,10 @@
 use super::candidates::write_candidates;
 use super::columns::write_columns;
+use super::edge::{self, Weights};
 use super::movements::write_movements;
+use super::text::{count, listed, shown};
 use super::why::why;
-use super::{count, listed, shown};
 use crate::error::{Error, unwritten};
-use crate::export::measured;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
 use std::io::{self, Write};
@@ -31,14 +31,17 @@ const MOST: usize = 5;
 /// When `model` is not one of this phylogeny's.
 ///
 /// ```
-/// use neural_phylogeny::{Candidate, Edge, Evidence, ModelId, Phylogeny, Signal, write_explanation};
+/// use neural_phylogeny::{Candidate, Edge, Evidence, ModelId, PhylogenyBuilder, Signal, write_explanation};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let [base, chat] = [0, 1].map(ModelId::new);
 /// let edge = Edge::new(base, chat).with_distance(3.21).with_confidence(0.9);
 /// let angle = vec![Evidence::new(Signal::Angle, 2.2)];
 /// let candidates = vec![Candidate::new(Some(base), 0.9, angle), Candidate::new(None, 0.1, Vec::new())];
-/// let phylogeny =
-///     Phylogeny::from_edges(2, vec![edge])?.with_candidates(chat, candidates).with_names(["base", "chat"])?;
+/// let phylogeny = PhylogenyBuilder::new(2)
+///     .with_names(["base", "chat"])
+///     .with_edge(edge)
+///     .with_candidates(chat, candidates)
+///     .build()?;
 ///
 /// let mut text = Vec::new();
 /// write_explanation(&phylogeny, chat, &mut text)?;
@@ -88,7 +91,7 @@ fn explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -
 /// Generation and family.
 fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
     let number = phylogeny.family_of(model);
-    let family = &phylogeny.families()[number];
+    let family = phylogeny.family(number);
     if family.members.len() == 1 {
         return format!("isolated, family {number}");
     }
@@ -104,25 +107,17 @@ fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut
     if parents.is_empty() {
         return Ok(());
     }
-    // The weight of a single parent is 1 and says nothing.
-    let weighted = parents.len() > 1;
-    let column =
-        |row: [String; 5]| row.into_iter().enumerate().filter(|(c, _)| weighted || *c != 2).map(|(_, t)| t).collect();
-    let mut rows: Vec<Vec<String>> =
-        vec![column(["parent", "relation", "weight", "distance", "confidence"].map(str::to_owned))];
-    rows.extend(parents.iter().map(|e| {
-        let distance = measured(e);
-        let (weight, confidence) = (format!("{:.2}", e.weight), format!("{:.2}", e.confidence));
-        column([shown(phylogeny.name(e.parent)), e.relation.to_string(), weight, distance, confidence])
-    }));
+    let weights = if parents.len() > 1 { Weights::Shown } else { Weights::Hidden };
+    let mut rows = vec![edge::headings("parent", weights)];
+    rows.extend(parents.iter().map(|e| edge::row(shown(phylogeny.name(e.parent)), e, weights)));
     writeln!(writer)?;
-    write_columns(2, &rows, writer)
+    write_columns(edge::TEXT, &rows, writer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phylogeny::arbitrary::{any_phylogeny, family};
+    use crate::phylogeny::arbitrary::{any_phylogeny, builder};
     use crate::phylogeny::{Candidate, Movement};
     use proptest::prelude::*;
 
@@ -138,8 +133,8 @@ mod tests {
         let moved = (0..30).map(|i| Movement::new(format!("w{i:02}"), 4, f64::from(i / 15)));
         let candidates = (2..20).map(|i| Candidate::new(Some(ModelId::new(i)), 0.05, Vec::new())).collect();
         let star: Vec<_> = (1..20).map(|i| (0, i, 1.0)).collect();
-        let phylogeny =
-            family(20, &star).with_movements(parent, child, moved.collect()).with_candidates(child, candidates);
+        let star = builder(20, &star).with_movements(parent, child, moved.collect());
+        let phylogeny = star.with_candidates(child, candidates).build().unwrap();
         let text = explained(&phylogeny, child);
         assert!(text.contains("\n18 candidates considered\n") && text.contains("\n  and 8 more\n"), "{text}");
         assert!(text.contains("\nfrom 0: 30 parameters compared, 15 untouched\n"), "{text}");

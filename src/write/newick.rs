@@ -1,10 +1,39 @@
-use super::HeaviestParent;
-use super::heaviest::heaviest;
+use super::format::{Content, ContentKind, OutputFormat};
+use super::heaviest::HeaviestParent;
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
 use std::fmt::Write as _;
 use std::io::Write;
+
+/// The form of [`write_newick`].
+#[derive(Clone, Copy, Debug)]
+pub struct Newick;
+
+impl OutputFormat for Newick {
+    fn name(&self) -> &'static str {
+        "newick"
+    }
+
+    fn extension(&self) -> &'static str {
+        "nwk"
+    }
+
+    fn description(&self) -> &'static str {
+        "Trees with branch lengths"
+    }
+
+    fn kinds(&self) -> &'static [ContentKind] {
+        &[ContentKind::Phylogeny]
+    }
+
+    fn write(&self, content: &Content<'_>, writer: &mut dyn Write) -> Result<(), Error> {
+        match content {
+            Content::Phylogeny(phylogeny) => write_newick(phylogeny, writer),
+            _ => Err(self.refuse(content.kind())),
+        }
+    }
+}
 
 /// Writes a phylogeny as Newick trees, one line per family.
 ///
@@ -81,7 +110,7 @@ fn label(phylogeny: &Phylogeny, model: ModelId, text: &mut String) {
         let shares: Vec<String> = parents.iter().map(share).collect();
         let _ = write!(text, "[&merge={{{}}}]", shares.join(","));
     }
-    if let Some(distance) = heaviest(parents).and_then(|e| e.distance) {
+    if let Some(distance) = phylogeny.parent(model).and_then(|e| e.distance) {
         let _ = write!(text, ":{distance}");
     }
 }
@@ -121,7 +150,8 @@ fn encode(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::phylogeny::arbitrary::{any_phylogeny, family};
+    use crate::phylogeny::PhylogenyBuilder;
+    use crate::phylogeny::arbitrary::{any_phylogeny, builder, family};
     use proptest::prelude::*;
 
     fn newick(phylogeny: &Phylogeny) -> String {
@@ -169,7 +199,7 @@ mod tests {
     #[test]
     fn a_tie_has_an_unnamed_root() {
         let kin = vec![vec![ModelId::new(0), ModelId::new(1)]];
-        let phylogeny = Phylogeny::with_families(3, Vec::new(), &kin).unwrap();
+        let phylogeny = kin.into_iter().fold(builder(3, &[]), PhylogenyBuilder::with_kin).build().unwrap();
         assert_eq!(newick(&phylogeny), "(0,1);\n2;\n");
     }
 

@@ -1,5 +1,5 @@
 use super::document::{Parent, VERSION};
-use super::json::pretty;
+use super::pretty;
 use crate::error::Error;
 use crate::geometry::Neighbor;
 use crate::phylogeny::Edge;
@@ -35,7 +35,7 @@ struct Near {
 ///
 /// - `model`, and `stored`, `related`: how many models the store has, and how many of them look like kin; `identical`: names of those
 ///   of the very same content.
-/// - `parents` and `children`: each as a parent in the form of [`write_json`](super::write_json); `siblings` by name;
+/// - `parents` and `children`: each as a parent in the form of [`write_json`](crate::write::write_json); `siblings` by name;
 ///   `unobserved_root` when the parent of all is not among those compared.
 /// - `nearest`: those compared, nearest first, as the index of the store tells them.
 /// - `unreadable`: sketches that were left out, and why; `remarks`.
@@ -49,15 +49,7 @@ struct Near {
 /// An example is at [`query`](crate::query::query).
 pub fn write_answer_json<W: Write>(answer: &Answer, writer: W) -> Result<(), Error> {
     let (phylogeny, nearest) = (&answer.phylogeny, &answer.nearest);
-    let parent = |name: &str, e: &Edge| Parent {
-        name: name.to_owned(),
-        weight: Some(e.weight),
-        relation: e.relation.as_str().to_owned(),
-        distance: e.distance,
-        distance_error: e.distance_error,
-        confidence: Some(e.confidence),
-        movements: None,
-    };
+    let parent = |name: &str, e: &Edge| Parent { name: name.to_owned(), edge: e.into(), movements: None };
     let near = |n: &Neighbor| Near {
         name: n.name.clone(),
         content: n.content.clone(),

@@ -1,6 +1,6 @@
 use super::columns::write_columns;
-use super::{count, listed_of, shown};
-use crate::export::significant;
+use super::number::significant;
+use super::text::{count, listed_of, shown};
 use crate::phylogeny::{Edge, Movement, Phylogeny};
 use std::io::{self, Write};
 

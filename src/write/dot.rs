@@ -1,7 +1,38 @@
+use super::edge::{self, Weights};
+use super::format::{Content, ContentKind, OutputFormat};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Edge, Phylogeny};
+use crate::phylogeny::Phylogeny;
 use std::io::{self, Write};
+
+/// The form of [`write_dot`].
+#[derive(Clone, Copy, Debug)]
+pub struct Dot;
+
+impl OutputFormat for Dot {
+    fn name(&self) -> &'static str {
+        "dot"
+    }
+
+    fn extension(&self) -> &'static str {
+        "dot"
+    }
+
+    fn description(&self) -> &'static str {
+        "Graphviz"
+    }
+
+    fn kinds(&self) -> &'static [ContentKind] {
+        &[ContentKind::Phylogeny]
+    }
+
+    fn write(&self, content: &Content<'_>, writer: &mut dyn Write) -> Result<(), Error> {
+        match content {
+            Content::Phylogeny(phylogeny) => write_dot(phylogeny, writer),
+            _ => Err(self.refuse(content.kind())),
+        }
+    }
+}
 
 /// Writes a phylogeny as a Graphviz digraph.
 ///
@@ -34,7 +65,8 @@ pub fn write_dot<W: Write>(phylogeny: &Phylogeny, writer: W) -> Result<(), Error
 fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
     writeln!(writer, "digraph phylogeny {{")?;
     writeln!(writer, "  node [shape=box];")?;
-    for (number, family) in phylogeny.families().iter().enumerate() {
+    for family in phylogeny.families() {
+        let number = phylogeny.family_of(family.members[0]);
         if let [isolated] = family.members[..] {
             node(phylogeny, isolated, "  ", &mut writer)?;
             continue;
@@ -51,8 +83,10 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
         let parents = phylogeny.parents(model);
         for edge in parents {
             let (p, c) = (edge.parent.index(), edge.child.index());
-            let style = if edge.confidence < 0.5 { ", style=dashed" } else { "" };
-            writeln!(writer, "  m{p} -> m{c} [label=\"{}\"{style}];", edge_label(edge, parents.len()))?;
+            let style = if edge::doubtful(edge) { ", style=dashed" } else { "" };
+            let weights = if parents.len() > 1 { Weights::Shown } else { Weights::Hidden };
+            let label = edge::label(edge, weights).join("\\n");
+            writeln!(writer, "  m{p} -> m{c} [label=\"{label}\"{style}];")?;
         }
     }
     writeln!(writer, "}}")?;
@@ -63,18 +97,6 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
 fn node<W: Write>(phylogeny: &Phylogeny, model: ModelId, indent: &str, writer: &mut W) -> io::Result<()> {
     writeln!(writer, "{indent}m{} [label=\"{}\"];", model.index(), escape(phylogeny.name(model)))?;
     Ok(())
-}
-
-fn edge_label(edge: &Edge, parents: usize) -> String {
-    let mut lines = vec![edge.relation.to_string()];
-    if parents > 1 {
-        lines.push(format!("weight {:.2}", edge.weight));
-    }
-    if edge.distance.is_some() {
-        lines.push(super::measured(edge));
-    }
-    lines.push(format!("{:.2}", edge.confidence));
-    lines.join("\\n")
 }
 
 /// A label's text between double quotes: Graphviz reads backslash escapes and HTML entities there.

@@ -1,5 +1,5 @@
 use crate::model_set::ModelId;
-use crate::phylogeny::{Edge, Phylogeny};
+use crate::phylogeny::Phylogeny;
 
 /// A phylogeny as a forest: every model hangs under the parent with the largest weight.
 ///
@@ -14,7 +14,7 @@ impl HeaviestParent {
     pub(crate) fn new(phylogeny: &Phylogeny) -> Self {
         let mut children = vec![Vec::new(); phylogeny.len()];
         for model in phylogeny.models() {
-            if let Some(edge) = heaviest(phylogeny.parents(model)) {
+            if let Some(edge) = phylogeny.parent(model) {
                 children[edge.parent.index()].push(model);
             }
         }
@@ -25,9 +25,4 @@ impl HeaviestParent {
     pub(crate) fn children(&self, model: ModelId) -> &[ModelId] {
         &self.children[model.index()]
     }
-}
-
-/// The edge of largest weight, the first of equal ones.
-pub(super) fn heaviest(parents: &[Edge]) -> Option<&Edge> {
-    parents.iter().reduce(|best, e| if e.weight > best.weight { e } else { best })
 }

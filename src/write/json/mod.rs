@@ -1,10 +1,51 @@
-use super::build::Parents;
-use super::document::{Document, OneModel, VERSION};
+//! JSON, the lossless form.
+
+mod answer;
+mod build;
+mod document;
+mod reasons;
+mod remark;
+
+pub use answer::write_answer_json;
+pub(crate) use build::Parents;
+
+use super::format::{Content, ContentKind, OutputFormat};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
 use crate::phylogeny::Phylogeny;
+use document::{Document, OneModel, VERSION};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::io::{Read, Write};
+
+/// The form of [`write_json`], [`write_explanation_json`] and [`write_answer_json`].
+#[derive(Clone, Copy, Debug)]
+pub struct Json;
+
+impl OutputFormat for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn extension(&self) -> &'static str {
+        "json"
+    }
+
+    fn description(&self) -> &'static str {
+        "The documented, versioned form, with all there is"
+    }
+
+    fn kinds(&self) -> &'static [ContentKind] {
+        &[ContentKind::Phylogeny, ContentKind::Explanation, ContentKind::Answer]
+    }
+
+    fn write(&self, content: &Content<'_>, writer: &mut dyn Write) -> Result<(), Error> {
+        match *content {
+            Content::Phylogeny(phylogeny) => write_json(phylogeny, writer),
+            Content::Explanation(phylogeny, model) => write_explanation_json(phylogeny, model, writer),
+            Content::Answer(answer) => write_answer_json(answer, writer),
+        }
+    }
+}
 
 /// Writes a phylogeny as JSON, the stable form of a result.
 ///
@@ -16,8 +57,9 @@ use std::io::{Read, Write};
 ///     "parents": [{"name": "l0", "weight": 1.0, "relation": "fine-tune", "distance": 3.21, "confidence": 0.98}]
 ///   }],
 ///   "families": [{"id": 0, "roots": ["l0"], "members": ["l0", "l0_c0"], "margin": 0.7}],
-///   "remarks": ["1 families expected"],
-///   "skipped": [{"name": "broken", "reason": "broken.safetensors is truncated: found 8 bytes, expected 4096"}]
+///   "remarks": ["1 family expected"],
+///   "skipped": [{"name": "broken", "reason": "broken.safetensors is truncated: found 8 bytes, expected 4096"}],
+///   "structured_remarks": [{"kind": "families-expected", "count": 1, "text": "1 family expected"}]
 /// }
 /// ```
 ///
@@ -25,14 +67,18 @@ use std::io::{Read, Write};
 ///   edges on the longest way up (0 for a root), `score` the parent selector's, lowest = parent.
 /// - `parents`: none for a root, several for a merge, whose weights sum to 1. `relation` is one of [`Relation::ALL`].
 ///   `distance` is Euclidean over the shared parameters, `distance_error` its standard error where it was taken from sketches,
-///   `confidence` in [0, 1].
+///   `confidence` in [0, 1], left out when the detector states none.
 /// - `families`: every family once, isolated models too; several `roots` and no edge is a tie. `margin` is that between the
 ///   best and second best score.
-/// - What a detector tells of its reasons: `candidates` of a model (the 5 most probable: `parent`, null for none in the set,
-///   `probability`, and `evidence`, each a `signal` and a `weight`, natural logarithm of a likelihood ratio), `movements` of an
-///   edge (how many parameters were `compared` and `untouched`, and the 20 that moved most), the `residual` of a merge, and
-///   `unobserved_root` of a family.
-/// - These, `score`, `distance`, `margin`, `remarks` and `skipped` are left out when there is nothing to say.
+/// - What a detector tells of its reasons: `candidates` of a model (the 5 most probable, the others in `more_candidates`:
+///   `parent`, null for none in the set, `probability`, and `evidence`, each a `signal` and a `weight`, natural logarithm of a
+///   likelihood ratio), `movements` of an edge (how many parameters were `compared` and `untouched`, the 20 that moved most as
+///   `largest`, and the `others`), the `residual` of a merge, and `unobserved_root` of a family.
+/// - `withheld` is true of a model whose parent is not named, as less sure than was asked for.
+/// - `structured_remarks` are the `remarks` with their `kind` and fields.
+/// - Reasons, `score`, `distance`, `margin`, remarks, `skipped` and `withheld` are left out when there is nothing to say.
+///
+/// Nothing is lost: [`read_json`] gives an equal phylogeny.
 ///
 /// Floats have the fewest digits that read back to the same bits; the same phylogeny is always the same bytes. A later minor
 /// version may add fields and relations; `version` rises when a reader of today's files would be wrong.
@@ -99,13 +145,14 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 
 /// Reads a phylogeny that [`write_json`] wrote, or that was written by hand in its form.
 ///
-/// - Reading what was written gives an equal phylogeny, except that every remark comes back as
-///   [`Remark::Other`](crate::phylogeny::Remark::Other), and that only the written candidates and movements do.
-/// - `models`, with names and parents, is all that is needed. Missing weights are equal shares, a missing confidence is 1.
+/// - Reading what was written gives an equal phylogeny. A file of the first, shorter form has no `more_candidates`, `others` and
+///   `structured_remarks`: what it lacks is not there, and its remarks come back as
+///   [`Remark::Other`](crate::phylogeny::Remark::Other).
+/// - `models`, with names and parents, is all that is needed. Missing weights are equal shares, a missing confidence is none.
 ///   `generation` and `roots` are derived, never read. `families` is read for models that are kin without an edge; where it is
 ///   missing, the `family` of the models is.
-/// - Fields that are not known are ignored; a relation that is not known is
-///   [`Relation::Unspecified`](crate::phylogeny::Relation::Unspecified).
+/// - Fields that are not known are ignored. A relation that is not known is
+///   [`Relation::Unspecified`](crate::phylogeny::Relation::Unspecified), a remark that is not known is its sentence.
 ///
 /// The whole file is held in memory. A truth file that names parents of another file is read by
 /// [`Truth::read`](crate::evaluate::Truth::read).
@@ -114,9 +161,9 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 ///
 /// - [`Error::Read`] when the reader fails.
 /// - [`Error::Format`] when the text is not JSON of this form, the version is not 1, two models have one name, a parent, a
-///   candidate or a family's member is not among the models, only some of a model's parents have weights, a probability or
-///   movement is out of its range, or families and edges disagree.
-/// - [`Error::InvalidPhylogeny`] as [`Phylogeny::from_edges`].
+///   candidate or a family's member is not among the models, only some of a model's parents have weights, or families and edges
+///   disagree.
+/// - [`Error::InvalidPhylogeny`] as [`PhylogenyBuilder::build`](crate::phylogeny::PhylogenyBuilder::build).
 ///
 /// ```
 /// use neural_phylogeny::read_json;

@@ -1,7 +1,7 @@
 use super::columns::write_columns;
-use super::{count, listed, shown};
+use super::edge::{self, Weights};
+use super::text::{count, listed, shown};
 use crate::error::{Error, unwritten};
-use crate::export::measured;
 use crate::model_set::ModelId;
 use crate::phylogeny::Edge;
 use crate::query::Answer;
@@ -49,6 +49,7 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
             writer,
             "{}",
             match phylogeny.unobserved_root(family) {
+                _ if phylogeny.is_withheld(answer.model) => "its parent is withheld, as less sure than asked for",
                 true => "its parent is not in the store",
                 false => "a root: nothing compared was before it",
             }
@@ -83,17 +84,9 @@ fn edges<W: Write>(
     if edges.is_empty() {
         return Ok(());
     }
-    let weighted = edges.iter().any(|e| e.weight != 1.0);
-    let mut table = vec![[title, "relation", "distance", "confidence"].map(str::to_owned).to_vec()];
-    for e in edges {
-        let name = shown(answer.phylogeny.name(other(e)));
-        table.push(vec![name, e.relation.to_string(), measured(e), format!("{:.2}", e.confidence)]);
-    }
-    if weighted {
-        let weights = edges.iter().map(|e| format!("{:.2}", e.weight));
-        let column = std::iter::once("weight".to_owned()).chain(weights);
-        table.iter_mut().zip(column).for_each(|(row, weight)| row.insert(2, weight));
-    }
+    let weights = if edges.iter().any(|e| e.weight != 1.0) { Weights::Shown } else { Weights::Hidden };
+    let mut table = vec![edge::headings(title, weights)];
+    table.extend(edges.iter().map(|e| edge::row(shown(answer.phylogeny.name(other(e))), e, weights)));
     writeln!(writer)?;
-    write_columns(2, &table, writer)
+    write_columns(edge::TEXT, &table, writer)
 }

@@ -1,6 +1,6 @@
 use super::candidates::{label, signed, weight};
-use super::{count, listed, shown};
-use crate::export::significant;
+use super::number::significant;
+use super::text::{count, listed, shown};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Edge, Phylogeny, Relation, Signal};
 
@@ -89,7 +89,7 @@ fn by_score(phylogeny: &Phylogeny, parent: ModelId, name: &str) -> String {
 
 fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
     let number = phylogeny.family_of(model);
-    let family = &phylogeny.families()[number];
+    let family = phylogeny.family(number);
     if phylogeny.unobserved_root(number) {
         return "It descends from the root of its family, which is not in the set.".to_owned();
     }
@@ -120,7 +120,7 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
 mod tests {
     use super::*;
     use crate::phylogeny::Evidence;
-    use crate::phylogeny::arbitrary::family;
+    use crate::phylogeny::arbitrary::builder;
 
     fn id(model: usize) -> ModelId {
         ModelId::new(model)
@@ -133,7 +133,8 @@ mod tests {
     /// Model 2, child of 1, of these candidates.
     #[track_caller]
     fn says(candidates: Vec<Candidate>, expected: &str) {
-        assert_eq!(why(&family(3, &[(0, 1, 1.0), (1, 2, 1.0)]).with_candidates(id(2), candidates), id(2)), expected);
+        let chain = builder(3, &[(0, 1, 1.0), (1, 2, 1.0)]).with_candidates(id(2), candidates);
+        assert_eq!(why(&chain.build().unwrap(), id(2)), expected);
     }
 
     #[test]
@@ -168,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_model_without_parent_has_its_reason() {
-        let root = family(3, &[(0, 1, 1.0)]);
-        let said = |candidates| why(&root.clone().with_candidates(id(0), candidates), id(0));
+        let root = builder(3, &[(0, 1, 1.0)]);
+        let said = |candidates| why(&root.clone().with_candidates(id(0), candidates).build().unwrap(), id(0));
         assert_eq!(
             said(vec![candidate(None, 0.8, 0.0), candidate(Some(1), 0.2, 0.0)]),
             "No model of the set is its parent, at a probability of 0.800; 1, the likeliest one, has 0.200."
@@ -178,10 +179,10 @@ mod tests {
             said(vec![candidate(Some(1), 0.4, 0.0)]),
             "The likeliest parent, 1, has a probability of 0.400, and the phylogeny names none."
         );
-        let scored = root.clone().with_score(id(0), 1.0).with_margin(id(0), 0.5);
+        let scored = root.clone().with_score(id(0), 1.0).with_margin(id(0), 0.5).build().unwrap();
         assert!(why(&scored, id(0)).starts_with("It has the lowest score of the parent selector in the family, by "));
-        assert_eq!(why(&root, id(2)), "No other model of the set is its kin.");
-        let tie = Phylogeny::with_families(2, Vec::new(), &[vec![id(0), id(1)]]).unwrap();
+        assert_eq!(why(&root.build().unwrap(), id(2)), "No other model of the set is its kin.");
+        let tie = builder(2, &[]).with_kin([id(0), id(1)]).build().unwrap();
         assert_eq!(why(&tie, id(1)), "No parent is named for the 2 roots of its family: 0, 1.");
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::phylogeny::arbitrary::any_phylogeny;
-use crate::phylogeny::{Candidate, Edge, Movement, Relation, Remark, Signal};
+use crate::phylogeny::{Candidate, Edge, Movement, PhylogenyBuilder, Relation, Remark, Signal};
 use proptest::prelude::*;
 
 fn written(phylogeny: &Phylogeny) -> Vec<u8> {
@@ -121,11 +121,23 @@ fn deep_nesting_is_refused() {
 }
 
 #[test]
-fn remarks_come_back_as_their_sentences() {
-    let remark = Remark::FamiliesExpected { count: 3 };
-    let phylogeny = Phylogeny::from_edges(1, Vec::new()).unwrap().with_remark(remark.clone());
-    let read = read_json(written(&phylogeny).as_slice()).unwrap();
-    assert_eq!(read.remarks(), [Remark::Other(remark.to_string())]);
+fn a_remark_that_is_not_known_is_its_sentence() {
+    let read = |remarks: &str| {
+        read_json(format!(r#"{{"version": 1, "models": [], {remarks}}}"#).as_bytes()).unwrap().remarks().to_vec()
+    };
+    assert_eq!(read(r#""remarks": ["3 families expected"]"#), [Remark::Other("3 families expected".into())]);
+    let expected = Remark::FamiliesExpected { count: 3 };
+    let known =
+        r#""structured_remarks": [{"kind": "families-expected", "count": 3, "text": "3 families", "by": "me"}]"#;
+    assert_eq!(read(known), [expected]);
+    for (later, sentence) in [
+        (r#"{"kind": "moonlit", "text": "by moonlight"}"#, "by moonlight"),
+        (r#"{"kind": "ties", "count": "many", "text": "many ties"}"#, "many ties"),
+        (r#"{"kind": "moonlit"}"#, r#"{"kind":"moonlit"}"#),
+        ("7", "7"),
+    ] {
+        assert_eq!(read(&format!(r#""structured_remarks": [{later}]"#)), [Remark::Other(sentence.into())]);
+    }
 }
 
 proptest! {
@@ -167,17 +179,28 @@ fn reasons_are_read_back() {
 }
 
 #[test]
-fn a_file_holds_the_foremost_and_says_how_many_there_are() {
+fn the_foremost_stand_apart_and_nothing_is_lost() {
     let [a, b] = [0, 1].map(ModelId::new);
     let movements = (0..50).map(|i| Movement::new(format!("w{i}"), 1, f64::from(i / 10))).collect();
     let candidates = (0..8).map(|i| Candidate::new(Some(ModelId::new(i + 2)), 0.1, Vec::new())).collect();
-    let phylogeny = Phylogeny::from_edges(10, vec![Edge::new(a, b)]).unwrap();
-    let phylogeny = phylogeny.with_movements(a, b, movements).with_candidates(b, candidates);
+    let builder = PhylogenyBuilder::new(10).with_edge(Edge::new(a, b));
+    let phylogeny = builder.with_movements(a, b, movements).with_candidates(b, candidates).build().unwrap();
     let file = written(&phylogeny);
-    let read = read_json(file.as_slice()).unwrap();
+    assert_eq!(read_json(file.as_slice()).unwrap(), phylogeny);
+    let mut file: serde_json::Value = serde_json::from_slice(&file).unwrap();
+    let length = |value: &serde_json::Value| value.as_array().unwrap().len();
+    let model = file["models"][1].as_object_mut().unwrap();
+    assert_eq!((length(&model["candidates"]), length(&model["more_candidates"])), (5, 3));
+    let movements = model["parents"][0]["movements"].as_object_mut().unwrap();
+    assert_eq!((length(&movements["largest"]), length(&movements["others"])), (20, 30));
+
+    // As a file of the first form had them.
+    movements.remove("others");
+    model.remove("more_candidates");
+    let read = read_json(file.to_string().as_bytes()).unwrap();
     assert_eq!((read.movements(a, b).len(), read.compared(a, b), read.untouched(a, b)), (20, 50, 10));
     assert_eq!(read.candidates(b).len(), 5);
-    assert_eq!(written(&read), file);
+    assert_eq!(read_json(written(&read).as_slice()).unwrap(), read);
 
     let mut whole = Vec::new();
     write_explanation_json(&phylogeny, b, &mut whole).unwrap();
@@ -193,13 +216,17 @@ fn reasons_out_of_range_are_refused_and_a_truth_needs_none() {
     models_refused(candidate, "not a phylogeny: model `b` has a candidate `x`, which is not among the models");
     models_refused(
         r#"{"name": "b", "candidates": [{"parent": null, "probability": 1.5}]}"#,
-        "not a phylogeny: model `b` has a candidate of probability 1.5, expected 0 to 1",
+        "invalid phylogeny: model `b` has a candidate of probability 1.5, expected 0 to 1",
     );
     models_refused(
         r#"{"name": "a"}, {"name": "b", "parents": [{"name": "a", "movements":
             {"largest": [{"parameter": "w", "size": 1, "relative": -1}]}}]}"#,
-        "not a phylogeny: model `b` has a parameter `w` that moved by -1, expected at least 0",
+        "invalid phylogeny: model `b` has a parameter `w` that moved by -1, expected at least 0",
+    );
+    models_refused(
+        r#"{"name": "a", "residual": 0.5}"#,
+        "invalid phylogeny: model `a` has a residual and 0 parents, expected 2 or more",
     );
     let file = format!(r#"{{"version": 1, "models": [{candidate}]}}"#);
-    assert!(crate::export::parse(file.as_bytes()).unwrap().build(Parents::MayBeUnlisted).is_ok());
+    assert!(crate::write::parse(file.as_bytes()).unwrap().build(Parents::MayBeUnlisted).is_ok());
 }

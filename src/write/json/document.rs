@@ -1,6 +1,8 @@
 use super::reasons::{self, CandidateEntry, Extent, MovementsEntry};
+use super::remark::RemarkEntry;
 use crate::model_set::{ModelId, Skipped};
-use crate::phylogeny::{Edge, Phylogeny};
+use crate::phylogeny::{Edge, FamilyId, Phylogeny};
+use crate::write::edge::EdgeEntry;
 use serde::{Deserialize, Serialize};
 
 /// The only version there is.
@@ -17,6 +19,9 @@ pub(crate) struct Document {
     pub(super) remarks: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) skipped: Vec<SkippedEntry>,
+    /// The remarks once more, for programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) structured_remarks: Vec<RemarkEntry>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,19 +38,18 @@ pub(super) struct Model {
     pub(super) residual: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) candidates: Vec<CandidateEntry>,
+    /// Those after the foremost ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) more_candidates: Vec<CandidateEntry>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) withheld: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parent {
     pub(super) name: String,
-    pub(super) weight: Option<f64>,
-    #[serde(default)]
-    pub(super) relation: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) distance: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) distance_error: Option<f64>,
-    pub(super) confidence: Option<f64>,
+    #[serde(flatten)]
+    pub(super) edge: EdgeEntry,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) movements: Option<MovementsEntry>,
 }
@@ -88,31 +92,29 @@ impl Model {
     fn new(phylogeny: &Phylogeny, m: ModelId, extent: Extent) -> Self {
         let parent = |e: &Edge| Parent {
             name: phylogeny.name(e.parent).to_owned(),
-            weight: Some(e.weight),
-            relation: e.relation.as_str().to_owned(),
-            distance: e.distance,
-            distance_error: e.distance_error,
-            confidence: Some(e.confidence),
+            edge: e.into(),
             movements: reasons::movements(phylogeny, e.parent, m, extent),
         };
         Self {
             name: phylogeny.name(m).to_owned(),
-            family: Some(phylogeny.family_of(m)),
+            family: Some(phylogeny.family_of(m).index()),
             generation: phylogeny.generation(m),
             parents: phylogeny.parents(m).iter().map(parent).collect(),
             score: phylogeny.score(m),
             residual: phylogeny.residual(m),
             candidates: reasons::candidates(phylogeny, m, extent),
+            more_candidates: reasons::more_candidates(phylogeny, m, extent),
+            withheld: phylogeny.is_withheld(m),
         }
     }
 }
 
 impl FamilyEntry {
-    fn new(phylogeny: &Phylogeny, id: usize) -> Self {
+    fn new(phylogeny: &Phylogeny, id: FamilyId) -> Self {
         let names = |models: &[ModelId]| models.iter().map(|&m| phylogeny.name(m).to_owned()).collect();
-        let family = &phylogeny.families()[id];
+        let family = phylogeny.family(id);
         Self {
-            id,
+            id: id.index(),
             roots: names(&family.roots),
             members: names(&family.members),
             margin: phylogeny.margin(id),
@@ -128,9 +130,10 @@ impl From<&Phylogeny> for Document {
         Self {
             version: VERSION,
             models: phylogeny.models().map(|m| Model::new(phylogeny, m, Extent::Foremost)).collect(),
-            families: families.map(|id| FamilyEntry::new(phylogeny, id)).collect(),
+            families: families.map(|id| FamilyEntry::new(phylogeny, FamilyId::new(id))).collect(),
             remarks: phylogeny.remarks().iter().map(ToString::to_string).collect(),
             skipped: phylogeny.skipped().iter().map(skipped).collect(),
+            structured_remarks: phylogeny.remarks().iter().cloned().map(RemarkEntry).collect(),
         }
     }
 }
