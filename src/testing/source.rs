@@ -1,4 +1,5 @@
 use crate::error::SourceError;
+use crate::format::widen;
 use crate::model_set::Skipped;
 use crate::source::{ParameterInfo, ParameterSource};
 use std::thread;
@@ -28,6 +29,7 @@ pub fn check_parameter_source(source: &dyn ParameterSource) -> Result<(), String
     check_list(source, &parameters)?;
     for parameter in &parameters {
         check_values(source, parameter).map_err(|e| format!("parameter `{}`: {e}", parameter.name))?;
+        check_bytes(source, parameter).map_err(|e| format!("parameter `{}`: {e}", parameter.name))?;
         check_refusals(source, parameter).map_err(|e| format!("parameter `{}`: {e}", parameter.name))?;
     }
     check_unknown(source, &parameters)
@@ -82,6 +84,32 @@ fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resu
         }
     }
     Ok(())
+}
+
+/// Stored bytes, where they are at hand, are those of the values.
+fn check_bytes(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), String> {
+    let (name, element) = (parameter.name.as_str(), parameter.dtype.size());
+    let length = parameter.size().min(1000);
+    for begin in [0, parameter.size() - length] {
+        let mut bytes = vec![0; length * element];
+        match source.read_bytes(name, begin * element, &mut bytes) {
+            Ok(()) => {}
+            Err(SourceError::NoBytes { .. }) => return Ok(()),
+            Err(e) => return Err(format!("reading the bytes of {length} elements failed: {}", chain(e))),
+        }
+        let mut values = vec![0.0; length];
+        widen(parameter.dtype, &bytes, &mut values);
+        let read = read(source, name, begin, length)?;
+        if let Some(at) = values.iter().zip(&read).position(|(v, r)| v.to_bits() != r.to_bits()) {
+            let (of_bytes, as_value) = (values[at], read[at]);
+            let at = begin + at;
+            return Err(format!("element {at} is {of_bytes} by its bytes and was read as {as_value}"));
+        }
+    }
+    match source.read_bytes(name, parameter.size().saturating_mul(element), &mut [0]) {
+        Err(SourceError::OutOfRange { .. }) => Ok(()),
+        other => Err(format!("reading a byte after the last gave {}, expected the error OutOfRange", outcome(other))),
+    }
 }
 
 fn check_refusals(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), String> {
@@ -163,6 +191,41 @@ fn chain(error: SourceError) -> String {
 mod tests {
     use super::*;
     use crate::source::{Dtype, InMemory, check_range};
+
+    /// A source of one tensor whose bytes are wrong, or go on for ever.
+    #[derive(Debug)]
+    struct Bytes(fn(offset: usize, out: &mut [u8]));
+
+    impl ParameterSource for Bytes {
+        fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+            Ok(vec![ParameterInfo::new("a", [3], Dtype::U8)])
+        }
+
+        fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+            check_range(name, 3, offset, out.len())?;
+            out.iter_mut().zip(offset..).for_each(|(v, at)| *v = at as f32);
+            Ok(())
+        }
+
+        fn read_bytes(&self, _: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
+            (self.0)(offset, out);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn wrong_bytes_are_told() {
+        let counting: fn(usize, &mut [u8]) =
+            |offset, out| out.iter_mut().zip(offset..).for_each(|(b, at)| *b = at as u8);
+        let cases: [(fn(usize, &mut [u8]), &str); 2] = [
+            (|_, out| out.fill(7), "element 0 is 7 by its bytes and was read as 0"),
+            (counting, "a byte after the last"),
+        ];
+        for (bytes, expected) in cases {
+            let found = check_parameter_source(&Bytes(bytes)).unwrap_err();
+            assert!(found.contains(expected), "{found}");
+        }
+    }
 
     /// A source of one tensor that breaks one promise.
     #[derive(Debug)]
