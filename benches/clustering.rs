@@ -10,8 +10,8 @@ use linfa_clustering::KMeansInit;
 use linfa_nn::distance::L2Dist;
 use ndarray::{Array2, Axis};
 use neural_phylogeny::{
-    CentroidClusterer, CentroidDetector, Choice, Geometry, GeometrySettings, InMemory, KMeans, MeanShift, ModelId,
-    ModelSet, PhylogenyDetector, Points, Remark, SmallestNorm,
+    Alpha, CentroidClusterer, CentroidDetector, Choice, Geometry, GeometrySettings, InMemory, KMeans, MeanShift,
+    ModelId, ModelSet, PhylogenyDetector, Points, Remark, SmallestNorm,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,7 +35,7 @@ fn geometry(n: usize) -> Geometry {
     for i in 0..n {
         let movement = if i < FAMILIES { 0.0 } else { 0.1 };
         let weights = parents[i % FAMILIES].iter().zip(normal(size)).map(|(w, e)| w + movement * e).collect();
-        let model = InMemory::new().parameter("w", &[64, 64], weights).expect("64 x 64 weights");
+        let model = InMemory::new().with_parameter("w", &[64, 64], weights).expect("64 x 64 weights");
         builder = builder.model(i.to_string(), model);
     }
     let models = builder.build().expect("models of one layout");
@@ -103,20 +103,19 @@ fn bench(n: usize, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let on_coordinates = Points::new(coordinates.view(), &expected);
     let rng = || ChaCha8Rng::seed_from_u64(1);
 
-    let estimated = MeanShift::new().cluster_along(&on_coordinates, &scores, &mut rng())?;
+    let estimated = MeanShift::new().cluster_along(&on_coordinates, Alpha::default(), &scores, &mut rng())?;
     let bandwidth = estimated.remarks.iter().find_map(|r| match r {
         Remark::RadiusEstimated { value, .. } => Some(*value),
         _ => None,
     });
     let bandwidth = bandwidth.ok_or("no bandwidth was estimated")?;
-    let k_means =
-        |alpha: f64, restarts| KMeans::new().with_families(FAMILIES).with_restarts(restarts).with_alpha(alpha);
-    let mean_shift = |alpha: f64| MeanShift::new().with_bandwidth(bandwidth).with_alpha(alpha);
+    let k_means = |restarts| KMeans::new().with_families(FAMILIES).with_restarts(restarts);
+    let mean_shift = MeanShift::new().with_bandwidth(bandwidth);
 
     write_numpy(&folder.join(format!("coordinates-{n}.npy")), &coordinates)?;
     let norms_column = Array2::from_shape_fn((n, 1), |(i, _)| norms.0[i]);
     write_numpy(&folder.join(format!("norms-{n}.npy")), &norms_column)?;
-    let found = k_means(1.0, RESTARTS).cluster_along(&on_coordinates, &scores, &mut rng())?;
+    let found = k_means(RESTARTS).cluster_along(&on_coordinates, Alpha::default(), &scores, &mut rng())?;
     let labels = Array2::from_shape_fn((n, 1), |(i, _)| found.labels[i].map_or(-1.0, |l| l as f64));
     write_numpy(&folder.join(format!("labels-{n}.npy")), &labels)?;
     fs::write(
@@ -126,18 +125,20 @@ fn bench(n: usize, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
 
     for (name, alpha) in [("along", ALPHA), ("after", 1.0)] {
         let clusterers: [(String, Box<dyn CentroidClusterer>); 3] = [
-            (format!("k-means-{name}-10-restarts"), Box::new(k_means(alpha, RESTARTS))),
-            (format!("k-means-{name}-1-restart"), Box::new(k_means(alpha, 1))),
-            (format!("mean-shift-{name}"), Box::new(mean_shift(alpha))),
+            (format!("k-means-{name}-10-restarts"), Box::new(k_means(RESTARTS))),
+            (format!("k-means-{name}-1-restart"), Box::new(k_means(1))),
+            (format!("mean-shift-{name}"), Box::new(mean_shift.clone())),
         ];
         for (name, clusterer) in &clusterers {
             // Looking the distances up in the geometry is part of the time.
             time(name, n, || {
-                let points = Points::of_models(geometry.compare(&members).expect("comparable models"), &expected);
-                clusterer.cluster_along(&points, &scores, &mut rng()).expect("a clustering")
+                let points = Points::from_models(geometry.compare(&members).expect("comparable models"), &expected);
+                clusterer.cluster_along(&points, Alpha::Fixed(alpha), &scores, &mut rng()).expect("a clustering")
             });
             time(&format!("{name} from-coordinates"), n, || {
-                clusterer.cluster_along(&on_coordinates, &scores, &mut rng()).expect("a clustering")
+                clusterer
+                    .cluster_along(&on_coordinates, Alpha::Fixed(alpha), &scores, &mut rng())
+                    .expect("a clustering")
             });
         }
     }
@@ -152,11 +153,11 @@ fn bench(n: usize, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     });
     // Everything from the geometry on: independence test, clustering with the selector, edges.
     time("k-means-along-10-restarts detect", n, || {
-        let detector = CentroidDetector::new(k_means(ALPHA, RESTARTS));
+        let detector = CentroidDetector::new(k_means(RESTARTS)).with_alpha(ALPHA);
         detector.detect(&geometry, &SmallestNorm, &mut rng()).expect("a phylogeny")
     });
     time("mean-shift-along detect", n, || {
-        let detector = CentroidDetector::new(mean_shift(ALPHA));
+        let detector = CentroidDetector::new(mean_shift.clone()).with_alpha(ALPHA);
         detector.detect(&geometry, &SmallestNorm, &mut rng()).expect("a phylogeny")
     });
     Ok(())
@@ -167,6 +168,6 @@ struct SmallestNormScores(Vec<f64>);
 
 impl SmallestNormScores {
     fn of(geometry: &Geometry, members: &[ModelId]) -> Result<Self, neural_phylogeny::Error> {
-        Ok(Self(Choice::of(&SmallestNorm, geometry, members)?.scores))
+        Ok(Self(Choice::new(&SmallestNorm, geometry, members)?.scores))
     }
 }

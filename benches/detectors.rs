@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
-use neural_phylogeny::{CentroidClusterer, Clusterer, Dbscan, GaussianMixture, KMeans, MeanShift, Points};
+use neural_phylogeny::{Alpha, CentroidClusterer, Clusterer, Dbscan, GaussianMixture, KMeans, MeanShift, Points};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -40,13 +40,11 @@ fn detectors(criterion: &mut Criterion) {
             });
         }
         let scores = |members: &[usize]| Ok(members.iter().map(|&m| m as f64).collect());
-        let along: [(&str, &dyn CentroidClusterer); 2] = [
-            ("k-means-along", &KMeans::new().with_alpha(0.5)),
-            ("mean-shift-along", &MeanShift::new().with_alpha(0.5)),
-        ];
+        let along: [(&str, &dyn CentroidClusterer); 2] =
+            [("k-means-along", &KMeans::new()), ("mean-shift-along", &MeanShift::new())];
         for (name, clusterer) in along {
             group.bench_function(BenchmarkId::new(name, format!("{n}-models")), |bencher| {
-                bencher.iter(|| clusterer.cluster_along(&points, &scores, &mut rng()).unwrap());
+                bencher.iter(|| clusterer.cluster_along(&points, Alpha::Fixed(0.5), &scores, &mut rng()).unwrap());
             });
         }
     }

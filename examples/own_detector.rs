@@ -31,7 +31,7 @@ impl PhylogenyDetector for NearestElder {
         }
         let mut edges = Vec::new();
         for family in &families {
-            let choice = Choice::of(selector, geometry, family)?;
+            let choice = Choice::new(selector, geometry, family)?;
             for (i, &child) in family.iter().enumerate().filter(|(i, _)| !choice.best.contains(i)) {
                 let elders = (0..family.len()).filter(|&j| choice.scores[j] < choice.scores[i]).map(|j| family[j]);
                 let distance = |&elder: &ModelId| geometry.distance(elder, child).unwrap_or(f64::INFINITY);
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let base = noise(1.0);
     let instruct = add(&base, noise(0.3));
     let chat = add(&instruct, noise(0.3));
-    let model = |weights: &[f32]| InMemory::new().parameter("fc.weight", &[64, 64], weights.to_vec());
+    let model = |weights: &[f32]| InMemory::new().with_parameter("fc.weight", &[64, 64], weights.to_vec());
     let models = ModelSet::builder()
         .model("chat", model(&chat)?)
         .model("stranger", model(&noise(1.0))?)

@@ -33,11 +33,8 @@ impl TextFolder {
 
 impl ParameterSource for TextFolder {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        let info = |(name, (_, size)): (&String, &(PathBuf, usize))| ParameterInfo {
-            name: name.clone(),
-            shape: vec![*size],
-            dtype: Dtype::F32,
-        };
+        let info =
+            |(name, (_, size)): (&String, &(PathBuf, usize))| ParameterInfo::new(name.as_str(), [*size], Dtype::F32);
         Ok(self.tensors.iter().map(info).collect())
     }
 

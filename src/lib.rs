@@ -34,7 +34,7 @@
 //! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
 //!   [`write_explanation`] tells why one model has the parents it has.
 //! - [`evaluate()`]: a result against known [`Truth`].
-//! - [`SketchStore`]: sketches of models, kept; [`query()`]: what one more model is derived from among them.
+//! - [`SketchStore`]: sketches of models, kept; [`Query`]: what one more model is derived from among them.
 //!
 //! [`detect_phylogeny`] strings them together by a [`Config`].
 //!
@@ -83,29 +83,36 @@
 //! Yu & Wang, *Neural Phylogeny: Fine-Tuning Relationship Detection among Neural Networks*, ICLR 2025,
 //! <https://openreview.net/forum?id=jv2zHOalpL>.
 
+mod bytes;
+mod config;
 mod detect;
+mod discover;
 mod error;
 mod evaluate;
 mod export;
+mod format;
 mod geometry;
 mod model_set;
 mod parent;
 mod phylogeny;
-mod pipeline;
 mod query;
 mod report;
 mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use crate::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
+pub use crate::config::{Config, Settings, detect_phylogeny, detect_phylogeny_from_sketches, detect_phylogeny_in};
 pub use crate::detect::cluster::{
-    Alpha, Bandwidth, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering, Dbscan,
-    ExpectedFamilies, GaussianMixture, KMeans, MeanShift, MemberScores, Points, Radius, Seeding,
+    Alpha, Bandwidth, ByFit, ByTransform, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering,
+    Dbscan, ExpectedFamilies, GaussianMixture, KMeans, Labels, Linfa, LinfaClusterer, LinfaWith, MeanShift,
+    MemberScores, Points, Radius, Seeding,
 };
 pub use crate::detect::{
-    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, TreeNode,
-    UnrootedTree,
+    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, SelectorUse,
+    TreeNode, UnrootedTree,
 };
+pub use crate::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
 pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
@@ -113,6 +120,10 @@ pub use crate::evaluate::{
 #[cfg(feature = "serde")]
 pub use crate::export::{read_json, write_answer_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
+pub use crate::format::{
+    BEGINNING, Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype,
+    UnreadFormat, check_range,
+};
 pub use crate::geometry::{
     Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
     LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
@@ -125,13 +136,11 @@ pub use crate::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
 };
 pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
-pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
-pub use crate::query::{Answer, query};
+pub use crate::query::{Answer, Query};
 pub use crate::report::{write_answer, write_explanation, write_table};
-pub use crate::source::{
-    Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
-    PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
-};
+pub use crate::source::{EntryDistribution, InMemory, ParameterSource, PeftAdapter, RandomSource, Shards};
+
+pub use {linfa, ndarray, rand, rand_chacha};
 
 /// The examples of README.md.
 #[cfg(doctest)]

@@ -1,17 +1,17 @@
 //! One model against a store.
 
+use crate::config::{Config, detect_phylogeny_from_sketches};
 use crate::detect::{Families, LineageDetector};
 use crate::error::Error;
 use crate::geometry::{Nearest, Sketch, SketchSet, SketchStore};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny, Remark};
-use crate::pipeline::{Config, detect_phylogeny_from_sketches};
 
 /// Of a whole store, the probability that a model without kin in it is given any.
 const FALSE_ALARM: f64 = 1e-3;
 
 /// What one model was derived from, and what from it, among the nearest models of a store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Answer {
     /// The lineage of the model and of its nearest kin; of the model alone where the store has none.
@@ -55,27 +55,20 @@ impl Answer {
     }
 }
 
-/// What one model is derived from, from its sketch and a store of others.
+/// A question to a store of sketches: what is one more model derived from?
 ///
-/// The [nearest](SketchStore::nearest) `count` stored models that look like kin are the only ones opened; of them and the model
-/// [`detect_phylogeny_from_sketches`] finds the lineage. Models whose content is the very same are told and take no part: the answer
-/// is that of a store without them. With a detector or a selector in `config` that one is used, else [`LineageDetector`] with the
-/// false-alarm probability of a comparison with all stored models.
+/// The [nearest](SketchStore::nearest) stored models that look like kin are the only ones opened. Of them and the model
+/// [`detect_phylogeny_from_sketches`] finds the lineage. Models of the very same content are listed and take no part: the answer is
+/// that of a store without them. A detector or a selector of the [configuration](Self::with_config) is used, else
+/// [`LineageDetector`] with the false-alarm probability of a comparison with all stored models.
 ///
-/// `name` is what the model is called in the answer; it is numbered when a stored one of another content has it. Names and the order
-/// in which models were stored have no part in the result, but that of several stored models of the same content one is taken for
-/// the source of the others.
+/// Names and the order in which models were stored have no part in the result; of several stored models of the same content,
+/// one is taken for the source of the others.
 ///
-/// # Errors
-///
-/// Those of [`SketchStore::nearest`], of [`SketchStore::get`] for one of the nearest, and of [`detect_phylogeny_from_sketches`].
-///
-/// # Complexity
-///
-/// As [`SketchStore::nearest`] and a detection of `count + 1` models.
+/// Defaults: 32 nearest models, as many comparisons as the store has models, [`Config::new`].
 ///
 /// ```
-/// use neural_phylogeny::{Config, InMemory, Sketch, SketchSettings, SketchStore, query};
+/// use neural_phylogeny::{InMemory, Query, Sketch, SketchSettings, SketchStore};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let noise = |seed: u64| {
@@ -84,7 +77,7 @@ impl Answer {
 /// # };
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
 /// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
-///     let model = InMemory::new().parameter("w", &[100, 100], weights)?;
+///     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
 ///     Ok(Sketch::of(&model, &store.settings())?)
 /// };
 /// let base: Vec<f32> = noise(1).take(10_000).collect();
@@ -94,42 +87,90 @@ impl Answer {
 ///     store.add(name, &sketch(weights)?)?;
 /// }
 ///
-/// let answer = query(&store, "unknown", &sketch(tuned(4))?, 32, Config::default())?;
+/// let answer = Query::new(&store).run("unknown", &sketch(tuned(4))?)?;
 /// let parents: Vec<&str> = answer.parents().iter().map(|e| answer.phylogeny.name(e.parent)).collect();
 /// assert_eq!(parents, ["base"]);
 /// assert_eq!(answer.siblings().len(), 2);
 /// # Ok(())
 /// # }
 /// ```
-pub fn query(store: &SketchStore, name: &str, sketch: &Sketch, count: usize, config: Config) -> Result<Answer, Error> {
-    let nearest = store.nearest(sketch, count)?;
-    let mut models: Vec<(String, Sketch)> = Vec::with_capacity(nearest.kin.len() + 1);
-    for kin in &nearest.kin {
-        match store.get(&kin.name) {
-            Ok(sketch) => models.push((kin.name.clone(), sketch)),
-            // Removed since the folder was listed.
-            Err(Error::UnknownModel { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    // The last: of two with the same weights, the stored one is then taken for the source.
-    let model = ModelId::new(models.len());
-    let taken = |name: &String| models.iter().any(|(other, _)| other == name);
-    let numbered = (2..).map(|number| format!("{name} ({number})"));
-    let name = std::iter::once(name.to_owned()).chain(numbered).find(|n| !taken(n)).unwrap_or_default();
-    if models.is_empty() {
-        let phylogeny = Phylogeny::from_edges(1, Vec::new())?.with_names([name])?;
-        return Ok(Answer { phylogeny, model, nearest });
-    }
-    models.push((name, sketch.clone()));
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    store: &'a SketchStore,
+    nearest: usize,
+    comparisons: Option<usize>,
+    config: Config,
+}
 
-    let pairs = models.len() * (models.len() - 1) / 2;
-    let false_alarm = FALSE_ALARM * pairs as f64 / pairs.max(nearest.stored) as f64;
-    let detector = LineageDetector::new().with_families(Families::Auto { false_alarm });
-    let phylogeny = detect_phylogeny_from_sketches(&SketchSet::new(models)?, config.or_detector(detector))?;
-    let left = nearest.related - nearest.kin.len();
-    let remark =
-        (left > 0).then(|| Remark::Other(format!("{left} more stored models look like kin and were not opened")));
-    let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark);
-    Ok(Answer { phylogeny, model, nearest })
+impl<'a> Query<'a> {
+    /// A question to a store, with the defaults.
+    pub fn new(store: &'a SketchStore) -> Self {
+        Self { store, nearest: 32, comparisons: None, config: Config::new() }
+    }
+
+    /// Stored models that are opened at most. More of them show more of the family, and take longer.
+    pub fn with_nearest(mut self, models: usize) -> Self {
+        self.nearest = models;
+        self
+    }
+
+    /// How many models the one was compared with in truth, where the store is but a part of them: chance has as many occasions,
+    /// and the false-alarm probability is divided among them. Default: the models of the store.
+    pub fn with_comparisons(mut self, models: usize) -> Self {
+        self.comparisons = Some(models);
+        self
+    }
+
+    /// How the lineage among the nearest is detected.
+    pub fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The answer for one model.
+    ///
+    /// `name` is what the model is called in it; it is numbered when a stored one of another content has it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SketchStore::nearest`], of [`SketchStore::get`] for one of the nearest, and of
+    /// [`detect_phylogeny_from_sketches`].
+    ///
+    /// # Complexity
+    ///
+    /// As [`SketchStore::nearest`] and a detection of one model more than are opened.
+    pub fn run(&self, name: &str, sketch: &Sketch) -> Result<Answer, Error> {
+        let nearest = self.store.nearest(sketch, self.nearest)?;
+        let mut models: Vec<(String, Sketch)> = Vec::with_capacity(nearest.kin.len() + 1);
+        for kin in &nearest.kin {
+            match self.store.get(&kin.name) {
+                Ok(sketch) => models.push((kin.name.clone(), sketch)),
+                // Removed since the folder was listed.
+                Err(Error::UnknownModel { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // The last: of two with the same weights, the stored one is then taken for the source.
+        let model = ModelId::new(models.len());
+        let taken = |name: &String| models.iter().any(|(other, _)| other == name);
+        let numbered = (2..).map(|number| format!("{name} ({number})"));
+        let name = std::iter::once(name.to_owned()).chain(numbered).find(|n| !taken(n)).unwrap_or_default();
+        if models.is_empty() {
+            let phylogeny = Phylogeny::from_edges(1, Vec::new())?.with_names([name])?;
+            return Ok(Answer { phylogeny, model, nearest });
+        }
+        models.push((name, sketch.clone()));
+
+        let pairs = models.len() * (models.len() - 1) / 2;
+        let compared = self.comparisons.unwrap_or(nearest.stored);
+        let false_alarm = FALSE_ALARM * pairs as f64 / pairs.max(compared) as f64;
+        let detector = LineageDetector::new().with_families(Families::Auto { false_alarm });
+        let phylogeny =
+            detect_phylogeny_from_sketches(&SketchSet::new(models)?, self.config.clone().or_detector(detector))?;
+        let left = nearest.related - nearest.kin.len();
+        let remark =
+            (left > 0).then(|| Remark::Other(format!("{left} more stored models look like kin and were not opened")));
+        let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark);
+        Ok(Answer { phylogeny, model, nearest })
+    }
 }

@@ -40,7 +40,7 @@ fn side_by_side() -> Geometry {
         let mut weights = vec![0.0; 16];
         (weights[0], weights[1]) = (x, y);
         weights[2 + at] = own;
-        builder = builder.model(name, InMemory::new().parameter("w", &[4, 4], weights).unwrap());
+        builder = builder.model(name, InMemory::new().with_parameter("w", &[4, 4], weights).unwrap());
     }
     Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap()
 }
@@ -67,7 +67,7 @@ fn k_means_keeps_the_border_child_with_its_parent_below_alpha_1_and_loses_it_at_
     let k_means = KMeans::new().with_families(2).with_restarts(40);
     for seed in 0..10 {
         for alpha in [0.0, 0.1, 0.25, 0.5] {
-            let along = detect(&geometry, &CentroidDetector::new(k_means.clone().with_alpha(alpha)), seed);
+            let along = detect(&geometry, &CentroidDetector::new(k_means.clone()).with_alpha(alpha), seed);
             assert_eq!(children(&along, "A"), set(&["b", "f", "s1", "s2", "s3"]), "α = {alpha}, seed {seed}");
             assert_eq!(children(&along, "B"), set(&["t1", "t2", "t3", "t4"]), "α = {alpha}, seed {seed}");
         }
@@ -84,9 +84,9 @@ fn k_means_keeps_the_border_child_with_its_parent_below_alpha_1_and_loses_it_at_
 fn k_means_that_begins_at_likely_parents_needs_no_restart() {
     let geometry = side_by_side();
     let likely = Seeding::LikelyParents { share: 2.0 / 11.0 };
-    let k_means = KMeans::new().with_families(2).with_restarts(1).with_alpha(0.0);
+    let k_means = KMeans::new().with_families(2).with_restarts(1);
     let right = |k_means: &KMeans, seed| {
-        let found = detect(&geometry, &CentroidDetector::new(k_means.clone()), seed);
+        let found = detect(&geometry, &CentroidDetector::new(k_means.clone()).with_alpha(0.0), seed);
         children(&found, "A") == set(&["b", "f", "s1", "s2", "s3"])
     };
     assert!((0..30).all(|seed| right(&k_means.clone().with_seeding(likely), seed)));
@@ -103,7 +103,7 @@ fn mean_shift_keeps_families_apart_below_alpha_1_that_means_join() {
         family("A") != family("B") && family("b") == family("A")
     };
     for seed in 0..10 {
-        let along = detect(&geometry, &CentroidDetector::new(mean_shift.clone().with_alpha(0.0)), seed);
+        let along = detect(&geometry, &CentroidDetector::new(mean_shift.clone()).with_alpha(0.0), seed);
         assert!(apart(&along), "seed {seed}");
     }
     assert!(!apart(&detect(&geometry, &CentroidDetector::new(mean_shift.clone()), 0)));
@@ -114,7 +114,7 @@ fn networks() -> ModelSet {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let mut builder = ModelSet::builder();
     let mut add = |name: String, weights: &[f32]| {
-        let model = InMemory::new().parameter("fc.weight", &[20, 30], weights.to_vec()).unwrap();
+        let model = InMemory::new().with_parameter("fc.weight", &[20, 30], weights.to_vec()).unwrap();
         builder = std::mem::take(&mut builder).model(name, model);
     };
     for root in 0..3 {
@@ -136,16 +136,16 @@ type Make = fn() -> Box<dyn PhylogenyDetector>;
 
 fn along() -> Vec<(&'static str, Make)> {
     vec![
-        ("k-means", || Box::new(CentroidDetector::new(KMeans::new().with_alpha(0.5).with_restarts(2)))),
-        ("k-means sweep", || Box::new(CentroidDetector::new(KMeans::new().with_alpha(Alpha::Sweep)))),
+        ("k-means", || Box::new(CentroidDetector::new(KMeans::new().with_restarts(2)).with_alpha(0.5))),
+        ("k-means sweep", || Box::new(CentroidDetector::new(KMeans::new()).with_alpha(Alpha::Sweep))),
         ("k-means likely parents", || {
             let seeding = Seeding::LikelyParents { share: 0.3 };
-            Box::new(CentroidDetector::new(KMeans::new().with_alpha(0.25).with_seeding(seeding)))
+            Box::new(CentroidDetector::new(KMeans::new().with_seeding(seeding)).with_alpha(0.25))
         }),
         ("mean shift", || {
-            Box::new(CentroidDetector::new(MeanShift::new().with_bandwidth(Bandwidth::Quantile(0.2)).with_alpha(0.5)))
+            Box::new(CentroidDetector::new(MeanShift::new().with_bandwidth(Bandwidth::Quantile(0.2))).with_alpha(0.5))
         }),
-        ("mean shift sweep", || Box::new(CentroidDetector::new(MeanShift::new().with_alpha(Alpha::Sweep)))),
+        ("mean shift sweep", || Box::new(CentroidDetector::new(MeanShift::new()).with_alpha(Alpha::Sweep))),
     ]
 }
 
@@ -180,7 +180,7 @@ fn parents_are_chosen_among_the_final_members() {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let found = detector().detect(&geometry, &SmallestNorm, &mut rng).unwrap();
             for family in found.families() {
-                let choice = Choice::of(&SmallestNorm, &geometry, &family.members).unwrap();
+                let choice = Choice::new(&SmallestNorm, &geometry, &family.members).unwrap();
                 let best: Vec<_> = choice.best.iter().map(|&b| family.members[b]).collect();
                 assert_eq!(family.roots, best, "{name}, seed {seed}");
             }
@@ -214,28 +214,25 @@ fn a_sweep_is_the_run_of_the_alpha_it_keeps() {
     };
     for count in [3, 5] {
         let families = Families::Count(count);
-        let k_means = |alpha| KMeans::new().with_restarts(1).with_alpha(alpha);
-        check(&|alpha| Box::new(CentroidDetector::new(k_means(alpha)).with_families(families)), count);
+        let k_means = || CentroidDetector::new(KMeans::new().with_restarts(1)).with_families(families);
+        check(&|alpha| Box::new(k_means().with_alpha(alpha)), count);
         let quantile = Bandwidth::Quantile(0.4);
-        let mean_shift = |alpha| MeanShift::new().with_bandwidth(quantile).with_alpha(alpha);
-        check(&|alpha| Box::new(CentroidDetector::new(mean_shift(alpha)).with_families(families)), count);
+        let mean_shift = || CentroidDetector::new(MeanShift::new().with_bandwidth(quantile)).with_families(families);
+        check(&|alpha| Box::new(mean_shift().with_alpha(alpha)), count);
     }
     assert!(seen.len() > 1, "{seen:?}");
 }
 
 #[test]
-fn below_alpha_1_a_selector_is_needed() {
+fn alpha_out_of_range_is_refused_before_the_pass_and_by_the_detector() {
     let geometry = side_by_side();
     let refused = |detector: &dyn PhylogenyDetector| {
         let result = detector.detect(&geometry, &SmallestNorm, &mut ChaCha8Rng::seed_from_u64(0));
         assert!(matches!(result, Err(Error::InvalidSetting { setting: "alpha", .. })), "{result:?}");
+        assert!(matches!(detector.check(1, 11), Err(Error::InvalidSetting { setting: "alpha", .. })));
     };
-    for alpha in [Alpha::Fixed(0.9), Alpha::Sweep] {
-        refused(&ClusterDetector::new(KMeans::new().with_alpha(alpha)));
-        refused(&ClusterDetector::new(MeanShift::new().with_alpha(alpha)));
-    }
     for alpha in [f64::NAN, -0.1, 1.1] {
-        refused(&CentroidDetector::new(KMeans::new().with_alpha(alpha)));
-        refused(&CentroidDetector::new(MeanShift::new().with_alpha(alpha)));
+        refused(&CentroidDetector::new(KMeans::new()).with_alpha(alpha));
+        refused(&CentroidDetector::new(MeanShift::new()).with_alpha(alpha));
     }
 }

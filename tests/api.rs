@@ -27,7 +27,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Discovery>();
     auto_traits::<Dtype>();
     auto_traits::<Edge>();
-    auto_traits::<Entries>();
+    auto_traits::<EntryDistribution>();
     auto_traits::<Error>();
     auto_traits::<Evaluation>();
     auto_traits::<Evidence>();
@@ -48,7 +48,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<KMeans>();
     auto_traits::<Kind>();
     auto_traits::<Kurtosis>();
-    auto_traits::<Layout>();
+    auto_traits::<FileLayout>();
     auto_traits::<LayoutGroup>();
     auto_traits::<LineState>();
     auto_traits::<LineageDetector>();
@@ -85,7 +85,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Retrieval>();
     auto_traits::<Role>();
     auto_traits::<SafetensorsFile>();
-    auto_traits::<SafetensorsShards>();
+    auto_traits::<Shards>();
     auto_traits::<Scope>();
     auto_traits::<Seeding>();
     auto_traits::<SharedParameter>();

@@ -45,9 +45,8 @@ fn run(when: impl Fn(Progress) -> bool + Send + Sync + 'static) -> Outcome {
     };
     let settings = GeometrySettings::new().with_threads(1).with_observer(observer);
     let error = Geometry::compute(&models, &settings).expect_err("a file was cut");
-    let Error::Source { model, source: SourceError::Truncated { path, found, expected } } = error else {
-        return Err(error.into());
-    };
+    let Error::Source { model, source } = error else { return Err(error.into()) };
+    let SourceError::Truncated { path, found, expected } = *source else { return Err(source.into()) };
     assert_eq!((model, path), (paths[1].display().to_string(), paths[1].clone()));
     assert_eq!(found, LEFT);
     assert!(expected > (4 * SHAPE[0] * SHAPE[1]) as u64);

@@ -1,13 +1,15 @@
-//! The conformance checks of detectors and selectors: ours pass, and each way to break a contract is seen.
+//! The conformance checks of formats, detectors and selectors: ours pass, and each way to break a contract is seen.
 #![cfg(feature = "testing")]
 
-use neural_phylogeny::testing::{check_detector, check_parent_selector};
+use neural_phylogeny::testing::{check_detector, check_format, check_parent_selector};
 use neural_phylogeny::{
-    Arborescence, CentroidDetector, Choice, ClusterDetector, Dbscan, Edge, Error, ExpectedFamilies, Families,
-    GaussianMixture, Geometry, KMeans, Kurtosis, LineageDetector, LogDistanceMedoid, MeanShift, Medoid, ModelId,
-    NearestToInitialization, NeighborJoining, ParentSelector, Phylogeny, PhylogenyDetector, Precedence, SmallestNorm,
+    Arborescence, CentroidDetector, Choice, ClusterDetector, Dbscan, Dtype, Edge, Error, ExpectedFamilies, Families,
+    Format, GaussianMixture, Geometry, KMeans, Kurtosis, LineageDetector, LogDistanceMedoid, MeanShift, Medoid,
+    ModelId, NearestToInitialization, NeighborJoining, ParentSelector, Phylogeny, PhylogenyDetector, Precedence,
+    ReadAt, Safetensors, SmallestNorm, SourceError, Tensors,
 };
 use rand::{Rng, RngCore};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
@@ -30,8 +32,8 @@ fn our_detectors_pass() {
         &ClusterDetector::new(MeanShift::new()),
         &ClusterDetector::new(Dbscan::new()),
         &ClusterDetector::new(GaussianMixture::new()),
-        &CentroidDetector::new(KMeans::new().with_alpha(0.5)),
-        &CentroidDetector::new(MeanShift::new().with_alpha(0.5)),
+        &CentroidDetector::new(KMeans::new()).with_alpha(0.5),
+        &CentroidDetector::new(MeanShift::new()).with_alpha(0.5),
         &LineageDetector::new(),
         &LineageDetector::new().with_families(Families::Count(3)),
         &Arborescence::new(),
@@ -127,7 +129,7 @@ impl PhylogenyDetector for Detects {
             Self::TiesByNumber => {
                 let mut edges = Vec::new();
                 for group in geometry.groups() {
-                    let best = Choice::of(selector, geometry, group)?.best;
+                    let best = Choice::new(selector, geometry, group)?.best;
                     let parent = best.iter().map(|&b| group[b]).min().unwrap_or(group[0]);
                     edges.extend(group.iter().filter(|&&m| m != parent).map(|&m| Edge::new(parent, m)));
                 }
@@ -172,4 +174,84 @@ fn each_broken_detector_is_seen() {
         "{panicked}"
     );
     assert!(said(Detects::Failing).contains("an error on every set, expected a phylogeny; the last was: "));
+}
+
+/// One way to break the contract of a format each; the file is the number of its values, a byte, and the values.
+#[derive(Debug)]
+enum Lengthed {
+    Right,
+    Dotted,
+    Unknown,
+    Anything,
+    Changing(AtomicUsize),
+    Panicking,
+    Believing,
+    Shortening,
+    Refusing,
+}
+
+impl Format for Lengthed {
+    fn name(&self) -> &str {
+        "lengthed"
+    }
+
+    fn extensions(&self) -> &[&str] {
+        if matches!(self, Self::Dotted) { &[".len"] } else { &["len"] }
+    }
+
+    fn recognizes(&self, name: &str, _: &[u8]) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Anything => true,
+            _ => name.ends_with(".len"),
+        }
+    }
+
+    fn open(&self, bytes: Arc<dyn ReadAt>) -> Result<Tensors, SourceError> {
+        let mut count = [0];
+        bytes.read_at(&mut count, 0)?;
+        let mut count = usize::from(count[0]);
+        let mut name = "values".to_owned();
+        match self {
+            Self::Panicking => assert!(count < 200, "a length from a file"),
+            Self::Believing => bytes.read_at(&mut vec![0; count * 4], 1)?,
+            Self::Shortening => count = count.min((bytes.length() as usize - 1) / 4),
+            Self::Changing(calls) => name = format!("values {}", calls.fetch_add(1, Ordering::Relaxed)),
+            Self::Refusing => return Err(SourceError::Other { message: "not today".into(), source: None }),
+            _ => {}
+        }
+        Tensors::new(bytes).with_tensor(name, [count], Dtype::F32, 1)
+    }
+}
+
+#[test]
+fn our_formats_pass() {
+    let header = r#"{"__metadata__":{"by":"hand"},"a":{"dtype":"F16","shape":[3],"data_offsets":[0,6]},
+        "b":{"dtype":"I64","shape":[],"data_offsets":[6,14]},"c":{"dtype":"F32","shape":[0,2],"data_offsets":[14,14]}}"#;
+    let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[7; 14]].concat();
+    assert_eq!(check_format(&Safetensors, "model.safetensors", &file), Ok(()));
+    assert_eq!(check_format(&Safetensors, "model.safetensors", b"\x02\0\0\0\0\0\0\0{}"), Ok(()));
+}
+
+#[test]
+fn formats_that_break_their_contract_are_seen() {
+    let cases = [
+        (Lengthed::Right, ""),
+        (Lengthed::Dotted, "without the dot"),
+        (Lengthed::Unknown, "is not recognized by its name alone"),
+        (Lengthed::Anything, "a document, `notes.md`, is recognized"),
+        (Lengthed::Changing(AtomicUsize::new(0)), "other tensors the second time"),
+        (Lengthed::Panicking, "panicked"),
+        (Lengthed::Believing, "lengths must be checked before they are used"),
+        (Lengthed::Shortening, "it was opened with other contents"),
+        (Lengthed::Refusing, "the file was not opened: not today"),
+    ];
+    let file: Vec<u8> =
+        [3u8].into_iter().chain([0.5f32, 1.5, -2.0].map(f32::to_le_bytes).into_iter().flatten()).collect();
+    for (format, expected) in cases {
+        match check_format(&format, "a.len", &file) {
+            Ok(()) => assert_eq!(expected, "", "{format:?}"),
+            Err(found) => assert!(!expected.is_empty() && found.contains(expected), "{format:?}: {found}"),
+        }
+    }
 }

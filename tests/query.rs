@@ -31,8 +31,8 @@ fn settings() -> SketchSettings {
 /// A network of two matrices of 60 rows of 50.
 fn sketch(weights: &[f32]) -> Sketch {
     let (a, b) = weights.split_at(3000);
-    let model = InMemory::new().parameter("a.weight", &[60, 50], a.to_vec()).unwrap();
-    Sketch::of(&model.parameter("b.weight", &[60, 50], b.to_vec()).unwrap(), &settings()).unwrap()
+    let model = InMemory::new().with_parameter("a.weight", &[60, 50], a.to_vec()).unwrap();
+    Sketch::of(&model.with_parameter("b.weight", &[60, 50], b.to_vec()).unwrap(), &settings()).unwrap()
 }
 
 fn root(seed: u64) -> Vec<f32> {
@@ -82,7 +82,7 @@ fn parents(answer: &Answer) -> BTreeSet<String> {
 }
 
 fn ask(store: &SketchStore, sketch: &Sketch) -> Result<Answer, Error> {
-    query(store, "asked", sketch, 32, Config::default())
+    Query::new(store).run("asked", sketch)
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn children_strangers_and_stored_models_are_told() -> Outcome {
     assert!(!stranger.has_kin() && stranger.nearest.kin.is_empty());
     assert_eq!((stranger.phylogeny.len(), stranger.nearest.stored), (1, 7));
 
-    let stored = query(&store, "root 1", &store.get("root 1")?, 32, Config::default())?;
+    let stored = Query::new(&store).run("root 1", &store.get("root 1")?)?;
     assert_eq!((stored.children().count(), &stored.nearest.identical[..]), (3, &["root 1".to_owned()][..]));
     store.add("copy", &sketch(&root(1)))?;
     let twice = ask(&store, &sketch(&root(1)))?;
@@ -123,7 +123,7 @@ fn children_strangers_and_stored_models_are_told() -> Outcome {
 #[test]
 fn a_name_that_a_stored_model_has_is_numbered() -> Outcome {
     let (_folder, store) = two_families();
-    let answer = query(&store, "root 1", &asked(), 32, Config::default())?;
+    let answer = Query::new(&store).run("root 1", &asked())?;
     assert_eq!((answer.phylogeny.name(answer.model), parents(&answer).contains("root 1")), ("root 1 (2)", true));
     Ok(())
 }
@@ -131,7 +131,7 @@ fn a_name_that_a_stored_model_has_is_numbered() -> Outcome {
 #[test]
 fn as_many_as_asked_for_are_opened_nearest_first() -> Outcome {
     let (_folder, store) = two_families();
-    let answer = query(&store, "asked", &asked(), 2, Config::default())?;
+    let answer = Query::new(&store).with_nearest(2).run("asked", &asked())?;
     assert_eq!((answer.phylogeny.len(), answer.nearest.related, answer.nearest.kin.len()), (3, 4, 2));
     assert!(answer.phylogeny.remarks().iter().any(|r| r.to_string().starts_with("2 more stored models")));
     assert!(parents(&answer).contains("root 1"));
@@ -142,9 +142,9 @@ fn as_many_as_asked_for_are_opened_nearest_first() -> Outcome {
 fn models_without_a_parameter_or_of_another_layout_are_no_kin() -> Outcome {
     let (_folder, store) = two_families();
     store.add("empty", &Sketch::of(&InMemory::new(), &settings())?)?;
-    let other = InMemory::new().parameter("a.weight", &[50, 60], root(1)[..3000].to_vec())?;
+    let other = InMemory::new().with_parameter("a.weight", &[50, 60], root(1)[..3000].to_vec())?;
     store.add("other", &Sketch::of(&other, &settings())?)?;
-    let wrapped = InMemory::new().parameter("model.a.weight", &[60, 50], root(1)[..3000].to_vec())?;
+    let wrapped = InMemory::new().with_parameter("model.a.weight", &[60, 50], root(1)[..3000].to_vec())?;
     store.add("wrapped", &Sketch::of(&wrapped, &settings())?)?;
     let nearest = store.nearest(&asked(), 32)?;
     assert_eq!((nearest.stored, nearest.related, nearest.read), (11, 5, 11));
@@ -158,7 +158,7 @@ fn models_without_a_parameter_or_of_another_layout_are_no_kin() -> Outcome {
 fn another_seed_is_refused() -> Outcome {
     let (_folder, store) = two_families();
     let other =
-        Sketch::of(&InMemory::new().parameter("a.weight", &[60, 50], noise(1, 3000))?, &settings().with_seed(3))?;
+        Sketch::of(&InMemory::new().with_parameter("a.weight", &[60, 50], noise(1, 3000))?, &settings().with_seed(3))?;
     assert!(matches!(store.nearest(&other, 1), Err(Error::SketchSeed { found: 3, expected: 0, .. })));
     Ok(())
 }
@@ -388,7 +388,7 @@ fn disagreements(store: &SketchStore, count: usize) -> Result<Vec<String>, Box<d
     let mut others = Vec::new();
     for model in whole.models() {
         let name = whole.name(model);
-        let answer = query(store, name, &store.get(name)?, count, Config::default())?;
+        let answer = Query::new(store).with_nearest(count).run(name, &store.get(name)?)?;
         let expected: BTreeSet<String> = whole.parents(model).iter().map(|e| whole.name(e.parent).to_owned()).collect();
         if parents(&answer) != expected {
             others.push(format!("{name} from {:?}, in the whole store {expected:?}", parents(&answer)));
@@ -412,10 +412,10 @@ fn each_model_of_the_zoo_has_the_parents_that_detection_finds_in_the_whole_store
 fn a_model_that_is_not_stored_has_the_answer_of_one_that_is() -> Outcome {
     let (_folder, store) = zoo(1 << 20)?;
     for (name, sketch) in store.sketches()?.into_iter().step_by(3) {
-        let stored = query(&store, &name, &sketch, 32, Config::default())?;
+        let stored = Query::new(&store).run(&name, &sketch)?;
         let sketch = Sketch::join(&[sketch])?;
         store.remove(&name)?;
-        let alone = query(&store, &name, &sketch, 32, Config::default())?;
+        let alone = Query::new(&store).run(&name, &sketch)?;
         store.add(&name, &sketch)?;
         assert_eq!(stored.parents(), alone.parents(), "{name}");
         assert!(stored.nearest.identical.contains(&name) && !alone.nearest.identical.contains(&name));

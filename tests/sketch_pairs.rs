@@ -14,10 +14,10 @@ const SIZE: usize = SHAPE[0] * SHAPE[1];
 /// Two matrices wider than any sketch here, and a vector that all of them hold whole.
 fn sketch(weights: &[f32]) -> Result<Sketch, Error> {
     let model = InMemory::new()
-        .parameter("a", &SHAPE, weights[..SIZE].to_vec())
-        .and_then(|m| m.parameter("b", &SHAPE, weights[SIZE..2 * SIZE].to_vec()))
-        .and_then(|m| m.parameter("c", &[64], weights[2 * SIZE..].to_vec()))
-        .map_err(|source| Error::Source { model: "generated".to_owned(), source })?;
+        .with_parameter("a", &SHAPE, weights[..SIZE].to_vec())
+        .and_then(|m| m.with_parameter("b", &SHAPE, weights[SIZE..2 * SIZE].to_vec()))
+        .and_then(|m| m.with_parameter("c", &[64], weights[2 * SIZE..].to_vec()))
+        .map_err(|source| Error::of_model("generated", source))?;
     Sketch::of(&model, &SketchSettings::new().with_width(1024))
 }
 
@@ -134,7 +134,10 @@ fn a_sketch_that_is_gone_is_an_error_and_no_missing_distance() -> TestResult {
         }
     }
     let error = geometry.compare(&all).unwrap_err();
-    assert!(matches!(error, Error::Source { source: SourceError::Truncated { .. }, .. }), "{error:?}");
+    assert!(
+        matches!(&error, Error::Source { source, .. } if matches!(**source, SourceError::Truncated { .. })),
+        "{error:?}"
+    );
     assert_eq!(geometry.squared_distance(all[0], all[1]), None);
     Ok(())
 }

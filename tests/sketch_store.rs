@@ -10,8 +10,8 @@ type Outcome = Result<(), Box<dyn StdError>>;
 
 fn model(seed: u32) -> InMemory {
     let values = |n: usize| (0..n).map(|i| ((i as u32 + 7 * seed) as f32).sin()).collect();
-    let model = InMemory::new().parameter("small", &[7, 3], values(21)).unwrap();
-    model.parameter("large", &[100, 30], values(3000)).unwrap().parameter("none", &[0], Vec::new()).unwrap()
+    let model = InMemory::new().with_parameter("small", &[7, 3], values(21)).unwrap();
+    model.with_parameter("large", &[100, 30], values(3000)).unwrap().with_parameter("none", &[0], Vec::new()).unwrap()
 }
 
 fn settings() -> SketchSettings {
@@ -122,7 +122,7 @@ fn half_written_files_are_not_seen_and_old_ones_are_told() -> Outcome {
     let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
     fs::File::options().write(true).open(&half)?.set_modified(old)?;
     let problems = store.verify()?;
-    assert!(matches!(problems[0].problem, SourceError::Leftover { .. }) && problems.len() == 1);
+    assert!(matches!(*problems[0].problem, SourceError::Leftover { .. }) && problems.len() == 1);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use neural_phylogeny::{Discovery, Dtype, InMemory, Layout, ParameterSource, PeftAdapter, SourceError};
+use neural_phylogeny::{Discovery, Dtype, FileLayout, InMemory, ParameterSource, PeftAdapter, SourceError};
 use proptest::prelude::*;
 use std::path::Path;
 use support::{TestResult, bytes, f32_file, text, values, write};
@@ -17,7 +17,7 @@ fn adapter(folder: &Path, fields: &str, tensors: Tensors<'_>) {
 }
 
 fn base(tensors: Tensors<'_>) -> Result<InMemory, SourceError> {
-    tensors.iter().try_fold(InMemory::new(), |m, (name, shape, v)| m.parameter(*name, shape, v.to_vec()))
+    tensors.iter().try_fold(InMemory::new(), |m, (name, shape, v)| m.with_parameter(*name, shape, v.to_vec()))
 }
 
 /// The values of `name` in the adapted model, which keeps the contract of sources.
@@ -354,7 +354,7 @@ fn an_adapter_without_weights_is_told() -> TestResult {
 /// What searching `dir` says about each model: its layout, or its error.
 fn search(discovery: Discovery, dir: &Path) -> Result<Vec<String>, SourceError> {
     let found = discovery.search(&[dir])?;
-    let layout = |l: &Layout| l.to_string().replace(&dir.display().to_string(), "DIR");
+    let layout = |l: &FileLayout| l.to_string().replace(&dir.display().to_string(), "DIR");
     let models = found.models.iter().map(|m| format!("{}: {}", m.name, layout(&m.layout)));
     let errors = found.unreadable.iter().map(|u| format!("{}: {}", u.name, text(&u.error, dir)));
     Ok(models.chain(errors).collect())
@@ -388,7 +388,7 @@ fn the_base_is_found_where_it_may_be() -> TestResult {
     );
     // The option serves those whose base is not found, and no others.
     let other = write(dir, ".hidden/other.safetensors", f32_file(FC));
-    let with_option = search(Discovery::new().base(other), dir)?;
+    let with_option = search(Discovery::new().with_base(other), dir)?;
     assert_eq!(with_option[1], "a/by_path: peft adapter over DIR/a/by_path/../../bases/fc.safetensors");
     assert_eq!(with_option[2], "a/by_root: peft adapter over DIR/bases/fc.safetensors");
     assert!(with_option.contains(&"a/none: peft adapter over DIR/.hidden/other.safetensors".to_owned()));

@@ -2,7 +2,7 @@
 
 mod support;
 
-use neural_phylogeny::{Discovered, Discovery, Layout, SourceError};
+use neural_phylogeny::{Discovered, Discovery, FileLayout, SourceError};
 use std::path::Path;
 use support::{TestResult, bytes, f32_file, text, values, write};
 
@@ -41,7 +41,7 @@ fn files_and_folders_are_named_by_their_path() -> TestResult {
     let found = Discovery::new().search(&[dir])?;
     assert_eq!(names(&found), ["a/deep/er/c", "a/step-1.5", "b", "run", "run/checkpoint-500"]);
     assert_eq!(values(&*found.models[3].source, "w")?, [4.0]);
-    assert_eq!(found.models[3].layout, Layout::Transformers);
+    assert_eq!(found.models[3].layout, FileLayout::Transformers);
     assert_eq!(found.models[3].path, dir.join("run"));
     assert!(found.unreadable.is_empty() && found.ignored.is_empty());
 
@@ -65,7 +65,7 @@ fn a_given_path_may_be_a_model_itself() -> TestResult {
     assert_eq!(ignored(&found, dir), ["DIR/truth.json: no weights file by its name"]);
     assert_eq!(unreadable(&found, dir), ["p: DIR/p.bin is a PyTorch pickle: not supported, convert it to safetensors"]);
     let opened = Discovery::new().open(dir.join("run"))?;
-    assert_eq!((opened.name.as_str(), opened.layout), ("run", Layout::Transformers));
+    assert_eq!((opened.name.as_str(), opened.layout), ("run", FileLayout::Transformers));
     Ok(())
 }
 
@@ -217,7 +217,7 @@ fn a_pipeline_is_its_unet_or_the_part_asked_for() -> TestResult {
     write(dir, "flux/single.safetensors", model(6.0));
     let found = Discovery::new().search(&[dir])?;
     assert_eq!(names(&found), ["flux", "sd", "sd/checkpoint-5/unet"]);
-    assert_eq!(found.models[0].layout, Layout::Diffusers { part: "transformer".to_owned() });
+    assert_eq!(found.models[0].layout, FileLayout::Diffusers { part: "transformer".to_owned() });
     assert_eq!(values(&*found.models[1].source, "w")?, [1.0]);
     assert_eq!(
         ignored(&found, dir),
@@ -228,9 +228,9 @@ fn a_pipeline_is_its_unet_or_the_part_asked_for() -> TestResult {
         ]
     );
 
-    let text_encoder = Discovery::new().part("text_encoder").search(&[dir.join("sd")])?;
+    let text_encoder = Discovery::new().with_part("text_encoder").search(&[dir.join("sd")])?;
     assert_eq!(values(&*text_encoder.models[1].source, "w")?, [3.0]);
-    let absent = Discovery::new().part("prior").search(&[dir.join("sd")])?;
+    let absent = Discovery::new().with_part("prior").search(&[dir.join("sd")])?;
     assert_eq!(unreadable(&absent, dir), ["sd: DIR/sd holds no weights: expected a part `prior`"]);
     Ok(())
 }
@@ -295,4 +295,29 @@ mod links {
         assert!(matches!(error, SourceError::SymlinkLoop { .. }), "{error}");
         Ok(())
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_are_told_apart() -> TestResult {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let scratch = tempfile::tempdir()?;
+    let dir = scratch.path();
+    let file = |name: &[u8], value| std::fs::write(dir.join(OsStr::from_bytes(name)), model(value));
+    file(b"a\xe8.safetensors", 1.0)?;
+    file(b"a\xe9.safetensors", 2.0)?;
+    file(b"s\xe8-00001-of-00001.safetensors", 3.0)?;
+    file(b"s\xe9-00001-of-00001.safetensors", 4.0)?;
+    let found = Discovery::new().search([dir])?;
+    let mut read: Vec<f32> = Vec::new();
+    for model in &found.models {
+        read.extend(values(&*model.source, "w")?);
+    }
+    // Shards are found by the names of each other, which cannot be spelled here.
+    assert_eq!(names(&found), ["a\u{fffd}.safetensors", "a\u{fffd}.safetensors#2"]);
+    assert_eq!(read, [1.0, 2.0]);
+    assert_eq!(found.unreadable.len() + found.ignored.len(), 2);
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use neural_phylogeny::{Dtype, ParameterSource, SafetensorsFile, SafetensorsShards, SourceError};
+use neural_phylogeny::{Dtype, ParameterSource, SafetensorsFile, Shards, SourceError};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype as Stored, SafeTensors, TensorView, serialize};
 use std::collections::BTreeMap;
@@ -175,7 +175,7 @@ fn shards_are_read_as_one_model() -> TestResult {
     let second = write(folder.path(), "model-00002-of-00002.safetensors", f32_file(&[A]));
     let map = r#""a":"model-00002-of-00002.safetensors","b":"model-00001-of-00002.safetensors""#;
     let index = write(folder.path(), "model.safetensors.index.json", index(map));
-    for model in [SafetensorsShards::open(&index)?, SafetensorsShards::open(&second)?] {
+    for model in [Shards::open(&index)?, Shards::open(&second)?] {
         let names: Vec<String> = model.parameters()?.into_iter().map(|p| p.name).collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(values(&model, "a")?, [1.0, 2.0]);
@@ -189,9 +189,9 @@ fn shards_are_read_as_one_model() -> TestResult {
 #[test]
 fn an_index_must_be_true_of_its_shards() -> TestResult {
     let (s1, s2) = ("s1.safetensors", "s2.safetensors");
-    type Shards = Vec<(&'static str, Vec<u8>)>;
-    let both = || -> Shards { vec![(s1, f32_file(&[A])), (s2, f32_file(&[B]))] };
-    let cases: Vec<(Shards, &str, &str)> = vec![
+    type Files = Vec<(&'static str, Vec<u8>)>;
+    let both = || -> Files { vec![(s1, f32_file(&[A])), (s2, f32_file(&[B]))] };
+    let cases: Vec<(Files, &str, &str)> = vec![
         (
             both(),
             r#""a":"s1.safetensors","b":"s3.safetensors""#,
@@ -246,7 +246,7 @@ fn an_index_must_be_true_of_its_shards() -> TestResult {
         for (name, contents) in shards {
             write(folder.path(), name, contents);
         }
-        let error = SafetensorsShards::open(write(folder.path(), "m.safetensors.index.json", index(map))).unwrap_err();
+        let error = Shards::open(write(folder.path(), "m.safetensors.index.json", index(map))).unwrap_err();
         let found = text(&error, folder.path());
         assert!(found.contains(expected), "found: {found}\nexpected: {expected}");
     }
@@ -258,10 +258,10 @@ fn numbered_shards_must_all_be_there() -> TestResult {
     let folder = tempfile::tempdir()?;
     let first = write(folder.path(), "m-00001-of-00003.safetensors", f32_file(&[A]));
     write(folder.path(), "m-00003-of-00003.safetensors", f32_file(&[B]));
-    let error = SafetensorsShards::open(&first).unwrap_err();
+    let error = Shards::open(&first).unwrap_err();
     assert_eq!(text(&error, folder.path()), "shard DIR/m-00002-of-00003.safetensors is missing, needed by DIR");
     write(folder.path(), "m-00002-of-00003.safetensors", f32_file(&[A]));
-    let error = SafetensorsShards::open(&first).unwrap_err();
+    let error = Shards::open(&first).unwrap_err();
     assert!(matches!(error, SourceError::TensorInTwoShards { .. }));
     Ok(())
 }

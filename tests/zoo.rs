@@ -3,8 +3,8 @@
 #![cfg(feature = "serde")]
 
 use neural_phylogeny::{
-    Config, Discovery, Evaluation, ModelId, ModelSet, Phylogeny, Scope, Truth, detect_phylogeny, evaluate, read_json,
-    write_json,
+    Config, Discovery, Evaluation, GeometrySettings, ModelId, ModelSet, Phylogeny, Scope, Truth, detect_phylogeny,
+    evaluate, read_json, write_json,
 };
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -89,6 +89,7 @@ fn adapters_are_children_of_their_base() {
 #[test]
 fn all_parameters_as_scope_give_the_same_families() {
     let models = ModelSet::discover(ZOO).unwrap();
-    let phylogeny = detect_phylogeny(&models, Config::default().with_scope(Scope::All)).unwrap();
+    let phylogeny =
+        detect_phylogeny(&models, Config::new().with_geometry(GeometrySettings::new().with_scope(Scope::All))).unwrap();
     assert_eq!(measured(&phylogeny).families.adjusted_rand, Some(1.0));
 }

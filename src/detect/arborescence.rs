@@ -1,6 +1,6 @@
 use super::edmonds::{minimum_arborescence, minimum_rooted_arborescence};
 use super::family_trees::{self, FamilyTree};
-use super::{Families, PhylogenyDetector};
+use super::{Families, PhylogenyDetector, SelectorUse};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry};
 use crate::model_set::ModelId;
@@ -146,11 +146,20 @@ impl Arborescence {
 }
 
 impl PhylogenyDetector for Arborescence {
-    fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
+    fn selector_use(&self) -> SelectorUse {
+        SelectorUse::Unused
+    }
+
+    fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
         if !(self.lambda.is_finite() && self.lambda >= 0.0) {
             let found = self.lambda.to_string();
             return Err(Error::InvalidSetting { setting: "lambda", found, expected: "a finite number from 0" });
         }
+        self.families.check(groups, models)
+    }
+
+    fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
+        self.check(geometry.groups().len(), geometry.len())?;
         let grow = |members: &[ModelId]| Ok(self.tree(&geometry.compare(members)?));
         family_trees::detect(geometry, self.families, &grow)
     }

@@ -42,6 +42,21 @@ impl Families {
         self.expected_from(geometry, &geometry.independence())
     }
 
+    /// Refuses a probability out of range, and a count that so many groups of so many models cannot be divided into.
+    pub(super) fn check(self, groups: usize, models: usize) -> Result<(), Error> {
+        match self {
+            Self::Auto { false_alarm } if !(false_alarm > 0.0 && false_alarm < 1.0) => {
+                let (found, expected) = (false_alarm.to_string(), "a probability between 0 and 1");
+                Err(Error::InvalidSetting { setting: "false_alarm", found, expected })
+            }
+            Self::Count(count) if !(groups..=models).contains(&count) => {
+                let reason = "at least one for each group of comparable models, at most one for each model";
+                Err(Error::FamilyCount { found: count, least: groups, most: models, reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether two models are kin by these settings; a given count of families is no test of a pair, and takes the default's.
     pub(super) fn related(&self, independence: &Independence, a: ModelId, b: ModelId) -> bool {
         let false_alarm = match *self {
@@ -57,14 +72,10 @@ impl Families {
         geometry: &Geometry,
         independence: &Independence,
     ) -> Result<Vec<Vec<usize>>, Error> {
+        self.check(geometry.groups().len(), geometry.len())?;
         let mut joined = UnionFind::<usize>::new(geometry.len());
         match *self {
             Self::Auto { false_alarm } => {
-                if !(false_alarm > 0.0 && false_alarm < 1.0) {
-                    let found = false_alarm.to_string();
-                    let expected = "a probability between 0 and 1";
-                    return Err(Error::InvalidSetting { setting: "false_alarm", found, expected });
-                }
                 for group in geometry.groups() {
                     for (i, a) in group.iter().enumerate() {
                         for b in &group[..i] {
@@ -77,14 +88,9 @@ impl Families {
                 }
             }
             Self::Count(count) => {
-                let (least, most) = (geometry.groups().len(), geometry.len());
-                if !(least..=most).contains(&count) {
-                    let reason = "at least one for each group of comparable models, at most one for each model";
-                    return Err(Error::FamilyCount { found: count, least, most, reason });
-                }
                 let mut pairs = pairs(geometry, independence);
                 pairs.sort_by(|x, y| y.z.total_cmp(&x.z));
-                let mut left = most;
+                let mut left = geometry.len();
                 for pair in pairs {
                     if left > count && joined.union(pair.a.index(), pair.b.index()) {
                         left -= 1;

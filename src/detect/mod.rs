@@ -8,6 +8,7 @@ mod families;
 mod family_trees;
 mod lineage;
 mod neighbor_joining;
+mod pointers;
 
 pub use arborescence::{Arborescence, Kurtosis};
 pub use families::Families;
@@ -21,6 +22,17 @@ use crate::phylogeny::Phylogeny;
 use rand::RngCore;
 use std::fmt::Debug;
 
+/// Whether a detector makes use of the parent selector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SelectorUse {
+    /// It decides who is the parent, or has a say in it.
+    #[default]
+    Used,
+    /// The detector has evidence of its own.
+    Unused,
+}
+
 /// Finds families, parents and directions in a geometry.
 ///
 /// # Contract
@@ -31,8 +43,62 @@ use std::fmt::Debug;
 /// - Models that are not [comparable](Geometry::comparable) are never of one family.
 /// - All randomness comes from `rng`.
 ///
-/// `testing::check_detector` (feature `testing`) checks an implementation.
+/// `testing::check_detector` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a detector are detectors.
+///
+/// ```
+/// use neural_phylogeny::{
+///     Choice, Config, Edge, Error, Geometry, InMemory, ModelSet, ParentSelector, Phylogeny, PhylogenyDetector, SmallestNorm,
+///     detect_phylogeny,
+/// };
+/// use neural_phylogeny::rand::RngCore;
+///
+/// /// All comparable models are one family, around the member that the selector prefers.
+/// #[derive(Debug)]
+/// struct OneStar;
+///
+/// impl PhylogenyDetector for OneStar {
+///     fn detect(
+///         &self,
+///         geometry: &Geometry,
+///         selector: &dyn ParentSelector,
+///         _: &mut dyn RngCore,
+///     ) -> Result<Phylogeny, Error> {
+///         let mut edges = Vec::new();
+///         for group in geometry.groups() {
+///             let choice = Choice::new(selector, geometry, group)?;
+///             // Where two are equally likely there is no parent.
+///             if let [parent] = choice.best[..] {
+///                 edges.extend(group.iter().filter(|&&m| m != group[parent]).map(|&m| Edge::new(group[parent], m)));
+///             }
+///         }
+///         Phylogeny::from_edges(geometry.len(), edges)
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let models = ModelSet::builder().model("small", model(1.0)?).model("large", model(2.0)?).build()?;
+/// let phylogeny = detect_phylogeny(&models, Config::new().with_detector(OneStar).with_selector(SmallestNorm))?;
+/// assert_eq!(phylogeny.name(phylogeny.edges()[0].parent), "small");
+/// # Ok(())
+/// # }
+/// ```
 pub trait PhylogenyDetector: Send + Sync + Debug {
+    /// Whether [`detect`](Self::detect) makes use of the selector; a selector that is set for nothing is an error.
+    fn selector_use(&self) -> SelectorUse {
+        SelectorUse::Used
+    }
+
+    /// Refuses settings out of range for so many models in so many groups of comparable ones, before any model is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] or [`Error::FamilyCount`] where [`detect`](Self::detect) would return it.
+    fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
+        let _ = (groups, models);
+        Ok(())
+    }
+
     /// Detects the phylogeny of all models.
     ///
     /// # Errors
@@ -44,15 +110,4 @@ pub trait PhylogenyDetector: Send + Sync + Debug {
         selector: &dyn ParentSelector,
         rng: &mut dyn RngCore,
     ) -> Result<Phylogeny, Error>;
-}
-
-impl<D: PhylogenyDetector + ?Sized> PhylogenyDetector for Box<D> {
-    fn detect(
-        &self,
-        geometry: &Geometry,
-        selector: &dyn ParentSelector,
-        rng: &mut dyn RngCore,
-    ) -> Result<Phylogeny, Error> {
-        (**self).detect(geometry, selector, rng)
-    }
 }

@@ -126,7 +126,7 @@ impl NeighborJoining {
     }
 
     fn family(geometry: &Geometry, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<FamilyTree, Error> {
-        let choice = Choice::of(selector, geometry, members)?;
+        let choice = Choice::new(selector, geometry, members)?;
         let branches = joining::join(geometry.compare(members)?.squared_distances());
         let links = contract(&branches, &choice.scores);
         let distinctness = vec![choice.distinctness(); members.len()];
@@ -136,6 +136,10 @@ impl NeighborJoining {
 }
 
 impl PhylogenyDetector for NeighborJoining {
+    fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
+        self.families.check(groups, models)
+    }
+
     fn detect(
         &self,
         geometry: &Geometry,

@@ -1,6 +1,9 @@
 //! Everything that can go wrong, one variant per thing a user can fix.
 
+mod chain;
 mod source_error;
+
+pub(crate) use chain::chain;
 
 pub use source_error::SourceError;
 
@@ -12,24 +15,30 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// One model cannot be read.
-    #[error("model `{model}`")]
+    #[error("model `{model}`: {}", chain(.source.as_ref()))]
     Source {
         /// The model's name.
         model: String,
         /// What is wrong with it.
-        source: SourceError,
+        source: Box<SourceError>,
+    },
+    /// A model that was given without a name, to be sketched, cannot be read.
+    #[error("cannot sketch the model: {}", chain(.source.as_ref()))]
+    Sketching {
+        /// What is wrong with it.
+        source: Box<SourceError>,
     },
     /// The initialization cannot be read, or lacks a parameter that the models share.
-    #[error("the initialization does not fit the models")]
+    #[error("the initialization does not fit the models: {}", chain(.source.as_ref()))]
     Initialization {
         /// What is wrong with it.
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// A place given to search for models cannot be searched.
-    #[error("cannot search for models")]
+    #[error("cannot search for models: {}", chain(.source.as_ref()))]
     Discovery {
         /// What is wrong.
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// No model at all.
     #[error("found no model{}: expected at least two checkpoints to compare", place(.searched))]
@@ -60,9 +69,9 @@ pub enum Error {
         found: usize,
     },
     /// A setting out of its range.
-    #[error("setting `{setting}` is {found}, expected {expected}")]
+    #[error("{} is {found}, expected {expected}", setting.replace('_', " "))]
     InvalidSetting {
-        /// The setting.
+        /// The setting, as the method that sets it spells it after `with_`.
         setting: &'static str,
         /// What was given.
         found: String,
@@ -98,13 +107,13 @@ pub enum Error {
         tensors: usize,
     },
     /// A store of sketches, or one of its entries, cannot be read.
-    #[error("cannot read the store of sketches")]
+    #[error("cannot read the store of sketches: {}", chain(.source.as_ref()))]
     Store {
         /// What is wrong.
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// A sketch or the settings of a store cannot be written.
-    #[error("cannot write {}", path.display())]
+    #[error("cannot write {}: {source}", path.display())]
     StoreWrite {
         /// The file or folder.
         path: PathBuf,
@@ -122,10 +131,10 @@ pub enum Error {
         expected: String,
     },
     /// A sketch whose seed is not that of the store.
-    #[error("the sketch of `{name}` has seed {found}, expected that of the store, {expected}: sketch the model again")]
+    #[error("the sketch{} has seed {found}, expected that of the store, {expected}: sketch the model again", of(.name.as_deref()))]
     SketchSeed {
-        /// The model's name.
-        name: String,
+        /// The model's name, where it has one.
+        name: Option<String>,
         /// Seed of the sketch.
         found: u64,
         /// Seed of the store.
@@ -152,7 +161,7 @@ pub enum Error {
         second: usize,
     },
     /// Threads could not be started.
-    #[error("cannot start threads")]
+    #[error("cannot start threads: {source}")]
     Threads {
         /// What the operating system said.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -181,6 +190,26 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A parent selector is set beside a detector that finds parents without one.
+    #[error(
+        "`{detector}` uses no parent selector, found `{selector}`: leave the selector out, or take another detector"
+    )]
+    UnusedSelector {
+        /// The detector.
+        detector: String,
+        /// The selector.
+        selector: String,
+    },
+    /// A detector could not finish.
+    #[error("{detector} failed on {models} models: {reason}")]
+    Detection {
+        /// The detector.
+        detector: &'static str,
+        /// Models it was at work on.
+        models: usize,
+        /// What it met.
+        reason: String,
+    },
     /// A selector returned scores that cannot be used.
     #[error("parent selector {selector} gave {found}, expected one finite score for each of {expected} members")]
     InvalidScores {
@@ -198,8 +227,10 @@ pub enum Error {
         reason: String,
     },
     /// A decomposition met values that are not finite, or did not converge.
-    #[error("eigendecomposition of a {size} x {size} matrix failed: {reason}")]
+    #[error("cannot decompose {matrix}, {size} x {size}: {reason}")]
     Decomposition {
+        /// What was decomposed.
+        matrix: &'static str,
         /// Rows of the matrix.
         size: usize,
         /// What was found.
@@ -226,14 +257,17 @@ pub enum Error {
         reason: String,
     },
     /// Reading a phylogeny file failed before its form could be looked at.
-    #[error("cannot read the phylogeny file")]
+    #[error("cannot read the phylogeny file: {source}")]
     Read {
         /// What the operating system said.
         source: io::Error,
     },
     /// Writing a result failed.
-    #[error("cannot write the result")]
-    Write(#[from] io::Error),
+    #[error("cannot write the result: {source}")]
+    Write {
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// A checkpoint of partial sums that other models or settings left.
     #[error("{} was left by a run with {found}, this one has {expected}: repeat that run as it was, or delete the file to begin anew", path.display())]
     CheckpointOfAnother {
@@ -253,7 +287,7 @@ pub enum Error {
         reason: String,
     },
     /// The operating system refused to read or write a checkpoint of partial sums.
-    #[error("cannot keep partial sums in {}", path.display())]
+    #[error("cannot keep partial sums in {}: {source}", path.display())]
     CheckpointIo {
         /// The checkpoint.
         path: PathBuf,
@@ -263,6 +297,56 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
+    /// An outside detector, selector or clusterer failed in its own way.
+    #[error("{message}{}", cause(.source.as_deref()))]
+    Other {
+        /// What failed.
+        message: String,
+        /// Its cause, if any.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl Error {
+    /// [`Error::Other`] without a cause: how a plug-in says what went wrong.
+    ///
+    /// ```
+    /// use neural_phylogeny::Error;
+    /// assert_eq!(Error::other("no route to the cluster").to_string(), "no route to the cluster");
+    /// ```
+    pub fn other(message: impl Into<String>) -> Self {
+        Self::Other { message: message.into(), source: None }
+    }
+
+    /// [`Error::Other`] with its cause.
+    ///
+    /// ```
+    /// use neural_phylogeny::Error;
+    /// let cause = "x".parse::<f64>().unwrap_err();
+    /// let error = Error::caused("no threshold", cause);
+    /// assert_eq!(error.to_string(), "no threshold: invalid float literal");
+    /// ```
+    pub fn caused(message: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other { message: message.into(), source: Some(source.into()) }
+    }
+
+    /// [`Error::Source`]: what is wrong with the model of a name.
+    pub fn of_model(model: impl Into<String>, source: SourceError) -> Self {
+        Self::Source { model: model.into(), source: Box::new(source) }
+    }
+}
+
+/// For `map_err`: writing failed.
+pub(crate) fn unwritten(source: io::Error) -> Error {
+    Error::Write { source }
+}
+
+fn cause(source: Option<&(dyn std::error::Error + Send + Sync + 'static)>) -> String {
+    source.map_or_else(String::new, |source| format!(": {}", chain(source)))
+}
+
+fn of(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!(" of `{name}`"))
 }
 
 fn nearest(near: &[String]) -> String {
@@ -279,4 +363,35 @@ fn place(searched: &[PathBuf]) -> String {
     }
     let paths: Vec<String> = searched.iter().map(|p| p.display().to_string()).collect();
     format!(" under {}", paths.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_small_enough_for_default_lints() {
+        assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
+        assert!(size_of::<SourceError>() <= 128, "{}", size_of::<SourceError>());
+    }
+
+    #[test]
+    fn an_error_carries_its_reason() {
+        let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
+        let unread = SourceError::Io { path: "a.safetensors".into(), source: refused() };
+        assert_eq!(Error::of_model("a", unread).to_string(), "model `a`: cannot read a.safetensors: permission denied");
+        assert_eq!(unwritten(refused()).to_string(), "cannot write the result: permission denied");
+        assert_eq!(Error::caused("no vote", refused()).to_string(), "no vote: permission denied");
+        assert_eq!(Error::other("no vote").to_string(), "no vote");
+        let setting = Error::InvalidSetting { setting: "minimum_confidence", found: "2".into(), expected: "less" };
+        assert_eq!(setting.to_string(), "minimum confidence is 2, expected less");
+    }
+
+    #[test]
+    fn a_sketch_without_a_name_is_told_of_without_one() {
+        let seed =
+            |name: Option<&str>| Error::SketchSeed { name: name.map(str::to_owned), found: 1, expected: 2 }.to_string();
+        assert!(seed(None).starts_with("the sketch has seed 1"));
+        assert!(seed(Some("a")).starts_with("the sketch of `a` has seed 1"));
+    }
 }

@@ -1,3 +1,4 @@
+use super::chain;
 use std::io;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum SourceError {
     /// The operating system refused a file or folder.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -66,7 +67,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A header or a JSON file that does not parse.
-    #[error("{} is not valid JSON of the expected form", path.display())]
+    #[error("{} is not valid JSON of the expected form: {source}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -267,6 +268,12 @@ pub enum SourceError {
         /// The name asked for.
         parameter: String,
     },
+    /// Stored bytes were asked for, and the source has values alone.
+    #[error("the stored bytes of parameter `{parameter}` are not at hand, its values are")]
+    NoBytes {
+        /// The parameter.
+        parameter: String,
+    },
     /// A read beyond the end of a parameter.
     #[error("elements {offset}..{end} of parameter `{parameter}` were asked for, it has {size}")]
     OutOfRange {
@@ -334,11 +341,37 @@ pub enum SourceError {
         base: PathBuf,
     },
     /// An outside [`ParameterSource`](crate::ParameterSource) failed in its own way.
-    #[error("{message}")]
+    #[error("{message}{}", reason(.source.as_deref()))]
     Other {
         /// What failed.
         message: String,
         /// Its cause, if any.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+}
+
+/// The cause of an error, after a colon.
+fn reason(source: Option<&(dyn std::error::Error + Send + Sync + 'static)>) -> String {
+    source.map_or_else(String::new, |source| format!(": {}", chain(source)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_carries_its_reason() {
+        let source = || io::Error::other("disk on fire");
+        let failed = SourceError::Io { path: "a/b".into(), source: source() };
+        assert_eq!(failed.to_string(), "cannot read a/b: disk on fire");
+        assert_eq!(chain(&failed), failed.to_string());
+        let other = SourceError::Other { message: "no answer".into(), source: Some(source().into()) };
+        assert_eq!(other.to_string(), "no answer: disk on fire");
+        assert_eq!(SourceError::Other { message: "no answer".into(), source: None }.to_string(), "no answer");
+    }
+
+    #[test]
+    fn an_error_is_small_enough_for_a_result() {
+        assert!(size_of::<SourceError>() <= 128, "{} bytes", size_of::<SourceError>());
+    }
 }

@@ -1,7 +1,7 @@
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Writes a phylogeny as a Graphviz digraph.
 ///
@@ -27,7 +27,11 @@ use std::io::Write;
 /// # Ok(())
 /// # }
 /// ```
-pub fn write_dot<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(), Error> {
+pub fn write_dot<W: Write>(phylogeny: &Phylogeny, writer: W) -> Result<(), Error> {
+    graph(phylogeny, writer).map_err(unwritten)
+}
+
+fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
     writeln!(writer, "digraph phylogeny {{")?;
     writeln!(writer, "  node [shape=box];")?;
     for (number, family) in phylogeny.families().iter().enumerate() {
@@ -56,7 +60,7 @@ pub fn write_dot<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(), E
     Ok(())
 }
 
-fn node<W: Write>(phylogeny: &Phylogeny, model: ModelId, indent: &str, writer: &mut W) -> Result<(), Error> {
+fn node<W: Write>(phylogeny: &Phylogeny, model: ModelId, indent: &str, writer: &mut W) -> io::Result<()> {
     writeln!(writer, "{indent}m{} [label=\"{}\"];", model.index(), escape(phylogeny.name(model)))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 use super::build::Parents;
 use super::document::{Document, OneModel, VERSION};
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
 use crate::phylogeny::Phylogeny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -93,10 +93,8 @@ pub fn write_explanation_json<W: Write>(phylogeny: &Phylogeny, model: ModelId, w
 
 /// The one way this can fail is the writer: keys are strings, numbers finite.
 pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<(), Error> {
-    serde_json::to_writer_pretty(&mut writer, value).map_err(|e| Error::Write(e.into()))?;
-    writeln!(writer)?;
-    writer.flush()?;
-    Ok(())
+    serde_json::to_writer_pretty(&mut writer, value).map_err(|e| unwritten(e.into()))?;
+    writeln!(writer).and_then(|()| writer.flush()).map_err(unwritten)
 }
 
 /// Reads a phylogeny that [`write_json`] wrote, or that was written by hand in its form.

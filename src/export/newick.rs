@@ -1,6 +1,6 @@
 use super::HeaviestParent;
 use super::heaviest::heaviest;
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
 use std::fmt::Write as _;
@@ -46,9 +46,9 @@ pub fn write_newick<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<()
                 format!("({})", trees.join(","))
             }
         };
-        writeln!(writer, "{text};")?;
+        writeln!(writer, "{text};").map_err(unwritten)?;
     }
-    writer.flush()?;
+    writer.flush().map_err(unwritten)?;
     Ok(())
 }
 

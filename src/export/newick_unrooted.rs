@@ -1,6 +1,6 @@
 use super::newick::quote;
 use crate::detect::{TreeNode, UnrootedTree};
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::model_set::{ModelId, ModelSet};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -35,9 +35,9 @@ use std::io::Write;
 pub fn write_newick_unrooted<W: Write>(tree: &UnrootedTree, models: &ModelSet, mut writer: W) -> Result<(), Error> {
     let names: Vec<&str> = models.names().collect();
     if let Some(text) = line(tree, &names)? {
-        writeln!(writer, "{text};")?;
+        writeln!(writer, "{text};").map_err(unwritten)?;
     }
-    writer.flush()?;
+    writer.flush().map_err(unwritten)?;
     Ok(())
 }
 
@@ -95,7 +95,7 @@ mod tests {
     /// Corners: the first at the origin, each next some way along a direction of its own.
     fn corners(names: &[&str]) -> ModelSet {
         let corner = |i: usize| (0..4).map(|j| if i > 0 && i == j { i as f32 } else { 0.0 }).collect();
-        let model = |i: usize| InMemory::new().parameter("w", &[2, 2], corner(i)).unwrap();
+        let model = |i: usize| InMemory::new().with_parameter("w", &[2, 2], corner(i)).unwrap();
         let builder = names.iter().enumerate().fold(ModelSet::builder(), |b, (i, name)| b.model(*name, model(i)));
         builder.build().unwrap()
     }

@@ -22,7 +22,7 @@ pub(super) fn read_finite(
     offset: usize,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let named = |source| Error::Source { model: models.name(id).to_owned(), source };
+    let named = |source| Error::of_model(models.name(id), source);
     models.source(id).read(name, offset, out).and_then(|()| check_finite(name, offset, out)).map_err(named)
 }
 
@@ -89,8 +89,8 @@ impl From<'_> {
     fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32]) -> Result<Moments, Error> {
         let (source, name) = self.source(models);
         read_with_moments(source, name, offset, out).map_err(|source| match self {
-            Self::Model { id, .. } => Error::Source { model: models.name(*id).to_owned(), source },
-            Self::Initialization { .. } => Error::Initialization { source },
+            Self::Model { id, .. } => Error::of_model(models.name(*id), source),
+            Self::Initialization { .. } => Error::Initialization { source: source.into() },
         })
     }
 }

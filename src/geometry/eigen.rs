@@ -5,25 +5,25 @@ use crate::error::Error;
 /// Eigenvalues in falling order and as many eigenvectors, each n consecutive values.
 pub(super) type Eigen = (Vec<f64>, Vec<f64>);
 
-/// Decomposes a symmetric matrix of shape (n, n), n ≥ 1, both triangles filled.
+/// Decomposes a symmetric matrix of shape (n, n), n ≥ 1, both triangles filled; errors call it `what`.
 ///
 /// # Errors
 ///
 /// [`Error::Decomposition`] when a value is not finite (neither backend refuses that by itself) or the backend gives up.
-pub(super) fn symmetric(n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
+pub(super) fn symmetric(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     if let Some(at) = matrix.iter().position(|x| !x.is_finite()) {
         let reason = format!("found {} at ({}, {}), expected finite values", matrix[at], at / n, at % n);
-        return Err(Error::Decomposition { size: n, reason });
+        return Err(Error::Decomposition { matrix: what, size: n, reason });
     }
     #[cfg(any(feature = "openblas-system", feature = "netlib-static"))]
-    return lapack(n, matrix);
+    return lapack(what, n, matrix);
     #[cfg(not(any(feature = "openblas-system", feature = "netlib-static")))]
-    return faer(n, matrix);
+    return faer(what, n, matrix);
 }
 
 /// Sequential inside, so that bits do not depend on the number of threads.
 #[cfg(any(test, not(any(feature = "openblas-system", feature = "netlib-static"))))]
-fn faer(n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
+fn faer(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     use faer::dyn_stack::{MemBuffer, MemStack};
     use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
     use faer::{Col, Mat, MatRef, Par};
@@ -35,7 +35,7 @@ fn faer(n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     let mut buffer = MemBuffer::new(scratch);
     let stack = MemStack::new(&mut buffer);
     self_adjoint_evd(matrix, values.as_diagonal_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-        .map_err(|e| Error::Decomposition { size: n, reason: format!("{e:?}") })?;
+        .map_err(|e| Error::Decomposition { matrix: what, size: n, reason: format!("{e:?}") })?;
     // Of the size of the matrix, as is the copy that comes next.
     drop(buffer);
     Ok(falling(n, |c| values[c], |i, c| vectors[(i, c)]))
@@ -43,11 +43,11 @@ fn faer(n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
 
 /// Both triangles are filled, because `UPLO` is inverted for row-major arrays in ndarray-linalg 0.17.
 #[cfg(any(feature = "openblas-system", feature = "netlib-static"))]
-fn lapack(n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
+fn lapack(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     use ndarray::ArrayView2;
     use ndarray_linalg::{Eigh, UPLO};
 
-    let failed = |reason: String| Error::Decomposition { size: n, reason };
+    let failed = |reason: String| Error::Decomposition { matrix: what, size: n, reason };
     let view = ArrayView2::from_shape((n, n), matrix).map_err(|e| failed(e.to_string()))?;
     let (values, vectors) = view.eigh(UPLO::Lower).map_err(|e| failed(e.to_string()))?;
     Ok(falling(n, |c| values[c], |i, c| vectors[[i, c]]))
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use rand::{Rng, SeedableRng};
 
-    type Backend = (&'static str, fn(usize, &[f64]) -> Result<Eigen, Error>);
+    type Backend = (&'static str, fn(&'static str, usize, &[f64]) -> Result<Eigen, Error>);
 
     /// Every backend that is built; the table below runs on all of them.
     fn backends() -> Vec<Backend> {
@@ -94,7 +94,7 @@ mod tests {
         for (name, backend) in backends() {
             for matrix in &cases {
                 let n = matrix.len().isqrt();
-                let (values, vectors) = backend(n, matrix).unwrap();
+                let (values, vectors) = backend(name, n, matrix).unwrap();
                 assert!(values.windows(2).all(|v| v[0] >= v[1]), "{name}");
                 let largest = matrix.iter().fold(f64::MIN_POSITIVE, |m, x| m.max(x.abs())) * n as f64;
                 let vector = |c: usize| &vectors[c * n..(c + 1) * n];
@@ -115,7 +115,7 @@ mod tests {
     fn both_triangles_are_what_was_meant() {
         // The row-major lower triangle of [[1, 0], [5, 2]] read as if it were the upper one gives 1 and 2.
         for (name, backend) in backends() {
-            let (values, _) = backend(2, &[1.0, 5.0, 5.0, 2.0]).unwrap();
+            let (values, _) = backend(name, 2, &[1.0, 5.0, 5.0, 2.0]).unwrap();
             let root = (0.25f64 + 25.0).sqrt();
             assert!((values[0] - (1.5 + root)).abs() < 1e-12 && (values[1] - (1.5 - root)).abs() < 1e-12, "{name}");
         }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn values_that_are_not_finite_are_refused() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let error = symmetric(2, &[1.0, value, value, 1.0]).unwrap_err();
+            let error = symmetric("a test's matrix", 2, &[1.0, value, value, 1.0]).unwrap_err();
             assert!(error.to_string().contains("at (0, 1)"), "{error}");
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn embed(squared: Array2<f64>) -> Result<Coordinates, Error> {
     }
     // Row by row, as it was made.
     let gram = gram.into_raw_vec_and_offset().0;
-    let (eigenvalues, vectors) = eigen::symmetric(n, &gram)?;
+    let (eigenvalues, vectors) = eigen::symmetric("the centred products of models", n, &gram)?;
     drop(gram);
     let largest = eigenvalues.first().copied().unwrap_or(0.0);
     let least = NULL * n as f64 * largest;

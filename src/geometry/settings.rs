@@ -1,5 +1,5 @@
 use crate::error::Error;
-use crate::source::{Entries, ParameterSource};
+use crate::source::{EntryDistribution, ParameterSource};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Which parameters make up distances, norms and coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Scope {
     /// Matrix-shaped parameters only; all parameters of models that have none. Biases and normalization scales hold little of
@@ -28,7 +30,7 @@ pub enum Initialization {
     /// A random network of the models' layout, the same for all of them.
     Random {
         /// How its entries are distributed.
-        entries: Entries,
+        entries: EntryDistribution,
         /// Where its random numbers begin.
         seed: u64,
     },
@@ -113,7 +115,8 @@ impl GeometrySettings {
         self
     }
 
-    /// Threads; 0 means one for each processor. The result does not depend on it.
+    /// Threads; 0 means one for each processor. At most four for each processor are started, however many are set here: more would
+    /// only wait for one another. The result does not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
@@ -133,10 +136,17 @@ impl GeometrySettings {
 
     /// Threads before memory is looked at.
     pub(super) fn wanted_threads(&self) -> usize {
-        match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
-            threads => threads,
-        }
+        capped(self.threads)
+    }
+
+    /// Bytes for Gram matrices and blocks.
+    pub fn memory(&self) -> u64 {
+        self.memory.0
+    }
+
+    /// Which parameters make up distances.
+    pub fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// Threads for whatever else is computed from the geometry.
@@ -186,8 +196,29 @@ impl GeometrySettings {
     }
 }
 
+/// Threads started at most for each processor.
+const MOST_FOR_EACH: usize = 4;
+
 /// So many threads; 0 means one for each processor.
+fn capped(threads: usize) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    if threads == 0 { processors } else { threads.min(MOST_FOR_EACH * processors) }
+}
+
+/// So many threads as [`capped`] allows.
 pub(super) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(capped(threads));
     builder.build().map_err(|e| Error::Threads { source: Box::new(e) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_capped() {
+        assert_eq!(capped(1), 1);
+        assert!(capped(0) >= 1);
+        assert_eq!(capped(1_000_000), MOST_FOR_EACH * capped(0));
+    }
 }

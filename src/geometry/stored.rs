@@ -4,7 +4,7 @@ use super::Geometry;
 use super::block::read_finite;
 use crate::error::Error;
 use crate::model_set::{ModelId, ModelSet, Role};
-use crate::source::{Dtype, ParameterInfo};
+use crate::source::{Dtype, ParameterInfo, read_integer};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,9 +34,16 @@ impl Stored {
             match role {
                 Role::Parameter => *values.entry(info.dtype).or_default() += info.size(),
                 Role::Buffer if info.size() == 1 && info.dtype.is_integer() => {
-                    let mut value = [0.0];
-                    read_finite(models, id, &info.name, 0, &mut value)?;
-                    counters.push((info.name.clone(), f64::from(value[0])));
+                    let failed = |source| Error::of_model(models.name(id), source);
+                    let count = match read_integer(models.source(id), info).map_err(failed)? {
+                        Some(count) => count,
+                        None => {
+                            let mut value = [0.0];
+                            read_finite(models, id, &info.name, 0, &mut value)?;
+                            f64::from(value[0])
+                        }
+                    };
+                    counters.push((info.name.clone(), count));
                 }
                 _ => {}
             }
@@ -60,7 +67,8 @@ impl Geometry {
     /// Counters of a model: its integer buffers of one element (`num_batches_tracked` and the like), by the model's own names,
     /// sorted by name.
     ///
-    /// Exact up to 2²⁴ = 16,777,216, because sources widen to f32; beyond that rounded to 24 bits.
+    /// Exact up to 2⁵³ where the source gives [stored bytes](crate::ParameterSource::read_bytes), as files do. Else exact up to
+    /// 2²⁴ = 16,777,216, and rounded to 24 bits beyond, because sources widen to f32.
     ///
     /// # Panics
     ///

@@ -1,8 +1,9 @@
 use super::layout::{Layout, Tensor};
 use super::selection::Selection;
 use super::{Model, ModelSet, Role, Skipped, group};
+use crate::discover::{Discovered, Discovery};
 use crate::error::{Error, SourceError};
-use crate::source::{Discovered, Discovery, ParameterInfo, ParameterSource};
+use crate::source::{ParameterInfo, ParameterSource};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub enum OnUnreadable {
 /// ```
 /// use neural_phylogeny::{InMemory, ModelSet};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w: f32| InMemory::new().parameter("w", &[2], vec![w, 1.0]);
+/// let model = |w: f32| InMemory::new().with_parameter("w", &[2], vec![w, 1.0]);
 /// let models = ModelSet::builder().model("a", model(0.0)?).model("b", model(1.0)?).build()?;
 /// assert_eq!(models.len(), 2);
 /// # Ok(())
@@ -60,7 +61,7 @@ impl ModelSetBuilder {
 
     /// Adds every model that a search found, and remembers those that could not be read.
     pub fn discovered(mut self, found: Discovered) -> Self {
-        self.models.extend(found.models.into_iter().map(|m| (m.name, Arc::from(m.source))));
+        self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
         self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
         self.searched.extend(found.searched);
         self
@@ -72,7 +73,7 @@ impl ModelSetBuilder {
     ///
     /// [`Error::Discovery`] when the path cannot be searched.
     pub fn discover(self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        let found = Discovery::new().search(&[path]).map_err(|source| Error::Discovery { source })?;
+        let found = Discovery::new().search([path]).map_err(|source| Error::Discovery { source: source.into() })?;
         Ok(self.discovered(found))
     }
 
@@ -106,7 +107,7 @@ impl ModelSetBuilder {
     /// ```
     /// use neural_phylogeny::{InMemory, ModelSet};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let model = || InMemory::new().parameter("fc1.weight", &[40, 60], vec![0.5; 2400]);
+    /// let model = || InMemory::new().with_parameter("fc1.weight", &[40, 60], vec![0.5; 2400]);
     /// let builder = ModelSet::builder().model("a", model()?).model("b", model()?);
     ///
     /// let models = builder.include("fc1.weight")?.first_values(1024).build()?;
@@ -150,7 +151,7 @@ impl ModelSetBuilder {
                 skipped.push(Skipped::new(name, &source));
                 Ok(())
             }
-            OnUnreadable::Stop => Err(Error::Source { model: name, source }),
+            OnUnreadable::Stop => Err(Error::of_model(name, source)),
         };
         for (name, source) in self.unreadable {
             skip(name, source)?;

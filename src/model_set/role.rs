@@ -57,7 +57,7 @@ mod tests {
     use crate::source::Dtype;
 
     fn info(name: &str, shape: &[usize], dtype: Dtype) -> ParameterInfo {
-        ParameterInfo { name: name.into(), shape: shape.into(), dtype }
+        ParameterInfo::new(name, shape, dtype)
     }
 
     #[test]

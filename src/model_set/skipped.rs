@@ -1,4 +1,4 @@
-use crate::error::SourceError;
+use crate::error::{SourceError, chain};
 
 /// A model that could not be read and was left out because the caller allowed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,14 +13,7 @@ pub struct Skipped {
 impl Skipped {
     /// A skipped model and the whole chain of reasons.
     pub fn new(name: impl Into<String>, error: &SourceError) -> Self {
-        let mut reason = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(c) = cause {
-            reason.push_str(": ");
-            reason.push_str(&c.to_string());
-            cause = c.source();
-        }
-        Self { name: name.into(), reason }
+        Self { name: name.into(), reason: chain(error) }
     }
 
     /// A skipped model as a result file tells it.

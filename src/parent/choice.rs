@@ -6,7 +6,20 @@ use crate::model_set::ModelId;
 /// Scores nearer than this share of their size are told apart by rounding alone.
 const ROUNDING: f64 = 1e-12;
 
-/// What a selector says of one family.
+/// What a selector makes of one family.
+///
+/// ```
+/// use neural_phylogeny::{Choice, Geometry, GeometrySettings, InMemory, ModelSet, SmallestNorm};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let models = ModelSet::builder().model("a", model(2.0)?).model("b", model(1.0)?).build()?;
+/// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
+///
+/// let choice = Choice::new(&SmallestNorm, &geometry, &models.ids().collect::<Vec<_>>())?;
+/// assert_eq!((choice.best.as_slice(), choice.margin), ([1].as_slice(), 2.0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Choice {
@@ -19,12 +32,12 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Asks a selector.
+    /// The choice of a selector among some models of one group.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidScores`] when it does not give one finite score for each member, and whatever it returns.
-    pub fn of(selector: &dyn ParentSelector, geometry: &Geometry, members: &[ModelId]) -> Result<Self, Error> {
+    pub fn new(selector: &dyn ParentSelector, geometry: &Geometry, members: &[ModelId]) -> Result<Self, Error> {
         let scores = selector.scores(geometry, members)?;
         let invalid =
             |found: String| Error::InvalidScores { selector: format!("{selector:?}"), found, expected: members.len() };
@@ -82,11 +95,11 @@ mod tests {
         use crate::source::InMemory;
         let mut builder = ModelSet::builder();
         for i in 0..2 {
-            builder = builder.model(i.to_string(), InMemory::new().parameter("w", &[1], vec![i as f32]).unwrap());
+            builder = builder.model(i.to_string(), InMemory::new().with_parameter("w", &[1], vec![i as f32]).unwrap());
         }
         let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
         let members: Vec<ModelId> = (0..scores.len()).map(ModelId::new).collect();
-        Choice::of(&Fixed(scores.to_vec()), &geometry, &members)
+        Choice::new(&Fixed(scores.to_vec()), &geometry, &members)
     }
 
     #[test]

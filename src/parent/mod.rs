@@ -5,6 +5,7 @@ mod initialization;
 mod log_distance;
 mod medoid;
 mod norm;
+mod pointers;
 mod precedence;
 
 pub use choice::Choice;
@@ -30,7 +31,7 @@ use std::fmt::Debug;
 ///   the scores. Equal scores are a tie, which nothing else settles.
 /// - `members` is never empty, holds no model twice, and all are of one group of comparable models.
 ///
-/// `testing::check_parent_selector` (feature `testing`) checks an implementation.
+/// `testing::check_parent_selector` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a selector are selectors.
 ///
 /// ```
 /// use neural_phylogeny::{Error, Geometry, ModelId, ParentSelector};
@@ -54,10 +55,4 @@ pub trait ParentSelector: Send + Sync + Debug {
     ///
     /// When the geometry does not hold what the rule needs.
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error>;
-}
-
-impl<S: ParentSelector + ?Sized> ParentSelector for Box<S> {
-    fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
-        (**self).scores(geometry, members)
-    }
 }

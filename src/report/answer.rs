@@ -1,11 +1,11 @@
 use super::columns::write_columns;
 use super::{count, listed, shown};
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::export::measured;
 use crate::model_set::ModelId;
 use crate::phylogeny::Edge;
 use crate::query::Answer;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Models named on one line.
 const MOST: usize = 10;
@@ -25,7 +25,11 @@ const MOST: usize = 10;
 /// [`Error::Write`] when the writer fails.
 ///
 /// An example is at [`query`](crate::query::query).
-pub fn write_answer<W: Write>(answer: &Answer, mut writer: W) -> Result<(), Error> {
+pub fn write_answer<W: Write>(answer: &Answer, writer: W) -> Result<(), Error> {
+    answer_rows(answer, writer).map_err(unwritten)
+}
+
+fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
     let (phylogeny, nearest) = (&answer.phylogeny, &answer.nearest);
     let name = |m: ModelId| shown(phylogeny.name(m));
     let stored = count(nearest.stored, "model", "models");
@@ -75,7 +79,7 @@ fn edges<W: Write>(
     edges: &[&Edge],
     other: impl Fn(&Edge) -> ModelId,
     writer: &mut W,
-) -> Result<(), Error> {
+) -> io::Result<()> {
     if edges.is_empty() {
         return Ok(());
     }

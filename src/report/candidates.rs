@@ -1,10 +1,9 @@
 use super::columns::write_columns;
 use super::{count, shown};
-use crate::error::Error;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Phylogeny, Signal};
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Candidates in the table; the JSON form has them all.
 const MOST: usize = 10;
@@ -26,7 +25,7 @@ pub(super) fn signed(weight: f64) -> String {
 }
 
 /// Writes the table of candidates, a column for each signal that any of them has, and what the signals are.
-pub(super) fn write_candidates<W: Write>(phylogeny: &Phylogeny, model: ModelId, writer: &mut W) -> Result<(), Error> {
+pub(super) fn write_candidates<W: Write>(phylogeny: &Phylogeny, model: ModelId, writer: &mut W) -> io::Result<()> {
     let all = phylogeny.candidates(model);
     if all.is_empty() {
         return Ok(());

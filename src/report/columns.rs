@@ -1,8 +1,7 @@
-use crate::error::Error;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Writes rows as aligned columns: the first `text` ones to the left, the others to the right, no blanks at the end.
-pub(super) fn write_columns<W: Write>(text: usize, rows: &[Vec<String>], writer: &mut W) -> Result<(), Error> {
+pub(super) fn write_columns<W: Write>(text: usize, rows: &[Vec<String>], writer: &mut W) -> io::Result<()> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();

@@ -3,11 +3,11 @@ use super::columns::write_columns;
 use super::movements::write_movements;
 use super::why::why;
 use super::{count, listed, shown};
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::export::measured;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Roots and children named in the first lines.
 const MOST: usize = 5;
@@ -64,7 +64,11 @@ const MOST: usize = 5;
 /// # Ok(())
 /// # }
 /// ```
-pub fn write_explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -> Result<(), Error> {
+pub fn write_explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, writer: W) -> Result<(), Error> {
+    explanation(phylogeny, model, writer).map_err(unwritten)
+}
+
+fn explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -> io::Result<()> {
     writeln!(writer, "{}: {}", shown(phylogeny.name(model)), place(phylogeny, model))?;
     let children: Vec<&str> = phylogeny.children(model).map(|e| phylogeny.name(e.child)).collect();
     if !children.is_empty() {
@@ -96,7 +100,7 @@ fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
     format!("generation {generation} of family {number}, {models}, {roots} {names}{below}")
 }
 
-fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut W) -> Result<(), Error> {
+fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut W) -> io::Result<()> {
     if parents.is_empty() {
         return Ok(());
     }

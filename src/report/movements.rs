@@ -1,15 +1,14 @@
 use super::columns::write_columns;
 use super::{count, listed_of, shown};
-use crate::error::Error;
 use crate::export::significant;
 use crate::phylogeny::{Edge, Movement, Phylogeny};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Parameters in each list; the JSON form has them all.
 const MOST: usize = 10;
 
 /// Writes which parameters moved most along an edge, and which were untouched.
-pub(super) fn write_movements<W: Write>(phylogeny: &Phylogeny, edge: &Edge, writer: &mut W) -> Result<(), Error> {
+pub(super) fn write_movements<W: Write>(phylogeny: &Phylogeny, edge: &Edge, writer: &mut W) -> io::Result<()> {
     let (parent, child) = (edge.parent, edge.child);
     let compared = phylogeny.compared(parent, child);
     if compared == 0 {

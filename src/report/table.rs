@@ -1,9 +1,9 @@
 use super::{count, listed, shown};
-use crate::error::Error;
+use crate::error::{Error, unwritten};
 use crate::export::{HeaviestParent, measured, significant};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Family, Phylogeny};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Roots named in a family's heading; the tree below names them all.
 const ROOTS_IN_HEADING: usize = 3;
@@ -56,7 +56,11 @@ const COLUMNS: [&str; 4] = ["model", "relation", "distance", "confidence"];
 /// # Ok(())
 /// # }
 /// ```
-pub fn write_table<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(), Error> {
+pub fn write_table<W: Write>(phylogeny: &Phylogeny, writer: W) -> Result<(), Error> {
+    table(phylogeny, writer).map_err(unwritten)
+}
+
+fn table<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
     let families: Vec<(usize, &Family)> =
         phylogeny.families().iter().enumerate().filter(|(_, f)| f.members.len() > 1).collect();
     let isolated: Vec<ModelId> = phylogeny.isolated().collect();
@@ -160,7 +164,7 @@ fn widths<'a>(rows: impl Iterator<Item = &'a Row>) -> [usize; COLUMNS.len()] {
 }
 
 /// Text to the left, numbers to the right, no blanks at the end.
-fn line<W: Write>(row: &Row, widths: &[usize; COLUMNS.len()], writer: &mut W) -> Result<(), Error> {
+fn line<W: Write>(row: &Row, widths: &[usize; COLUMNS.len()], writer: &mut W) -> io::Result<()> {
     let [model, relation, distance, confidence] = row;
     let [a, b, c, d] = *widths;
     let text = format!("  {model:<a$}  {relation:<b$}  {distance:>c$}  {confidence:>d$}");
@@ -168,7 +172,7 @@ fn line<W: Write>(row: &Row, widths: &[usize; COLUMNS.len()], writer: &mut W) ->
     Ok(())
 }
 
-fn block<W: Write>(title: &str, lines: &[String], writer: &mut W) -> Result<(), Error> {
+fn block<W: Write>(title: &str, lines: &[String], writer: &mut W) -> io::Result<()> {
     if !lines.is_empty() {
         writeln!(writer, "\n{title}")?;
     }

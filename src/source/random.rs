@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// How the entries of a random initialization are distributed; D is the number of values of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Entries {
+pub enum EntryDistribution {
     /// Uniform in ±1/D.
     Uniform,
     /// Normal with standard deviation 1/D.
@@ -24,14 +24,18 @@ const RUN: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct RandomSource {
     parameters: BTreeMap<String, Vec<usize>>,
-    entries: Entries,
+    entries: EntryDistribution,
     seed: u64,
     scale: f64,
 }
 
 impl RandomSource {
     /// A network with these parameters, each a name and a shape.
-    pub fn new(parameters: impl IntoIterator<Item = (String, Vec<usize>)>, entries: Entries, seed: u64) -> Self {
+    pub fn new(
+        parameters: impl IntoIterator<Item = (String, Vec<usize>)>,
+        entries: EntryDistribution,
+        seed: u64,
+    ) -> Self {
         let parameters: BTreeMap<String, Vec<usize>> = parameters.into_iter().collect();
         let size = |shape: &Vec<usize>| shape.iter().map(|&d| d as f64).product::<f64>();
         let scale = 1.0 / parameters.values().map(size).sum::<f64>().max(1.0);
@@ -48,8 +52,8 @@ impl RandomSource {
 
     fn fill(&self, rng: &mut ChaCha8Rng, skip: usize, out: &mut [f32]) {
         match self.entries {
-            Entries::Uniform => self.draw(Uniform::new(-1.0, 1.0), rng, skip, out),
-            Entries::Normal => self.draw(StandardNormal, rng, skip, out),
+            EntryDistribution::Uniform => self.draw(Uniform::new(-1.0, 1.0), rng, skip, out),
+            EntryDistribution::Normal => self.draw(StandardNormal, rng, skip, out),
         }
     }
 
@@ -61,11 +65,8 @@ impl RandomSource {
 
 impl ParameterSource for RandomSource {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        let info = |(name, shape): (&String, &Vec<usize>)| ParameterInfo {
-            name: name.clone(),
-            shape: shape.clone(),
-            dtype: Dtype::F32,
-        };
+        let info =
+            |(name, shape): (&String, &Vec<usize>)| ParameterInfo::new(name.as_str(), shape.as_slice(), Dtype::F32);
         Ok(self.parameters.iter().map(info).collect())
     }
 
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn any_chunk_holds_the_same_values() {
-        for entries in [Entries::Uniform, Entries::Normal] {
+        for entries in [EntryDistribution::Uniform, EntryDistribution::Normal] {
             let source = RandomSource::new([("w".to_owned(), vec![50, 60])], entries, 7);
             let mut whole = vec![0.0; 3000];
             source.read("w", 0, &mut whole).unwrap();
@@ -102,7 +103,7 @@ mod tests {
                 assert_eq!(part, whole[offset..offset + length]);
             }
             let variance = whole.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / 3000.0 * 9e6;
-            let expected = if entries == Entries::Uniform { 1.0 / 3.0 } else { 1.0 };
+            let expected = if entries == EntryDistribution::Uniform { 1.0 / 3.0 } else { 1.0 };
             assert!((variance - expected).abs() < 0.1 * expected, "{variance}");
         }
     }

@@ -4,11 +4,13 @@
 
 mod clusterer;
 mod detector;
+mod format;
 mod networks;
 mod selector;
 mod source;
 
 pub use clusterer::check_clusterer;
 pub use detector::check_detector;
+pub use format::check_format;
 pub use selector::check_parent_selector;
 pub use source::check_parameter_source;

@@ -2,7 +2,7 @@
 
 use crate::geometry::{Geometry, GeometrySettings, Initialization};
 use crate::model_set::{ModelId, ModelSet};
-use crate::source::{Entries, InMemory};
+use crate::source::{EntryDistribution, InMemory};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,13 +111,13 @@ impl Story {
             let Network { layout, weights } = &self.networks[at];
             let mut source = InMemory::new();
             for ((name, shape), values) in layout.iter().zip(weights) {
-                source = source.parameter(*name, shape, values.clone()).map_err(|e| failed(&e))?;
+                source = source.with_parameter(*name, shape, values.clone()).map_err(|e| failed(&e))?;
             }
             builder = builder.model(format!("model {place}"), source);
         }
         let models = builder.build().map_err(|e| failed(&e))?;
         // A random initialization, so that distance to it is not the norm.
-        let initialization = Initialization::Random { entries: Entries::Uniform, seed: 3 };
+        let initialization = Initialization::Random { entries: EntryDistribution::Uniform, seed: 3 };
         let settings = GeometrySettings::new().with_threads(1).with_initialization(initialization);
         Geometry::compute(&models, &settings).map_err(|e| failed(&e))
     }

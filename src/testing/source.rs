@@ -14,7 +14,7 @@ const ELEMENTS: usize = 1 << 16;
 /// use neural_phylogeny::InMemory;
 /// use neural_phylogeny::testing::check_parameter_source;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = InMemory::new().parameter("fc.bias", &[2], vec![0.5, -0.5])?;
+/// let model = InMemory::new().with_parameter("fc.bias", &[2], vec![0.5, -0.5])?;
 /// check_parameter_source(&model)?;
 /// # Ok(())
 /// # }
@@ -173,7 +173,7 @@ mod tests {
 
     impl ParameterSource for Faulty {
         fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-            let info = |n: &&str| ParameterInfo { name: (*n).to_owned(), shape: vec![3], dtype: Dtype::F32 };
+            let info = |n: &&str| ParameterInfo::new(*n, [3], Dtype::F32);
             Ok(self.names.iter().map(info).collect())
         }
 
@@ -227,9 +227,9 @@ mod tests {
     #[test]
     fn models_in_memory_keep_the_contract() -> Result<(), Box<dyn std::error::Error>> {
         let model = InMemory::new()
-            .parameter("scalar", &[], vec![1.0])?
-            .parameter("empty", &[0, 4], vec![])?
-            .parameter("matrix", &[300, 300], (0..90_000).map(|i| i as f32).collect())?;
+            .with_parameter("scalar", &[], vec![1.0])?
+            .with_parameter("empty", &[0, 4], vec![])?
+            .with_parameter("matrix", &[300, 300], (0..90_000).map(|i| i as f32).collect())?;
         check_parameter_source(&model)?;
         Ok(())
     }

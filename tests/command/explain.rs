@@ -42,7 +42,7 @@ fn a_name_that_is_not_there_is_found_before_the_work() {
         ("explain a1 zoo --output gone/why", "error: output folder gone does not exist\n"),
         (
             "explain a1 zoo --minimum-confidence 2",
-            "error: setting `minimum_confidence` is 2, expected a number from 0 to 1\n",
+            "error: `--minimum-confidence` is 2, expected a number from 0 to 1\n",
         ),
     ] {
         assert_eq!(zoo.refusal(words), said, "{words}");

@@ -51,19 +51,19 @@ fn a_value_that_is_not_finite_is_named() {
 fn settings_out_of_range_are_named_with_their_range() {
     let zoo = Zoo::two_stars();
     let cases: [(&str, &[&str]); 15] = [
-        ("--include [", &["error: setting `include` is `[`", "expected a pattern"]),
-        ("--exclude-models a[", &["error: setting `exclude-models` is `a[`", "expected a pattern"]),
+        ("--include [", &["error: `--include` is `[`", "expected a pattern"]),
+        ("--exclude-models a[", &["error: `--exclude-models` is `a[`", "expected a pattern"]),
         ("--include nothing", &["has no parameter to compare: found 4 tensors"]),
         ("--include-models nothing", &["error: found no model"]),
-        ("--memory 1KiB", &["error: setting `memory` is 1024 bytes, expected at least 1 MiB"]),
+        ("--memory 1KiB", &["error: `--memory` is 1024 bytes, expected at least 1 MiB"]),
         ("--memory lots", &["'lots'", "--memory <SIZE>"]),
         ("--families 99", &["error: 99 families were asked for, expected 1 to 9: "]),
         ("--families 0", &["error: 0 families were asked for, expected 1 to 9: "]),
         ("--families few", &["'few'", "--families <N|auto>", "expected a number or `auto`"]),
-        ("--false-alarm 1.5", &["error: setting `false_alarm` is 1.5, expected a probability between 0 and 1"]),
-        ("--minimum-shared 0", &["error: setting `minimum_shared` is 0, expected a share in (0, 1]"]),
-        ("--minimum-confidence 1.5", &["error: setting `minimum_confidence` is 1.5, expected a number from 0 to 1"]),
-        ("--minimum-confidence nan", &["error: setting `minimum_confidence` is NaN, expected a number from 0 to 1"]),
+        ("--false-alarm 1.5", &["error: `--false-alarm` is 1.5, expected a probability between 0 and 1"]),
+        ("--minimum-shared 0", &["error: `--minimum-shared` is 0, expected a share in (0, 1]"]),
+        ("--minimum-confidence 1.5", &["error: `--minimum-confidence` is 1.5, expected a number from 0 to 1"]),
+        ("--minimum-confidence nan", &["error: `--minimum-confidence` is NaN, expected a number from 0 to 1"]),
         (
             "--detector hdbscan",
             &["'hdbscan'", "possible values: lineage, independence, kmeans, mean-shift, dbscan, gmm"],
@@ -141,21 +141,21 @@ fn a_setting_of_another_detector_is_refused() {
 fn a_setting_out_of_range_names_what_was_expected() {
     let zoo = Zoo::two_stars();
     for (words, expected) in [
-        ("kmeans --alpha 1.5", "setting `alpha` is 1.5, expected a number from 0 to 1"),
+        ("kmeans --alpha 1.5", "`--alpha` is 1.5, expected a number from 0 to 1"),
         ("kmeans --alpha often", "expected a number from 0 to 1, or `sweep`"),
-        ("kmeans --alpha nan", "setting `alpha` is NaN"),
+        ("kmeans --alpha nan", "`--alpha` is NaN"),
         ("kmeans --restarts 0", "restarts"),
-        ("kmeans --seeding likely-parents:0", "seeding share"),
-        ("kmeans --seeding likely-parents:nan", "seeding share"),
+        ("kmeans --seeding likely-parents:0", "the share of `--seeding` is 0"),
+        ("kmeans --seeding likely-parents:nan", "the share of `--seeding` is NaN"),
         ("kmeans --seeding first", "expected `plus-plus`, `likely-parents`"),
         ("mean-shift --bandwidth wide", "`quantile:Q`"),
-        ("mean-shift --bandwidth quantile:2", "bandwidth quantile"),
+        ("mean-shift --bandwidth quantile:2", "the quantile of `--bandwidth` is 2"),
         ("mean-shift --bandwidth 0", "bandwidth"),
         ("dbscan --eps near", "expected a distance above 0"),
-        ("dbscan --eps 0", "setting `eps` is 0"),
-        ("dbscan --min-points 1", "min_points"),
-        ("arborescence --lambda=-1", "setting `lambda` is -1, expected a finite number from 0"),
-        ("arborescence --lambda nan", "setting `lambda` is NaN"),
+        ("dbscan --eps 0", "`--eps` is 0"),
+        ("dbscan --min-points 1", "`--min-points` is 1"),
+        ("arborescence --lambda=-1", "`--lambda` is -1, expected a finite number from 0"),
+        ("arborescence --lambda nan", "`--lambda` is NaN"),
         ("arborescence --kurtosis stays", "expected `falls` or `rises`"),
     ] {
         says(&zoo, &format!("detect zoo --detector {words}"), &["error: ", expected]);

@@ -18,15 +18,15 @@ const SEEDS: u64 = 10;
 type Detector = (&'static str, fn(Alpha) -> Box<dyn PhylogenyDetector>);
 
 const DETECTORS: [Detector; 5] = [
-    ("kmeans", |alpha| Box::new(CentroidDetector::new(KMeans::new().with_alpha(alpha)))),
-    ("kmeans, 1 start", |alpha| Box::new(CentroidDetector::new(KMeans::new().with_alpha(alpha).with_restarts(1)))),
+    ("kmeans", |alpha| Box::new(CentroidDetector::new(KMeans::new()).with_alpha(alpha))),
+    ("kmeans, 1 start", |alpha| Box::new(CentroidDetector::new(KMeans::new().with_restarts(1)).with_alpha(alpha))),
     ("kmeans, likely parents", |alpha| {
         let seeding = Seeding::LikelyParents { share: 0.2 };
-        Box::new(CentroidDetector::new(KMeans::new().with_alpha(alpha).with_seeding(seeding)))
+        Box::new(CentroidDetector::new(KMeans::new().with_seeding(seeding)).with_alpha(alpha))
     }),
-    ("mean-shift", |alpha| Box::new(CentroidDetector::new(MeanShift::new().with_alpha(alpha)))),
+    ("mean-shift", |alpha| Box::new(CentroidDetector::new(MeanShift::new()).with_alpha(alpha))),
     ("mean-shift, quantile 0.3", |alpha| {
-        Box::new(CentroidDetector::new(MeanShift::new().with_bandwidth(Bandwidth::Quantile(0.3)).with_alpha(alpha)))
+        Box::new(CentroidDetector::new(MeanShift::new().with_bandwidth(Bandwidth::Quantile(0.3))).with_alpha(alpha))
     }),
 ];
 

@@ -5,7 +5,7 @@
 //! both right) and in brackets the families whose roots are right.
 
 use neural_phylogeny::{
-    Arborescence, ClusterDetector, Clusterer, Dbscan, Entries, ExpectedFamilies, GaussianMixture, Geometry,
+    Arborescence, ClusterDetector, Clusterer, Dbscan, EntryDistribution, ExpectedFamilies, GaussianMixture, Geometry,
     GeometrySettings, Initialization, KMeans, Kurtosis, LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization,
     NeighborJoining, ParentSelector, PhylogenyDetector, Precedence, SmallestNorm, evaluate,
 };
@@ -59,7 +59,7 @@ fn table(
     selectors: &[Named<dyn ParentSelector>],
 ) -> Result<(), Box<dyn Error>> {
     let TrueSet { name, models, truth } = TrueSet::open(folder)?;
-    let initialization = Initialization::Random { entries: Entries::Uniform, seed: 0 };
+    let initialization = Initialization::Random { entries: EntryDistribution::Uniform, seed: 0 };
     let geometry = Geometry::compute(&models, &GeometrySettings::new().with_initialization(initialization))?;
     for (detector_name, detector) in detectors {
         let mut cells = Vec::new();

@@ -4,7 +4,7 @@
 //! (a root, 16 children of it, a child of each), every child its parent with a tenth of its norm in noise added; sketches of 512 KiB, 4 GB in
 //! all at 10,000. Then ask for models that are not in it.
 
-use neural_phylogeny::{Config, Error, InMemory, Sketch, SketchSettings, SketchStore, query};
+use neural_phylogeny::{Error, InMemory, Query, Sketch, SketchSettings, SketchStore};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
             store.nearest(&sketch, count)?;
             of_index.push(1e3 * started.elapsed().as_secs_f64());
             let started = Instant::now();
-            let answer = query(&store, "asked", &sketch, count, Config::default())?;
+            let answer = Query::new(&store).with_nearest(count).run("asked", &sketch)?;
             of_all.push(1e3 * started.elapsed().as_secs_f64());
             let parents: Vec<&str> = answer.parents().iter().map(|e| answer.phylogeny.name(e.parent)).collect();
             right += usize::from(parents == [name(number % families, number % 17)]);
@@ -122,9 +122,9 @@ fn moved(parent: &Weights, seed: u64) -> Weights {
 
 fn sketch(store: &SketchStore, weights: &Weights) -> Result<Sketch, Error> {
     let add = |model: InMemory, (k, matrix): (usize, &Vec<f32>)| {
-        model.parameter(format!("layers.{k}.weight"), &[SIDE, SIDE], matrix.clone())
+        model.with_parameter(format!("layers.{k}.weight"), &[SIDE, SIDE], matrix.clone())
     };
     let model = weights.iter().enumerate().try_fold(InMemory::new(), add);
-    let model = model.map_err(|source| Error::Source { model: String::new(), source })?;
+    let model = model.map_err(|source| Error::Sketching { source: source.into() })?;
     Sketch::of(&model, &store.settings().with_threads(1))
 }

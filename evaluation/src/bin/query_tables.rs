@@ -5,7 +5,7 @@
 //! nearest models compared.
 
 use neural_phylogeny::{
-    Config, ModelSet, Sketch, SketchSet, SketchSettings, SketchStore, detect_phylogeny_from_sketches, query,
+    Config, ModelSet, Query, Sketch, SketchSet, SketchSettings, SketchStore, detect_phylogeny_from_sketches,
 };
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut same = 0;
             for model in whole.models() {
                 let name = whole.name(model);
-                let answer = query(&store, name, &store.get(name)?, count, Config::default())?;
+                let answer = Query::new(&store).with_nearest(count).run(name, &store.get(name)?)?;
                 let parents: BTreeSet<&str> =
                     answer.parents().iter().map(|e| answer.phylogeny.name(e.parent)).collect();
                 let expected: BTreeSet<&str> = whole.parents(model).iter().map(|e| whole.name(e.parent)).collect();

@@ -1,9 +1,9 @@
 use crate::args::{Detect, Detection, Format, Scope, Selector};
 use crate::{models, output, progress, resume};
 use neural_phylogeny::{
-    Config, Discovery, Entries, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
-    OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny, detect_phylogeny_from_sketches,
-    write_dot, write_json, write_newick, write_table,
+    Config, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid, ModelSet,
+    NearestToInitialization, OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny,
+    detect_phylogeny_from_sketches, write_dot, write_json, write_newick, write_table,
 };
 use std::error::Error;
 use std::io::Write;
@@ -73,20 +73,11 @@ pub(crate) fn detect(config: Config, input: &Input) -> Result<Phylogeny, neural_
 }
 
 fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
-    let mut config = Config::default()
+    let config = Config::new()
         .with_detector(arguments.clustering.detector(arguments.selector.is_some())?)
         .with_seed(arguments.seed)
-        .with_threads(arguments.threads)
-        .with_memory(arguments.memory.as_u64())
-        .with_minimum_confidence(arguments.minimum_confidence)
-        .with_initialization(initialization(arguments)?)
-        .with_scope(match arguments.scope {
-            Scope::Matrices => neural_phylogeny::Scope::Matrices,
-            Scope::All => neural_phylogeny::Scope::All,
-        });
-    if let Some(file) = &arguments.resume {
-        config = config.with_checkpoint(file).with_checkpoint_every(Duration::from_secs(arguments.resume_every));
-    }
+        .with_geometry(geometry(arguments)?)
+        .with_minimum_confidence(arguments.minimum_confidence);
     let Some(selector) = arguments.selector else { return Ok(config) };
     Ok(match selector {
         Selector::Precedence => config.with_selector(Precedence),
@@ -97,15 +88,29 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
     })
 }
 
+/// How models are read and measured.
+fn geometry(arguments: &Detection) -> Result<GeometrySettings, Box<dyn Error>> {
+    let settings = GeometrySettings::new()
+        .with_threads(arguments.threads)
+        .with_memory(arguments.memory.as_u64())
+        .with_initialization(initialization(arguments)?)
+        .with_scope(match arguments.scope {
+            Scope::Matrices => neural_phylogeny::Scope::Matrices,
+            Scope::All => neural_phylogeny::Scope::All,
+        });
+    let Some(file) = &arguments.resume else { return Ok(settings) };
+    Ok(settings.with_checkpoint(file).with_checkpoint_every(Duration::from_secs(arguments.resume_every)))
+}
+
 fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error>> {
     let seed = arguments.seed;
     Ok(match arguments.initialization.as_str() {
         "zero" => Initialization::Zero,
-        "uniform" => Initialization::Random { entries: Entries::Uniform, seed },
-        "normal" => Initialization::Random { entries: Entries::Normal, seed },
+        "uniform" => Initialization::Random { entries: EntryDistribution::Uniform, seed },
+        "normal" => Initialization::Random { entries: EntryDistribution::Normal, seed },
         path => {
             let open = Discovery::new().open(path);
-            let model = open.map_err(|source| neural_phylogeny::Error::Initialization { source })?;
+            let model = open.map_err(|source| neural_phylogeny::Error::Initialization { source: source.into() })?;
             Initialization::Model(Arc::from(model.source))
         }
     })

@@ -65,8 +65,8 @@ impl Clustering {
     /// The detector with its settings; refuses those of another one, and a selector that it would not ask.
     pub(crate) fn detector(&self, has_selector: bool) -> Result<Box<dyn PhylogenyDetector>, String> {
         let chosen = match (self.detector, has_selector) {
-            (Some(Detector::Lineage), true) => {
-                return Err("`--detector lineage` asks no selector, found `--selector`".to_owned());
+            (Some(detector @ (Detector::Lineage | Detector::Arborescence)), true) => {
+                return Err(format!("`--detector {detector}` uses no selector, found `--selector`"));
             }
             (Some(detector), _) => detector,
             (None, false) => Detector::Lineage,
@@ -77,21 +77,20 @@ impl Clustering {
             FamilyCount::Auto => Families::Auto { false_alarm: self.false_alarm },
             FamilyCount::Count(count) => Families::Count(count),
         };
+        let alpha = self.alpha.unwrap_or_default();
         Ok(match chosen {
             Detector::Lineage => Box::new(LineageDetector::new().with_families(families)),
             Detector::Independence => Box::new(ClusterDetector::new(ExpectedFamilies).with_families(families)),
             Detector::Kmeans => {
                 let mut k_means = KMeans::new();
-                k_means = self.alpha.into_iter().fold(k_means, KMeans::with_alpha);
                 k_means = self.restarts.into_iter().fold(k_means, KMeans::with_restarts);
                 k_means = self.seeding.into_iter().fold(k_means, KMeans::with_seeding);
-                Box::new(CentroidDetector::new(k_means).with_families(families))
+                Box::new(CentroidDetector::new(k_means).with_alpha(alpha).with_families(families))
             }
             Detector::MeanShift => {
                 let mut mean_shift = MeanShift::new();
-                mean_shift = self.alpha.into_iter().fold(mean_shift, MeanShift::with_alpha);
                 mean_shift = self.bandwidth.into_iter().fold(mean_shift, MeanShift::with_bandwidth);
-                Box::new(CentroidDetector::new(mean_shift).with_families(families))
+                Box::new(CentroidDetector::new(mean_shift).with_alpha(alpha).with_families(families))
             }
             Detector::Dbscan => {
                 let mut dbscan = Dbscan::new();
@@ -134,7 +133,7 @@ impl Clustering {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Detector {
-    /// Any depth, merges, copies and how sure each edge is, with nothing to set; asks no selector.
+    /// Any depth, merges, copies and how sure each edge is, with nothing to set; uses no selector.
     Lineage,
     /// One generation: connected components of the independence test.
     Independence,
@@ -146,7 +145,7 @@ enum Detector {
     Dbscan,
     /// Gaussian mixture.
     Gmm,
-    /// Families by the independence test, in each a minimum arborescence directed by kurtosis, after MoTHer; asks no selector.
+    /// Families by the independence test, in each a minimum arborescence directed by kurtosis, after MoTHer; uses no selector.
     Arborescence,
     /// Families by the independence test, in each a tree by neighbor joining, rooted by the selector.
     NeighborJoining,

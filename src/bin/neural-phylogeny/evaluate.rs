@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<(), Box<dyn Error>> {
         truth = truth.merge(next?)?;
     }
     let evaluation = evaluate(&result, &truth)?;
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| {
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| -> std::io::Result<()> {
         match arguments.format {
             EvaluationFormat::Table => write!(writer, "{evaluation}")?,
             EvaluationFormat::Json => {

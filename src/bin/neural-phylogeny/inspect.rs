@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
     for (path, reason) in ignored {
         writeln!(text, "not read: {}: {reason}", path.display())?;
     }
-    crate::output::write(None, |writer| Ok(writer.write_all(text.as_bytes())?))
+    crate::output::write(None, |writer| writer.write_all(text.as_bytes()))
 }
 
 /// A number and what it counts, in the plural unless it is one.

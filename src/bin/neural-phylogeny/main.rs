@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_left(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", chain(error.as_ref()));
+            eprintln!("error: {}", said(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }
@@ -55,13 +55,37 @@ fn reader_left(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+/// An error as this command says it: settings go by the names of options here.
+fn said(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref() {
+        Some(neural_phylogeny::Error::InvalidSetting { setting, found, expected }) => {
+            format!("{} is {found}, expected {expected}", option(setting))
+        }
+        _ => chain(error),
+    }
+}
+
+/// The option that sets a setting of the library; arguments without dashes are named as usage shows them.
+fn option(setting: &str) -> String {
+    match setting {
+        "seeding share" => "the share of `--seeding`".to_owned(),
+        "bandwidth quantile" => "the quantile of `--bandwidth`".to_owned(),
+        argument if argument.starts_with('<') => format!("`{argument}`"),
+        setting => format!("`--{}`", setting.replace('_', "-")),
+    }
+}
+
 /// An error with all its causes on one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {
-        text.push_str(": ");
-        text.push_str(&e.to_string());
+        let said = e.to_string();
+        // The library's errors carry their reason.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = e.source();
     }
     text

@@ -10,7 +10,7 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
         return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected });
     }
     let discovery = discovery(arguments.part.as_deref(), arguments.base.as_deref());
-    let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source })?;
+    let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source: source.into() })?;
     let wanted = wanted(arguments)?;
     found.models.retain(|m| wanted(&m.name));
     found.unreadable.retain(|m| wanted(&m.name));
@@ -19,8 +19,8 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
 
 /// What to take of pipelines, and what adapters without a base of their own belong to.
 pub(crate) fn discovery(part: Option<&str>, base: Option<&Path>) -> Discovery {
-    let discovery = part.into_iter().fold(Discovery::new(), Discovery::part);
-    base.into_iter().fold(discovery, Discovery::base)
+    let discovery = part.into_iter().fold(Discovery::new(), Discovery::with_part);
+    base.into_iter().fold(discovery, Discovery::with_base)
 }
 
 /// Which names the model patterns let through.

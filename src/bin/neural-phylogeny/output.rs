@@ -28,9 +28,9 @@ fn folder(file: &Path) -> PathBuf {
 ///
 /// A link is followed, so that it still is one afterwards. What is there and no file (`/dev/null`, a pipe) cannot be replaced
 /// by one and is written to as it is.
-pub(crate) fn write(
+pub(crate) fn write<E: Into<Box<dyn Error>>>(
     file: Option<&Path>,
-    content: impl FnOnce(&mut dyn Write) -> Result<(), neural_phylogeny::Error>,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), Box<dyn Error>> {
     let Some(file) = file else {
         return flushed(io::stdout().lock(), content);
@@ -46,7 +46,7 @@ pub(crate) fn write(
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut temporary = builder.tempfile_in(folder(&target)).map_err(|e| failed(&e))?;
     let mut writer = BufWriter::new(temporary.as_file_mut());
-    content(&mut writer)?;
+    content(&mut writer).map_err(Into::into)?;
     writer.flush().map_err(|e| failed(&e))?;
     drop(writer);
     temporary.as_file().sync_all().map_err(|e| failed(&e))?;
@@ -54,11 +54,11 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn flushed(
+fn flushed<E: Into<Box<dyn Error>>>(
     writer: impl Write,
-    content: impl FnOnce(&mut dyn Write) -> Result<(), neural_phylogeny::Error>,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), Box<dyn Error>> {
     let mut writer = BufWriter::new(writer);
-    content(&mut writer)?;
+    content(&mut writer).map_err(Into::into)?;
     Ok(writer.flush()?)
 }

@@ -1,7 +1,7 @@
 use crate::args::ExplanationFormat;
 use crate::{chain, models, output, progress};
 use clap::Args;
-use neural_phylogeny::{Config, Sketch, SketchStore, query, write_answer, write_answer_json};
+use neural_phylogeny::{Config, Sketch, SketchStore, write_answer, write_answer_json};
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
@@ -56,10 +56,10 @@ pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
     }
     let store = SketchStore::open(&arguments.store)?;
     let (name, sketch, sketching) = sketched(arguments, &store)?;
-    let config =
-        Config::default().with_threads(arguments.threads).with_minimum_confidence(arguments.minimum_confidence);
+    let config = Config::new().with_threads(arguments.threads).with_minimum_confidence(arguments.minimum_confidence);
     let started = Instant::now();
-    let mut answer = query(&store, &name, &sketch, arguments.count, config)?;
+    let mut answer =
+        neural_phylogeny::Query::new(&store).with_nearest(arguments.count).with_config(config).run(&name, &sketch)?;
     let asking = started.elapsed();
     if arguments.name.is_some() {
         answer.nearest.identical.retain(|other| *other != name);
@@ -95,15 +95,13 @@ fn sketched(
     };
     let discovery = models::discovery(arguments.part.as_deref(), arguments.base.as_deref());
     let started = Instant::now();
-    let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source })?;
+    let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source: source.into() })?;
     let bar = progress::bar();
     let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
     let outcome = Sketch::of(&*model.source, &settings);
     bar.finish_and_clear();
     let sketch = outcome.map_err(|error| match error {
-        neural_phylogeny::Error::Source { source, .. } => {
-            neural_phylogeny::Error::Source { model: model.name.clone(), source }
-        }
+        neural_phylogeny::Error::Sketching { source } => neural_phylogeny::Error::of_model(&model.name, *source),
         other => other,
     })?;
     Ok((model.name, sketch, Some(started.elapsed())))

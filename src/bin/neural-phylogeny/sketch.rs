@@ -24,8 +24,8 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
         bar.finish_and_clear();
         let sketch = match outcome {
             Ok(sketch) => sketch,
-            Err(neural_phylogeny::Error::Source { source, .. }) => {
-                unread(arguments, &model.name, source)?;
+            Err(neural_phylogeny::Error::Sketching { source }) => {
+                unread(arguments, &model.name, *source)?;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -61,7 +61,7 @@ fn store(arguments: &Sketch) -> Result<SketchStore, neural_phylogeny::Error> {
 /// A model that cannot be read ends the run, unless it may be skipped.
 fn unread(arguments: &Sketch, name: &str, source: SourceError) -> Result<(), neural_phylogeny::Error> {
     if !arguments.selection.skip_unreadable {
-        return Err(neural_phylogeny::Error::Source { model: name.to_owned(), source });
+        return Err(neural_phylogeny::Error::of_model(name, source));
     }
     eprintln!("warning: skipped `{name}`: {}", chain(&source));
     Ok(())

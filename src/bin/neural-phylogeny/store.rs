@@ -35,7 +35,7 @@ pub(crate) fn run(action: &StoreAction) -> Result<(), Box<dyn Error>> {
 }
 
 fn print(text: &str) -> Result<(), Box<dyn Error>> {
-    output::write(None, |writer| Ok(writer.write_all(text.as_bytes())?))
+    output::write(None, |writer| writer.write_all(text.as_bytes()))
 }
 
 fn table(entries: &[StoreEntry]) -> String {

@@ -13,7 +13,15 @@ use std::collections::HashMap;
 /// α = 1 is the paper's *identify after clustering*: the selector has no say until clusters are final. α < 1 is *identify along
 /// clustering*.
 ///
+/// It is a setting of [`CentroidDetector`](crate::CentroidDetector), the one detector that follows it.
+///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
+///
+/// ```
+/// use neural_phylogeny::{Alpha, CentroidDetector, KMeans, MeanShift};
+/// let along = CentroidDetector::new(KMeans::new()).with_alpha(0.5);
+/// let swept = CentroidDetector::new(MeanShift::new()).with_alpha(Alpha::Sweep);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Alpha {
@@ -42,21 +50,26 @@ impl Alpha {
 }
 
 impl Alpha {
-    /// Refuses NaN and anything outside [0, 1], and below 1 the lack of a selector.
-    pub(super) fn check(self, preference: Option<&Preference<'_>>) -> Result<(), Error> {
-        let found = match self {
+    /// Refuses NaN and anything outside [0, 1].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`].
+    pub fn check(self) -> Result<(), Error> {
+        match self {
             Self::Fixed(alpha) if !(0.0..=1.0).contains(&alpha) => {
                 let found = alpha.to_string();
-                return Err(Error::InvalidSetting { setting: "alpha", found, expected: "a number from 0 to 1" });
+                Err(Error::InvalidSetting { setting: "alpha", found, expected: "a number from 0 to 1" })
             }
-            Self::Fixed(1.0) => return Ok(()),
-            Self::Fixed(alpha) => alpha.to_string(),
-            Self::Sweep => "a sweep".to_owned(),
-        };
-        if preference.is_some() {
-            return Ok(());
+            _ => Ok(()),
         }
-        Err(Error::InvalidSetting { setting: "alpha", found, expected: "1 where no parent selector takes part" })
+    }
+}
+
+/// 1: means only.
+impl Default for Alpha {
+    fn default() -> Self {
+        Self::Fixed(1.0)
     }
 }
 
@@ -160,20 +173,12 @@ mod tests {
     #[test]
     fn alpha_is_a_number_from_0_to_1() {
         for alpha in [0.0, 0.25, 1.0] {
-            assert!(Alpha::from(alpha).check(Some(&Preference::new(&by_position))).is_ok());
+            assert!(Alpha::from(alpha).check().is_ok());
         }
         for alpha in [-0.1, 1.000_001, f64::NAN, f64::INFINITY] {
-            assert!(matches!(Alpha::from(alpha).check(None), Err(Error::InvalidSetting { setting: "alpha", .. })));
+            assert!(matches!(Alpha::from(alpha).check(), Err(Error::InvalidSetting { setting: "alpha", .. })));
         }
         assert!(Alpha::GRID.into_iter().all(|alpha| (0.0..=1.0).contains(&alpha)));
-    }
-
-    #[test]
-    fn without_a_selector_alpha_is_1() {
-        assert!(Alpha::Fixed(1.0).check(None).is_ok());
-        for alpha in [Alpha::Fixed(0.5), Alpha::Sweep] {
-            assert!(matches!(alpha.check(None), Err(Error::InvalidSetting { setting: "alpha", .. })));
-        }
     }
 
     #[test]

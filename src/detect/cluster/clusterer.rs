@@ -1,3 +1,4 @@
+use super::centroid_rule::Alpha;
 use super::distances::squared_distances;
 use crate::error::Error;
 use crate::geometry::{Comparison, Coordinates};
@@ -11,6 +12,15 @@ use std::sync::OnceLock;
 ///
 /// Points come in an order that depends on the weights alone, so that a seeded clusterer gives the same families whatever the
 /// order in which models were given.
+///
+/// ```
+/// use neural_phylogeny::Points;
+/// use neural_phylogeny::ndarray::array;
+/// let coordinates = array![[0.0, 3.0], [4.0, 0.0]];
+/// let points = Points::new(coordinates.view(), &[0, 1]);
+/// assert_eq!((points.len(), points.expected_count()), (2, 2));
+/// assert!((points.squared_distances()[(0, 1)] - 25.0).abs() < 1e-9);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Points<'a> {
@@ -42,7 +52,7 @@ impl<'a> Points<'a> {
     /// # Panics
     ///
     /// When there is not one expected family per model.
-    pub fn of_models(comparison: Comparison, expected: &'a [usize]) -> Self {
+    pub fn from_models(comparison: Comparison, expected: &'a [usize]) -> Self {
         assert_eq!(comparison.len(), expected.len(), "one expected family per model");
         Self { expected, place: Place::Models { comparison, coordinates: OnceLock::new() } }
     }
@@ -143,7 +153,7 @@ impl Clustering {
     }
 }
 
-/// Anything that divides points into clusters; a linfa clusterer is wrapped in ten lines.
+/// Anything that divides points into clusters; linfa's own come by [`Linfa`](crate::Linfa) in a line.
 ///
 /// # Contract
 ///
@@ -153,8 +163,46 @@ impl Clustering {
 /// - Settings out of range, and points the method cannot handle, are an [`Error`], never a panic: 0 points, 0 coordinates,
 ///   identical points and more families than points do occur.
 ///
-/// `testing::check_clusterer` (feature `testing`) checks an implementation.
+/// `testing::check_clusterer` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a clusterer are clusterers.
+///
+/// ```
+/// use neural_phylogeny::rand::RngCore;
+/// use neural_phylogeny::{ClusterDetector, Clusterer, Clustering, Config, Error, InMemory, ModelSet, Points, detect_phylogeny};
+///
+/// /// Every model joins the first one that is nearer than a radius.
+/// #[derive(Debug)]
+/// struct Leaders(f64);
+///
+/// impl Clusterer for Leaders {
+///     fn cluster(&self, points: &Points<'_>, _: &mut dyn RngCore) -> Result<Clustering, Error> {
+///         let squared = points.squared_distances();
+///         let mut labels: Vec<usize> = Vec::new();
+///         for i in 0..points.len() {
+///             let leader = (0..i).find(|&j| labels[j] == j && squared[(i, j)] < self.0 * self.0);
+///             labels.push(leader.unwrap_or(i));
+///         }
+///         Ok(Clustering::new(labels.into_iter().map(Some).collect()))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let models = ModelSet::builder().model("a", model(1.0)?).model("b", model(1.1)?).model("c", model(9.0)?).build()?;
+/// let phylogeny = detect_phylogeny(&models, Config::new().with_detector(ClusterDetector::new(Leaders(1.0))))?;
+/// assert_eq!(phylogeny.families().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Clusterer: Send + Sync + Debug {
+    /// Refuses settings out of range, before any model is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] where [`cluster`](Self::cluster) would return it.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Divides the points.
     ///
     /// # Errors
@@ -172,18 +220,36 @@ pub type MemberScores<'a> = dyn Fn(&[usize]) -> Result<Vec<f64>, Error> + 'a;
 
 /// A clusterer that moves centroids and can therefore follow the α rule.
 ///
-/// α is a setting of the clusterer. At α = 1, as long as no other setting asks for scores,
-/// [`cluster_along`](Self::cluster_along) is [`cluster`](Clusterer::cluster).
+/// α is a setting of [`CentroidDetector`](crate::CentroidDetector), which hands it over. At α = 1, as long as no setting of the
+/// clusterer needs scores, [`cluster_along`](Self::cluster_along) is [`cluster`](Clusterer::cluster).
+///
+/// ```
+/// use neural_phylogeny::ndarray::array;
+/// use neural_phylogeny::{Alpha, CentroidClusterer, KMeans, Points};
+/// use rand::SeedableRng;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let coordinates = array![[0.0], [0.1], [9.0], [9.1]];
+/// let points = Points::new(coordinates.view(), &[0, 0, 1, 1]);
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+/// // The first of the members is preferred.
+/// let scores = |members: &[usize]| Ok(members.iter().map(|&m| m as f64).collect());
+///
+/// let clustering = KMeans::new().cluster_along(&points, Alpha::Fixed(0.5), &scores, &mut rng)?;
+/// assert_eq!(clustering.labels[0], clustering.labels[1]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait CentroidClusterer: Clusterer {
     /// Divides the points, letting the member with the lowest of `scores` be the centroid in the iterations that the α rule
-    /// gives to the parent selector.
+    /// gives to the parent selector. A clusterer that cannot sweep refuses [`Alpha::Sweep`].
     ///
     /// # Errors
     ///
-    /// As [`cluster`](Clusterer::cluster), and whatever `scores` returns.
+    /// As [`cluster`](Clusterer::cluster), [`Error::InvalidSetting`] for α, and whatever `scores` returns.
     fn cluster_along(
         &self,
         points: &Points<'_>,
+        alpha: Alpha,
         scores: &MemberScores<'_>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error>;

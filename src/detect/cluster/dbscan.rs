@@ -128,7 +128,7 @@ impl Dbscan {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check_settings(&self) -> Result<(), Error> {
         if self.min_points < 2 {
             let found = self.min_points.to_string();
             return Err(Error::InvalidSetting { setting: "min_points", found, expected: "at least 2" });
@@ -155,8 +155,12 @@ impl Dbscan {
 }
 
 impl Clusterer for Dbscan {
+    fn check(&self) -> Result<(), Error> {
+        self.check_settings()
+    }
+
     fn cluster(&self, points: &Points<'_>, _rng: &mut dyn RngCore) -> Result<Clustering, Error> {
-        self.check()?;
+        self.check_settings()?;
         let distances = Distances::new(NAME, points)?;
         let (eps, estimated) = self.eps(points, &distances);
         let search = CommonNearestNeighbour::LinearSearch;

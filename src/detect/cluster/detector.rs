@@ -1,5 +1,5 @@
 use super::edges::Edges;
-use super::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
+use super::{Alpha, CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 use crate::detect::PhylogenyDetector;
 use crate::detect::families::{Families, by_first_appearance};
 use crate::error::Error;
@@ -17,9 +17,16 @@ use rand::RngCore;
 ///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 ///
+/// α has no say here; what follows it is [`CentroidDetector`].
+///
 /// ```
 /// use neural_phylogeny::{ClusterDetector, ExpectedFamilies, Families};
 /// let detector = ClusterDetector::new(ExpectedFamilies).with_families(Families::Count(3));
+/// ```
+///
+/// ```compile_fail
+/// use neural_phylogeny::{ClusterDetector, KMeans};
+/// let detector = ClusterDetector::new(KMeans::new()).with_alpha(0.5);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ClusterDetector<C> {
@@ -41,6 +48,11 @@ impl<C: Clusterer> ClusterDetector<C> {
 }
 
 impl<C: Clusterer> PhylogenyDetector for ClusterDetector<C> {
+    fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
+        self.clusterer.check()?;
+        self.families.check(groups, models)
+    }
+
     fn detect(
         &self,
         geometry: &Geometry,
@@ -51,19 +63,40 @@ impl<C: Clusterer> PhylogenyDetector for ClusterDetector<C> {
     }
 }
 
-/// Identify along clustering: the selector has a say in where centroids move, by the α rule of the clusterer.
+/// Identify along clustering: the selector has a say in where centroids move, by the α rule.
 ///
 /// At α = 1 this is [`ClusterDetector`]. Parents at the end are the selector's choice among the final members.
+///
+/// ```
+/// use neural_phylogeny::{CentroidDetector, Config, InMemory, MeanShift, ModelSet, SmallestNorm, detect_phylogeny};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let models = ModelSet::builder().model("a", model(1.0)?).model("b", model(1.1)?).model("c", model(9.0)?).build()?;
+///
+/// let detector = CentroidDetector::new(MeanShift::new().with_bandwidth(1.0)).with_alpha(0.5);
+/// let config = Config::new().with_detector(detector).with_selector(SmallestNorm);
+/// let phylogeny = detect_phylogeny(&models, config)?;
+/// assert_eq!(phylogeny.name(phylogeny.edges()[0].parent), "a");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CentroidDetector<C> {
     clusterer: C,
+    alpha: Alpha,
     families: Families,
 }
 
 impl<C: CentroidClusterer> CentroidDetector<C> {
-    /// A detector around a clusterer that follows the α rule, families expected by the independence test.
+    /// A detector around a clusterer that follows the α rule: α = 1, families expected by the independence test.
     pub fn new(clusterer: C) -> Self {
-        Self { clusterer, families: Families::default() }
+        Self { clusterer, alpha: Alpha::default(), families: Families::default() }
+    }
+
+    /// α, the share of iterations in which centroids become means; a number in [0, 1] is [`Alpha::Fixed`]. Default: 1.
+    pub fn with_alpha(mut self, alpha: impl Into<Alpha>) -> Self {
+        self.alpha = alpha.into();
+        self
     }
 
     /// How many families to expect.
@@ -74,6 +107,12 @@ impl<C: CentroidClusterer> CentroidDetector<C> {
 }
 
 impl<C: CentroidClusterer> PhylogenyDetector for CentroidDetector<C> {
+    fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
+        self.alpha.check()?;
+        self.clusterer.check()?;
+        self.families.check(groups, models)
+    }
+
     fn detect(
         &self,
         geometry: &Geometry,
@@ -81,7 +120,7 @@ impl<C: CentroidClusterer> PhylogenyDetector for CentroidDetector<C> {
         rng: &mut dyn RngCore,
     ) -> Result<Phylogeny, Error> {
         detect(geometry, selector, self.families, &mut |points, scores| {
-            self.clusterer.cluster_along(points, scores, rng)
+            self.clusterer.cluster_along(points, self.alpha, scores, rng)
         })
     }
 }
@@ -108,10 +147,10 @@ fn detect(
         if members.len() == 1 {
             continue;
         }
-        let points = Points::of_models(geometry.compare(members)?, expected);
+        let points = Points::from_models(geometry.compare(members)?, expected);
         let scores = |positions: &[usize]| {
             let some: Vec<_> = positions.iter().map(|&p| members[p]).collect();
-            Choice::of(selector, geometry, &some).map(|choice| choice.scores)
+            Choice::new(selector, geometry, &some).map(|choice| choice.scores)
         };
         let clustering = run(&points, &scores)?;
         if clustering.labels.len() != members.len() {

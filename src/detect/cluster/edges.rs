@@ -36,7 +36,7 @@ impl<'g> Edges<'g> {
         if originals.len() < 2 {
             return Ok(());
         }
-        let choice = Choice::of(selector, self.geometry, &originals)?;
+        let choice = Choice::new(selector, self.geometry, &originals)?;
         self.margins.push((originals[0], choice.margin));
         self.scores.extend(originals.iter().copied().zip(choice.scores.iter().copied()));
         let roots: Vec<ModelId> = choice.best.iter().map(|&b| originals[b]).collect();

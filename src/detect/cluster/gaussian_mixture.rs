@@ -141,7 +141,7 @@ impl GaussianMixture {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check_settings(&self) -> Result<(), Error> {
         check_count("max_iterations", self.max_iterations)?;
         check_count("coordinates", self.coordinates.unwrap_or(1))?;
         if self.regularization.is_finite() && self.regularization > 0.0 {
@@ -181,8 +181,12 @@ impl GaussianMixture {
 }
 
 impl Clusterer for GaussianMixture {
+    fn check(&self) -> Result<(), Error> {
+        self.check_settings()
+    }
+
     fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error> {
-        self.check()?;
+        self.check_settings()?;
         let scaled = Scaled::new(NAME, points)?;
         let families = family_count(self.families, points)?;
         let numbered = |labels: Vec<usize>| Clustering::new(labels.into_iter().map(Some).collect());

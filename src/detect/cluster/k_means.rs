@@ -37,7 +37,6 @@ const TIE: f64 = 1e-9;
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`with_families`](Self::with_families) | the number of expected families | 1 to n_models |
-/// | [`with_alpha`](Self::with_alpha) | 1 (means only: *identify after clustering*) | 0 to 1, or [`Alpha::Sweep`] |
 /// | [`with_seeding`](Self::with_seeding) | [`Seeding::PlusPlus`] | see [`Seeding`] |
 /// | [`with_restarts`](Self::with_restarts) | 10 | from 1 |
 /// | [`with_max_iterations`](Self::with_max_iterations) | 300 per restart | from 1 |
@@ -50,7 +49,7 @@ const TIE: f64 = 1e-9;
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting out of range, and for α < 1, a sweep or likely parents without a parent selector;
+/// [`Error::InvalidSetting`] for a setting or α out of range, and for likely parents without a parent selector;
 /// [`Error::FamilyCount`] when there are more families than models; [`Error::Clustering`] when a coordinate is not finite.
 ///
 /// # Complexity
@@ -104,7 +103,6 @@ const TIE: f64 = 1e-9;
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeans {
     families: Option<usize>,
-    alpha: Alpha,
     seeding: Seeding,
     restarts: usize,
     max_iterations: usize,
@@ -118,27 +116,14 @@ impl Default for KMeans {
 }
 
 impl KMeans {
-    /// As many families as expected, α = 1, seeds among all models, 10 restarts of at most 300 iterations, tolerance 1e-16.
+    /// As many families as expected, seeds among all models, 10 restarts of at most 300 iterations, tolerance 1e-16.
     pub fn new() -> Self {
-        Self {
-            families: None,
-            alpha: Alpha::Fixed(1.0),
-            seeding: Seeding::PlusPlus,
-            restarts: 10,
-            max_iterations: 300,
-            tolerance: 1e-16,
-        }
+        Self { families: None, seeding: Seeding::PlusPlus, restarts: 10, max_iterations: 300, tolerance: 1e-16 }
     }
 
     /// K, the number of families.
     pub fn with_families(mut self, families: usize) -> Self {
         self.families = Some(families);
-        self
-    }
-
-    /// α, the share of iterations in which centroids become means; a number is [`Alpha::Fixed`].
-    pub fn with_alpha(mut self, alpha: impl Into<Alpha>) -> Self {
-        self.alpha = alpha.into();
         self
     }
 
@@ -166,7 +151,7 @@ impl KMeans {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check_settings(&self) -> Result<(), Error> {
         self.seeding.check()?;
         check_count("restarts", self.restarts)?;
         check_count("max_iterations", self.max_iterations)?;
@@ -197,13 +182,14 @@ impl KMeans {
     fn divide(
         &self,
         points: &Points<'_>,
-        scores: Option<&MemberScores<'_>>,
+        along: Option<(Alpha, &MemberScores<'_>)>,
         rng: &mut dyn RngCore,
     ) -> Result<(Option<Run>, Clustering), Error> {
-        self.check()?;
-        let preference = scores.map(Preference::new);
+        self.check_settings()?;
+        let alpha = along.map_or(Alpha::default(), |(alpha, _)| alpha);
+        alpha.check()?;
+        let preference = along.map(|(_, scores)| Preference::new(scores));
         let preference = preference.as_ref();
-        self.alpha.check(preference)?;
         let distances = Distances::new(NAME, points)?;
         let families = family_count(self.families, points)?;
         if points.is_empty() {
@@ -214,7 +200,7 @@ impl KMeans {
         let run = |alpha, rng: &mut dyn RngCore| {
             self.best_run(&means, families, CentroidRule::new(alpha, preference), &among, rng)
         };
-        let (run, chosen) = sweep::at(NAME, self.alpha, points.expected, rng, run, |run| &run.labels)?;
+        let (run, chosen) = sweep::at(NAME, alpha, points.expected, rng, run, |run| &run.labels)?;
         let mut clustering = Clustering::new(run.labels.iter().copied().map(Some).collect());
         clustering.remarks.extend(chosen);
         let remark = convergence(NAME, run.converged, run.iterations);
@@ -223,6 +209,10 @@ impl KMeans {
 }
 
 impl Clusterer for KMeans {
+    fn check(&self) -> Result<(), Error> {
+        self.check_settings()
+    }
+
     fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error> {
         Ok(self.divide(points, None, rng)?.1)
     }
@@ -232,10 +222,11 @@ impl CentroidClusterer for KMeans {
     fn cluster_along(
         &self,
         points: &Points<'_>,
+        alpha: Alpha,
         scores: &MemberScores<'_>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error> {
-        Ok(self.divide(points, Some(scores), rng)?.1)
+        Ok(self.divide(points, Some((alpha, scores)), rng)?.1)
     }
 }
 

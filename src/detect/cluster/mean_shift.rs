@@ -52,7 +52,6 @@ impl From<f64> for Bandwidth {
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`with_bandwidth`](Self::with_bandwidth) | [`Bandwidth::Expected`] | see [`Bandwidth`] |
-/// | [`with_alpha`](Self::with_alpha) | 1 (means only: *identify after clustering*) | 0 to 1, or [`Alpha::Sweep`] |
 /// | [`with_max_iterations`](Self::with_max_iterations) | 300 | from 1 |
 /// | [`with_tolerance`](Self::with_tolerance) | 1e-6: centers rest to a thousandth of the bandwidth | finite, from 0 |
 ///
@@ -63,7 +62,7 @@ impl From<f64> for Bandwidth {
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting out of range, and for α < 1 or a sweep without a parent selector; [`Error::Clustering`] when a
+/// [`Error::InvalidSetting`] for a setting or α out of range; [`Error::Clustering`] when a
 /// coordinate is not finite.
 ///
 /// # Complexity
@@ -108,7 +107,6 @@ impl From<f64> for Bandwidth {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeanShift {
     bandwidth: Bandwidth,
-    alpha: Alpha,
     max_iterations: usize,
     tolerance: f64,
 }
@@ -122,18 +120,12 @@ impl Default for MeanShift {
 impl MeanShift {
     /// Bandwidth from the expected families, α = 1, at most 300 iterations, tolerance 1e-6.
     pub fn new() -> Self {
-        Self { bandwidth: Bandwidth::Expected, alpha: Alpha::Fixed(1.0), max_iterations: 300, tolerance: 1e-6 }
+        Self { bandwidth: Bandwidth::Expected, max_iterations: 300, tolerance: 1e-6 }
     }
 
     /// The radius of the window; a number is [`Bandwidth::Fixed`].
     pub fn with_bandwidth(mut self, bandwidth: impl Into<Bandwidth>) -> Self {
         self.bandwidth = bandwidth.into();
-        self
-    }
-
-    /// α, the share of iterations in which centers become means; a number is [`Alpha::Fixed`].
-    pub fn with_alpha(mut self, alpha: impl Into<Alpha>) -> Self {
-        self.alpha = alpha.into();
         self
     }
 
@@ -149,7 +141,7 @@ impl MeanShift {
         self
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check_settings(&self) -> Result<(), Error> {
         match self.bandwidth {
             Bandwidth::Quantile(q) if !(0.0..=1.0).contains(&q) => Err(Error::InvalidSetting {
                 setting: "bandwidth quantile",
@@ -201,13 +193,14 @@ impl MeanShift {
     fn divide(
         &self,
         points: &Points<'_>,
-        scores: Option<&MemberScores<'_>>,
+        along: Option<(Alpha, &MemberScores<'_>)>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error> {
-        self.check()?;
-        let preference = scores.map(Preference::new);
+        self.check_settings()?;
+        let alpha = along.map_or(Alpha::default(), |(alpha, _)| alpha);
+        alpha.check()?;
+        let preference = along.map(|(_, scores)| Preference::new(scores));
         let preference = preference.as_ref();
-        self.alpha.check(preference)?;
         let distances = Distances::new(NAME, points)?;
         if points.is_empty() {
             return Ok(Clustering::default());
@@ -216,7 +209,7 @@ impl MeanShift {
         let run = |alpha, rng: &mut dyn RngCore| {
             self.run(&distances, bandwidth * bandwidth, CentroidRule::new(alpha, preference), rng)
         };
-        let (run, chosen) = sweep::at(NAME, self.alpha, points.expected, rng, run, |run| &run.labels)?;
+        let (run, chosen) = sweep::at(NAME, alpha, points.expected, rng, run, |run| &run.labels)?;
         let mut clustering = Clustering::new(run.labels.into_iter().map(Some).collect());
         clustering.remarks.extend(estimated);
         clustering.remarks.extend(chosen);
@@ -232,6 +225,10 @@ struct Run {
 }
 
 impl Clusterer for MeanShift {
+    fn check(&self) -> Result<(), Error> {
+        self.check_settings()
+    }
+
     fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error> {
         self.divide(points, None, rng)
     }
@@ -241,10 +238,11 @@ impl CentroidClusterer for MeanShift {
     fn cluster_along(
         &self,
         points: &Points<'_>,
+        alpha: Alpha,
         scores: &MemberScores<'_>,
         rng: &mut dyn RngCore,
     ) -> Result<Clustering, Error> {
-        self.divide(points, Some(scores), rng)
+        self.divide(points, Some((alpha, scores)), rng)
     }
 }
 

@@ -10,11 +10,14 @@ pub(super) mod edges;
 mod expected;
 mod gaussian_mixture;
 mod k_means;
+mod linfa;
 mod mean_shift;
+mod pointers;
 mod radius;
 mod settings;
 mod sweep;
 
+pub use self::linfa::{ByFit, ByTransform, Labels, Linfa, LinfaClusterer, LinfaWith};
 pub use centroid_rule::Alpha;
 pub use clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 pub use dbscan::{Dbscan, Radius};

@@ -96,7 +96,11 @@ pub(super) fn solve(
         }
     }
     let Some((tree, seen)) = best else {
-        return Err(Error::Decomposition { size: n, reason: "no root has any probability".to_owned() });
+        return Err(Error::Detection {
+            detector: "LineageDetector",
+            models: n,
+            reason: "no root has any probability".to_owned(),
+        });
     };
     let mut parents = tree.parents.clone();
     for p in &mut parents {

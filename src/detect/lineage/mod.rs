@@ -15,8 +15,8 @@ mod sheet;
 mod spanning;
 mod sparse;
 
-use super::PhylogenyDetector;
 use super::families::{Families, components};
+use super::{PhylogenyDetector, SelectorUse};
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
@@ -86,6 +86,14 @@ impl LineageDetector {
 }
 
 impl PhylogenyDetector for LineageDetector {
+    fn selector_use(&self) -> SelectorUse {
+        SelectorUse::Unused
+    }
+
+    fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
+        self.families.check(groups, models)
+    }
+
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;

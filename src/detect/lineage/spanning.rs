@@ -19,7 +19,7 @@ const NEGLIGIBLE: f64 = 40.0;
 ///
 /// # Errors
 ///
-/// [`Error::Decomposition`] when the weights are not finite.
+/// [`Error::Detection`] when the weights are not finite.
 ///
 /// # Complexity
 ///
@@ -60,7 +60,11 @@ fn likelihoods(weights: &[f64], n: usize, root: usize) -> Result<Vec<f64>, Error
         others.for_each(|(_, (best, &weight))| *best = best.max(weight));
     }
     if best.iter().enumerate().any(|(c, best)| c != root && !best.is_finite()) {
-        return Err(Error::Decomposition { size: n, reason: "evidence that is not finite".to_owned() });
+        return Err(Error::Detection {
+            detector: "LineageDetector",
+            models: n,
+            reason: "evidence that is not finite".to_owned(),
+        });
     }
     let mut likelihood = vec![0.0; n * n];
     likelihood.par_chunks_mut(n).enumerate().for_each(|(q, row)| {

@@ -104,7 +104,9 @@ fn initialization_digest(models: &ModelSet, order: &[usize], source: &dyn Parame
     for parameter in order.iter().flat_map(|&g| models.groups()[g].parameters()) {
         let mut values = vec![0.0; parameter.size().min(VALUES)];
         let offset = parameter.offset() + (parameter.size() - values.len()) / 2;
-        source.read(&parameter.name, offset, &mut values).map_err(|source| Error::Initialization { source })?;
+        source
+            .read(&parameter.name, offset, &mut values)
+            .map_err(|source| Error::Initialization { source: source.into() })?;
         digest.bytes(&values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
     }
     Ok(digest.0.digest128())

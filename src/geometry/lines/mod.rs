@@ -16,10 +16,10 @@ const EXACT: f64 = 1e-5;
 /// Above this a line has clearly been trained, and was not only rounded when it was stored: some ten times the rounding of the
 /// coarser of the two dtypes.
 fn changed(dtypes: [Option<Dtype>; 2]) -> f64 {
-    let of = |dtype| match dtype {
-        Some(Dtype::F16) => 1e-3,
-        Some(Dtype::BF16) => 1e-2,
-        Some(Dtype::F8E4M3 | Dtype::F8E5M2) => 0.3,
+    let of = |dtype: Option<Dtype>| match dtype.and_then(Dtype::digits) {
+        Some(..=4) => 0.3,
+        Some(5..=8) => 1e-2,
+        Some(9..=11) => 1e-3,
         _ => 1e-4,
     };
     dtypes.into_iter().map(of).fold(0.0, f64::max)

@@ -193,7 +193,7 @@ impl<'s> Gram<'s> {
         let k = self.sketch.width();
         let full: Vec<f64> =
             (0..k * k).map(|at| self.products[(at / k).max(at % k) + (at / k).min(at % k) * k]).collect();
-        let (squared, _) = eigen::symmetric(k, &full)?;
+        let (squared, _) = eigen::symmetric("the products of an increment's rows", k, &full)?;
         let largest = squared.first().map_or(0.0, |s| s.max(0.0));
         let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
         let rank = squared.iter().take_while(|&&s| s > floor).count();

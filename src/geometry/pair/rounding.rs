@@ -8,14 +8,9 @@ pub(super) const CASTS: [Dtype; 4] = [Dtype::F16, Dtype::BF16, Dtype::F8E4M3, Dt
 
 /// Largest relative error of rounding to nearest; of values as they are read, which is in f32.
 pub(super) fn unit_roundoff(dtype: Dtype) -> f64 {
-    let significant_bits = match dtype {
-        Dtype::F16 => 11,
-        Dtype::BF16 => 8,
-        Dtype::F8E4M3 => 4,
-        Dtype::F8E5M2 => 3,
-        _ => 24,
-    };
-    0.5f64.powi(significant_bits)
+    // Values of other dtypes are read in f32.
+    let digits = dtype.digits().unwrap_or(24);
+    0.5f64.powi(digits as i32)
 }
 
 /// A value rounded to nearest, ties to even, without branches.

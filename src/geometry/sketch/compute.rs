@@ -46,7 +46,7 @@ impl Sketch {
     /// [`Error::Source`], without a name, for a model that cannot be read or holds NaN or infinity, [`Error::InvalidSetting`] and
     /// [`Error::SketchTooSmall`] for settings, [`Error::Interrupted`].
     pub fn of(source: &dyn ParameterSource, settings: &SketchSettings) -> Result<Self, Error> {
-        let named = |source| Error::Source { model: String::new(), source };
+        let named = |source: SourceError| Error::Sketching { source: source.into() };
         let mut parameters = source.parameters().map_err(named)?;
         parameters.sort();
         let width = settings.width_for(&parameters)?;
@@ -152,7 +152,7 @@ fn run(
     counter: &Counter<'_>,
     values: &mut Vec<f32>,
 ) -> Result<Partial, Error> {
-    let named = |source: SourceError| Error::Source { model: String::new(), source };
+    let named = |source: SourceError| Error::Sketching { source: source.into() };
     let mut partial = Partial { sums: Vec::new(), lines: Vec::new(), moments: Moments::default(), fingerprint: 0 };
     let mut fingerprint = Fingerprint::new();
     // What is kept of a longer job is read over.

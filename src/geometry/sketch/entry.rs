@@ -2,6 +2,7 @@
 
 use crate::error::SourceError;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What became of a sketch that was added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +37,11 @@ pub struct StoreEntry {
 }
 
 /// A file of a store that is not as it should be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoreProblem {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub problem: SourceError,
+    pub problem: Arc<SourceError>,
 }

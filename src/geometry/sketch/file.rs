@@ -76,7 +76,7 @@ impl Sketch {
         let segments = || self.tensors.iter().flatten();
         let count = (self.size() / 4) as usize;
         let mut narrow = vec![0f32; count];
-        let unread = |source| Error::Source { model: name.to_owned(), source };
+        let unread = |source| Error::of_model(name, source);
         self.read_values(0, &mut narrow).map_err(unread)?;
         let values: Vec<u8> = narrow.iter().flat_map(|v| v.to_le_bytes()).collect();
         drop(narrow);
@@ -150,7 +150,7 @@ impl Stored {
             if shape.iter().try_fold(known.size(), |n, &d| n.checked_mul(d)).is_none() {
                 return Err(wrong(format!("shape {shape:?} of `{name}`"), "as many elements as can be counted"));
             }
-            parameters.push(ParameterInfo { name, shape, dtype: known });
+            parameters.push(ParameterInfo::new(name, shape, known));
         }
         if let Some(pair) = parameters.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(wrong(format!("`{}` before `{}`", pair[0].name, pair[1].name), "tensors sorted by name"));

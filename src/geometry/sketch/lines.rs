@@ -148,7 +148,7 @@ mod tests {
     use crate::source::Dtype;
 
     fn info(shape: &[usize]) -> ParameterInfo {
-        ParameterInfo { name: "w".to_owned(), shape: shape.to_vec(), dtype: Dtype::F32 }
+        ParameterInfo::new("w", shape, Dtype::F32)
     }
 
     fn values(size: usize) -> Vec<f32> {

@@ -4,6 +4,7 @@ use super::file::hex;
 use super::index::{self, Damaged, Excerpt, Written};
 use super::{Sketch, SketchStore, StoreProblem};
 use crate::error::{Error, SourceError};
+use std::sync::Arc;
 
 /// A stored model that looks like kin of another.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +22,7 @@ pub struct Neighbor {
 }
 
 /// What a store tells of one model without opening its sketches.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Nearest {
     /// The nearest models of other content that look like kin, as many as were asked for, nearest first.
@@ -37,7 +38,7 @@ pub struct Nearest {
     /// Sketches that cannot be read, sorted by path: what they are of is not known.
     pub unreadable: Vec<StoreProblem>,
     /// Why the index is not kept for the next time; `None` where it is, or had nothing new.
-    pub unwritten: Option<std::io::Error>,
+    pub unwritten: Option<Arc<std::io::Error>>,
 }
 
 impl SketchStore {
@@ -49,7 +50,7 @@ impl SketchStore {
     /// is kept in memory for this call.
     ///
     /// Models look like kin when their matrices correlate so much that among as many stored models trained apart one in ten times
-    /// any would; whole sketches decide ([`query`](crate::query())). Matrices correspond by name and shape, also where one side has a
+    /// any would; whole sketches decide ([`query`](crate::Query)). Matrices correspond by name and shape, also where one side has a
     /// wrapper in front of all names. Not found are permuted copies, models of another shape, and those that moved so far that 256
     /// values of each matrix do not show what is left.
     ///
@@ -72,7 +73,7 @@ impl SketchStore {
     /// # };
     /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new().with_size(16 << 10))?;
     /// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
-    ///     let model = InMemory::new().parameter("w", &[100, 100], weights)?;
+    ///     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
     ///     Ok(Sketch::of(&model, &store.settings())?)
     /// };
     /// let parent: Vec<f32> = noise(1).take(10_000).collect();
@@ -89,9 +90,9 @@ impl SketchStore {
     pub fn nearest(&self, sketch: &Sketch, count: usize) -> Result<Nearest, Error> {
         if sketch.seed() != self.seed() {
             let (found, expected) = (sketch.seed(), self.seed());
-            return Err(Error::SketchSeed { name: String::new(), found, expected });
+            return Err(Error::SketchSeed { name: None, found, expected });
         }
-        let asked = Excerpt::of(sketch).map_err(|source| Error::Store { source })?;
+        let asked = Excerpt::of(sketch).map_err(|source| Error::Store { source: source.into() })?;
         let content = sketch.content_hash();
         let mut index = index::current(self, Written::Taken)?;
         let kin = match index::search(&index, &asked, content) {
@@ -104,7 +105,7 @@ impl SketchStore {
                     found: "not what it was".to_owned(),
                     expected: "one just made".to_owned(),
                 };
-                index::search(&index, &asked, content).map_err(|e| Error::Store { source: changed(e) })?
+                index::search(&index, &asked, content).map_err(|e| Error::Store { source: changed(e).into() })?
             }
         };
         let related = kin.found.len();
@@ -121,7 +122,7 @@ impl SketchStore {
             stored: kin.stored,
             read: index.read,
             unreadable: index.unreadable,
-            unwritten: index.unwritten,
+            unwritten: index.unwritten.map(Arc::new),
         })
     }
 }

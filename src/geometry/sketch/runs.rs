@@ -135,7 +135,7 @@ impl Ordered {
             Run::Values(range) => read_wide(out, |narrow| sketch.read(name, range.start + first, narrow)),
         };
         let id = self.layout().models()[self.order[place]];
-        read.map_err(|source| Error::Source { model: self.set.models().name(id).to_owned(), source })
+        read.map_err(|source| Error::of_model(self.set.models().name(id), source))
     }
 }
 

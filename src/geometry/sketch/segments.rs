@@ -55,7 +55,7 @@ mod tests {
     use crate::source::Dtype;
 
     fn of(shape: &[usize], dtype: Dtype) -> Vec<Segment> {
-        segments(&ParameterInfo { name: "w".to_owned(), shape: shape.to_vec(), dtype }, 1000)
+        segments(&ParameterInfo::new("w", shape, dtype), 1000)
     }
 
     fn one(size: usize) -> Vec<Segment> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// let parent: Vec<f32> = noise(1).take(65_536).collect();
 /// let tuned = |seed| -> Vec<f32> { parent.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
 /// let settings = SketchSettings::new().with_size(16 << 10);
-/// let model = |weights| InMemory::new().parameter("fc.weight", &[256, 256], weights);
+/// let model = |weights| InMemory::new().with_parameter("fc.weight", &[256, 256], weights);
 ///
 /// let mut sketches = Vec::new();
 /// for (name, weights) in [("child", tuned(2)), ("parent", parent.clone()), ("sibling", tuned(3))] {
@@ -58,7 +58,7 @@ impl SketchSet {
             let (name, sketch) = (name.into(), Arc::new(sketch));
             if let Some(first) = all.first().filter(|first| first.seed != sketch.seed) {
                 let (found, expected) = (format!("seed {}", sketch.seed), format!("seed {}", first.seed));
-                return Err(Error::Source { model: name, source: SourceError::SketchMismatch { found, expected } });
+                return Err(Error::of_model(name, SourceError::SketchMismatch { found, expected }));
             }
             selection = selection.model(name, Arc::clone(&sketch));
             all.push(sketch);
@@ -100,7 +100,7 @@ impl SketchSet {
 
     /// What the sketch of a model keeps of a matrix's lines.
     pub(in crate::geometry) fn lines(&self, model: ModelId, own_name: &str) -> Result<Option<LineSketch>, Error> {
-        let named = |source| Error::Source { model: self.models.name(model).to_owned(), source };
+        let named = |source| Error::of_model(self.models.name(model), source);
         self.sketch(model).lines(own_name).map_err(named)
     }
 

@@ -4,8 +4,8 @@ use super::entry::{Added, StoreEntry, StoreProblem};
 use super::file::{Stored, hex};
 use super::write::{self, Existing};
 use super::{Sketch, SketchSettings};
+use crate::discover::SKETCHES;
 use crate::error::{Error, SourceError};
-use crate::source::SKETCHES;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
-/// let model = InMemory::new().parameter("w", &[2], vec![0.5, -0.5])?;
+/// let model = InMemory::new().with_parameter("w", &[2], vec![0.5, -0.5])?;
 /// let sketch = Sketch::of(&model, &store.settings())?;
 ///
 /// assert_eq!(store.add("run/step-100", &sketch)?, Added::New);
@@ -66,13 +66,14 @@ impl SketchStore {
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
         let folder = folder.into();
         let path = folder.join(SKETCHES);
-        let none = |reason: String| Error::Store { source: SourceError::NotAStore { path: folder.clone(), reason } };
+        let none =
+            |reason: String| Error::Store { source: SourceError::NotAStore { path: folder.clone(), reason }.into() };
         let bytes = write::read_small(&path, SETTINGS_LIMIT).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => none(format!("it has no {SKETCHES}; sketch a model into it to make one")),
-            _ => Error::Store { source: SourceError::Io { path: path.clone(), source } },
+            _ => Error::Store { source: SourceError::Io { path: path.clone(), source }.into() },
         })?;
         let recorded: Recorded = serde_json::from_slice(&bytes)
-            .map_err(|source| Error::Store { source: SourceError::Json { path, source } })?;
+            .map_err(|source| Error::Store { source: SourceError::Json { path, source }.into() })?;
         if recorded.version != VERSION {
             return Err(none(format!("found version {} of {SKETCHES}, expected {VERSION}", recorded.version)));
         }
@@ -225,7 +226,7 @@ impl SketchStore {
             match self.read_file(&path) {
                 // Removed since it was listed.
                 Err(SourceError::NotFound { .. }) => {}
-                other => all.push(other.map_err(|source| Error::Store { source })?),
+                other => all.push(other.map_err(|source| Error::Store { source: source.into() })?),
             }
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -250,7 +251,7 @@ impl SketchStore {
             };
             match outcome {
                 Ok(()) | Err(SourceError::NotFound { .. }) => {}
-                Err(problem) => problems.push(StoreProblem { path, problem }),
+                Err(problem) => problems.push(StoreProblem { path, problem: problem.into() }),
             }
         }
         Ok(problems)
@@ -264,7 +265,7 @@ impl SketchStore {
     fn checked_place(&self, name: &str, sketch: &Sketch) -> Result<PathBuf, Error> {
         let (found, expected) = (sketch.seed, self.recorded.seed);
         if found != expected {
-            return Err(Error::SketchSeed { name: name.to_owned(), found, expected });
+            return Err(Error::SketchSeed { name: Some(name.to_owned()), found, expected });
         }
         Ok(self.place(name))
     }
@@ -272,7 +273,7 @@ impl SketchStore {
     fn read(&self, name: &str) -> Result<Option<Stored>, Error> {
         match self.read_file(&self.place(name)) {
             Err(SourceError::NotFound { .. }) => Ok(None),
-            other => other.map(Some).map_err(|source| Error::Store { source }),
+            other => other.map(Some).map_err(|source| Error::Store { source: source.into() }),
         }
     }
 
@@ -286,7 +287,7 @@ impl SketchStore {
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, Error> {
-        let failed = |source| Error::Store { source: SourceError::Io { path: self.folder.clone(), source } };
+        let failed = |source| Error::Store { source: SourceError::Io { path: self.folder.clone(), source }.into() };
         let listed: io::Result<Vec<PathBuf>> =
             fs::read_dir(&self.folder).map_err(failed)?.map(|entry| Ok(entry?.path())).collect();
         let mut files = listed.map_err(failed)?;

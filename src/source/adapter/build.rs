@@ -6,8 +6,7 @@ use super::low_rank::LowRank;
 use super::magnitude::Magnitude;
 use super::{Adapted, Content, Tensor};
 use crate::error::SourceError;
-use crate::source::safetensors::SafetensorsFile;
-use crate::source::{Dtype, ParameterInfo};
+use crate::source::{Dtype, ParameterInfo, ParameterSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -17,32 +16,16 @@ type Pieces = BTreeMap<String, BTreeMap<Piece, String>>;
 /// Layers that peft stores whole of its own accord, when their vocabulary was resized.
 const VOCABULARY: [&str; 2] = ["embed_tokens", "lm_head"];
 
-/// Opens the weights of an adapter.
-pub(super) fn open_file(folder: &Path) -> Result<SafetensorsFile, SourceError> {
-    SafetensorsFile::open(folder.join("adapter_model.safetensors")).map_err(|e| match e {
-        SourceError::NotFound { .. } => {
-            let pickle = folder.join("adapter_model.bin");
-            match pickle.exists() {
-                true => SourceError::UnsupportedFormat { path: pickle, format: "a PyTorch pickle".to_owned() },
-                false => SourceError::NoWeights {
-                    path: folder.to_owned(),
-                    expected: "adapter_model.safetensors beside adapter_config.json".to_owned(),
-                },
-            }
-        }
-        other => other,
-    })
-}
-
 /// The tensors of the resulting model.
 pub(super) fn tensors(
     folder: &Path,
     config: &AdapterConfig,
-    file: &SafetensorsFile,
+    stored: &dyn ParameterSource,
     base: Vec<ParameterInfo>,
 ) -> Result<BTreeMap<String, Tensor>, SourceError> {
     let of_base = |p: ParameterInfo| (p.name, Tensor { shape: p.shape, dtype: p.dtype, content: Content::Base });
-    let mut fit = Fit { folder, config, file, tensors: base.into_iter().map(of_base).collect() };
+    let stored = stored.parameters()?.into_iter().map(|info| (info.name.clone(), info)).collect();
+    let mut fit = Fit { folder, config, stored, tensors: base.into_iter().map(of_base).collect() };
     let (pieces, stored) = fit.sorted_keys()?;
     let targets: Vec<String> = pieces.keys().map(|module| format!("{module}.weight")).collect();
     let renaming = match (Renaming::find(&targets, &fit.tensors), targets.first()) {
@@ -66,7 +49,8 @@ pub(super) fn tensors(
 struct Fit<'a> {
     folder: &'a Path,
     config: &'a AdapterConfig,
-    file: &'a SafetensorsFile,
+    /// What the adapter stores, by name.
+    stored: BTreeMap<String, ParameterInfo>,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -84,7 +68,7 @@ impl Fit<'_> {
         let mut pieces = Pieces::new();
         let mut stored: BTreeMap<String, String> = BTreeMap::new();
         let mut adapters = BTreeSet::new();
-        for key in self.file.names() {
+        for key in self.stored.keys() {
             match keys::parse(key) {
                 Key::Piece { module, piece, adapter } => {
                     adapters.insert(adapter);
@@ -121,7 +105,7 @@ impl Fit<'_> {
 
     /// Takes a whole tensor instead of the base's.
     fn store(&mut self, renaming: &Renaming, name: &str, key: String) -> Result<(), SourceError> {
-        let Some((shape, dtype)) = self.file.tensor(&key).map(|(s, d)| (s.to_vec(), d)) else { return Ok(()) };
+        let Some(ParameterInfo { shape, dtype, .. }) = self.stored.get(&key).cloned() else { return Ok(()) };
         let parts: Vec<&str> = name.split('.').collect();
         let saved = self.config.saved.iter().any(|module| is_within(name, module));
         let bias = self.config.biases && parts.last() == Some(&"bias");
@@ -163,8 +147,7 @@ impl Fit<'_> {
                 return Err(self.mismatch(&delta.b, found, "one, as `use_dora` is set".to_owned()));
             }
         };
-        let of_adapter =
-            [&delta.a, &delta.b].into_iter().filter_map(|key| self.file.tensor(key)).map(|(_, dtype)| dtype);
+        let of_adapter = [&delta.a, &delta.b].into_iter().filter_map(|key| self.stored.get(key)).map(|info| info.dtype);
         let tensor = &self.tensors[&target];
         let dtype = of_adapter.fold(tensor.dtype, wider);
         let under = match &tensor.content {
@@ -196,7 +179,7 @@ impl Fit<'_> {
         if !weight.dtype.is_float() {
             return Err(self.mismatch(b, format!("a base weight in {}", weight.dtype), "floating point".to_owned()));
         }
-        let shape = |key: &str| self.file.tensor(key).map_or(&[][..], |(shape, _)| shape);
+        let shape = |key: &str| self.stored.get(key).map_or(&[][..], |info| &info.shape[..]);
         let (a_shape, b_shape) = (shape(a), shape(b));
         let misfit = || {
             let found = format!("shape {b_shape:?}, with {a_shape:?} for `{a}`");
@@ -233,7 +216,7 @@ impl Fit<'_> {
     }
 
     fn magnitude(&self, key: &str, outputs: usize) -> Result<Magnitude, SourceError> {
-        let shape = self.file.tensor(key).map_or(&[][..], |(shape, _)| shape);
+        let shape = self.stored.get(key).map_or(&[][..], |info| &info.shape[..]);
         let mut long = shape.iter().filter(|&&n| n != 1);
         match (long.next(), long.next(), shape.is_empty()) {
             (Some(&n), None, _) if n == outputs => Ok(Magnitude::new(key.to_owned())),

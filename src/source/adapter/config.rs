@@ -1,12 +1,16 @@
 //! `adapter_config.json`: what of it decides the weights, and what of it cannot be computed.
 
+use crate::bytes::Folder;
+use crate::bytes::json::{self, Entries};
 use crate::error::SourceError;
-use crate::source::json::{self, Entries};
 use regex_lite::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The file that makes a folder an adapter.
+pub(super) const FILE: &str = "adapter_config.json";
 
 /// Fields that do not change what the stored tensors mean: how training went, which modules it was for.
 ///
@@ -37,9 +41,9 @@ const WITHOUT_EFFECT: [&str; 20] = [
 
 /// What an adapter's configuration says about its weights.
 #[derive(Debug)]
-pub(in crate::source) struct AdapterConfig {
+pub(crate) struct AdapterConfig {
     /// Where the base model was when the adapter was trained.
-    pub(in crate::source) base: Option<String>,
+    pub(crate) base: Option<String>,
     /// Whether linear weights are stored with inputs as rows.
     pub(super) transposed: bool,
     /// Whether rows are rescaled to stored magnitudes.
@@ -80,16 +84,16 @@ struct Kind {
 
 impl AdapterConfig {
     /// Reads the configuration in an adapter's folder and refuses what cannot be computed.
-    pub(in crate::source) fn read(folder: &Path) -> Result<Self, SourceError> {
+    pub(crate) fn read(tree: &dyn Folder, folder: &Path) -> Result<Self, SourceError> {
         let unsupported = |feature: String| SourceError::AdapterUnsupported { path: folder.to_owned(), feature };
-        let path = folder.join("adapter_config.json");
-        match json::read::<Kind>(&path)?.peft_type.as_deref() {
+        let file = tree.open(&folder.join(FILE))?;
+        match json::read::<Kind>(&*file)?.peft_type.as_deref() {
             Some("LORA") => {}
             Some(other) => return Err(unsupported(format!("`peft_type` {other}"))),
             None => return Err(unsupported("no `peft_type`".to_owned())),
         }
 
-        let stored: Stored = json::read(&path)?;
+        let stored: Stored = json::read(&*file)?;
         for (field, value) in &stored.rest {
             if field != "peft_type" && !WITHOUT_EFFECT.contains(&field.as_str()) && !is_empty(value) {
                 return Err(unsupported(format!("`{field}`")));

@@ -2,7 +2,6 @@
 
 use crate::error::SourceError;
 use crate::source::ParameterSource;
-use crate::source::safetensors::SafetensorsFile;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::ops::Range;
@@ -38,7 +37,7 @@ impl LowRank {
     ///
     /// Product, scaling and sum are taken in f32, in the order of peft, whose merged weights come out the same; an element's
     /// value does not depend on what is read with it. Memory: as much as `out`, and a bounded amount for the factors.
-    pub(super) fn add(&self, file: &SafetensorsFile, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+    pub(super) fn add(&self, stored: &dyn ParameterSource, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         let columns = self.columns();
         let mut at = offset;
         let mut rest = out;
@@ -50,7 +49,7 @@ impl LowRank {
                 _ => (1, rest.len().min(columns - column)),
             };
             let (rectangle, after) = rest.split_at_mut(rows * width);
-            self.add_rectangle(file, row..row + rows, column..column + width, rectangle)?;
+            self.add_rectangle(stored, row..row + rows, column..column + width, rectangle)?;
             at += rectangle.len();
             rest = after;
         }
@@ -59,7 +58,7 @@ impl LowRank {
 
     fn add_rectangle(
         &self,
-        file: &SafetensorsFile,
+        stored: &dyn ParameterSource,
         rows: Range<usize>,
         columns: Range<usize>,
         out: &mut [f32],
@@ -69,13 +68,13 @@ impl LowRank {
         let mut product = Vec::new();
         for left in pieces(&rows, side) {
             let left_factor = match self.transposed {
-                false => self.outputs(file, &left)?,
-                true => self.inputs(file, &left)?,
+                false => self.outputs(stored, &left)?,
+                true => self.inputs(stored, &left)?,
             };
             for right in pieces(&columns, side) {
                 let right_factor = match self.transposed {
-                    false => self.inputs(file, &right)?,
-                    true => self.outputs(file, &right)?,
+                    false => self.inputs(stored, &right)?,
+                    true => self.outputs(stored, &right)?,
                 };
                 product.resize(left.len() * right.len(), 0.0);
                 self.multiply(&left_factor, &right_factor, (left.len(), right.len()), &mut product);
@@ -101,18 +100,18 @@ impl LowRank {
     }
 
     /// Columns of A, shape (rank, n).
-    fn inputs(&self, file: &SafetensorsFile, columns: &Range<usize>) -> Result<Vec<f32>, SourceError> {
+    fn inputs(&self, stored: &dyn ParameterSource, columns: &Range<usize>) -> Result<Vec<f32>, SourceError> {
         let mut values = vec![0.0; self.rank * columns.len()];
         for (line, row) in values.chunks_exact_mut(columns.len()).zip(0..) {
-            file.read(&self.a, row * self.inputs + columns.start, line)?;
+            stored.read(&self.a, row * self.inputs + columns.start, line)?;
         }
         Ok(values)
     }
 
     /// Rows of B, shape (n, rank).
-    fn outputs(&self, file: &SafetensorsFile, rows: &Range<usize>) -> Result<Vec<f32>, SourceError> {
+    fn outputs(&self, stored: &dyn ParameterSource, rows: &Range<usize>) -> Result<Vec<f32>, SourceError> {
         let mut values = vec![0.0; rows.len() * self.rank];
-        file.read(&self.b, rows.start * self.rank, &mut values)?;
+        stored.read(&self.b, rows.start * self.rank, &mut values)?;
         Ok(values)
     }
 }

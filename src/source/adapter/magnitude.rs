@@ -3,7 +3,6 @@
 use super::low_rank::LowRank;
 use crate::error::SourceError;
 use crate::source::ParameterSource;
-use crate::source::safetensors::SafetensorsFile;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Elements of the weight held at once while norms are taken.
@@ -29,13 +28,13 @@ impl Magnitude {
     /// `weight` reads such elements before they are rescaled.
     pub(super) fn rescale(
         &self,
-        file: &SafetensorsFile,
+        stored: &dyn ParameterSource,
         delta: &LowRank,
         weight: impl Fn(usize, &mut [f32]) -> Result<(), SourceError>,
         offset: usize,
         out: &mut [f32],
     ) -> Result<(), SourceError> {
-        let factors = self.factors(file, delta, weight)?;
+        let factors = self.factors(stored, delta, weight)?;
         for (value, at) in out.iter_mut().zip(offset..) {
             *value = (f64::from(*value) * factors[output(delta, at)]) as f32;
         }
@@ -44,7 +43,7 @@ impl Magnitude {
 
     fn factors(
         &self,
-        file: &SafetensorsFile,
+        stored: &dyn ParameterSource,
         delta: &LowRank,
         weight: impl Fn(usize, &mut [f32]) -> Result<(), SourceError>,
     ) -> Result<Arc<[f64]>, SourceError> {
@@ -66,7 +65,7 @@ impl Magnitude {
             offset += values.len();
         }
         let mut magnitudes = vec![0.0; delta.outputs];
-        file.read(&self.tensor, 0, &mut magnitudes)?;
+        stored.read(&self.tensor, 0, &mut magnitudes)?;
         let factors: Arc<[f64]> = magnitudes.iter().zip(&squares).map(|(m, s)| f64::from(*m) / s.sqrt()).collect();
         *kept = Some(Arc::clone(&factors));
         Ok(factors)

@@ -6,15 +6,17 @@ mod keys;
 mod low_rank;
 mod magnitude;
 
-pub(super) use config::AdapterConfig;
+pub(crate) use config::AdapterConfig;
 
-use super::safetensors::SafetensorsFile;
 use super::{Dtype, ParameterInfo, ParameterSource, check_range};
+use crate::bytes::{Folder, LocalFolder};
 use crate::error::SourceError;
+use crate::format::{Formats, Library};
 use low_rank::LowRank;
 use magnitude::Magnitude;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A model that is a base and a LoRA adapter written by peft: base + scale · B · A, computed for what is read.
 ///
@@ -46,8 +48,9 @@ use std::path::Path;
 /// ```
 #[derive(Debug)]
 pub struct PeftAdapter {
-    base: Box<dyn ParameterSource>,
-    file: SafetensorsFile,
+    base: Arc<dyn ParameterSource>,
+    /// What the adapter stores.
+    stored: Box<dyn ParameterSource>,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -85,37 +88,37 @@ impl PeftAdapter {
     /// [`SourceError::AdapterUnsupported`] for what is not computed, [`SourceError::AdapterMismatch`] where adapter and base
     /// do not fit, and whatever is wrong with the adapter's files.
     pub fn open(folder: impl AsRef<Path>, base: impl ParameterSource + 'static) -> Result<Self, SourceError> {
-        let folder = folder.as_ref();
-        Self::with_config(folder, &AdapterConfig::read(folder)?, Box::new(base))
+        let (tree, folder) = (&LocalFolder, folder.as_ref());
+        let config = AdapterConfig::read(tree, folder)?;
+        Self::with_config(tree, &Formats::default(), folder, &config, Arc::new(base))
     }
 
-    pub(super) fn with_config(
+    /// Opens the adapter in a folder of a tree.
+    pub(crate) fn with_config(
+        tree: &dyn Folder,
+        formats: &Formats,
         folder: &Path,
         config: &AdapterConfig,
-        base: Box<dyn ParameterSource>,
+        base: Arc<dyn ParameterSource>,
     ) -> Result<Self, SourceError> {
-        let file = build::open_file(folder)?;
-        let tensors = build::tensors(folder, config, &file, base.parameters()?)?;
-        Ok(Self { base, file, tensors })
+        let stored = formats.open_weights(tree, folder, Library::Peft, config::FILE)?;
+        let tensors = build::tensors(folder, config, &stored, base.parameters()?)?;
+        Ok(Self { base, stored: Box::new(stored), tensors })
     }
 
     /// Reads elements of an adapted weight, increment added, magnitudes not applied.
     fn read_sum(&self, name: &str, adapted: &Adapted, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         match &adapted.under {
-            Some(stored) => self.file.read(stored, offset, out)?,
+            Some(stored) => self.stored.read(stored, offset, out)?,
             None => self.base.read(name, offset, out)?,
         }
-        adapted.delta.add(&self.file, offset, out)
+        adapted.delta.add(&*self.stored, offset, out)
     }
 }
 
 impl ParameterSource for PeftAdapter {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        let info = |(name, t): (&String, &Tensor)| ParameterInfo {
-            name: name.clone(),
-            shape: t.shape.clone(),
-            dtype: t.dtype,
-        };
+        let info = |(name, t): (&String, &Tensor)| ParameterInfo::new(name.as_str(), t.shape.as_slice(), t.dtype);
         Ok(self.tensors.iter().map(info).collect())
     }
 
@@ -129,13 +132,23 @@ impl ParameterSource for PeftAdapter {
         }
         match &tensor.content {
             Content::Base => self.base.read(name, offset, out),
-            Content::Stored(stored) => self.file.read(stored, offset, out),
+            Content::Stored(stored) => self.stored.read(stored, offset, out),
             Content::Adapted(adapted) => {
                 self.read_sum(name, adapted, offset, out)?;
                 let Some(magnitude) = &adapted.magnitude else { return Ok(()) };
                 let sum = |offset: usize, out: &mut [f32]| self.read_sum(name, adapted, offset, out);
-                magnitude.rescale(&self.file, &adapted.delta, sum, offset, out)
+                magnitude.rescale(&*self.stored, &adapted.delta, sum, offset, out)
             }
+        }
+    }
+
+    fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
+        match self.tensors.get(name).map(|tensor| &tensor.content) {
+            Some(Content::Base) => self.base.read_bytes(name, offset, out),
+            Some(Content::Stored(stored)) => self.stored.read_bytes(stored, offset, out),
+            // Computed, stored nowhere.
+            Some(Content::Adapted(_)) => Err(SourceError::NoBytes { parameter: name.to_owned() }),
+            None => Err(SourceError::UnknownParameter { parameter: name.to_owned() }),
         }
     }
 
@@ -143,7 +156,7 @@ impl ParameterSource for PeftAdapter {
         match self.tensors.get(name).map(|tensor| &tensor.content) {
             // What is added to the base is small and read whole.
             Some(Content::Base | Content::Adapted(_)) => self.base.prefetch(name, offset, length),
-            Some(Content::Stored(stored)) => self.file.prefetch(stored, offset, length),
+            Some(Content::Stored(stored)) => self.stored.prefetch(stored, offset, length),
             None => {}
         }
     }

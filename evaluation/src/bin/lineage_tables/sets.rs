@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::recipes::{self, Kind};
 use neural_phylogeny::{
-    Config, DiscoveredModel, Discovery, Geometry, GeometrySettings, Layout, LineageDetector, ModelId, ModelSet,
+    Config, DiscoveredModel, Discovery, FileLayout, Geometry, GeometrySettings, LineageDetector, ModelId, ModelSet,
     ParameterInfo, ParameterSource, Phylogeny, SourceError, Truth, detect_phylogeny,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ impl Set {
             });
             kinds.extend(recipes::kinds(Path::new(part))?);
             for DiscoveredModel { name, layout, source, .. } in Discovery::new().search(&[part])?.models {
-                if matches!(layout, Layout::Adapter { .. }) {
+                if matches!(layout, FileLayout::Adapter { .. }) {
                     adapters.insert(name.clone());
                 }
                 if parts.len() == 1 || !all.iter().any(|f| f == part) {

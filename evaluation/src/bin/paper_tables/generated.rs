@@ -207,7 +207,7 @@ impl Kind {
     fn model(&self, network: &Network) -> Result<InMemory, Failure> {
         let mut model = InMemory::new();
         for ((name, shape), values) in self.matrices.iter().zip(network) {
-            model = model.parameter(*name, shape, values.iter().map(|&x| x as f32).collect())?;
+            model = model.with_parameter(*name, shape, values.iter().map(|&x| x as f32).collect())?;
         }
         Ok(model)
     }

@@ -67,9 +67,9 @@ impl Method {
             _ => (Families::Count(families), KMeans::new().with_restarts(1).with_max_iterations(100)),
         };
         match self {
-            Self::KMeans => Box::new(CentroidDetector::new(k_means.with_alpha(alpha)).with_families(expected)),
+            Self::KMeans => Box::new(CentroidDetector::new(k_means).with_alpha(alpha).with_families(expected)),
             Self::MeanShift => {
-                Box::new(CentroidDetector::new(MeanShift::new().with_alpha(alpha)).with_families(expected))
+                Box::new(CentroidDetector::new(MeanShift::new()).with_alpha(alpha).with_families(expected))
             }
             Self::Dbscan => Box::new(ClusterDetector::new(Dbscan::new()).with_families(expected)),
             Self::Gmm => Box::new(ClusterDetector::new(GaussianMixture::new()).with_families(expected)),

@@ -52,7 +52,8 @@ impl Seeding {
         let all: Vec<usize> = (0..n).collect();
         let Self::LikelyParents { share } = self else { return Ok(all) };
         let Some(preference) = preference else {
-            let expected = "plus-plus where no parent selector takes part";
+            let expected =
+                "plus-plus, or a `CentroidDetector` around the clusterer: no parent selector takes part elsewhere";
             let found = "likely parents".to_owned();
             return Err(Error::InvalidSetting { setting: "seeding", found, expected });
         };

@@ -18,10 +18,11 @@ fn normal(rows: usize, columns: usize, seed: u64) -> Array2<f64> {
     Array2::from_shape_simple_fn((rows, columns), || rng.sample(StandardNormal))
 }
 
-fn run(k_means: &KMeans, coordinates: &Array2<f64>, scores: Option<&MemberScores<'_>>, seed: u64) -> Run {
+fn run(k_means: &KMeans, coordinates: &Array2<f64>, along: Option<(f64, &MemberScores<'_>)>, seed: u64) -> Run {
     let expected = vec![0; coordinates.nrows()];
     let points = Points::new(coordinates.view(), &expected);
-    k_means.divide(&points, scores, &mut rng(seed)).unwrap().0.unwrap()
+    let along = along.map(|(alpha, scores)| (Alpha::Fixed(alpha), scores));
+    k_means.divide(&points, along, &mut rng(seed)).unwrap().0.unwrap()
 }
 
 fn distances(coordinates: &Array2<f64>) -> Distances {
@@ -136,11 +137,11 @@ fn at_alpha_1_a_selector_changes_nothing() {
     for seed in 0..10 {
         let (mut one, mut two) = (rng(seed), rng(seed));
         let alone = k_means.cluster(&points, &mut one).unwrap();
-        assert_eq!(alone, k_means.cluster_along(&points, &scores, &mut two).unwrap());
+        assert_eq!(alone, k_means.cluster_along(&points, Alpha::Fixed(1.0), &scores, &mut two).unwrap());
         assert_eq!(one, two, "the same random numbers are used");
         // Every model is a candidate at share 1.
         let all = k_means.clone().with_seeding(Seeding::LikelyParents { share: 1.0 });
-        assert_eq!(alone, all.cluster_along(&points, &scores, &mut rng(seed)).unwrap());
+        assert_eq!(alone, all.cluster_along(&points, Alpha::Fixed(1.0), &scores, &mut rng(seed)).unwrap());
     }
 }
 
@@ -149,7 +150,7 @@ fn at_alpha_0_every_centroid_is_a_model() {
     let x = normal(60, 5, 8);
     let scores = |members: &[usize]| Ok(members.iter().map(|&i| x.row(i).dot(&x.row(i))).collect());
     for seed in 0..10 {
-        let run = run(&KMeans::new().with_families(4).with_alpha(0.0).with_restarts(1), &x, Some(&scores), seed);
+        let run = run(&KMeans::new().with_families(4).with_restarts(1), &x, Some((0.0, &scores)), seed);
         assert!(run.converged);
         assert!(run.centroids.iter().all(|c| c.len() == 1), "seed {seed}");
     }
@@ -165,8 +166,8 @@ fn one_number_is_drawn_for_each_iteration() {
     for (alpha, families) in [(0.0, 2), (0.5, 4), (0.9, 7), (1.0, 7)] {
         for seed in 0..5 {
             let (mut used, mut counted) = (rng(seed), rng(seed));
-            let k_means = KMeans::new().with_families(families).with_alpha(alpha).with_restarts(1);
-            let run = k_means.divide(&points, Some(&scores), &mut used).unwrap().0.unwrap();
+            let k_means = KMeans::new().with_families(families).with_restarts(1);
+            let run = k_means.divide(&points, Some((Alpha::Fixed(alpha), &scores)), &mut used).unwrap().0.unwrap();
             let draws = families + if alpha < 1.0 { run.iterations } else { 0 };
             (0..draws).for_each(|_| {
                 counted.next_u64();
@@ -221,16 +222,16 @@ fn one_far_child_takes_the_mean_away_from_the_parent_but_not_the_member() {
     // Seeding by squared distance draws the far child two times in three, and a restart that begins there cannot leave it.
     let k_means = KMeans::new().with_families(2).with_restarts(40);
     for seed in 0..20 {
-        let means = run(&k_means, &x, Some(&scores), seed);
+        let means = run(&k_means, &x, Some((1.0, &scores)), seed);
         assert_eq!(means.labels[4], means.labels[6], "α = 1 loses the border child");
         assert_ne!(means.labels[4], means.labels[0], "α = 1 loses the border child");
         let parent_is_centroid = |run: &Run| run.centroids[run.labels[0]] == [0];
         assert!(!parent_is_centroid(&means));
 
-        let members = run(&k_means.clone().with_alpha(0.0), &x, Some(&scores), seed);
+        let members = run(&k_means, &x, Some((0.0, &scores)), seed);
         assert!(parent_is_centroid(&members), "α = 0 keeps the parent as centroid");
         for alpha in [0.0, 0.1, 0.25, 0.5] {
-            let along = run(&k_means.clone().with_alpha(alpha), &x, Some(&scores), seed);
+            let along = run(&k_means, &x, Some((alpha, &scores)), seed);
             for i in 0..x.nrows() {
                 assert_eq!(along.labels[i] == along.labels[0], i < 6, "α = {alpha}, seed {seed}, model {i}");
             }
@@ -268,9 +269,9 @@ fn seeds_can_be_kept_to_likely_parents() {
     let x = array![[0.0], [1.0], [2.0], [11.0], [12.0], [13.0], [38.0]];
     let parents = [1.0, 0.0, 2.0, 1.0, 0.0, 2.0, 3.0];
     let scores = |members: &[usize]| Ok(members.iter().map(|&i| parents[i]).collect());
-    let along = KMeans::new().with_families(2).with_alpha(0.0).with_restarts(1);
+    let along = KMeans::new().with_families(2).with_restarts(1);
     let families = |k_means: &KMeans, seed| {
-        let labels = run(k_means, &x, Some(&scores), seed).labels;
+        let labels = run(k_means, &x, Some((0.0, &scores)), seed).labels;
         [0, 0, 0, 1, 1, 1, 1].iter().zip(&labels).all(|(want, &label)| (*want == 0) == (label == labels[0]))
     };
     let likely = |share| along.clone().with_seeding(Seeding::LikelyParents { share });
@@ -336,9 +337,11 @@ fn each_setting_is_checked() {
         Error::InvalidSetting { setting, .. } => setting,
         other => panic!("{other}"),
     };
-    assert_eq!(setting(fails(KMeans::new().with_alpha(f64::NAN))), "alpha");
-    assert_eq!(setting(fails(KMeans::new().with_alpha(0.5))), "alpha");
-    assert_eq!(setting(fails(KMeans::new().with_alpha(Alpha::Sweep))), "alpha");
+    let scores = |members: &[usize]| Ok(vec![0.0; members.len()]);
+    for alpha in [-0.1, 1.1, f64::NAN] {
+        let along = KMeans::new().cluster_along(&points, Alpha::Fixed(alpha), &scores, &mut rng(0));
+        assert_eq!(setting(along.unwrap_err()), "alpha");
+    }
     for share in [0.0, -0.5, 1.1, f64::NAN] {
         assert_eq!(setting(fails(KMeans::new().with_seeding(Seeding::LikelyParents { share }))), "seeding share");
     }
@@ -356,6 +359,6 @@ fn a_selector_that_fails_ends_the_run() {
     let x = array![[0.0], [1.0]];
     let points = Points::new(x.view(), &[0, 0]);
     let fails = |_: &[usize]| Err(Error::Interrupted);
-    let result = KMeans::new().with_alpha(0.0).cluster_along(&points, &fails, &mut rng(0));
+    let result = KMeans::new().cluster_along(&points, Alpha::Fixed(0.0), &fails, &mut rng(0));
     assert!(matches!(result, Err(Error::Interrupted)));
 }

@@ -73,7 +73,7 @@ fn at_alpha_1_a_selector_changes_nothing() {
     let mean_shift = MeanShift::new().with_bandwidth(1.3);
     let (mut one, mut two) = (rng(3), rng(3));
     let alone = mean_shift.cluster(&points, &mut one).unwrap();
-    assert_eq!(alone, mean_shift.cluster_along(&points, &scores, &mut two).unwrap());
+    assert_eq!(alone, mean_shift.cluster_along(&points, Alpha::Fixed(1.0), &scores, &mut two).unwrap());
     assert_eq!(one, rng(3), "no random number is used at α = 1");
     assert_eq!(two, rng(3), "no random number is used at α = 1");
 }
@@ -104,7 +104,7 @@ fn below_alpha_1_windows_stay_at_parents() {
     let scores = |members: &[usize]| Ok(members.iter().map(|i| f64::from(!parents.contains(i))).collect());
     let points = Points::new(x.view(), &[0, 0, 0, 0, 1, 1, 1]);
     let means = MeanShift::new().with_bandwidth(3.2);
-    let along = means.clone().with_alpha(0.0).cluster_along(&points, &scores, &mut rng(0)).unwrap();
+    let along = means.cluster_along(&points, Alpha::Fixed(0.0), &scores, &mut rng(0)).unwrap();
     assert_eq!(along.labels, [0, 0, 0, 0, 1, 1, 1].map(Some));
     let after = means.cluster(&points, &mut rng(0)).unwrap();
     assert_ne!(after.labels, along.labels);
@@ -120,8 +120,8 @@ fn one_number_is_drawn_for_each_iteration_until_rest() {
     let scores = |members: &[usize]| Ok(members.iter().map(|&i| x.row(i).dot(&x.row(i))).collect());
     for alpha in [0.0, 0.5, 0.9] {
         let (mut used, mut counted) = (rng(3), rng(3));
-        let mean_shift = MeanShift::new().with_bandwidth(1.3).with_alpha(alpha).with_tolerance(0.0);
-        let found = mean_shift.cluster_along(&points, &scores, &mut used).unwrap();
+        let mean_shift = MeanShift::new().with_bandwidth(1.3).with_tolerance(0.0);
+        let found = mean_shift.cluster_along(&points, Alpha::Fixed(alpha), &scores, &mut used).unwrap();
         let [Remark::Converged { iterations, .. }] = found.remarks[..] else { panic!("{:?}", found.remarks) };
         (0..iterations).for_each(|_| {
             counted.next_u64();
@@ -153,9 +153,9 @@ fn each_setting_is_checked() {
     for quantile in [-0.1, 1.1, f64::NAN] {
         assert_eq!(setting(MeanShift::new().with_bandwidth(Bandwidth::Quantile(quantile))), "bandwidth quantile");
     }
-    assert_eq!(setting(MeanShift::new().with_alpha(2.0)), "alpha");
-    assert_eq!(setting(MeanShift::new().with_alpha(0.5)), "alpha");
-    assert_eq!(setting(MeanShift::new().with_alpha(Alpha::Sweep)), "alpha");
+    let scores = |members: &[usize]| Ok(vec![0.0; members.len()]);
+    let along = MeanShift::new().cluster_along(&points, Alpha::Fixed(2.0), &scores, &mut rng(0));
+    assert!(matches!(along, Err(Error::InvalidSetting { setting: "alpha", .. })));
     assert_eq!(setting(MeanShift::new().with_max_iterations(0)), "max_iterations");
     assert_eq!(setting(MeanShift::new().with_tolerance(f64::INFINITY)), "tolerance");
 }

@@ -119,7 +119,7 @@ mod tests {
     use crate::source::Dtype;
 
     fn info(name: &str, shape: &[usize]) -> ParameterInfo {
-        ParameterInfo { name: name.to_owned(), shape: shape.to_vec(), dtype: Dtype::F32 }
+        ParameterInfo::new(name, shape, Dtype::F32)
     }
 
     fn names(parameters: &[ParameterInfo]) -> Vec<String> {

@@ -67,7 +67,7 @@ pub(in crate::geometry::sketch) fn current(store: &SketchStore, written: Written
         match outcome {
             Ok(one) => fresh.push(one),
             // Removed since it was listed.
-            Err(StoreProblem { problem: SourceError::NotFound { .. }, .. }) => {}
+            Err(gone) if matches!(*gone.problem, SourceError::NotFound { .. }) => {}
             Err(problem) => unreadable.push(problem),
         }
     }
@@ -100,7 +100,7 @@ fn read(store: &SketchStore, path: PathBuf, stamp: Stamp) -> Result<(Row, Excerp
         let content = u128::from_str_radix(&content, 16).unwrap_or_default();
         Ok((Row { name, content, stamp }, Excerpt::of(&sketch)?))
     };
-    open().map_err(|problem| StoreProblem { path, problem })
+    open().map_err(|problem: SourceError| StoreProblem { path, problem: problem.into() })
 }
 
 /// Rows of one layout and their numbers, in the making.
@@ -152,7 +152,7 @@ fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
 
 /// The entries of a folder by the hash they are named by.
 fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
-    let failed = |source| Error::Store { source: SourceError::Io { path: folder.to_owned(), source } };
+    let failed = |source| Error::Store { source: SourceError::Io { path: folder.to_owned(), source }.into() };
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;

@@ -1,24 +1,24 @@
 //! Opening what was found, adapters over their bases included.
 
-use super::ParameterSource;
-use super::adapter::{AdapterConfig, PeftAdapter};
-use super::checkpoint::{self, Content, Layout};
-use super::listing::{Listing, link_error, unread_format};
-use super::safetensors::{SafetensorsFile, SafetensorsShards, index_stem, shard_number};
+use super::FileLayout;
+use super::checkpoint::{self, Content};
+use super::surroundings::{Surroundings, layout_of};
+use crate::bytes::{EntryKind, Listing};
 use crate::error::SourceError;
+use crate::format::{FilePart, whole_name};
+use crate::source::{AdapterConfig, ParameterSource, PeftAdapter, Shards};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A model and how it is laid out.
-type Opened = (Layout, Arc<dyn ParameterSource>);
+type Opened = (FileLayout, Arc<dyn ParameterSource>);
 
 /// Opens models, given what a search knows.
 #[derive(Debug)]
 pub(super) struct Opener<'a> {
-    part: Option<&'a str>,
+    around: &'a Surroundings,
     base: Option<&'a Path>,
     /// The paths searched.
     roots: Vec<PathBuf>,
@@ -30,12 +30,12 @@ pub(super) struct Opener<'a> {
 
 impl<'a> Opener<'a> {
     pub(super) fn new(
-        part: Option<&'a str>,
+        around: &'a Surroundings,
         base: Option<&'a Path>,
         roots: Vec<PathBuf>,
         known: Vec<(String, PathBuf)>,
     ) -> Self {
-        Self { part, base, roots, known, open: RefCell::default() }
+        Self { around, base, roots, known, open: RefCell::default() }
     }
 
     /// Opens the model at `path` whose content was recognized.
@@ -50,12 +50,12 @@ impl<'a> Opener<'a> {
 
     /// Opens a model that is the base of the adapters `above`.
     fn open_below(&self, path: &Path, content: Content, above: &[PathBuf]) -> Result<Opened, SourceError> {
-        let real = fs::canonicalize(path).map_err(|e| link_error(path, e))?;
+        let real = self.around.tree.identity(path)?;
         if let Some(opened) = self.open.borrow().get(&real) {
             return Ok(opened.clone());
         }
         let opened: Opened = match content {
-            Content::Weights { layout, path } => (layout, weights(&path)?),
+            Content::Weights { layout, path } => (layout, self.weights(&path)?),
             Content::Adapter => self.adapter(path, &real, above)?,
             Content::Unreadable(error) => return Err(error),
         };
@@ -69,14 +69,15 @@ impl<'a> Opener<'a> {
             return Err(SourceError::AdapterCycle { path: folder.to_owned(), base });
         }
         let above: Vec<PathBuf> = above.iter().cloned().chain([real.to_owned()]).collect();
-        let config = AdapterConfig::read(folder)?;
+        let config = AdapterConfig::read(&*self.around.tree, folder)?;
         let base = self.base_of(folder, real, config.base.as_deref())?;
         let (_, source) = self.open_below(&base, self.recognize(&base)?, &above)?;
-        let adapter = PeftAdapter::with_config(folder, &config, Box::new(source))?;
-        Ok((Layout::Adapter { base }, Arc::new(adapter)))
+        let Surroundings { tree, formats, .. } = self.around;
+        let adapter = PeftAdapter::with_config(&**tree, formats, folder, &config, source)?;
+        Ok((FileLayout::Adapter { base }, Arc::new(adapter)))
     }
 
-    /// Where the base of an adapter is; [`Discovery`](super::Discovery) documents the order.
+    /// Where the base of an adapter is; [`Discovery`](crate::Discovery) documents the order.
     fn base_of(&self, folder: &Path, real: &Path, recorded: Option<&str>) -> Result<PathBuf, SourceError> {
         let missing = |reason| SourceError::BaseMissing { path: folder.to_owned(), reason };
         let mut reason = "adapter_config.json records none in `base_model_name_or_path`".to_owned();
@@ -86,9 +87,10 @@ impl<'a> Opener<'a> {
                 return Ok(found);
             }
             let name = recorded.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(recorded);
-            let other = |p: &PathBuf| fs::canonicalize(p).is_ok_and(|p| p != real);
-            let beside = folder.parent().map(|above| [above.join(name), above.join(format!("{name}.safetensors"))]);
-            let beside = beside.into_iter().flatten().find(|p| other(p) && self.recognize(p).is_ok());
+            let other = |p: &PathBuf| self.around.tree.identity(p).is_ok_and(|p| p != real);
+            let files = self.around.formats.iter().flat_map(|f| f.extensions()).map(|end| whole_name(name, end));
+            let mut beside = [name.to_owned()].into_iter().chain(files).filter_map(|n| Some(folder.parent()?.join(n)));
+            let beside = beside.find(|p| other(p) && self.recognize(p).is_ok());
             if let Some(found) = beside {
                 return Ok(found);
             }
@@ -114,20 +116,23 @@ impl<'a> Opener<'a> {
 
     /// What the model at a path is.
     fn recognize(&self, path: &Path) -> Result<Content, SourceError> {
-        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        if !fs::metadata(path).map_err(|e| link_error(path, e))?.is_dir() {
-            if let Some(format) = unread_format(&name) {
-                return Err(SourceError::UnsupportedFormat { path: path.to_owned(), format: format.to_owned() });
+        let entry = self.around.tree.entry(path)?;
+        if entry.kind == EntryKind::File {
+            if let Some(format) = self.around.formats.unread(&entry.name) {
+                let format = format.name().to_owned();
+                return Err(SourceError::UnsupportedFormat { path: path.to_owned(), format });
             }
-            let sharded = index_stem(&name).is_some() || shard_number(&name).is_some();
-            let layout = if sharded { Layout::SafetensorsShards } else { Layout::SafetensorsFile };
+            let layout = match self.around.formats.parse(&entry.name) {
+                Some(name) => layout_of(&name),
+                None => FileLayout::File { format: self.around.formats.of_file(&*self.around.tree, path) },
+            };
             return Ok(Content::Weights { layout, path: path.to_owned() });
         }
-        let listing = Listing::read(path)?;
-        if let Some(checkpoint) = checkpoint::recognize(&listing, self.part) {
+        let listing = Listing::read(&*self.around.tree, path)?;
+        if let Some(checkpoint) = checkpoint::recognize(self.around, &listing) {
             return Ok(checkpoint.content);
         }
-        let (models, _) = super::flat::models(&listing);
+        let (models, _) = super::flat::models(self.around, &listing);
         match <[_; 1]>::try_from(models) {
             Ok([(_, content, _)]) => Ok(content),
             Err(models) => Err(SourceError::NoWeights {
@@ -136,26 +141,26 @@ impl<'a> Opener<'a> {
             }),
         }
     }
-}
 
-/// Opens a file, or the shards that an index or one of them stands for.
-fn weights(path: &Path) -> Result<Arc<dyn ParameterSource>, SourceError> {
-    let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let source: Arc<dyn ParameterSource> = if index_stem(&name).is_some() || shard_number(&name).is_some() {
-        Arc::new(SafetensorsShards::open(path)?)
-    } else {
-        Arc::new(SafetensorsFile::open(path)?)
-    };
-    // The factors of an increment are no weights: taken for such, they would be compared with other models' weights.
-    let is_factor = |name: &str| {
-        name.split('.').any(|part| LOW_RANK.contains(&part)) || LOW_RANK_ENDS.iter().any(|end| name.ends_with(end))
-    };
-    match source.parameters()?.iter().find(|p| is_factor(&p.name)) {
-        Some(factor) => Err(SourceError::AdapterUnsupported {
-            path: path.to_owned(),
-            feature: format!("LoRA tensors (`{}`) without an adapter_config.json beside them", factor.name),
-        }),
-        None => Ok(source),
+    /// Opens a file, or the shards that an index or one of them stands for.
+    fn weights(&self, path: &Path) -> Result<Arc<dyn ParameterSource>, SourceError> {
+        let Surroundings { tree, formats, .. } = self.around;
+        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let source: Arc<dyn ParameterSource> = match formats.parse(&name).map(|n| n.part) {
+            Some(FilePart::Index | FilePart::Shard { .. }) => Arc::new(Shards::open_in(&**tree, formats, path)?),
+            Some(FilePart::Whole) | None => Arc::new(formats.open(&**tree, path)?),
+        };
+        // The factors of an increment are no weights: taken for such, they would be compared with other models' weights.
+        let is_factor = |name: &str| {
+            name.split('.').any(|part| LOW_RANK.contains(&part)) || LOW_RANK_ENDS.iter().any(|end| name.ends_with(end))
+        };
+        match source.parameters()?.iter().find(|p| is_factor(&p.name)) {
+            Some(factor) => Err(SourceError::AdapterUnsupported {
+                path: path.to_owned(),
+                feature: format!("LoRA tensors (`{}`) without an adapter_config.json beside them", factor.name),
+            }),
+            None => Ok(source),
+        }
     }
 }
 

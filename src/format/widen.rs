@@ -1,6 +1,6 @@
 //! Stored bytes, little-endian, to f32.
 
-use crate::source::Dtype;
+use super::Dtype;
 use float8::{F8E4M3, F8E5M2};
 use half::f16;
 use half::slice::HalfFloatSliceExt;

@@ -1,42 +1,35 @@
 //! JSON files that stand beside weights.
 
+use super::ReadAt;
 use crate::error::SourceError;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::marker::PhantomData;
-use std::path::Path;
 
 /// No configuration and no index comes near this; larger files are not loaded.
 const LIMIT: u64 = 100_000_000;
 
-/// Reads a JSON file of bounded size.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, SourceError> {
-    let fail = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => SourceError::NotFound { path: path.to_owned() },
-        _ => SourceError::Io { path: path.to_owned(), source },
-    };
-    let metadata = fs::metadata(path).map_err(fail)?;
-    if !metadata.is_file() {
-        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+/// Reads an object of JSON of bounded size.
+pub(crate) fn read<T: DeserializeOwned>(object: &dyn ReadAt) -> Result<T, SourceError> {
+    let path = || object.path().to_owned();
+    let length = object.length();
+    if length > LIMIT {
+        let message = format!("{length} bytes of JSON, at most {LIMIT} are read");
+        return Err(SourceError::Io { path: path(), source: io::Error::new(io::ErrorKind::InvalidData, message) });
     }
-    if metadata.len() > LIMIT {
-        let message = format!("{} bytes of JSON, at most {LIMIT} are read", metadata.len());
-        return Err(fail(io::Error::new(io::ErrorKind::InvalidData, message)));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path).map_err(fail)?.take(LIMIT).read_to_end(&mut bytes).map_err(fail)?;
+    let mut bytes = vec![0; length as usize];
+    object.read_at(&mut bytes, 0)?;
     if bytes.starts_with(b"version https://git-lfs") {
-        return Err(SourceError::LfsPointer { path: path.to_owned() });
+        return Err(SourceError::LfsPointer { path: path() });
     }
-    serde_json::from_slice(&bytes).map_err(|source| SourceError::Json { path: path.to_owned(), source })
+    serde_json::from_slice(&bytes).map_err(|source| SourceError::Json { path: path(), source })
 }
 
 /// The entries of a JSON object in the order of the file, repeated names included.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entries<V>(pub(super) Vec<(String, V)>);
+pub(crate) struct Entries<V>(pub(crate) Vec<(String, V)>);
 
 impl<V> Default for Entries<V> {
     fn default() -> Self {

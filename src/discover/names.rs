@@ -1,22 +1,18 @@
 //! What models found in folders are called.
 
-use super::discover::Candidate;
-use super::safetensors::{index_stem, shard_number};
+use super::search::Candidate;
+use super::surroundings::Surroundings;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 /// The name of a model that was given by its path: file stem, or folder.
-pub(super) fn of_given(path: &Path) -> String {
-    let name = last_component(path);
-    if path.is_dir() {
+pub(super) fn of_given(around: &Surroundings, path: &Path) -> String {
+    let name = last_component(around, path);
+    if around.is_folder(path) {
         return name;
     }
-    if let Some(stem) = index_stem(&name) {
-        return stem;
-    }
-    if let Some(shard) = shard_number(&name) {
-        return shard.stem.to_owned();
+    if let Some(file) = around.formats.parse(&name) {
+        return if file.stem.is_empty() { name } else { file.stem };
     }
     match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
@@ -25,21 +21,22 @@ pub(super) fn of_given(path: &Path) -> String {
 }
 
 /// The name of the folder that a given path is in.
-pub(super) fn parent_of_given(path: &Path) -> String {
-    fs::canonicalize(path).ok().and_then(|p| p.parent().map(last_component)).unwrap_or_default()
+pub(super) fn parent_of_given(around: &Surroundings, path: &Path) -> String {
+    let real = around.tree.identity(path).ok();
+    real.and_then(|p| p.parent().map(|above| last_component(around, above))).unwrap_or_default()
 }
 
-fn last_component(path: &Path) -> String {
+fn last_component(around: &Surroundings, path: &Path) -> String {
     // `.` and `..` have no name of their own.
-    let real = || fs::canonicalize(path).ok().and_then(|p| p.file_name().map(ToOwned::to_owned));
+    let real = || around.tree.identity(path).ok().and_then(|p| p.file_name().map(ToOwned::to_owned));
     let name = path.file_name().map(ToOwned::to_owned).or_else(real);
     name.map_or_else(|| "root".to_owned(), |n| n.to_string_lossy().into_owned())
 }
 
 /// Tells apart models that would have one name: whole file names, then the given folder in front, then numbers.
-pub(super) fn make_unique(candidates: &mut [Candidate]) {
+pub(super) fn make_unique(around: &Surroundings, candidates: &mut [Candidate]) {
     rename_repeated(candidates, |c| {
-        let file = c.path.is_file().then(|| c.path.file_name())??.to_string_lossy().into_owned();
+        let file = around.is_file(&c.path).then(|| c.path.file_name())??.to_string_lossy().into_owned();
         Some(match c.name.rsplit_once('/') {
             Some((above, _)) => format!("{above}/{file}"),
             None => file,

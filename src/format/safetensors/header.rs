@@ -1,10 +1,9 @@
 //! The header of a safetensors file: parsed, and every claim in it checked before anything relies on it.
 
 use crate::error::SourceError;
-use crate::source::Dtype;
+use crate::format::Dtype;
 use serde::Deserialize;
-use serde::de::value::{Error as PlainError, StrDeserializer};
-use serde::de::{IntoDeserializer, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -22,8 +21,6 @@ const METADATA: &str = "__metadata__";
 pub(super) struct Tensor {
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
-    /// Number of elements.
-    pub(super) size: usize,
     /// Position of its first byte in the file.
     pub(super) begin: u64,
 }
@@ -53,8 +50,8 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
             return Err(SourceError::InvalidOffsets { path: path.to_owned(), tensor: name, begin, end, expected });
         }
         expected = end;
-        let (dtype, size) = checked(path, &name, &entry)?;
-        tensors.insert(name, Tensor { dtype, shape: entry.shape, size, begin: data_begin.saturating_add(begin) });
+        let dtype = checked(path, &name, &entry)?;
+        tensors.insert(name, Tensor { dtype, shape: entry.shape, begin: data_begin.saturating_add(begin) });
     }
 
     let expected = data_begin.saturating_add(expected);
@@ -65,9 +62,9 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
     }
 }
 
-/// The dtype of an entry and its number of elements, if its bytes are as many as these need.
-fn checked(path: &Path, name: &str, entry: &Entry) -> Result<(Dtype, usize), SourceError> {
-    let Some(dtype) = dtype(&entry.dtype) else {
+/// The dtype of an entry, if its bytes are as many as its shape needs.
+fn checked(path: &Path, name: &str, entry: &Entry) -> Result<Dtype, SourceError> {
+    let Some(dtype) = Dtype::of_spelling(&entry.dtype) else {
         return Err(SourceError::UnsupportedDtype {
             path: path.to_owned(),
             tensor: name.to_owned(),
@@ -76,8 +73,7 @@ fn checked(path: &Path, name: &str, entry: &Entry) -> Result<(Dtype, usize), Sou
     };
     // As in the format's reference, a shape such as [2^40, 2^40, 0] overflows although it has no element.
     let size = entry.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    let bytes = size.and_then(|n| n.checked_mul(dtype.size()));
-    let (Some(size), Some(bytes)) = (size, bytes) else {
+    let Some(bytes) = size.and_then(|n| n.checked_mul(dtype.size())) else {
         return Err(SourceError::ShapeOverflow {
             path: path.to_owned(),
             tensor: name.to_owned(),
@@ -95,32 +91,7 @@ fn checked(path: &Path, name: &str, entry: &Entry) -> Result<(Dtype, usize), Sou
             expected: bytes as u64,
         });
     }
-    Ok((dtype, size))
-}
-
-/// What a dtype is called here, `None` when it does not widen to f32 or the format has no such dtype.
-pub(super) fn dtype(spelling: &str) -> Option<Dtype> {
-    use ::safetensors::Dtype as Stored;
-
-    let deserializer: StrDeserializer<'_, PlainError> = spelling.into_deserializer();
-    Some(match Stored::deserialize(deserializer).ok()? {
-        Stored::F64 => Dtype::F64,
-        Stored::F32 => Dtype::F32,
-        Stored::F16 => Dtype::F16,
-        Stored::BF16 => Dtype::BF16,
-        Stored::F8_E4M3 => Dtype::F8E4M3,
-        Stored::F8_E5M2 => Dtype::F8E5M2,
-        Stored::I64 => Dtype::I64,
-        Stored::I32 => Dtype::I32,
-        Stored::I16 => Dtype::I16,
-        Stored::I8 => Dtype::I8,
-        Stored::U64 => Dtype::U64,
-        Stored::U32 => Dtype::U32,
-        Stored::U16 => Dtype::U16,
-        Stored::U8 => Dtype::U8,
-        Stored::BOOL => Dtype::Bool,
-        _ => return None,
-    })
+    Ok(dtype)
 }
 
 /// One tensor as the header tells it; fields the format does not define are passed over, as its reference does.

@@ -1,5 +1,6 @@
 //! Reading a file at given positions, from several threads, without running out of file descriptors.
 
+use super::ReadAt;
 use crate::error::SourceError;
 use std::fs::{self, File};
 use std::io;
@@ -12,9 +13,12 @@ const OPEN_LIMIT: usize = 128;
 
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// A regular file of known length.
+/// A regular file of this machine, of known length.
+///
+/// At most 128 files are kept open by the whole process; the others are opened for each read. A file whose length is no longer
+/// what it was when it was opened is an error.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub struct LocalFile {
     path: PathBuf,
     length: u64,
     held: Option<Held>,
@@ -37,24 +41,38 @@ impl Drop for Held {
     }
 }
 
-impl Handle {
-    pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
+impl LocalFile {
+    /// Opens a file and notes its length.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::NotFound`], and [`SourceError::Io`] when the system refuses it or it is no regular file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
+        let path = path.as_ref();
         let (file, length) = open(path)?;
         Ok(Self { path: path.to_owned(), length, held: Held::within_limit(file) })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    fn same_length(&self, found: u64) -> Result<(), SourceError> {
+        let (path, expected) = (self.path.clone(), self.length);
+        match found {
+            _ if found < expected => Err(SourceError::Truncated { path, found, expected }),
+            _ if found > expected => Err(SourceError::TrailingBytes { path, found, expected }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ReadAt for LocalFile {
+    fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn length(&self) -> u64 {
+    fn length(&self) -> u64 {
         self.length
     }
 
-    /// Fills `bytes` from `position` on.
-    ///
-    /// A file whose length is no longer what it was when it was opened is an error.
-    pub(super) fn read(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
+    fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
         let result = match &self.held {
             Some(Held(file)) => read_exact_at(file, bytes, position),
             None => {
@@ -73,7 +91,7 @@ impl Handle {
     }
 
     /// Has the system begin to load a range, where it can and the file is kept open.
-    pub(super) fn prefetch(&self, position: u64, length: u64) {
+    fn prefetch(&self, position: u64, length: u64) {
         #[cfg(target_os = "linux")]
         if let (Some(Held(file)), Some(length)) = (&self.held, std::num::NonZeroU64::new(length)) {
             // A hint: where it fails, reading is slower and tells what is wrong.
@@ -81,15 +99,6 @@ impl Handle {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (position, length, &self.held);
-    }
-
-    fn same_length(&self, found: u64) -> Result<(), SourceError> {
-        let (path, expected) = (self.path.clone(), self.length);
-        match found {
-            _ if found < expected => Err(SourceError::Truncated { path, found, expected }),
-            _ if found > expected => Err(SourceError::TrailingBytes { path, found, expected }),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -137,11 +146,11 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("a");
         fs::write(&path, b"0123456789")?;
-        let handles: Vec<Handle> = (0..OPEN_LIMIT + 5).map(|_| Handle::open(&path)).collect::<Result<_, _>>()?;
-        assert!(handles.iter().any(|h| h.held.is_none()));
-        for handle in &handles {
+        let files: Vec<LocalFile> = (0..OPEN_LIMIT + 5).map(|_| LocalFile::open(&path)).collect::<Result<_, _>>()?;
+        assert!(files.iter().any(|f| f.held.is_none()));
+        for file in &files {
             let mut bytes = [0; 3];
-            handle.read(&mut bytes, 4)?;
+            file.read_at(&mut bytes, 4)?;
             assert_eq!(&bytes, b"456");
         }
         Ok(())
@@ -153,12 +162,12 @@ mod tests {
         let path = folder.path().join("a");
         fs::write(&path, b"0123456789")?;
         let (file, length) = open(&path)?;
-        let kept = Handle { path: path.clone(), length, held: Some(Held(file)) };
-        let reopened = Handle { path: path.clone(), length, held: None };
+        let kept = LocalFile { path: path.clone(), length, held: Some(Held(file)) };
+        let reopened = LocalFile { path: path.clone(), length, held: None };
         OPEN.fetch_add(1, Ordering::Relaxed);
         fs::write(&path, b"0123")?;
-        for handle in [kept, reopened] {
-            let error = handle.read(&mut [0; 3], 4).unwrap_err();
+        for file in [kept, reopened] {
+            let error = file.read_at(&mut [0; 3], 4).unwrap_err();
             assert_eq!(error.to_string(), format!("{} is truncated: found 4 bytes, expected 10", path.display()));
         }
         Ok(())
@@ -167,7 +176,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_device_is_not_a_model() {
-        let error = Handle::open(Path::new("/dev/zero")).unwrap_err();
+        let error = LocalFile::open("/dev/zero").unwrap_err();
         assert!(matches!(error, SourceError::Io { .. }));
     }
 }

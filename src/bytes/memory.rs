@@ -1,0 +1,57 @@
+use super::ReadAt;
+use crate::error::SourceError;
+use std::path::{Path, PathBuf};
+
+/// An object whose bytes are in memory: what a caller fetched, and what tests make.
+#[derive(Clone, Debug)]
+pub struct MemoryFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl MemoryFile {
+    /// An object that errors call `path`.
+    pub fn new(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), bytes: bytes.into() }
+    }
+}
+
+impl ReadAt for MemoryFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
+        let begin = usize::try_from(position).unwrap_or(usize::MAX);
+        match self.bytes.get(begin..).and_then(|rest| rest.get(..bytes.len())) {
+            Some(found) => bytes.copy_from_slice(found),
+            None => {
+                let expected = position.saturating_add(bytes.len() as u64);
+                return Err(SourceError::Truncated { path: self.path.clone(), found: self.length(), expected });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_beyond_the_end_is_truncated() {
+        let object = MemoryFile::new("a", *b"0123");
+        let mut two = [0; 2];
+        object.read_at(&mut two, 2).unwrap();
+        assert_eq!(&two, b"23");
+        object.read_at(&mut [], 4).unwrap();
+        for position in [3, 4, u64::MAX] {
+            let error = object.read_at(&mut two, position).unwrap_err();
+            assert!(matches!(error, SourceError::Truncated { found: 4, .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a run is made of, and the runs: the stages strung together.
+
+mod run;
+mod settings;
+
+pub use run::{detect_phylogeny, detect_phylogeny_from_sketches, detect_phylogeny_in};
+pub use settings::Settings;
+
+use crate::detect::cluster::{ClusterDetector, ExpectedFamilies};
+use crate::detect::{LineageDetector, PhylogenyDetector, SelectorUse};
+use crate::error::Error;
+use crate::geometry::{GeometrySettings, Progress};
+use crate::parent::{ParentSelector, Precedence};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Everything that can be set for a run.
+///
+/// Defaults: [`LineageDetector`], seed 0, 1 GiB of memory, one thread for each processor, distances over matrix-shaped
+/// parameters, no edge withheld. A clone shares detector and selector.
+///
+/// A selector without a detector is used as the paper uses it: families by the [independence test](crate::Independence), every
+/// other member a child of the one it selects ([`ClusterDetector`]). A detector that needs a selector and is given none uses
+/// [`Precedence`]. A selector beside a detector that uses none is an error before anything is read.
+///
+/// ```
+/// use neural_phylogeny::{Config, GeometrySettings, Scope, SmallestNorm};
+/// // The paper's rule in each family, on all parameters.
+/// let geometry = GeometrySettings::new().with_scope(Scope::All).with_memory(4 << 30);
+/// let config = Config::new().with_selector(SmallestNorm).with_seed(7).with_geometry(geometry);
+/// assert_eq!(config.settings().seed, 7);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    detector: Option<Arc<dyn PhylogenyDetector>>,
+    selector: Option<Arc<dyn ParentSelector>>,
+    seed: u64,
+    geometry: GeometrySettings,
+    minimum_confidence: f64,
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What finds families and edges.
+    pub fn with_detector(mut self, detector: impl PhylogenyDetector + 'static) -> Self {
+        self.detector = Some(Arc::new(detector));
+        self
+    }
+
+    /// What picks the parent among the members of a family; see [`Config`] for what it does without a detector.
+    pub fn with_selector(mut self, selector: impl ParentSelector + 'static) -> Self {
+        self.selector = Some(Arc::new(selector));
+        self
+    }
+
+    /// Where the random numbers of detectors that need any begin.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How models are read and measured: replaces what [`with_memory`](Self::with_memory),
+    /// [`with_threads`](Self::with_threads) and [`with_observer`](Self::with_observer) set before it.
+    pub fn with_geometry(mut self, geometry: GeometrySettings) -> Self {
+        self.geometry = geometry;
+        self
+    }
+
+    /// Bytes for Gram matrices and blocks of parameters, at least 1 MiB; see [`GeometrySettings::with_memory`].
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.geometry = self.geometry.with_memory(bytes);
+        self
+    }
+
+    /// Threads; 0 means one for each processor. The result does not depend on it; see [`GeometrySettings::with_threads`].
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.geometry = self.geometry.with_threads(threads);
+        self
+    }
+
+    /// Calls `observer` while parameters are read; see [`GeometrySettings::with_observer`].
+    pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
+        self.geometry = self.geometry.with_observer(observer);
+        self
+    }
+
+    /// Leaves out edges less sure than this, in [0, 1]; see
+    /// [`Phylogeny::with_minimum_confidence`](crate::Phylogeny::with_minimum_confidence).
+    pub fn with_minimum_confidence(mut self, minimum: f64) -> Self {
+        self.minimum_confidence = minimum;
+        self
+    }
+
+    /// What is set, as a record that can be kept beside a result.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            seed: self.seed,
+            memory: self.geometry.memory(),
+            scope: self.geometry.scope(),
+            minimum_confidence: self.minimum_confidence,
+            detector: format!("{:?}", self.detector()),
+            selector: match self.detector().selector_use() {
+                SelectorUse::Used => Some(format!("{:?}", self.selector())),
+                SelectorUse::Unused => None,
+            },
+        }
+    }
+
+    /// A detector where neither one nor a selector is set.
+    pub(crate) fn or_detector(mut self, detector: LineageDetector) -> Self {
+        if self.detector.is_none() && self.selector.is_none() {
+            self.detector = Some(Arc::new(detector));
+        }
+        self
+    }
+
+    /// The detector that will run.
+    fn detector(&self) -> Arc<dyn PhylogenyDetector> {
+        match (&self.detector, &self.selector) {
+            (Some(detector), _) => Arc::clone(detector),
+            (None, None) => Arc::new(LineageDetector::new()),
+            (None, Some(_)) => Arc::new(ClusterDetector::new(ExpectedFamilies)),
+        }
+    }
+
+    /// The selector that a detector will find, if it uses one.
+    fn selector(&self) -> Arc<dyn ParentSelector> {
+        self.selector.clone().unwrap_or_else(|| Arc::new(Precedence))
+    }
+
+    /// Refuses what is out of range or would be without effect; nothing was read yet.
+    fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
+        if !(0.0..=1.0).contains(&self.minimum_confidence) {
+            return Err(Error::InvalidSetting {
+                setting: "minimum_confidence",
+                found: self.minimum_confidence.to_string(),
+                expected: "a number from 0 to 1",
+            });
+        }
+        self.geometry.check()?;
+        let detector = self.detector();
+        if let (Some(selector), SelectorUse::Unused) = (&self.selector, detector.selector_use()) {
+            let (detector, selector) = (name(&detector), name(selector));
+            return Err(Error::UnusedSelector { detector, selector });
+        }
+        detector.check(groups, models)
+    }
+}
+
+/// The type's name, of what a derived `Debug` prints.
+fn name(part: &impl std::fmt::Debug) -> String {
+    format!("{part:?}").chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::Families;
+    use crate::parent::SmallestNorm;
+
+    #[test]
+    fn a_selector_without_effect_is_refused() {
+        let unused = Config::new().with_detector(LineageDetector::new()).with_selector(SmallestNorm);
+        match unused.check(1, 5) {
+            Err(Error::UnusedSelector { detector, selector }) => {
+                assert_eq!((detector.as_str(), selector.as_str()), ("LineageDetector", "SmallestNorm"));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(Config::new().with_selector(SmallestNorm).check(1, 5).is_ok());
+    }
+
+    #[test]
+    fn every_setting_is_checked_before_anything_is_read() {
+        let counted = |families| Config::new().with_detector(LineageDetector::new().with_families(families));
+        for (config, ok) in [
+            (Config::new(), true),
+            (Config::new().with_minimum_confidence(f64::NAN), false),
+            (Config::new().with_memory(10), false),
+            (counted(Families::Count(5)), true),
+            (counted(Families::Count(6)), false),
+            (counted(Families::Count(1)), false),
+            (counted(Families::Auto { false_alarm: 1.0 }), false),
+        ] {
+            assert_eq!(config.check(2, 5).is_ok(), ok, "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_clone_runs_as_the_original_and_settings_tell_what_runs() {
+        let config = Config::new().with_selector(SmallestNorm).with_seed(3);
+        assert_eq!(config.clone().settings(), config.settings());
+        assert_eq!(config.settings().selector.as_deref(), Some("SmallestNorm"));
+        assert_eq!(Config::new().settings().selector, None);
+        assert!(Config::new().settings().detector.starts_with("LineageDetector"));
+    }
+}

@@ -1,0 +1,122 @@
+use super::Config;
+use crate::error::Error;
+use crate::geometry::{Geometry, SketchSet};
+use crate::model_set::ModelSet;
+use crate::phylogeny::{Phylogeny, Remark};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Which models were fine-tuned from which.
+///
+/// Reads every parameter once, and what single decisions need again; detects on what that leaves. The result is the same
+/// whatever the order and the names of the models, and whatever the number of threads. Every setting is checked first.
+///
+/// # Errors
+///
+/// [`Error::OneModel`], [`Error::InvalidSetting`], [`Error::FamilyCount`], [`Error::UnusedSelector`], [`Error::MemoryTooSmall`], [`Error::Source`] for a model that cannot be read
+/// or holds NaN or infinity, [`Error::Interrupted`], those of a checkpoint, and whatever the detector and the selector return.
+///
+/// ```
+/// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// let parent: Vec<f32> = noise(1).take(4096).collect();
+/// let tuned = |seed| -> Vec<f32> { parent.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
+/// let stranger: Vec<f32> = noise(9).take(4096).collect();
+///
+/// let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// let models = ModelSet::builder()
+///     .model("child", model(tuned(2))?)
+///     .model("parent", model(parent.clone())?)
+///     .model("sibling", model(tuned(3))?)
+///     .model("stranger", model(stranger)?)
+///     .build()?;
+///
+/// let phylogeny = detect_phylogeny(&models, Config::default())?;
+/// for edge in phylogeny.edges() {
+///     assert_eq!(phylogeny.name(edge.parent), "parent");
+/// }
+/// assert_eq!(phylogeny.families().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
+    config.check(models.groups().len(), models.len())?;
+    let geometry = Geometry::compute(models, &config.geometry)?;
+    Ok(detect(&geometry, models.names(), &config)?.with_skipped(models.skipped().to_vec()))
+}
+
+/// Which models were fine-tuned from which, from their sketches alone: no model is read.
+///
+/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. Lines are found in the
+/// sample that sketches keep. Ranks, casts and grids need values: they are left out for models that are not held whole. The result
+/// is the same whatever the order and the names of the models, and whatever the number of threads.
+///
+/// # Errors
+///
+/// As [`detect_phylogeny`] and [`Geometry::of_sketches`]. An example is at [`SketchSet`].
+pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> Result<Phylogeny, Error> {
+    let models = sketches.models();
+    config.check(models.groups().len(), models.len())?;
+    let geometry = Geometry::of_sketches(sketches, &config.geometry)?;
+    Ok(detect(&geometry, models.names(), &config)?.with_skipped(models.skipped().to_vec()))
+}
+
+/// Which models were fine-tuned from which, in a geometry that is at hand: several detectors, one pass over the weights.
+///
+/// `names` are those of the models, in the order of ids: [`ModelSet::names`], or any where the geometry was given by distances. What
+/// `config` says of reading and of memory was settled when the geometry was computed; threads count here as well.
+///
+/// # Errors
+///
+/// [`Error::InvalidSetting`], [`Error::FamilyCount`] and [`Error::UnusedSelector`] of the settings; [`Error::InvalidPhylogeny`] or
+/// [`Error::DuplicateName`] when there is not one name for each model; whatever the detector and the selector return.
+///
+/// ```
+/// use neural_phylogeny::{
+///     Config, Geometry, GeometrySettings, InMemory, Medoid, ModelSet, SmallestNorm, detect_phylogeny_in,
+/// };
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// # let base: Vec<f32> = noise(1).take(4096).collect();
+/// # let tuned = |seed| -> Vec<f32> { base.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// # let models = ModelSet::builder().model("a", model(base.clone())?).model("b", model(tuned(2))?)
+/// #     .model("c", model(tuned(3))?).build()?;
+/// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
+/// for config in [Config::new().with_selector(SmallestNorm), Config::new().with_selector(Medoid), Config::new()] {
+///     let phylogeny = detect_phylogeny_in(&geometry, models.names(), config)?;
+///     assert_eq!(phylogeny.families().len(), 1);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn detect_phylogeny_in<N: Into<String>>(
+    geometry: &Geometry,
+    names: impl IntoIterator<Item = N>,
+    config: Config,
+) -> Result<Phylogeny, Error> {
+    config.check(geometry.groups().len(), geometry.len())?;
+    detect(geometry, names, &config)
+}
+
+fn detect<N: Into<String>>(
+    geometry: &Geometry,
+    names: impl IntoIterator<Item = N>,
+    config: &Config,
+) -> Result<Phylogeny, Error> {
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let (detector, selector) = (config.detector(), config.selector());
+    let pool = config.geometry.thread_pool()?;
+    let phylogeny = pool.install(|| detector.detect(geometry, &selector, &mut rng))?;
+    let left_out = geometry.left_out().map(<[String]>::to_vec);
+    let remark = left_out.map(|left_out| Remark::Sketched { left_out });
+    let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark).with_names(names)?;
+    Ok(phylogeny.with_minimum_confidence(config.minimum_confidence))
+}

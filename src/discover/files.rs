@@ -1,0 +1,95 @@
+//! Which files of a folder are the weights of one model.
+
+use super::surroundings::Surroundings;
+use crate::bytes::{Entry, Listing};
+use crate::format::{FilePart, Library, index_name, variant_index_name, whole_name};
+use crate::source::weight_map;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// The weights that a library wrote, in the first format that has some: the file, else its index, else shards without one; else
+/// a variant such as `model.fp16`.
+pub(super) fn weights<'a>(around: &Surroundings, listing: &'a Listing, library: Library) -> Option<&'a Entry> {
+    around.formats.iter().find_map(|format| {
+        let stem = format.stem(library)?;
+        format.extensions().iter().find_map(|extension| Files { around, listing, stem, extension }.weights())
+    })
+}
+
+/// The files of one stem and extension.
+struct Files<'a, 'b> {
+    around: &'b Surroundings,
+    listing: &'a Listing,
+    stem: &'b str,
+    extension: &'b str,
+}
+
+impl<'a> Files<'a, '_> {
+    fn weights(&self) -> Option<&'a Entry> {
+        self.plain(self.stem).or_else(|| {
+            let mut variants: Vec<&str> = self.listing.files.iter().filter_map(|f| self.variant(&f.name)).collect();
+            variants.sort_unstable();
+            variants.into_iter().find_map(|variant| {
+                let index = self.listing.file(&variant_index_name(self.stem, self.extension, variant));
+                self.plain(&format!("{}.{variant}", self.stem)).or(index)
+            })
+        })
+    }
+
+    fn plain(&self, stem: &str) -> Option<&'a Entry> {
+        let numbered = || self.listing.files.iter().find(|f| self.shard_stem(&f.name).is_some_and(|s| s == stem));
+        self.listing
+            .file(&whole_name(stem, self.extension))
+            .or_else(|| self.listing.file(&index_name(stem, self.extension)))
+            .or_else(numbered)
+    }
+
+    fn shard_stem(&self, name: &str) -> Option<String> {
+        let file = self.around.formats.parse(name).filter(|f| f.extension == self.extension)?;
+        matches!(file.part, FilePart::Shard { .. }).then_some(file.stem)
+    }
+
+    /// The `fp16` of a variant's file, of its index and of its shards.
+    fn variant(&self, name: &'a str) -> Option<&'a str> {
+        let rest = name.strip_prefix(self.stem)?.strip_prefix('.')?;
+        let index = rest.strip_prefix(self.extension).and_then(|rest| rest.strip_prefix(".index."));
+        if let Some(rest) = index {
+            return rest.strip_suffix(".json").filter(|v| !v.is_empty());
+        }
+        let file = self.around.formats.parse(name).filter(|f| f.extension == self.extension)?;
+        let end = match file.part {
+            FilePart::Index => return None,
+            FilePart::Whole => name.len() - self.extension.len() - 1,
+            FilePart::Shard { .. } => file.stem.len(),
+        };
+        let variant = name.get(name.len() - rest.len()..end)?;
+        (!variant.is_empty() && !variant.contains('.')).then_some(variant)
+    }
+}
+
+/// The paths of the files that make up the model which `chosen`, a file, an index or a shard, stands for.
+pub(super) fn members(around: &Surroundings, listing: &Listing, chosen: &Entry) -> BTreeSet<PathBuf> {
+    let mut members = BTreeSet::from([chosen.path.clone()]);
+    let Some(own) = around.formats.parse(&chosen.name) else { return members };
+    // A shard stands for those of its number; an index for shards of any number that are named like it, and, where it can be
+    // read, for those that it lists.
+    let count = match own.part {
+        FilePart::Whole => return members,
+        FilePart::Shard { count } => Some(count),
+        FilePart::Index => None,
+    };
+    if own.part == FilePart::Index {
+        let listed = weight_map(&*around.tree, &chosen.path).unwrap_or_default();
+        members.extend(listed.values().filter_map(|name| listing.file(name)).map(|file| file.path.clone()));
+    }
+    let same_set = |file: &&Entry| {
+        around.formats.parse(&file.name).is_some_and(|other| match other.part {
+            FilePart::Shard { count: of } => {
+                other.stem == own.stem && other.extension == own.extension && count.is_none_or(|count| count == of)
+            }
+            _ => false,
+        })
+    };
+    members.extend(listing.files.iter().filter(same_set).map(|file| file.path.clone()));
+    members
+}

@@ -1,0 +1,46 @@
+//! The models of a folder that is none itself: files side by side.
+
+use super::Ignored;
+use super::checkpoint::Content;
+use super::files::members;
+use super::surroundings::{Surroundings, layout_of};
+use crate::bytes::{Entry, Listing};
+use crate::format::{FileName, FilePart, whole_name};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// The stem, content and path of each model, and what was passed over.
+pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, Content, PathBuf)>, Vec<Ignored>) {
+    let mut models = Vec::new();
+    let mut ignored = Vec::new();
+    // Files that belong to a model already listed, by their paths: names that are no UTF-8 may look alike.
+    let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
+    let model = |name: FileName<'_>, file: &Entry| {
+        let content = Content::Weights { layout: layout_of(&name), path: file.path.clone() };
+        (name.stem, content, file.path.clone())
+    };
+    let named = |file: &'_ Entry| around.formats.parse(&file.name);
+
+    for file in &listing.files {
+        let Some(name) = named(file).filter(|n| n.part == FilePart::Index) else { continue };
+        let mut shards = members(around, listing, file);
+        let whole = whole_name(&name.stem, name.extension);
+        if let Some(whole) = listing.file(&whole) {
+            shards.remove(&whole.path);
+            let reason = format!("beside {}, which is the one taken", whole.name);
+            ignored.push(Ignored { path: file.path.clone(), reason });
+        } else {
+            models.push(model(name, file));
+        }
+        taken.extend(shards);
+    }
+    for file in &listing.files {
+        let Some(name) = named(file).filter(|n| n.part != FilePart::Index) else { continue };
+        if taken.contains(&file.path) {
+            continue;
+        }
+        models.push(model(name, file));
+        taken.extend(members(around, listing, file));
+    }
+    (models, ignored)
+}

@@ -1,0 +1,206 @@
+//! Walks the given paths and gathers what looks like a model.
+
+use super::checkpoint::{self, Checkpoint, Content};
+use super::surroundings::{Surroundings, layout_of};
+use super::{Ignored, flat, names};
+use crate::bytes::{EntryKind, Listing};
+use crate::error::SourceError;
+use crate::format::{FilePart, index_name, shard_name};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+/// The file that makes a folder a store of sketches.
+pub(crate) const SKETCHES: &str = "sketches.json";
+
+/// Something that looks like a model, not opened yet.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) name: String,
+    /// Name of the given folder it is under, which is put in front of the name where names collide.
+    pub(super) root: String,
+    /// The folder, file or index.
+    pub(super) path: PathBuf,
+    pub(super) content: Content,
+}
+
+/// What a search found, each once.
+pub(super) struct Found {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) ignored: Vec<Ignored>,
+}
+
+/// Finds what looks like a model below the given paths.
+pub(super) fn search(around: &Surroundings, paths: &[PathBuf]) -> Result<Found, SourceError> {
+    let (candidates, ignored, visited, links) = Default::default();
+    let mut search = Search { around, candidates, ignored, visited, links };
+    for path in paths {
+        search.given(path)?;
+    }
+    search.links()?;
+    let Search { mut candidates, mut ignored, .. } = search;
+    without_repeats(around, &mut candidates, &mut ignored);
+    Ok(Found { candidates, ignored })
+}
+
+/// The state of one search.
+#[derive(Debug)]
+struct Search<'a> {
+    around: &'a Surroundings,
+    candidates: Vec<Candidate>,
+    ignored: Vec<Ignored>,
+    /// The folders searched, links resolved, and the names they were reached by.
+    visited: BTreeMap<PathBuf, PathBuf>,
+    /// Folders behind links, searched when all real ones are.
+    links: VecDeque<Folder>,
+}
+
+/// A folder to search.
+#[derive(Clone, Debug)]
+struct Folder {
+    path: PathBuf,
+    /// The name a model would have that is the folder itself.
+    name: String,
+    /// What the names of models in it begin with: empty, or ending in `/`.
+    prefix: String,
+    root: String,
+    /// The folders it is in, links resolved.
+    above: Vec<PathBuf>,
+}
+
+impl Search<'_> {
+    fn given(&mut self, path: &Path) -> Result<(), SourceError> {
+        let entry = self.around.tree.entry(path)?;
+        let name = names::of_given(self.around, path);
+        if entry.kind == EntryKind::Folder {
+            let root = name.clone();
+            let folder = Folder { path: path.to_owned(), name, prefix: String::new(), root, above: Vec::new() };
+            return self.folder(&folder);
+        }
+        self.given_file(path, name);
+        Ok(())
+    }
+
+    fn given_file(&mut self, path: &Path, name: String) {
+        let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let root = names::parent_of_given(self.around, path);
+        let content = if let Some(file) = self.around.formats.parse(&file) {
+            if let FilePart::Shard { count } = file.part {
+                // Any shard stands for all: the same model whichever was given, so that `detect folder/*` finds it once.
+                let index = path.with_file_name(index_name(&file.stem, file.extension));
+                let first = path.with_file_name(shard_name(&file.stem, file.extension, 1, count));
+                match [index, first].into_iter().find(|p| self.around.is_file(p)) {
+                    Some(whole) if whole != path => return self.given_file(&whole, name),
+                    _ => {}
+                }
+            }
+            Content::Weights { layout: layout_of(&file), path: path.to_owned() }
+        } else if let Some(format) = self.around.formats.unread(&file) {
+            let format = format.name().to_owned();
+            Content::Unreadable(SourceError::UnsupportedFormat { path: path.to_owned(), format })
+        } else {
+            // `detect folder/*` gives the documents of a folder along with its models.
+            self.ignored.push(Ignored { path: path.to_owned(), reason: "no weights file by its name".to_owned() });
+            return;
+        };
+        self.candidates.push(Candidate { name, root, path: path.to_owned(), content });
+    }
+
+    fn folder(&mut self, folder: &Folder) -> Result<(), SourceError> {
+        let real = self.around.tree.identity(&folder.path)?;
+        if folder.above.contains(&real) {
+            return Err(SourceError::SymlinkLoop { path: folder.path.clone(), target: real });
+        }
+        if let Some(first) = self.visited.get(&real) {
+            let reason = format!("the same folder as {}", first.display());
+            self.ignored.push(Ignored { path: folder.path.clone(), reason });
+            return Ok(());
+        }
+        self.visited.insert(real.clone(), folder.path.clone());
+
+        let listing = Listing::read(&*self.around.tree, &folder.path)?;
+        if listing.file(SKETCHES).is_some() {
+            // Its files look like models by their names.
+            self.ignored.push(Ignored { path: folder.path.clone(), reason: "a store of sketches".to_owned() });
+            return Ok(());
+        }
+        let parts = self.models_of(folder, &listing);
+
+        let above: Vec<PathBuf> = folder.above.iter().cloned().chain([real]).collect();
+        for entry in listing.folders.iter().filter(|f| !parts.contains(&f.name)) {
+            let name = format!("{}{}", folder.prefix, entry.name);
+            let prefix = format!("{name}/");
+            let (path, root, above) = (entry.path.clone(), folder.root.clone(), above.clone());
+            let inner = Folder { path, name, prefix, root, above };
+            match entry.is_link {
+                true => self.links.push_back(inner),
+                false => self.folder(&inner)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn links(&mut self) -> Result<(), SourceError> {
+        while let Some(folder) = self.links.pop_front() {
+            self.folder(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the models of a folder itself; returns the subfolders not to search.
+    fn models_of(&mut self, folder: &Folder, listing: &Listing) -> Vec<String> {
+        if let Some(Checkpoint { content, parts, ignored }) = checkpoint::recognize(self.around, listing) {
+            let (name, path) = (folder.name.clone(), folder.path.clone());
+            let root = match folder.prefix.is_empty() {
+                true => names::parent_of_given(self.around, &path),
+                false => folder.root.clone(),
+            };
+            if !matches!(content, Content::Unreadable(SourceError::UnsupportedFormat { .. })) {
+                self.unread(listing);
+            }
+            self.candidates.push(Candidate { name, root, path, content });
+            self.ignored.extend(ignored);
+            return parts;
+        }
+        self.unread(listing);
+        let (models, ignored) = flat::models(self.around, listing);
+        self.ignored.extend(ignored);
+        self.candidates.extend(models.into_iter().map(|(stem, content, path)| Candidate {
+            name: format!("{}{stem}", folder.prefix),
+            root: folder.root.clone(),
+            path,
+            content,
+        }));
+        Vec::new()
+    }
+
+    /// Notes the weights of a folder that are in formats not read.
+    fn unread(&mut self, listing: &Listing) {
+        for file in &listing.files {
+            if let Some(format) = self.around.formats.unread(&file.name) {
+                let reason = format!("{}: not read, convert it to safetensors", format.name());
+                self.ignored.push(Ignored { path: file.path.clone(), reason });
+            }
+        }
+    }
+}
+
+/// Leaves out files that were reached twice; those behind links first.
+fn without_repeats(around: &Surroundings, candidates: &mut Vec<Candidate>, ignored: &mut Vec<Ignored>) {
+    // What is not there is a link to nothing.
+    candidates.sort_by_key(|c| around.tree.entry(&c.path).map_or(true, |entry| entry.is_link));
+    let mut first: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    candidates.retain(|c| {
+        let Ok(real) = around.tree.identity(&c.path) else { return true };
+        match first.get(&real) {
+            Some(taken) => {
+                let reason = format!("the same file as {}", taken.display());
+                ignored.push(Ignored { path: c.path.clone(), reason });
+                false
+            }
+            None => {
+                first.insert(real, c.path.clone());
+                true
+            }
+        }
+    });
+}

@@ -1,0 +1,35 @@
+use std::error::Error;
+
+/// An error with all its causes on one line, each said once: texts that hold their cause's already are not said again.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        let said = e.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = e.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Layer {
+        text: &'static str,
+        source: Option<Box<Layer>>,
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let inner = || Some(Box::new(Layer { text: "disk full", source: None }));
+        assert_eq!(chain(&Layer { text: "cannot save", source: inner() }), "cannot save: disk full");
+        assert_eq!(chain(&Layer { text: "cannot save: disk full", source: inner() }), "cannot save: disk full");
+    }
+}

@@ -1,0 +1,54 @@
+use crate::bytes::ReadAt;
+use crate::error::SourceError;
+use std::fmt;
+
+/// Reads a tensor whose values do not stand in its file as plain little-endian numbers.
+///
+/// A format uses it for what is compressed, quantized in blocks, strided, or of the other byte order.
+/// [`Tensors`](super::Tensors) checks names and ranges before it calls.
+///
+/// # Contract
+///
+/// - [`decode`](Self::decode) fills `out` with elements `offset .. offset + out.len()` in row-major order. An element's value
+///   does not depend on what is read with it.
+/// - Calls come from several threads at once.
+///
+/// ```
+/// use neural_phylogeny::{Decode, Dtype, MemoryFile, ReadAt, SourceError, Tensors};
+/// use std::sync::Arc;
+///
+/// /// Percents, a byte each.
+/// #[derive(Debug)]
+/// struct Percents;
+///
+/// impl Decode for Percents {
+///     fn decode(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+///         let mut stored = vec![0; out.len()];
+///         bytes.read_at(&mut stored, offset as u64)?;
+///         out.iter_mut().zip(stored).for_each(|(value, byte)| *value = f32::from(byte) / 100.0);
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = MemoryFile::new("a.percent", [0, 25, 100]);
+/// let tensors = Tensors::new(Arc::new(file)).with_decoded("share", [3], Dtype::F32, Percents)?;
+/// let mut last = [0.0; 2];
+/// tensors.read("share", 1, &mut last)?;
+/// assert_eq!(last, [0.25, 1.0]);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Decode: Send + Sync + fmt::Debug {
+    /// Fills `out` with a row-major run of the tensor, beginning at element `offset`.
+    ///
+    /// # Errors
+    ///
+    /// When the object cannot be read, or what it holds cannot be decoded.
+    fn decode(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError>;
+
+    /// Announces that a run is going to be read soon. Default: nothing.
+    fn prefetch(&self, bytes: &dyn ReadAt, offset: usize, length: usize) {
+        let _ = (bytes, offset, length);
+    }
+}

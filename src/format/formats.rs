@@ -1,0 +1,118 @@
+//! The list of file formats that are read.
+
+use super::{FileName, Format, Library, Safetensors, UnreadFormat, whole_name};
+use crate::bytes::{self, Folder, Listing, ReadAt};
+use crate::error::SourceError;
+use crate::format::{BEGINNING, Tensors};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The formats that are read: of two that would do, the earlier is taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Formats(Vec<Arc<dyn Format>>);
+
+impl Default for Formats {
+    fn default() -> Self {
+        Self(vec![Arc::new(Safetensors)])
+    }
+}
+
+impl Formats {
+    /// Adds a format at the end, or in the place of one that has its name.
+    pub(crate) fn add(&mut self, format: Arc<dyn Format>) {
+        match self.0.iter_mut().find(|f| f.name() == format.name()) {
+            Some(place) => *place = format,
+            None => self.0.push(format),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Format>> {
+        self.0.iter()
+    }
+
+    /// The name of a weights file taken apart, `None` when it is none by its name.
+    pub(crate) fn parse(&self, name: &str) -> Option<FileName<'_>> {
+        self.0.iter().find_map(|format| FileName::parse(name, format))
+    }
+
+    /// The format of a file that is known by its name and not read.
+    pub(crate) fn unread(&self, name: &str) -> Option<&'static UnreadFormat> {
+        if self.parse(name).is_some() { None } else { UnreadFormat::of_file(name) }
+    }
+
+    /// The file names that the weights of a library may have when they are one file, the preferred first.
+    pub(crate) fn names_of(&self, library: Library) -> impl Iterator<Item = String> {
+        self.0
+            .iter()
+            .filter_map(move |f| Some((f, f.stem(library)?)))
+            .flat_map(|(format, stem)| format.extensions().iter().map(move |extension| whole_name(stem, extension)))
+    }
+
+    /// The file of a whole model in the list's first format, for messages that say what is expected.
+    pub(crate) fn usual_name(&self, library: Library) -> String {
+        self.names_of(library).next().unwrap_or_else(|| library.stem().to_owned())
+    }
+
+    /// Opens one file in the format that its name and its beginning tell.
+    ///
+    /// # Errors
+    ///
+    /// What the tree or the format says; a file that no format recognizes is opened in the first, which says what is wrong.
+    pub(crate) fn open(&self, tree: &dyn Folder, path: &Path) -> Result<Tensors, SourceError> {
+        let bytes = tree.open(path)?;
+        self.of(&*bytes)?.open(bytes)
+    }
+
+    /// The name of the format that a file of a tree is opened in, of the first where it cannot be read.
+    pub(crate) fn of_file(&self, tree: &dyn Folder, path: &Path) -> String {
+        let bytes = tree.open(path);
+        let format = bytes.as_ref().ok().and_then(|bytes| self.of(&**bytes).ok());
+        format.unwrap_or(&self.0[0]).name().to_owned()
+    }
+
+    /// The format of an object. Its first bytes are read only where the name is of no format, or of several.
+    fn of(&self, bytes: &dyn ReadAt) -> Result<&Arc<dyn Format>, SourceError> {
+        let name = bytes.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let mut named = self.0.iter().filter(|f| FileName::parse(&name, f).is_some());
+        let (first, second) = (named.next(), named.next());
+        if let (Some(format), None) = (first, second) {
+            return Ok(format);
+        }
+        let beginning = bytes::beginning(bytes, BEGINNING)?;
+        let recognized = self.0.iter().find(|f| !beginning.is_empty() && f.recognizes(&name, &beginning));
+        Ok(recognized.or(first).unwrap_or(&self.0[0]))
+    }
+
+    /// The weights of a library in a folder that is known to hold them, in one file.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::UnsupportedFormat`] where they are in a format that is not read, [`SourceError::NoWeights`] where there
+    /// are none, with what `beside` they were expected; else what the format says.
+    pub(crate) fn open_weights(
+        &self,
+        tree: &dyn Folder,
+        folder: &Path,
+        library: Library,
+        beside: &str,
+    ) -> Result<Tensors, SourceError> {
+        for name in self.names_of(library) {
+            match self.open(tree, &folder.join(name)) {
+                Err(SourceError::NotFound { .. }) => {}
+                other => return other,
+            }
+        }
+        let stem = library.stem();
+        let listing = Listing::read(tree, folder)?;
+        let named = listing.files.iter().filter(|f| f.name.rsplit_once('.').is_some_and(|(name, _)| name == stem));
+        match named.filter_map(|file| Some((file, self.unread(&file.name)?))).next() {
+            Some((file, format)) => {
+                Err(SourceError::UnsupportedFormat { path: file.path.clone(), format: format.name().to_owned() })
+            }
+            None => Err(SourceError::NoWeights {
+                path: folder.to_owned(),
+                expected: format!("{} beside {beside}", self.usual_name(library)),
+            }),
+        }
+    }
+}

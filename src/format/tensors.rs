@@ -1,0 +1,272 @@
+use super::widen::widen;
+use super::{Decode, Dtype, ParameterInfo, check_range};
+use crate::bytes::ReadAt;
+use crate::error::SourceError;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes read and widened at once.
+const PIECE: usize = 1 << 16;
+
+/// The tensors of one object: where each stands, and how its values are read.
+///
+/// Made by a [`Format`](super::Format); it is a [`ParameterSource`](crate::ParameterSource). Values are read in pieces of 64 KiB
+/// (F32 straight into the caller's buffer) and never mapped, so that a file that changes under the program is an error and not
+/// undefined behavior. An F64 beyond the range of f32 reads as an infinity.
+#[derive(Debug)]
+pub struct Tensors {
+    bytes: Arc<dyn ReadAt>,
+    tensors: BTreeMap<String, Tensor>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// One tensor, its place within the object known to be true.
+#[derive(Debug)]
+struct Tensor {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    /// Number of elements.
+    size: usize,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Little-endian numbers, one after another, from this position on.
+    Plain { begin: u64 },
+    /// What only its format can read.
+    Decoded(Box<dyn Decode>),
+}
+
+impl Tensors {
+    /// An object of which no tensor is known yet.
+    pub fn new(bytes: Arc<dyn ReadAt>) -> Self {
+        Self { bytes, tensors: BTreeMap::new(), metadata: BTreeMap::new() }
+    }
+
+    /// Adds a tensor whose values stand from `begin` on as plain little-endian numbers, row-major.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::DuplicateTensor`]; [`SourceError::ShapeOverflow`] when its bytes cannot be counted, and
+    /// [`SourceError::Truncated`] when they go on after the end of the object.
+    pub fn with_tensor(
+        self,
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        dtype: Dtype,
+        begin: u64,
+    ) -> Result<Self, SourceError> {
+        self.with(ParameterInfo::new(name, shape, dtype), Content::Plain { begin })
+    }
+
+    /// Adds a tensor that `decode` reads; `dtype` is how precise its values are.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::DuplicateTensor`], and [`SourceError::ShapeOverflow`] when its elements cannot be counted.
+    pub fn with_decoded(
+        self,
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        dtype: Dtype,
+        decode: impl Decode + 'static,
+    ) -> Result<Self, SourceError> {
+        self.with(ParameterInfo::new(name, shape, dtype), Content::Decoded(Box::new(decode)))
+    }
+
+    fn with(mut self, info: ParameterInfo, content: Content) -> Result<Self, SourceError> {
+        let path = || self.bytes.path().to_owned();
+        let ParameterInfo { name, shape, dtype } = info;
+        if self.tensors.contains_key(&name) {
+            return Err(SourceError::DuplicateTensor { path: path(), tensor: name });
+        }
+        let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let stored = size.and_then(|n| n.checked_mul(dtype.size()));
+        let (Some(size), Some(stored)) = (size, stored) else {
+            return Err(SourceError::ShapeOverflow { path: path(), tensor: name, shape });
+        };
+        if let Content::Plain { begin } = content {
+            let (found, expected) = (self.bytes.length(), begin.saturating_add(stored as u64));
+            if found < expected {
+                return Err(SourceError::Truncated { path: path(), found, expected });
+            }
+        }
+        self.tensors.insert(name, Tensor { shape, dtype, size, content });
+        Ok(self)
+    }
+
+    /// Adds free text of the writer, which nothing relies on.
+    pub fn with_metadata(mut self, metadata: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.metadata.extend(metadata);
+        self
+    }
+
+    /// Free text of the writer; nothing in it is checked.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// What errors call the object.
+    pub fn path(&self) -> &Path {
+        self.bytes.path()
+    }
+
+    /// Bytes of the whole object.
+    pub fn length(&self) -> u64 {
+        self.bytes.length()
+    }
+
+    /// Every tensor, sorted by name.
+    pub fn infos(&self) -> impl Iterator<Item = ParameterInfo> {
+        self.tensors.iter().map(|(name, t)| ParameterInfo::new(name.as_str(), t.shape.as_slice(), t.dtype))
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Shape and dtype of a tensor.
+    pub(crate) fn tensor(&self, name: &str) -> Option<(&[usize], Dtype)> {
+        self.tensors.get(name).map(|t| (t.shape.as_slice(), t.dtype))
+    }
+
+    fn known(&self, name: &str) -> Result<&Tensor, SourceError> {
+        self.tensors.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })
+    }
+
+    /// Fills `out` with a row-major run of one tensor, widened to f32, beginning at element `offset`.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::UnknownParameter`], [`SourceError::OutOfRange`], and what reading the object says.
+    pub fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let tensor = self.known(name)?;
+        check_range(name, tensor.size, offset, out.len())?;
+        let begin = match &tensor.content {
+            Content::Plain { begin } => begin,
+            Content::Decoded(_) if out.is_empty() => return Ok(()),
+            Content::Decoded(decode) => return decode.decode(&*self.bytes, offset, out),
+        };
+        // No overflow: within the range just checked, and that range within the object.
+        let position = begin + (offset * tensor.dtype.size()) as u64;
+        if tensor.dtype == Dtype::F32 && cfg!(target_endian = "little") {
+            // Stored as they are in memory.
+            return self.bytes.read_at(bytemuck::cast_slice_mut(out), position);
+        }
+        PIECES.with_borrow_mut(|bytes| self.read_pieces(tensor.dtype, position, bytes, out))
+    }
+
+    /// Fills `out` with bytes of a tensor as they are stored, beginning at byte `offset` of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); [`SourceError::NoBytes`] where values are decoded.
+    pub fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
+        let tensor = self.known(name)?;
+        let Content::Plain { begin } = tensor.content else {
+            return Err(SourceError::NoBytes { parameter: name.to_owned() });
+        };
+        check_range(name, tensor.size * tensor.dtype.size(), offset, out.len())?;
+        self.bytes.read_at(out, begin + offset as u64)
+    }
+
+    /// Announces that a run is going to be read soon; nothing where there is none.
+    pub fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        let Some(tensor) = self.tensors.get(name).filter(|t| check_range(name, t.size, offset, length).is_ok()) else {
+            return;
+        };
+        match &tensor.content {
+            Content::Plain { begin } => {
+                let element = tensor.dtype.size();
+                self.bytes.prefetch(begin + (offset * element) as u64, (length * element) as u64);
+            }
+            Content::Decoded(decode) => decode.prefetch(&*self.bytes, offset, length),
+        }
+    }
+
+    fn read_pieces(
+        &self,
+        dtype: Dtype,
+        mut position: u64,
+        bytes: &mut Vec<u8>,
+        out: &mut [f32],
+    ) -> Result<(), SourceError> {
+        bytes.resize(PIECE, 0);
+        for values in out.chunks_mut(PIECE / dtype.size()) {
+            let bytes = &mut bytes[..values.len() * dtype.size()];
+            self.bytes.read_at(bytes, position)?;
+            widen(dtype, bytes, values);
+            position += bytes.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+thread_local! {
+    /// One piece of an object, kept from one read to the next: a new one would have to be zeroed each time.
+    static PIECES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::MemoryFile;
+
+    fn object() -> Tensors {
+        Tensors::new(Arc::new(MemoryFile::new("a", [1, 2, 3, 4, 5, 6, 7, 8])))
+    }
+
+    #[test]
+    fn a_tensor_must_lie_within_its_object() {
+        let whole = object().with_tensor("w", [2, 2], Dtype::I16, 0).unwrap();
+        let error = whole.with_tensor("w", [1], Dtype::I8, 0).unwrap_err();
+        assert!(matches!(error, SourceError::DuplicateTensor { .. }));
+        let cases = [(vec![3, 3], 0), (vec![8], 1), (vec![0], 9), (vec![1], u64::MAX)];
+        for (shape, begin) in cases {
+            let error = object().with_tensor("w", shape, Dtype::U8, begin).unwrap_err();
+            assert!(matches!(error, SourceError::Truncated { .. }), "{error}");
+        }
+        for shape in [vec![usize::MAX, 2], vec![usize::MAX / 2]] {
+            let error = object().with_tensor("w", shape, Dtype::F64, 0).unwrap_err();
+            assert!(matches!(error, SourceError::ShapeOverflow { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_those_that_are_stored() {
+        let tensors = object().with_tensor("w", [3], Dtype::U16, 2).unwrap();
+        let mut bytes = [0; 4];
+        tensors.read_bytes("w", 2, &mut bytes).unwrap();
+        assert_eq!(bytes, [5, 6, 7, 8]);
+        let mut value = [0.0];
+        tensors.read("w", 1, &mut value).unwrap();
+        assert_eq!(value, [f32::from(0x0605u16)]);
+        assert!(matches!(tensors.read_bytes("w", 3, &mut bytes), Err(SourceError::OutOfRange { .. })));
+        assert!(matches!(tensors.read_bytes("v", 0, &mut bytes), Err(SourceError::UnknownParameter { .. })));
+    }
+
+    /// Counts its elements backwards.
+    #[derive(Debug)]
+    struct Backwards;
+
+    impl Decode for Backwards {
+        fn decode(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+            out.iter_mut().zip(offset..).for_each(|(v, at)| *v = bytes.length() as f32 - at as f32);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_decoded_tensor_has_ranges_and_no_bytes() {
+        let tensors = object().with_decoded("w", [5], Dtype::F32, Backwards).unwrap();
+        let mut values = [0.0; 2];
+        tensors.read("w", 3, &mut values).unwrap();
+        assert_eq!(values, [5.0, 4.0]);
+        assert!(matches!(tensors.read("w", 4, &mut values), Err(SourceError::OutOfRange { .. })));
+        assert!(matches!(tensors.read_bytes("w", 0, &mut [0]), Err(SourceError::NoBytes { .. })));
+    }
+}

@@ -1,0 +1,134 @@
+//! Formats of weights that are known and not read: all that is said of them stands here.
+
+use super::has_extension;
+
+/// A format that is known by its files' names and that nothing reads.
+///
+/// ```
+/// use neural_phylogeny::UnreadFormat;
+///
+/// let gguf = UnreadFormat::all().find(|f| f.extensions() == ["gguf"]);
+/// assert!(gguf.is_some_and(|f| f.reason().contains("quantized")));
+/// ```
+#[derive(Debug)]
+pub struct UnreadFormat {
+    name: &'static str,
+    extensions: &'static [&'static str],
+    /// Which of its files are the weights of the folder they are in.
+    weights: Weights,
+    reason: &'static str,
+}
+
+/// Which files are the weights of a folder.
+#[derive(Clone, Copy, Debug)]
+enum Weights {
+    Any,
+    /// Those that a library calls by one of [`STEMS`].
+    Named,
+}
+
+/// How the names of weights begin, in the libraries that write a `config.json` beside them.
+const STEMS: [&str; 5] = ["pytorch_model", "model", "diffusion_pytorch_model", "flax_model", "tf_model"];
+
+/// How the names of files begin in which trainers keep their own state, in the extensions of weights.
+const TRAINER_STATE: [&str; 7] =
+    ["optimizer", "scheduler", "rng_state", "training_args", "scaler", "sampler", "random_states"];
+
+const UNREAD: [UnreadFormat; 6] = [
+    UnreadFormat {
+        name: "a PyTorch pickle",
+        extensions: &["bin", "pt", "pth", "ckpt"],
+        weights: Weights::Named,
+        reason: "a program that builds objects; reading it safely takes an interpreter of the few opcodes of weights",
+    },
+    UnreadFormat {
+        name: "a GGUF file",
+        extensions: &["gguf"],
+        weights: Weights::Any,
+        reason: "values in quantized blocks, tensor names of its own",
+    },
+    UnreadFormat {
+        name: "an ONNX model",
+        extensions: &["onnx"],
+        weights: Weights::Named,
+        reason: "a graph whose initializers may have been folded and renamed by the exporter",
+    },
+    UnreadFormat {
+        name: "an HDF5 file",
+        extensions: &["h5"],
+        weights: Weights::Named,
+        reason: "a file system of its own, with chunks and filters",
+    },
+    UnreadFormat {
+        name: "a Flax msgpack file",
+        extensions: &["msgpack"],
+        weights: Weights::Named,
+        reason: "arrays nested in one message, which has no index",
+    },
+    UnreadFormat {
+        name: "a NumPy archive",
+        extensions: &["npz"],
+        weights: Weights::Named,
+        reason: "a zip of arrays, which may be compressed",
+    },
+];
+
+impl UnreadFormat {
+    /// Every such format.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        UNREAD.iter()
+    }
+
+    /// What a file of it is, with an article, such as `a GGUF file`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What its files end in, without the dot.
+    pub fn extensions(&self) -> &'static [&'static str] {
+        self.extensions
+    }
+
+    /// Why it is not read.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// The format of a file of that name, `None` when it holds no weights or a trainer's state.
+    pub(super) fn of_file(name: &str) -> Option<&'static Self> {
+        if TRAINER_STATE.iter().any(|state| name.starts_with(state)) {
+            return None;
+        }
+        UNREAD.iter().find(|format| has_extension(name, format.extensions))
+    }
+
+    /// Whether a file of that name is the weights of its folder, where a `config.json` says that it has some.
+    pub(crate) fn is_weights(&self, name: &str) -> bool {
+        match self.weights {
+            Weights::Any => true,
+            Weights::Named => STEMS.iter().any(|stem| name.starts_with(stem)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_extension_is_of_one_format_with_a_reason() {
+        let mut all: Vec<&str> = UNREAD.iter().flat_map(|f| f.extensions).copied().collect();
+        all.sort_unstable();
+        assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{all:?}");
+        assert!(UNREAD.iter().all(|f| !f.reason.is_empty()));
+    }
+
+    #[test]
+    fn the_state_of_a_trainer_is_no_weights() {
+        let name = |file| UnreadFormat::of_file(file).map(|f| f.name);
+        assert_eq!(name("pytorch_model.BIN"), Some("a PyTorch pickle"));
+        assert_eq!([name("optimizer.pt"), name("readme.md"), name("bin")], [None; 3]);
+        let pickle = UnreadFormat::of_file("vae.pt").unwrap();
+        assert!(pickle.is_weights("model.pt") && !pickle.is_weights("vae.pt"));
+    }
+}

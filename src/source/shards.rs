@@ -1,0 +1,164 @@
+use super::{ParameterInfo, ParameterSource};
+use crate::bytes::json::{self, Entries};
+use crate::bytes::{Folder, LocalFolder};
+use crate::error::SourceError;
+use crate::format::{FilePart, Formats, Tensors, shard_name};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// A model in several files of one format, with an index or numbered.
+///
+/// ```no_run
+/// use neural_phylogeny::{ParameterSource, Shards};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = Shards::open("llama/model.safetensors.index.json")?;
+/// let model = Shards::open("llama/model-00001-of-00003.safetensors")?;
+/// println!("{} tensors", model.parameters()?.len());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Shards {
+    files: Vec<Tensors>,
+    /// Which file holds each tensor.
+    place: BTreeMap<String, usize>,
+}
+
+impl Shards {
+    /// Opens every shard, from the path of their index or of any one of shards numbered `name-00001-of-00003`.
+    ///
+    /// # Errors
+    ///
+    /// What their format finds wrong with one of them; [`SourceError::ShardMissing`]; [`SourceError::TensorInTwoShards`]; and,
+    /// with an index, [`SourceError::ShardMismatch`] and [`SourceError::TensorNotIndexed`] where it and its shards disagree, and
+    /// [`SourceError::ShardOutside`] where it leads out of its folder.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
+        Self::open_in(&LocalFolder, &Formats::default(), path.as_ref())
+    }
+
+    /// Opens every shard of a model in a tree.
+    pub(crate) fn open_in(tree: &dyn Folder, formats: &Formats, path: &Path) -> Result<Self, SourceError> {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let named = formats.parse(name);
+        match named.as_ref().map(|n| (n, n.part)) {
+            Some((named, FilePart::Shard { count })) => {
+                let name = |number| shard_name(&named.stem, named.extension, number, count);
+                let open = |number| open_shard(tree, formats, folder, &folder.join(name(number)));
+                Self::placed((1..=count).map(open).collect::<Result<_, _>>()?)
+            }
+            _ => Self::indexed(tree, formats, path, folder),
+        }
+    }
+
+    fn indexed(tree: &dyn Folder, formats: &Formats, index: &Path, folder: &Path) -> Result<Self, SourceError> {
+        let listed = weight_map(tree, index)?;
+        let mut shards: Vec<&str> = listed.values().map(String::as_str).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let files = shards
+            .iter()
+            .map(|shard| open_shard(tree, formats, index, &folder.join(inside(index, shard)?)))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let placed = Self::placed(files)?;
+        for (tensor, shard) in &listed {
+            let found = placed.place.get(tensor).map(|&at| shards[at]);
+            if found != Some(shard) {
+                return Err(SourceError::ShardMismatch {
+                    index: index.to_owned(),
+                    tensor: tensor.clone(),
+                    expected: shard.clone(),
+                    found: found.unwrap_or("nowhere").to_owned(),
+                });
+            }
+        }
+        if let Some((tensor, &at)) = placed.place.iter().find(|(tensor, _)| !listed.contains_key(*tensor)) {
+            return Err(SourceError::TensorNotIndexed {
+                index: index.to_owned(),
+                shard: placed.files[at].path().to_owned(),
+                tensor: tensor.clone(),
+            });
+        }
+        Ok(placed)
+    }
+
+    fn placed(files: Vec<Tensors>) -> Result<Self, SourceError> {
+        let mut place = BTreeMap::new();
+        for (at, file) in files.iter().enumerate() {
+            for tensor in file.names() {
+                if let Some(first) = place.insert(tensor.to_owned(), at) {
+                    return Err(SourceError::TensorInTwoShards {
+                        tensor: tensor.to_owned(),
+                        first: files[first].path().to_owned(),
+                        second: file.path().to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(Self { files, place })
+    }
+
+    fn holder(&self, name: &str) -> Result<&Tensors, SourceError> {
+        let at = self.place.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })?;
+        Ok(&self.files[*at])
+    }
+}
+
+impl ParameterSource for Shards {
+    fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+        let info = |(name, &at): (&String, &usize)| {
+            let (shape, dtype) = self.files[at].tensor(name)?;
+            Some(ParameterInfo::new(name.as_str(), shape, dtype))
+        };
+        Ok(self.place.iter().filter_map(info).collect())
+    }
+
+    fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        self.holder(name)?.read(name, offset, out)
+    }
+
+    fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
+        self.holder(name)?.read_bytes(name, offset, out)
+    }
+
+    fn prefetch(&self, name: &str, offset: usize, length: usize) {
+        if let Ok(file) = self.holder(name) {
+            file.prefetch(name, offset, length);
+        }
+    }
+}
+
+/// Which shard an index names for each tensor.
+pub(crate) fn weight_map(tree: &dyn Folder, index: &Path) -> Result<BTreeMap<String, String>, SourceError> {
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: Entries<String>,
+    }
+
+    let Entries(entries) = json::read::<Index>(&*tree.open(index)?)?.weight_map;
+    let mut listed = BTreeMap::new();
+    for (tensor, shard) in entries {
+        if listed.insert(tensor.clone(), shard).is_some() {
+            return Err(SourceError::DuplicateTensor { path: index.to_owned(), tensor });
+        }
+    }
+    Ok(listed)
+}
+
+fn inside(index: &Path, shard: &str) -> Result<PathBuf, SourceError> {
+    let path = Path::new(shard);
+    let plain = path.components().all(|c| matches!(c, Component::Normal(_)));
+    if shard.is_empty() || !plain {
+        return Err(SourceError::ShardOutside { index: index.to_owned(), shard: shard.to_owned() });
+    }
+    Ok(path.to_owned())
+}
+
+fn open_shard(tree: &dyn Folder, formats: &Formats, index: &Path, path: &Path) -> Result<Tensors, SourceError> {
+    formats.open(tree, path).map_err(|e| match e {
+        SourceError::NotFound { path } => SourceError::ShardMissing { index: index.to_owned(), shard: path },
+        other => other,
+    })
+}

@@ -1,0 +1,90 @@
+"""Holds that two builds of the command give the same results: every detector, on every folder.
+
+    python tests/same_results.py OLD NEW FOLDER...      # OLD, NEW: two builds of the command
+    python tests/same_results.py OLD NEW --sketches FOLDER...    # from stored sketches instead
+
+Each folder is detected in with each detector by both builds, as JSON. Equal bytes are the rule. Where bytes differ, what
+`EXCEPTIONS` lists is taken out of both and the rest must be equal to the last digit, in the same order. Each exception
+stands in CHANGELOG.md under *Results*. Exit code 1 when anything else differs.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+
+DETECTORS = [
+    ["lineage"], ["independence"], ["kmeans"], ["kmeans", "--alpha", "0.5", "--selector", "smallest-norm"],
+    ["mean-shift"], ["mean-shift", "--alpha", "0.5", "--selector", "smallest-norm"], ["dbscan"], ["gmm"],
+    ["arborescence", "--kurtosis", "rises", "--lambda", "0.1"], ["neighbor-joining"],
+]
+
+# Paths of JSON that may differ, `*` for every element of a list, and why.
+EXCEPTIONS = []
+
+
+def without(value, path):
+    """`value` without what stands at `path`."""
+    head, rest = path[0], path[1:]
+    if head == "*":
+        return [without(v, rest) for v in value] if isinstance(value, list) else value
+    if not isinstance(value, dict) or head not in value:
+        return value
+    if not rest:
+        return {k: v for k, v in value.items() if k != head}
+    return {k: without(v, rest) if k == head else v for k, v in value.items()}
+
+
+def told(text):
+    """The result in one text, keys in their order, numbers as they were written, exceptions taken out."""
+    value = json.loads(text, parse_float=str, parse_int=str)
+    for path, _ in EXCEPTIONS:
+        value = without(value, path.split("."))
+    return json.dumps(value, indent=1)
+
+
+def run(binary, arguments):
+    done = subprocess.run([binary, *arguments], capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else f"exit code {done.returncode}"
+
+
+def results(binary, folder, detector, store):
+    if store is None:
+        return run(binary, ["detect", folder, "--format", "json", "--detector", *detector])
+    return run(binary, ["detect", "--store", store, "--format", "json", "--detector", *detector])
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if a != "--sketches"]
+    from_sketches = len(arguments) < len(sys.argv) - 1
+    if len(arguments) < 3:
+        sys.exit(__doc__)
+    old, new, folders = arguments[0], arguments[1], arguments[2:]
+    different = 0
+    for folder in folders:
+        with tempfile.TemporaryDirectory() as made:
+            stores = [None, None]
+            if from_sketches:
+                stores = [f"{made}/old", f"{made}/new"]
+                for binary, store in zip((old, new), stores):
+                    run(binary, ["sketch", folder, "--store", store])
+            for detector in DETECTORS:
+                before, after = (results(b, folder, detector, s) for b, s in zip((old, new), stores))
+                if before == after:
+                    verdict = "the same bytes"
+                elif "exit code" in (before[:9], after[:9]):
+                    verdict = f"DIFFERENT: {before[:40]!r} before, {after[:40]!r} after"
+                elif told(before) == told(after):
+                    verdict = "the same but for the listed exceptions"
+                else:
+                    lines = zip(told(before).splitlines(), told(after).splitlines())
+                    first = next(((a, b) for a, b in lines if a != b), ("", "more or fewer lines"))
+                    verdict = f"DIFFERENT: {first[0].strip()} before, {first[1].strip()} after"
+                different += verdict.startswith("DIFFERENT")
+                print(f"{folder:40} {' '.join(detector):50} {verdict}", flush=True)
+    print(f"{different} of {len(folders) * len(DETECTORS)} results differ")
+    sys.exit(different > 0)
+
+
+if __name__ == "__main__":
+    main()
