@@ -330,6 +330,11 @@ impl Error {
         Self::Other { message: message.into(), source: Some(source.into()) }
     }
 
+    /// A word that names no value of a setting.
+    pub(crate) fn unknown_word(setting: &'static str, found: &str, expected: &'static str) -> Self {
+        Self::InvalidSetting { setting, found: format!("`{found}`"), expected }
+    }
+
     /// [`Error::Source`]: what is wrong with the model of a name.
     pub fn of_model(model: impl Into<String>, source: SourceError) -> Self {
         Self::Source { model: model.into(), source: Box::new(source) }

@@ -3,6 +3,7 @@ use crate::source::{EntryDistribution, ParameterSource};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,27 @@ pub enum Scope {
     Matrices,
     /// Every trained parameter.
     All,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Matrices => "matrices",
+            Self::All => "all",
+        })
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "matrices" => Ok(Self::Matrices),
+            "all" => Ok(Self::All),
+            _ => Err(Error::unknown_word("scope", text, "`matrices` or `all`")),
+        }
+    }
 }
 
 /// The point that parents are nearer to than their children.

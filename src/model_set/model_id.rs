@@ -1,6 +1,12 @@
 use std::fmt;
 
 /// A model's number in its set, from 0.
+///
+/// ```
+/// use neural_phylogeny::ModelId;
+/// let model = ModelId::new(3);
+/// assert_eq!((model.index(), model.to_string().as_str()), (3, "3"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ModelId(usize);

@@ -1,4 +1,4 @@
-use super::check_parameter_source;
+use super::{Violation, check_parameter_source};
 use crate::bytes::{MemoryFile, ReadAt};
 use crate::error::{SourceError, chain};
 use crate::format::{BEGINNING, Format, Tensors, has_extension};
@@ -32,21 +32,22 @@ const ELEMENTS: usize = 64;
 /// # Errors
 ///
 /// The first promise that the format breaks.
-pub fn check_format(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), String> {
-    check_recognition(format, name, file)?;
+pub fn check_format(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), Violation> {
+    let violation = |complaint: String| Violation::new(format!("the file `{name}`"), complaint, "the contract of `Format`");
+    check_recognition(format, name, file).map_err(violation)?;
     let opened = |bytes| match attempt(format, name, bytes, file.len()) {
         Outcome::Opened(contents) => Ok(contents),
-        Outcome::Refused(error) => Err(format!("the file was not opened: {error}")),
-        Outcome::Broken(complaint) => Err(complaint),
+        Outcome::Refused(error) => Err(violation(format!("the file was not opened: {error}"))),
+        Outcome::Broken(complaint) => Err(violation(complaint)),
     };
     let whole = opened(file)?;
     if opened(file)? != whole {
-        return Err("the file gave other tensors the second time".to_owned());
+        return Err(violation("the file gave other tensors the second time".to_owned()));
     }
-    let tensors = format.open(Arc::new(MemoryFile::new(name, file))).map_err(|e| chain(&e))?;
-    check_parameter_source(&tensors)?;
-    check_cut(format, name, file, &whole)?;
-    check_damaged(format, name, file)
+    let tensors = format.open(Arc::new(MemoryFile::new(name, file))).map_err(|e| violation(e.to_string()))?;
+    check_parameter_source(&tensors).map_err(|v| v.within(&format!("the file `{name}`")))?;
+    check_cut(format, name, file, &whole).map_err(violation)?;
+    check_damaged(format, name, file).map_err(violation)
 }
 
 fn check_recognition(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), String> {

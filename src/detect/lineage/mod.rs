@@ -59,11 +59,22 @@ use rand::RngCore;
 /// ```
 /// use neural_phylogeny::{Config, LineageDetector, ModelSet, detect_phylogeny};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let models = ModelSet::discover("tests/data/zoo/llama")?;
+/// # use neural_phylogeny::InMemory;
+/// # use neural_phylogeny::rand::{Rng, SeedableRng};
+/// # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+/// # let base = trained(&[0.0; 4096], 1.0);
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// # let child = trained(&base, 0.2);
+/// # let (grandchild, others) = (trained(&child, 0.1), [trained(&base, 0.2), trained(&base, 0.2), trained(&child, 0.1)]);
+/// # let [b, c, d] = others.map(model);
+/// let models = ModelSet::from_models([
+///     ("base", model(base)?), ("child", model(child)?), ("grandchild", model(grandchild)?), ("b", b?), ("c", c?), ("d", d?),
+/// ])?;
 /// let phylogeny = detect_phylogeny(&models, Config::default().with_detector(LineageDetector::new()))?;
-/// let grandchild = phylogeny.id("l0_c0_g0").ok_or("no such model")?;
+/// let grandchild = phylogeny.id("grandchild").ok_or("no such model")?;
 /// let lineage: Vec<&str> = phylogeny.ancestors(grandchild).into_iter().map(|m| phylogeny.name(m)).collect();
-/// assert_eq!(lineage, ["l0_c0", "l0"]);
+/// assert_eq!(lineage, ["child", "base"]);
 /// # Ok(())
 /// # }
 /// ```
