@@ -83,18 +83,23 @@
 //! Yu & Wang, *Neural Phylogeny: Fine-Tuning Relationship Detection among Neural Networks*, ICLR 2025,
 //! <https://openreview.net/forum?id=jv2zHOalpL>.
 
+mod bytes;
 mod detect;
 mod error;
 mod evaluate;
+mod evidence;
 mod export;
 mod geometry;
+mod kernel;
 mod model_set;
 mod parent;
 mod phylogeny;
 mod pipeline;
 mod query;
 mod report;
+mod sketch;
 mod source;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -110,14 +115,15 @@ pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
 };
+pub use crate::evidence::{Factor, LineState, Lines};
 #[cfg(feature = "serde")]
 pub use crate::export::{read_json, write_answer_json, write_explanation_json, write_json};
 pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::geometry::{
-    Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
-    LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterDistances, ParameterEvidence, ParameterView,
-    Progress, Quantity, Scope, Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem,
+    Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, PairEvidence,
+    ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, Scope,
 };
+pub use crate::kernel::Moments;
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
@@ -128,10 +134,12 @@ pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogen
 pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
 pub use crate::query::{Answer, query};
 pub use crate::report::{write_answer, write_explanation, write_table};
+pub use crate::sketch::{Sketch, SketchSet, SketchSettings};
 pub use crate::source::{
     Discovered, DiscoveredModel, Discovery, Dtype, Entries, Ignored, InMemory, Layout, ParameterInfo, ParameterSource,
     PeftAdapter, RandomSource, SafetensorsFile, SafetensorsShards, Unreadable, check_range,
 };
+pub use crate::store::{Added, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
 
 /// The examples of README.md.
 #[cfg(doctest)]

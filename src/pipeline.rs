@@ -3,10 +3,11 @@
 use crate::detect::cluster::{ClusterDetector, ExpectedFamilies};
 use crate::detect::{LineageDetector, PhylogenyDetector};
 use crate::error::Error;
-use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope, SketchSet};
+use crate::geometry::{Geometry, GeometrySettings, Initialization, Progress, Scope};
 use crate::model_set::ModelSet;
 use crate::parent::{ParentSelector, Precedence};
 use crate::phylogeny::{Phylogeny, Remark};
+use crate::sketch::SketchSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
@@ -97,15 +98,15 @@ impl Config {
         self
     }
 
-    /// Keeps partial sums in a file that a stopped run continues from; see [`GeometrySettings::with_checkpoint`].
-    pub fn with_checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
-        self.geometry = self.geometry.with_checkpoint(path);
+    /// Keeps partial sums in a file that a stopped run continues from; see [`GeometrySettings::with_resume_file`].
+    pub fn with_resume_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.geometry = self.geometry.with_resume_file(path);
         self
     }
 
-    /// Least time between two saves of the checkpoint; see [`GeometrySettings::with_checkpoint_every`].
-    pub fn with_checkpoint_every(mut self, least: Duration) -> Self {
-        self.geometry = self.geometry.with_checkpoint_every(least);
+    /// Least time between two saves of the resume file; see [`GeometrySettings::with_resume_every`].
+    pub fn with_resume_every(mut self, least: Duration) -> Self {
+        self.geometry = self.geometry.with_resume_every(least);
         self
     }
 

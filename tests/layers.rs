@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 18] = [
     "error",
+    "bytes",
     "source",
     "model_set",
+    "kernel",
     "geometry",
+    "evidence",
+    "sketch",
+    "store",
     "phylogeny",
     "parent",
     "detect",

@@ -3,6 +3,7 @@ use super::family_trees::{self, FamilyTree};
 use super::{Families, PhylogenyDetector};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, Quantity};
+use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::Phylogeny;
@@ -228,10 +229,7 @@ fn total(parents: &[Option<usize>], edges: &[(usize, usize, (i64, i32))]) -> i12
 }
 
 fn distinctness(scores: &[f64], parents: &[Option<usize>]) -> Vec<f64> {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
+    let median = |mut values: Vec<f64>| upper_median(&mut values).unwrap_or_default();
     let middle = median(scores.to_vec());
     let spread = median(scores.iter().map(|s| (s - middle).abs()).collect());
     let of = |(child, parent): (usize, &Option<usize>)| {

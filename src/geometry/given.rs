@@ -1,11 +1,12 @@
 //! A geometry from distances that something else measured.
 
-use super::group::{GroupGeometry, Held, ParameterGeometry, Tensor};
-use super::moments::Moments;
-use super::packed::Packed;
+use super::group::GroupGeometry;
+use super::marginals::{Marginals, Place, TensorMarginals};
+use super::pairwise::ParameterGeometry;
 use super::settings::Scope;
 use super::{Geometry, Quantity};
 use crate::error::Error;
+use crate::kernel::{Moments, Packed};
 use crate::model_set::{Kind, ModelId};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -148,9 +149,10 @@ impl ParameterDistances {
                 m4: f64::NAN,
             });
         }
-        let tensor = Tensor { name: self.name.clone(), size: self.size, moments, fingerprints };
-        let held = Held { kind: self.kind, tensors: vec![tensor], holders: (0..n).collect() };
-        ParameterGeometry { held, distances, to_initialization: None, width: None }
+        let tensor = TensorMarginals { name: self.name.clone(), size: self.size, moments, fingerprints };
+        let holders = (0..n).map(Place).collect();
+        let marginals = Marginals { kind: self.kind, tensors: vec![tensor], holders };
+        ParameterGeometry { marginals, distances, to_initialization: None, width: None }
     }
 }
 
@@ -160,7 +162,7 @@ impl Geometry {
     /// Model a of the result is row a of every matrix. All parameters must hold the same models. What distances do not tell is not
     /// at hand:
     ///
-    /// - values: [`pair`](Self::pair) and [`lines`](Self::lines) give `None`;
+    /// - values: [`read_pair`](Self::read_pair) and [`read_lines`](Self::read_lines) give `None`;
     /// - dtypes, counters and shapes: [`dtype`](Self::dtype) is `None`, [`counters`](Self::counters) is empty;
     /// - norms, unless given: [`norm`](Self::norm) is NaN;
     /// - [independence](Self::independence), unless norms and size are given;
@@ -277,7 +279,7 @@ mod tests {
             // The two of the same values are neighbors; all others stand where their values say.
             let norms: Vec<f64> = geometry.models().iter().map(|&m| geometry.norm(m)).collect();
             assert!(norms.is_sorted(), "{norms:?}");
-            assert!(geometry.pair(id(0), id(1))?.is_none());
+            assert!(geometry.read_pair(id(0), id(1))?.is_none());
         }
         Ok(())
     }

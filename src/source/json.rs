@@ -1,11 +1,11 @@
 //! JSON files that stand beside weights.
 
+use crate::bytes::read_small;
 use crate::error::SourceError;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -18,16 +18,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, SourceError> {
         io::ErrorKind::NotFound => SourceError::NotFound { path: path.to_owned() },
         _ => SourceError::Io { path: path.to_owned(), source },
     };
-    let metadata = fs::metadata(path).map_err(fail)?;
-    if !metadata.is_file() {
-        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-    }
-    if metadata.len() > LIMIT {
-        let message = format!("{} bytes of JSON, at most {LIMIT} are read", metadata.len());
-        return Err(fail(io::Error::new(io::ErrorKind::InvalidData, message)));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path).map_err(fail)?.take(LIMIT).read_to_end(&mut bytes).map_err(fail)?;
+    let bytes = read_small(path, LIMIT).map_err(fail)?;
     if bytes.starts_with(b"version https://git-lfs") {
         return Err(SourceError::LfsPointer { path: path.to_owned() });
     }

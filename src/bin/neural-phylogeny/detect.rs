@@ -85,7 +85,7 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
             Scope::All => neural_phylogeny::Scope::All,
         });
     if let Some(file) = &arguments.resume {
-        config = config.with_checkpoint(file).with_checkpoint_every(Duration::from_secs(arguments.resume_every));
+        config = config.with_resume_file(file).with_resume_every(Duration::from_secs(arguments.resume_every));
     }
     let Some(selector) = arguments.selector else { return Ok(config) };
     Ok(match selector {

@@ -98,7 +98,7 @@ fn sketched(
     let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source })?;
     let bar = progress::bar();
     let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
-    let outcome = Sketch::of(&*model.source, &settings);
+    let outcome = Sketch::compute(&*model.source, &settings);
     bar.finish_and_clear();
     let sketch = outcome.map_err(|error| match error {
         neural_phylogeny::Error::Source { source, .. } => {
