@@ -260,13 +260,17 @@ mod detect;
 mod discover;
 mod error;
 mod evaluate;
+mod evidence;
 mod format;
 mod geometry;
+mod kernel;
 mod model_set;
 mod parent;
 mod phylogeny;
 mod query;
+mod sketch;
 mod source;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod write;
@@ -287,15 +291,16 @@ pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
 };
+pub use crate::evidence::{Factor, LineState, Lines};
 pub use crate::format::{
     BEGINNING, Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype,
     UnreadFormat, check_range,
 };
 pub use crate::geometry::{
-    Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
-    LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
-    Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem,
+    Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, PairEvidence,
+    ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, Scope,
 };
+pub use crate::kernel::Moments;
 pub use crate::model_set::{
     Iter, Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
@@ -307,7 +312,9 @@ pub use crate::phylogeny::{
     UnknownRelation,
 };
 pub use crate::query::{Answer, Query};
+pub use crate::sketch::{Sketch, SketchSet, SketchSettings};
 pub use crate::source::{EntryDistribution, InMemory, ParameterSource, PeftAdapter, RandomSource, Shards};
+pub use crate::store::{Added, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
 pub use {linfa, ndarray, rand, rand_chacha};
 
 pub use crate::write::{

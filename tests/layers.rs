@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 19] = [
     "error",
     "bytes",
     "format",
     "source",
     "discover",
     "model_set",
+    "kernel",
     "geometry",
+    "evidence",
+    "sketch",
+    "store",
     "phylogeny",
     "parent",
     "detect",

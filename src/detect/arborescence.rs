@@ -2,7 +2,8 @@ use super::edmonds::{minimum_arborescence, minimum_rooted_arborescence};
 use super::family_trees::{self, FamilyTree};
 use super::{Families, PhylogenyDetector, SelectorUse};
 use crate::error::Error;
-use crate::geometry::{Comparison, Geometry};
+use crate::geometry::{Comparison, Geometry, Quantity};
+use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::Phylogeny;
@@ -191,6 +192,8 @@ impl PhylogenyDetector for Arborescence {
 
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
         self.check(geometry.groups().len(), geometry.len())?;
+        geometry.require(Quantity::Moments)?;
+        geometry.require(Quantity::Sizes)?;
         let grow = |members: &[ModelId]| Ok(self.tree(&geometry.compare(members)?));
         family_trees::detect(geometry, self.families, &grow)
     }
@@ -266,10 +269,7 @@ fn total(parents: &[Option<usize>], edges: &[(usize, usize, (i64, i32))]) -> i12
 }
 
 fn distinctness(scores: &[f64], parents: &[Option<usize>]) -> Vec<f64> {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
+    let median = |mut values: Vec<f64>| upper_median(&mut values).unwrap_or_default();
     let middle = median(scores.to_vec());
     let spread = median(scores.iter().map(|s| (s - middle).abs()).collect());
     let of = |(child, parent): (usize, &Option<usize>)| {

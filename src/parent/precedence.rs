@@ -1,6 +1,7 @@
 use super::{ParentSelector, SmallestNorm};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, ParameterView};
+use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 use rayon::prelude::*;
 
@@ -149,11 +150,7 @@ impl Scale {
         let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
         let mut apart: Vec<f64> =
             pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&squared| squared > 0.0).collect();
-        if apart.is_empty() {
-            return None;
-        }
-        let middle = apart.len() / 2;
-        let unit = *apart.select_nth_unstable_by(middle, f64::total_cmp).1;
+        let unit = upper_median(&mut apart)?;
         drop(apart);
         let mut log_sum = vec![0.0; n];
         for a in 0..n {

@@ -33,7 +33,8 @@ const ELEMENTS: usize = 64;
 ///
 /// The first promise that the format breaks.
 pub fn check_format(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), Violation> {
-    let violation = |complaint: String| Violation::new(format!("the file `{name}`"), complaint, "the contract of `Format`");
+    let violation =
+        |complaint: String| Violation::new(format!("the file `{name}`"), complaint, "the contract of `Format`");
     check_recognition(format, name, file).map_err(violation)?;
     let opened = |bytes| match attempt(format, name, bytes, file.len()) {
         Outcome::Opened(contents) => Ok(contents),

@@ -1,8 +1,9 @@
 use crate::args::{Detect, Detection, Scope, Selector};
 use crate::{models, output, progress, resume};
 use neural_phylogeny::{
-    Config, Content, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid, ModelSet, NearestToInitialization,
-    OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny, detect_phylogeny_from_sketches,
+    Config, Content, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid,
+    ModelSet, NearestToInitialization, OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny,
+    detect_phylogeny_from_sketches,
 };
 use std::error::Error;
 use std::io::Write;
@@ -94,7 +95,7 @@ fn geometry(arguments: &Detection) -> Result<GeometrySettings, Box<dyn Error>> {
             Scope::All => neural_phylogeny::Scope::All,
         });
     let Some(file) = &arguments.resume else { return Ok(settings) };
-    Ok(settings.with_checkpoint(file).with_checkpoint_every(Duration::from_secs(arguments.resume_every)))
+    Ok(settings.with_resume_file(file).with_resume_every(Duration::from_secs(arguments.resume_every)))
 }
 
 fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error>> {

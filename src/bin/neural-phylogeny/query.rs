@@ -95,7 +95,7 @@ fn sketched(
     let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source: source.into() })?;
     let bar = progress::bar();
     let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
-    let outcome = Sketch::of(&*model.source, &settings);
+    let outcome = Sketch::compute(&*model.source, &settings);
     bar.finish_and_clear();
     let sketch = outcome.map_err(|error| match error {
         neural_phylogeny::Error::Sketching { source } => neural_phylogeny::Error::of_model(&model.name, *source),

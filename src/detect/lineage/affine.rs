@@ -1,6 +1,7 @@
 //! Affine combinations: which few models add up to another one, and what is left over.
 
 use crate::geometry::Comparison;
+use crate::kernel::upper_median;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
@@ -162,8 +163,7 @@ pub(super) fn spread(by_parameter: &[Vec<f64>], i: usize) -> f64 {
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    upper_median(&mut values).unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -146,7 +146,7 @@ fn rounded(parameters: &[&ParameterView], a: usize, b: usize) -> bool {
 }
 
 fn conversion(geometry: &Geometry, source: ModelId, copy: ModelId) -> Result<Option<Relation>, Error> {
-    let Some(pair) = geometry.pair(source, copy)? else { return Ok(None) };
+    let Some(pair) = geometry.read_pair(source, copy)? else { return Ok(None) };
     Ok(if pair.is_cast().is_some() { Some(Relation::Cast) } else { pair.quantized_bits().map(|_| Relation::Quantized) })
 }
 

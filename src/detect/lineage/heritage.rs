@@ -3,7 +3,8 @@
 use super::inheritance::{EXCLUDED, Inheritance};
 use super::root::{LEAST_FACTORS, LEAST_LINES, ahead, direction};
 use crate::error::Error;
-use crate::geometry::{Geometry, LineState, Lines};
+use crate::evidence::{LineState, Lines};
+use crate::geometry::Geometry;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Evidence, Signal};
 use crate::source::Dtype;
@@ -55,7 +56,7 @@ impl Heritage<'_> {
         for (q, children) in children {
             let places = std::iter::once(root).chain(children.iter().copied());
             let members: Vec<ModelId> = places.map(|m| self.models[m]).collect();
-            if let Some(found) = self.geometry.lines(self.models[q], &members)? {
+            if let Some(found) = self.geometry.read_lines(self.models[q], &members)? {
                 for (i, &c) in children.iter().enumerate() {
                     self.derived.insert((q, c), found.kept_in_b_changed_in_a(0, i + 1));
                 }

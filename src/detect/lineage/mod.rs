@@ -18,7 +18,7 @@ mod sparse;
 use super::families::{Families, components};
 use super::{PhylogenyDetector, SelectorUse};
 use crate::error::Error;
-use crate::geometry::{Geometry, Independence};
+use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::{Phylogeny, Remark};
@@ -106,6 +106,7 @@ impl PhylogenyDetector for LineageDetector {
     }
 
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
+        geometry.require(Quantity::Norms)?;
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;
         let mut gathered = Gathered::new(geometry, &independence);

@@ -7,7 +7,9 @@ use super::inheritance::Inheritance;
 use super::root::{LEAST_LINES, Roots};
 use super::sheet::Sheet;
 use crate::detect::families::components;
-use crate::geometry::{Comparison, LineState, ParameterView, median};
+use crate::evidence::LineState;
+use crate::geometry::{Comparison, ParameterView};
+use crate::kernel::median;
 
 /// Branches of the supposed root that share a line which it lacks: two may be one branch that was taken for two, three are not.
 const CONTRADICTING: usize = 3;

@@ -20,7 +20,7 @@ pub(super) fn relation(
     child: ModelId,
 ) -> Result<(Relation, Vec<Movement>), Error> {
     let comparison = geometry.compare(&[parent, child])?;
-    let pair = geometry.pair(parent, child)?;
+    let pair = geometry.read_pair(parent, child)?;
     let movements = moved(&comparison, pair.as_deref());
     let matrices: BTreeMap<&str, bool> = comparison
         .parameters()
@@ -46,7 +46,7 @@ pub(super) fn relation(
 
 /// Every parameter that both hold; ranks where values are at hand and the increment is of low rank.
 pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) -> Result<Vec<Movement>, Error> {
-    Ok(moved(&geometry.compare(&[parent, child])?, geometry.pair(parent, child)?.as_deref()))
+    Ok(moved(&geometry.compare(&[parent, child])?, geometry.read_pair(parent, child)?.as_deref()))
 }
 
 fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {

@@ -2,7 +2,8 @@
 
 use super::norm::Norms;
 use crate::error::Error;
-use crate::geometry::{Comparison, Geometry, Lines};
+use crate::evidence::Lines;
+use crate::geometry::{Comparison, Geometry};
 use crate::model_set::ModelId;
 use crate::parent::Precedences;
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ impl Roots {
         let (rivals, geometric, scores) = by_geometry(comparison);
         let mut lines = BTreeMap::new();
         for &rival in &rivals {
-            if let Some(found) = geometry.lines(models[rival], models)? {
+            if let Some(found) = geometry.read_lines(models[rival], models)? {
                 lines.insert(rival, found);
             }
         }

@@ -32,7 +32,7 @@ pub(super) fn merges(
     let n = comparison.len();
     let mut masked = Vec::new();
     for c in (0..n).filter(|&c| c != root) {
-        if geometry.pair(models[root], models[c])?.is_some_and(|pair| is_masked(&pair)) {
+        if geometry.read_pair(models[root], models[c])?.is_some_and(|pair| is_masked(&pair)) {
             masked.push(c);
         }
     }

@@ -1,9 +1,9 @@
 use super::document::{Parent, VERSION};
 use super::pretty;
 use crate::error::Error;
-use crate::geometry::Neighbor;
 use crate::phylogeny::Edge;
 use crate::query::Answer;
+use crate::store::Neighbor;
 use serde::Serialize;
 use std::io::Write;
 

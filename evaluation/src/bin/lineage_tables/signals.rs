@@ -46,7 +46,7 @@ impl<'a> Measured<'a> {
         let (geometry, members) = (&set.geometry, family.iter().filter_map(|n| set.id(n)).collect::<Vec<_>>());
         let mut lines = Vec::new();
         for &reference in &members {
-            lines.extend(geometry.lines(reference, &members)?);
+            lines.extend(geometry.read_lines(reference, &members)?);
         }
         Ok(Self {
             geometry,
@@ -68,7 +68,7 @@ impl<'a> Measured<'a> {
         };
         let kurtosis = |m: usize| pair.scoped().filter_map(|v| v.moments(m).kurtosis()).sum::<f64>();
         let size = |m: ModelId| geometry.dtype(m).map(|d| d.size());
-        let low_rank = |from| Ok::<_, Failure>(geometry.pair(from, child)?.map(|e| e.low_rank().is_some()));
+        let low_rank = |from| Ok::<_, Failure>(geometry.read_pair(from, child)?.map(|e| e.low_rank().is_some()));
         Ok([
             rises(sum(false, &|v| v.squared_norm(0)), sum(false, &|v| v.squared_norm(1))),
             rises(sum(true, &|v| v.squared_norm(0)), sum(true, &|v| v.squared_norm(1))),
