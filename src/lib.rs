@@ -88,6 +88,7 @@ mod error;
 mod evaluate;
 mod export;
 mod geometry;
+mod kernel;
 mod model_set;
 mod parent;
 mod phylogeny;
@@ -104,7 +105,7 @@ pub use crate::detect::cluster::{
 };
 pub use crate::detect::{
     Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, TreeNode,
-    UnrootedTree,
+    UnrootedTree, Weights, weights, witness,
 };
 pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
@@ -122,9 +123,10 @@ pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
 pub use crate::parent::{
-    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
+    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, PrecedenceWeights,
+    SmallestNorm,
 };
-pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
+pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal, Stage};
 pub use crate::pipeline::{Config, detect_phylogeny, detect_phylogeny_from_sketches};
 pub use crate::query::{Answer, query};
 pub use crate::report::{write_answer, write_explanation, write_table};

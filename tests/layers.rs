@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "error",
     "source",
     "model_set",
+    "kernel",
     "geometry",
     "phylogeny",
     "parent",

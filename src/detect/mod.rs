@@ -11,7 +11,8 @@ mod neighbor_joining;
 
 pub use arborescence::{Arborescence, Kurtosis};
 pub use families::Families;
-pub use lineage::LineageDetector;
+pub use lineage::weights::{self, Weights};
+pub use lineage::{LineageDetector, witness};
 pub use neighbor_joining::{Branch, NeighborJoining, TreeNode, UnrootedTree};
 
 use crate::error::Error;

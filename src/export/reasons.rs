@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Evidence, Movement, Phylogeny, Signal};
+use crate::phylogeny::{Candidate, Evidence, Movement, Phylogeny, Signal, Stage};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -41,6 +41,9 @@ pub(super) struct CandidateEntry {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct EvidenceEntry {
+    /// Files written before stages were told have none.
+    #[serde(default)]
+    stage: String,
     signal: String,
     weight: f64,
 }
@@ -67,7 +70,11 @@ struct MovementEntry {
 
 /// The candidates of a model, most probable first.
 pub(super) fn candidates(phylogeny: &Phylogeny, model: ModelId, extent: Extent) -> Vec<CandidateEntry> {
-    let evidence = |e: &Evidence| EvidenceEntry { signal: e.signal.as_str().to_owned(), weight: e.weight };
+    let evidence = |e: &Evidence| EvidenceEntry {
+        stage: e.stage.as_str().to_owned(),
+        signal: e.signal.as_str().to_owned(),
+        weight: e.weight,
+    };
     let entry = |c: &Candidate| CandidateEntry {
         parent: c.parent.map(|p| phylogeny.name(p).to_owned()),
         probability: c.probability,
@@ -117,7 +124,8 @@ pub(super) fn with_candidates(
         if !(0.0..=1.0).contains(&entry.probability) {
             return invalid(format!("of probability {}, expected 0 to 1", entry.probability));
         }
-        let evidence = entry.evidence.iter().map(|e| Evidence::new(Signal::from_spelling(&e.signal), e.weight));
+        let stage = |e: &EvidenceEntry| Stage::from_spelling(&e.stage).unwrap_or(Stage::Parent);
+        let evidence = entry.evidence.iter().map(|e| Evidence::new(stage(e), Signal::from_spelling(&e.signal), e.weight));
         candidates.push(Candidate::new(parent, entry.probability, evidence.collect()));
     }
     Ok(phylogeny.with_candidates(model, candidates))

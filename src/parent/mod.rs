@@ -5,7 +5,9 @@ mod initialization;
 mod log_distance;
 mod medoid;
 mod norm;
+mod number;
 mod precedence;
+mod precedence_weights;
 
 pub use choice::Choice;
 pub(crate) use choice::lowest;
@@ -14,7 +16,9 @@ pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;
 pub use norm::SmallestNorm;
 pub use precedence::Precedence;
-pub(crate) use precedence::{Precedences, SIBLING_WIDTH, likelihood as sibling_likelihood};
+pub(crate) use number::{Number, Numbers, Value, numbers};
+pub(crate) use precedence::Precedences;
+pub use precedence_weights::PrecedenceWeights;
 
 use crate::error::Error;
 use crate::geometry::Geometry;

@@ -1,6 +1,6 @@
 //! Phylogenies for property tests.
 
-use super::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal};
+use super::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal, Stage};
 use crate::model_set::{ModelId, Skipped};
 use proptest::prelude::*;
 
@@ -55,8 +55,9 @@ type Drawn = (prop::sample::Index, (f64, Option<f64>, f64, Relation));
 type Reasons = (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<Vec<Movement>>, f64, bool);
 
 fn reasons() -> impl Strategy<Value = Reasons> {
-    let signal = prop::sample::select(Signal::ALL.to_vec());
-    let evidence = (signal, any::<f64>()).prop_map(|(signal, weight)| Evidence::new(signal, weight));
+    let signal = prop::sample::select(vec![Signal::PRIOR, Signal::COPY, Signal::from_spelling("moon")]);
+    let stage = prop::sample::select(Stage::ALL.to_vec());
+    let evidence = (stage, signal, any::<f64>()).prop_map(|(stage, signal, weight)| Evidence::new(stage, signal, weight));
     let candidate = (prop::option::of(0..14usize), 0.0..=1.0f64, prop::collection::vec(evidence, 0..4));
     let relative = prop_oneof![Just(0.0), Just(f64::INFINITY), 0.0..2.0f64];
     let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()))

@@ -11,7 +11,7 @@ mod remark;
 mod withhold;
 
 pub use edge::{Edge, Relation};
-pub use evidence::{Candidate, Evidence, Signal};
+pub use evidence::{Candidate, Evidence, Signal, Stage};
 pub use movement::Movement;
 pub use remark::Remark;
 

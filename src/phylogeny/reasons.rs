@@ -58,7 +58,7 @@ impl Phylogeny {
         let possible = |p: ModelId| p != model && p.index() < models;
         candidates.retain(|c| (0.0..=1.0).contains(&c.probability) && c.parent.is_none_or(possible));
         for evidence in candidates.iter_mut().flat_map(|c| &mut c.evidence) {
-            *evidence = Evidence::new(evidence.signal, evidence.weight);
+            evidence.weight = Evidence::cut(evidence.weight);
         }
         candidates.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(b.score().total_cmp(&a.score())));
         if model.index() < models {
@@ -122,7 +122,7 @@ impl Phylogeny {
 mod tests {
     use super::*;
     use crate::phylogeny::arbitrary::family;
-    use crate::phylogeny::{Movement, Signal};
+    use crate::phylogeny::{Movement, Signal, Stage};
 
     fn id(model: usize) -> ModelId {
         ModelId::new(model)
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn candidates_are_sorted_by_probability_then_score() {
         let candidate = |parent, probability, weight| {
-            Candidate::new(parent, probability, vec![Evidence::new(Signal::Distance, weight)])
+            Candidate::new(parent, probability, vec![Evidence::new(Stage::Parent, Signal::PRIOR, weight)])
         };
         let given = vec![
             candidate(None, 0.2, 9.0),
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn evidence_set_by_hand_is_made_finite() {
-        let mut evidence = Evidence::new(Signal::Copy, 0.0);
+        let mut evidence = Evidence::new(Stage::Parent, Signal::COPY, 0.0);
         evidence.weight = f64::INFINITY;
         let phylogeny = family(2, &[]).with_candidates(id(0), vec![Candidate::new(None, 1.0, vec![evidence])]);
         assert_eq!(phylogeny.candidates(id(0))[0].score(), 1000.0);

@@ -1,28 +1,20 @@
 //! Gathers what was found of each lineage into one phylogeny.
 
 use super::copies::Copy;
-use super::family::Solved;
-use super::merges::{Certainty, Merge};
+use super::merges::Merge;
 use super::relations::{movements, relation};
+use super::solve::Solved;
+use super::weights::Weights;
 use crate::detect::edge::edge;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal};
-
-/// That a combination of this certainty is a merge. By design, not by count: the zoo has 10 merges.
-fn confidence(certainty: Certainty) -> f64 {
-    match certainty {
-        Certainty::Convex => 0.95,
-        Certainty::Extrapolated => 0.9,
-        Certainty::Masked => 0.8,
-        Certainty::Trained => 0.6,
-    }
-}
+use crate::phylogeny::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal, Stage};
 
 pub(super) struct Gathered<'g> {
     geometry: &'g Geometry,
     independence: &'g Independence,
+    weights: &'g Weights,
     edges: Vec<Edge>,
     kin: Vec<Vec<ModelId>>,
     movements: Vec<(ModelId, ModelId, Vec<Movement>)>,
@@ -35,10 +27,11 @@ pub(super) struct Gathered<'g> {
 }
 
 impl<'g> Gathered<'g> {
-    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
+    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
         Self {
             geometry,
             independence,
+            weights,
             edges: Vec::new(),
             kin: Vec::new(),
             movements: Vec::new(),
@@ -60,7 +53,7 @@ impl<'g> Gathered<'g> {
     }
 
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
-        let evidence = vec![Evidence::new(Signal::Copy, (copy.direction / (1.0 - copy.direction)).ln())];
+        let evidence = vec![Evidence::new(Stage::Parent, Signal::COPY, (copy.direction / (1.0 - copy.direction)).ln())];
         self.candidates.push((copy.copy, vec![Candidate::new(Some(copy.source), copy.direction, evidence)]));
         let edge = self.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
         self.edges.push(edge);
@@ -72,17 +65,15 @@ impl<'g> Gathered<'g> {
         Ok(())
     }
 
-    pub(super) fn merge(&mut self, models: &[ModelId], merge: &Merge) -> Result<(), Error> {
-        let child = models[merge.child];
-        let confidence = confidence(merge.certainty);
+    pub(super) fn merge(&mut self, merge: &Merge<ModelId>) -> Result<(), Error> {
+        let (child, confidence) = (merge.child, merge.confidence);
         let odds = (confidence / (1.0 - confidence)).ln();
         let mut candidates = Vec::new();
         for (&parent, &weight) in merge.combination.parents.iter().zip(&merge.combination.weights) {
-            let parent = models[parent];
             let edge = self.edge(parent, child, Relation::Merge, confidence)?;
             self.edges.push(edge.with_weight(weight));
             self.movements.push((parent, child, movements(self.geometry, parent, child)?));
-            candidates.push(Candidate::new(Some(parent), confidence, vec![Evidence::new(Signal::Merge, odds)]));
+            candidates.push(Candidate::new(Some(parent), confidence, vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)]));
         }
         self.candidates.push((child, candidates));
         self.residuals.push((child, merge.combination.residual));
@@ -93,8 +84,8 @@ impl<'g> Gathered<'g> {
     pub(super) fn lineage(&mut self, plain: &[ModelId], models: &[ModelId], solved: Solved) -> Result<(), Error> {
         for (c, &child) in plain.iter().enumerate() {
             if let Some(q) = solved.parents[c] {
-                let parent = models[q];
-                let (relation, movements) = relation(self.geometry, parent, child)?;
+                let parent = models[q.index()];
+                let (relation, movements) = relation(self.geometry, parent, child, self.weights.relations.far)?;
                 let confidence = solved.confidences[c] * self.independence.kinship(parent, child);
                 self.edges.push(self.edge(parent, child, relation, confidence)?);
                 self.movements.push((parent, child, movements));

@@ -26,9 +26,6 @@ const OFF_FACTOR: f64 = 0.05;
 /// Smaller shares of zeroed values are no pruning.
 const PRUNED: f64 = 0.01;
 
-/// Increments of a rank up to this share of the smaller side are of low rank.
-const LOW_RANK: usize = 4;
-
 /// A model b against a model a, value by value, over the parameters that both hold.
 ///
 /// Every summary is a statement about b: what could have been done to a to give b. None holds of identical models but
@@ -134,9 +131,8 @@ impl PairEvidence {
     /// The largest rank of an increment, when every changed matrix has one of at most a quarter of its smaller side; vectors may
     /// have changed in any way.
     pub fn low_rank(&self) -> Option<usize> {
-        let low = |p: &ParameterEvidence| p.rank.filter(|r| LOW_RANK * r <= p.shape[0].min(p.shape[1]));
         let matrices = self.altogether_changed().filter(|p| p.kind == Kind::Matrix);
-        let ranks: Vec<usize> = matrices.map(low).collect::<Option<_>>()?;
+        let ranks: Vec<usize> = matrices.map(ParameterEvidence::low_rank).collect::<Option<_>>()?;
         ranks.into_iter().max().filter(|&r| r > 0)
     }
 }
