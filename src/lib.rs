@@ -116,8 +116,8 @@ pub use crate::export::{read_json, write_answer_json, write_explanation_json, wr
 pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
 pub use crate::geometry::{
     Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
-    LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
-    Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem,
+    LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterDistances, ParameterEvidence, ParameterView,
+    Progress, Quantity, Scope, Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem,
 };
 pub use crate::model_set::{
     Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,

@@ -2,7 +2,7 @@ use super::edmonds::{minimum_arborescence, minimum_rooted_arborescence};
 use super::family_trees::{self, FamilyTree};
 use super::{Families, PhylogenyDetector};
 use crate::error::Error;
-use crate::geometry::{Comparison, Geometry};
+use crate::geometry::{Comparison, Geometry, Quantity};
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::Phylogeny;
@@ -151,6 +151,8 @@ impl PhylogenyDetector for Arborescence {
             let found = self.lambda.to_string();
             return Err(Error::InvalidSetting { setting: "lambda", found, expected: "a finite number from 0" });
         }
+        geometry.require(Quantity::Moments)?;
+        geometry.require(Quantity::Sizes)?;
         let grow = |members: &[ModelId]| Ok(self.tree(&geometry.compare(members)?));
         family_trees::detect(geometry, self.families, &grow)
     }

@@ -69,6 +69,24 @@ pub enum Error {
         /// What is allowed.
         expected: &'static str,
     },
+    /// Given distances that are none.
+    #[error("distances of parameter `{parameter}`: found {found}, expected {expected}")]
+    InvalidDistances {
+        /// The parameter.
+        parameter: String,
+        /// What was found, and where.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A method needs what a geometry made from distances does not hold.
+    #[error(
+        "the geometry has no {quantity}, which this method needs: give them with the distances, or choose a method that does without"
+    )]
+    NotMeasured {
+        /// What is missing.
+        quantity: String,
+    },
     /// The memory setting is below what the model set needs at least.
     #[error("memory setting is {found} bytes, {models} models need at least {expected}")]
     MemoryTooSmall {

@@ -36,6 +36,7 @@ pub struct Independence {
     /// NaN where there is none.
     z: Arc<Packed>,
     pairs: usize,
+    measured: bool,
 }
 
 impl Independence {
@@ -72,7 +73,17 @@ impl Independence {
 
     fn from_scores(models: usize, groups: &[GroupGeometry], z: Packed) -> Self {
         let pairs = groups.iter().map(|g| Packed::length(g.members.len()) - g.members.len()).sum();
-        Self { n: models, z: Arc::new(z), pairs }
+        Self { n: models, z: Arc::new(z), pairs, measured: true }
+    }
+
+    /// No pair has a score.
+    pub(super) fn unmeasured(models: usize) -> Self {
+        Self { n: models, z: Arc::new(Packed::constant(models, f64::NAN)), pairs: 0, measured: false }
+    }
+
+    /// Whether the geometry tells independence at all: all but those made [from distances](crate::Geometry::of_distances) do.
+    pub fn is_measured(&self) -> bool {
+        self.measured
     }
 
     /// `z(a, b)`; infinite for identical models, `None` when the two cannot be compared or have no parameter that varies.
@@ -96,7 +107,11 @@ impl Independence {
     }
 
     /// That the two are kin: one less the probability that any unrelated pair of the set looks so related, in [0, 1].
+    /// 1 where independence is not measured: the families were then given.
     pub(crate) fn kinship(&self, a: ModelId, b: ModelId) -> f64 {
+        if !self.measured {
+            return 1.0;
+        }
         (1.0 - self.false_alarms(self.z(a, b).unwrap_or(0.0))).max(0.0)
     }
 
@@ -121,7 +136,7 @@ fn put(z: &mut Packed, group: &GroupGeometry, own: impl Fn(usize, usize) -> f64)
 /// Matrices of enough values; failing those, whatever there is.
 fn parameters(group: &GroupGeometry) -> Vec<usize> {
     let choose = |keep: &dyn Fn(&Held) -> bool| -> Vec<usize> {
-        let everywhere = |(_, h): &(usize, &Held)| h.holders.len() == group.members.len() && keep(h);
+        let everywhere = |(_, h): &(usize, &Held)| h.holders.len() == group.members.len() && h.size() > 0 && keep(h);
         group.held().enumerate().filter(everywhere).map(|(p, _)| p).collect()
     };
     let large = choose(&|h| h.kind == Kind::Matrix && h.size() >= LEAST_SIZE);

@@ -6,6 +6,7 @@ mod comparison;
 mod eigen;
 mod embedding;
 mod fingerprint;
+mod given;
 mod gram;
 mod group;
 mod independence;
@@ -19,6 +20,7 @@ mod permutation;
 mod pilot;
 mod plan;
 mod products;
+mod quantity;
 mod rank_update;
 mod room;
 mod settings;
@@ -29,11 +31,13 @@ mod values;
 
 pub use comparison::{Comparison, ParameterView};
 pub use embedding::Coordinates;
+pub use given::ParameterDistances;
 pub use independence::Independence;
 pub use lines::{Factor, LineState, Lines};
 pub(crate) use median::median;
 pub use moments::Moments;
 pub use pair::{Grid, GridSpan, PairEvidence, ParameterEvidence};
+pub use quantity::Quantity;
 pub use settings::{GeometrySettings, Initialization, Progress, Scope};
 pub use sketch::{Added, Nearest, Neighbor, Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem};
 
@@ -91,6 +95,8 @@ pub struct Geometry {
     sketched: Option<Arc<Sketched>>,
     /// Where values can be read again, if they can.
     values: Option<Arc<Values>>,
+    /// What it was made without.
+    lacking: Vec<Quantity>,
 }
 
 /// What a geometry of sketches was made from.
@@ -188,7 +194,7 @@ impl Geometry {
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
         let stored = vec![Stored::absent(); models];
-        Self { groups, place_of, order, stored, sketched: None, values: None }
+        Self { groups, place_of, order, stored, sketched: None, values: None, lacking: Vec::new() }
     }
 
     /// Lets go of the models' sources: values can then not be read again, and [`lines`](Self::lines) and [`pair`](Self::pair)
@@ -272,7 +278,8 @@ impl Geometry {
         Some(Comparison::new(Some(group), &[i, j]).ok()?.distance_error(0, 1))
     }
 
-    /// Euclidean norm over the parameters that every model of its group holds.
+    /// Euclidean norm over the parameters that every model of its group holds; NaN where norms were not
+    /// [given](Self::of_distances).
     ///
     /// # Panics
     ///
@@ -312,6 +319,7 @@ impl Geometry {
     pub fn independence(&self) -> Independence {
         match &self.sketched {
             Some(sketched) => sketched.independence.clone(),
+            None if self.lacking.contains(&Quantity::Independence) => Independence::unmeasured(self.len()),
             None => Independence::of(self.len(), &self.groups),
         }
     }

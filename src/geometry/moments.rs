@@ -92,9 +92,9 @@ impl Moments {
         if self.count > 0.0 { self.m2 / self.count } else { 0.0 }
     }
 
-    /// Excess kurtosis, `count · m4 / m2² − 3`; `None` when all values are the same.
+    /// Excess kurtosis, `count · m4 / m2² − 3`; `None` when all values are the same, or `m4` is not known (NaN).
     pub fn kurtosis(&self) -> Option<f64> {
-        (self.m2 > 0.0).then(|| self.count * self.m4 / (self.m2 * self.m2) - 3.0)
+        (self.m2 > 0.0 && !self.m4.is_nan()).then(|| self.count * self.m4 / (self.m2 * self.m2) - 3.0)
     }
 }
 

@@ -23,7 +23,7 @@ pub mod witness;
 use super::PhylogenyDetector;
 use super::families::{Families, components};
 use crate::error::Error;
-use crate::geometry::{Geometry, Independence};
+use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::{Phylogeny, Remark};
@@ -104,6 +104,7 @@ impl LineageDetector {
 impl PhylogenyDetector for LineageDetector {
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
         self.weights.check()?;
+        geometry.require(Quantity::Norms)?;
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;
         let mut gathered = Gathered::new(geometry, &independence, &self.weights);
