@@ -125,7 +125,8 @@ pub(super) fn with_candidates(
             return invalid(format!("of probability {}, expected 0 to 1", entry.probability));
         }
         let stage = |e: &EvidenceEntry| Stage::from_spelling(&e.stage).unwrap_or(Stage::Parent);
-        let evidence = entry.evidence.iter().map(|e| Evidence::new(stage(e), Signal::from_spelling(&e.signal), e.weight));
+        let evidence =
+            entry.evidence.iter().map(|e| Evidence::new(stage(e), Signal::from_spelling(&e.signal), e.weight));
         candidates.push(Candidate::new(parent, entry.probability, evidence.collect()));
     }
     Ok(phylogeny.with_candidates(model, candidates))

@@ -92,8 +92,8 @@ mod tests {
     #[test]
     fn rows_come_first_and_newtypes_are_indices() {
         let mut table = Square::from_fn(3, |row, column| 10 * row + column);
-        assert_eq!((table[(1, 2)], table[(Place(2), Place(0))], table[(0, Place(1))]), (12, 20, 1));
-        table[(Place(1), 1)] = 7;
+        assert_eq!((table[(1usize, 2usize)], table[(Place(2), Place(0))], table[(0usize, Place(1))]), (12, 20, 1));
+        table[(Place(1), 1usize)] = 7;
         assert_eq!(table.rows().map(<[_]>::to_vec).collect::<Vec<_>>(), [[0, 1, 2], [10, 7, 12], [20, 21, 22]]);
         assert_eq!(table, Square::from_rows(3, vec![0, 1, 2, 10, 7, 12, 20, 21, 22]));
     }

@@ -15,8 +15,8 @@ pub use initialization::NearestToInitialization;
 pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;
 pub use norm::SmallestNorm;
-pub use precedence::Precedence;
 pub(crate) use number::{Number, Numbers, Value, numbers};
+pub use precedence::Precedence;
 pub(crate) use precedence::Precedences;
 pub use precedence_weights::PrecedenceWeights;
 

@@ -43,7 +43,10 @@ mod tests {
     #[test]
     fn cosines_are_capped_and_obtuse_ones_weigh_twice() {
         let weights = PrecedenceWeights::default();
-        assert_eq!([0.0, 0.3, -0.3, 1.0, -1.0].map(|c| weights.sibling_likelihood(c)), [0.0, -1.0, -2.0, -1.0 / 0.3, -4.0]);
+        assert_eq!(
+            [0.0, 0.3, -0.3, 1.0, -1.0].map(|c| weights.sibling_likelihood(c)),
+            [0.0, -1.0, -2.0, -1.0 / 0.3, -4.0]
+        );
         assert_eq!(weights.sibling_width(), 0.3 + 0.15);
     }
 }

@@ -57,7 +57,8 @@ type Reasons = (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<Vec<Movement>>, f6
 fn reasons() -> impl Strategy<Value = Reasons> {
     let signal = prop::sample::select(vec![Signal::PRIOR, Signal::COPY, Signal::from_spelling("moon")]);
     let stage = prop::sample::select(Stage::ALL.to_vec());
-    let evidence = (stage, signal, any::<f64>()).prop_map(|(stage, signal, weight)| Evidence::new(stage, signal, weight));
+    let evidence =
+        (stage, signal, any::<f64>()).prop_map(|(stage, signal, weight)| Evidence::new(stage, signal, weight));
     let candidate = (prop::option::of(0..14usize), 0.0..=1.0f64, prop::collection::vec(evidence, 0..4));
     let relative = prop_oneof![Just(0.0), Just(f64::INFINITY), 0.0..2.0f64];
     let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()))

@@ -31,7 +31,8 @@ impl Signal {
     /// What is believed before anything is measured. It is no evidence.
     pub const PRIOR: Self = Self::new("prior", "what holds before anything is measured");
     /// What all trees under all likely roots add to what is known of the pair alone.
-    pub const TREES: Self = Self::new("trees", "what all trees under all likely roots add to what the pair alone tells");
+    pub const TREES: Self =
+        Self::new("trees", "what all trees under all likely roots add to what the pair alone tells");
     /// How unlikely the two are to have been trained apart.
     pub const KINSHIP: Self = Self::new("kinship", "how unlikely the two are to have been trained apart");
     /// The same weights throughout.

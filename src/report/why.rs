@@ -137,7 +137,11 @@ mod tests {
     }
 
     fn candidate(parent: Option<usize>, probability: f64, weight: f64) -> Candidate {
-        Candidate::new(parent.map(id), probability, vec![Evidence::new(Stage::Parent, Signal::from_spelling("angle"), weight)])
+        Candidate::new(
+            parent.map(id),
+            probability,
+            vec![Evidence::new(Stage::Parent, Signal::from_spelling("angle"), weight)],
+        )
     }
 
     /// Model 2, child of 1, of these candidates.

@@ -1,7 +1,6 @@
 use crate::models::{Weights, detected, family, mapped, mixed, named, parents, rng, root, set, tuned};
 use neural_phylogeny::{
-    Config, Geometry, GeometrySettings, LineageDetector, PhylogenyDetector, Precedence, Relation,
-    detect_phylogeny,
+    Config, Geometry, GeometrySettings, LineageDetector, PhylogenyDetector, Precedence, Relation, detect_phylogeny,
 };
 use rand::Rng;
 

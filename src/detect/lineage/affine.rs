@@ -44,13 +44,7 @@ pub(super) fn combination<I: Copy + Eq>(
 }
 
 /// Those of `rest` whose increments from `origin` together come nearest to that of `child`, greedily, the most telling first.
-pub(super) fn pursued<I: Copy>(
-    d: &impl Squared<I>,
-    child: I,
-    origin: I,
-    rest: &[I],
-    weights: &Weights,
-) -> Vec<I> {
+pub(super) fn pursued<I: Copy>(d: &impl Squared<I>, child: I, origin: I, rest: &[I], weights: &Weights) -> Vec<I> {
     let mut chosen: Vec<I> = Vec::new();
     // What candidates and the child have left after the directions chosen so far, by Gram–Schmidt on inner products.
     let mut along: Vec<Vec<f64>> = Vec::new();
@@ -156,9 +150,8 @@ pub(super) fn weights_by_parameter<I: Copy + Into<usize>>(
     child: I,
     parents: &[I],
 ) -> Vec<Vec<f64>> {
-    let fits = comparison
-        .scoped()
-        .filter_map(|p| fit(&|a: I, b: I| p.squared_distance(a.into(), b.into()), child, parents));
+    let fits =
+        comparison.scoped().filter_map(|p| fit(&|a: I, b: I| p.squared_distance(a.into(), b.into()), child, parents));
     fits.map(|fitted| fitted.weights).collect()
 }
 
@@ -176,6 +169,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::lineage::tests::fixture::{noticed, point};
 
     /// Points of a few dimensions; squared distances between them.
     fn distances(points: &[Vec<f64>]) -> impl Fn(usize, usize) -> f64 + '_ {
@@ -206,6 +200,38 @@ mod tests {
         let points = axes(8);
         let found = combination(&distances(&points), 7, &[0, 1, 2, 3, 4, 5, 6], &Weights::default()).unwrap();
         assert!(found.residual > 0.3, "{found:?}");
+    }
+
+    /// Points of some axes with a child of theirs.
+    fn found(weights: &Weights, mut points: Vec<Vec<f64>>, child: Vec<f64>) -> String {
+        let parents: Vec<usize> = (0..points.len()).collect();
+        points.push(child);
+        format!("{:?}", combination(&distances(&points), parents.len(), &parents, weights))
+    }
+
+    #[test]
+    fn numbers_are_noticed_at_their_edges() {
+        let axis = |i: usize| point(&[(i, 1.0)]);
+        noticed("merges", &["steps", "least_weight", "superfluous"], |w| {
+            let even: Vec<(usize, f64)> = (0..10).map(|i| (i, 0.1)).collect();
+            let many = found(w, (0..10).map(axis).collect(), point(&even));
+            let small = found(w, (0..3).map(axis).collect(), point(&[(0, 0.04), (1, 0.46), (2, 0.5)]));
+            // The third parent halves what is left.
+            let slight = found(w, (0..3).map(axis).collect(), point(&[(0, 0.47), (1, 0.47), (2, 0.06), (9, 0.07)]));
+            format!("{many} {small} {slight}")
+        });
+        noticed("tolerances", &["new_direction", "superfluous"], |w| {
+            // Two candidates whose directions differ by a share of 1.4e-12.
+            let line = [point(&[]), axis(1), point(&[(1, 1.0), (2, 1.2e-6)]), point(&[(1, 0.5), (2, 0.5), (3, 0.5)])];
+            let chosen = pursued(&distances(&line), 3, 0, &[1, 2], w);
+            // A parent without which 1.5e-8 of the distance to the nearest is left.
+            let near = found(
+                w,
+                vec![axis(0), axis(1), point(&[(0, 1.0), (2, 2.3e-4)])],
+                point(&[(0, 0.6), (1, 0.4), (2, 0.69e-4)]),
+            );
+            format!("{chosen:?} {near}")
+        });
     }
 
     #[test]

@@ -182,7 +182,9 @@ pub(super) fn permuted(geometry: &Geometry, members: &[ModelId], weights: &Weigh
     keyed.sort_by(|x, y| x.0.total_cmp(&y.0));
     let mut pairs = Vec::new();
     for (i, &(norm, a)) in keyed.iter().enumerate() {
-        for &(other, b) in keyed[i + 1..].iter().take_while(|(other, _)| other - norm <= weights.tolerances.projected * norm) {
+        for &(other, b) in
+            keyed[i + 1..].iter().take_while(|(other, _)| other - norm <= weights.tolerances.projected * norm)
+        {
             debug_assert!(other >= norm);
             if geometry.permuted(a, b) {
                 pairs.push((a, b));
@@ -190,4 +192,71 @@ pub(super) fn permuted(geometry: &Geometry, members: &[ModelId], weights: &Weigh
         }
     }
     pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, noticed, of_points, point};
+
+    /// Relations of copies to their sources, by number.
+    fn found(weights: &Weights, geometry: &Geometry) -> Vec<(usize, usize, Relation, f64)> {
+        let (_, copies) = copies(geometry, &ids(geometry), weights).unwrap();
+        copies.iter().map(|c| (c.source.index(), c.copy.index(), c.relation, c.direction)).collect()
+    }
+
+    #[test]
+    fn pruned_scaled_and_equal_models_are_copies() {
+        let weights = Weights::default();
+        let root = point(&[(0, 3.0), (1, 4.0)]);
+        let twice = root.iter().map(|x| 2.0 * x).collect::<Vec<f64>>();
+        let far = point(&[(0, 3.0), (1, 4.0), (5, 1.0)]);
+        let of = |points: &[Vec<f64>]| found(&weights, &alike(2, points));
+        assert_eq!(of(&[root.clone(), point(&[(0, 3.0)])]), [(0, 1, Relation::Pruned, 0.98)]);
+        assert_eq!(of(&[root.clone(), twice.clone()]), [(0, 1, Relation::Scaled, 0.5)]);
+        assert_eq!(of(&[root.clone(), twice.clone(), far.clone()]), [(0, 1, Relation::Scaled, 0.9)]);
+        assert_eq!(of(&[root.clone(), root.clone(), far.clone()]), [(0, 1, Relation::Duplicate, 0.5)]);
+        assert_eq!(of(&[root, far]), []);
+        noticed("copies", &["certain", "likely", "even"], |w| {
+            let pruned = found(w, &alike(2, &[point(&[(0, 3.0), (1, 4.0)]), point(&[(0, 3.0)])]));
+            let scaled =
+                found(w, &alike(2, &[point(&[(0, 3.0)]), twice.clone(), point(&[(0, 6.0), (1, 8.0), (7, 3.0)])]));
+            let two = found(w, &alike(2, &[point(&[(0, 3.0), (1, 4.0)]), twice.clone()]));
+            let three = found(
+                w,
+                &alike(2, &[point(&[(0, 3.0), (1, 4.0)]), twice.clone(), point(&[(0, 3.0), (1, 4.0), (5, 1.0)])]),
+            );
+            format!("{pruned:?} {scaled:?} {two:?} {three:?}")
+        });
+    }
+
+    #[test]
+    fn rounding_is_told_from_training_at_the_edge() {
+        let geometry =
+            |moved: [f64; 2]| of_points(&moved.map(|by| vec![point(&[(0, 1.0)]), point(&[(0, 1.0), (1, by)])]));
+        let is_rounded = |w: &Weights, moved| {
+            let geometry = geometry(moved);
+            let comparison = geometry.compare(&ids(&geometry)).unwrap();
+            let parameters: Vec<&ParameterView> = comparison.scoped().collect();
+            rounded(&parameters, 0, 1, &w.copies)
+        };
+        let weights = Weights::default();
+        assert!(is_rounded(&weights, [0.119, 0.119]) && !is_rounded(&weights, [0.121, 0.119]));
+        assert!(is_rounded(&weights, [0.1, 0.1 / 11.9]) && !is_rounded(&weights, [0.1, 0.1 / 12.1]));
+        // A parameter that was left as it is says nothing.
+        assert!(is_rounded(&weights, [0.1, 0.0]));
+        noticed("copies", &["rounded", "alike"], |w| {
+            format!("{} {}", is_rounded(w, [0.1, 0.1]), is_rounded(w, [0.05, 0.005]))
+        });
+    }
+
+    #[test]
+    fn tolerances_of_copies_are_noticed() {
+        noticed("tolerances", &["collinear", "projected"], |w| {
+            // A sine of 1.2e-5 between multiples, and a product that is 1.5e-9 off.
+            let turned = found(w, &alike(1, &[point(&[(0, 1.0)]), point(&[(0, 2.0), (1, 2.4e-5)])]));
+            let pruned = found(w, &alike(1, &[point(&[(0, 1.0), (1, 1.0)]), point(&[(0, 1.0 + 1.5e-9), (2, 1e-9)])]));
+            format!("{turned:?} {pruned:?}")
+        });
+    }
 }

@@ -73,7 +73,11 @@ impl<'g> Gathered<'g> {
             let edge = self.edge(parent, child, Relation::Merge, confidence)?;
             self.edges.push(edge.with_weight(weight));
             self.movements.push((parent, child, movements(self.geometry, parent, child)?));
-            candidates.push(Candidate::new(Some(parent), confidence, vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)]));
+            candidates.push(Candidate::new(
+                Some(parent),
+                confidence,
+                vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)],
+            ));
         }
         self.candidates.push((child, candidates));
         self.residuals.push((child, merge.combination.residual));

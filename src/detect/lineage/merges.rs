@@ -81,9 +81,8 @@ pub(super) fn merges(
         !s.roots.contains(&m.child) && still
     });
     let lineages = search.lineages(related);
-    let merge = |m: Proposal| {
-        Merge { child: m.child, combination: m.combination, confidence: m.certainty.confidence(weights) }
-    };
+    let merge =
+        |m: Proposal| Merge { child: m.child, combination: m.combination, confidence: m.certainty.confidence(weights) };
     (search.found.into_iter().map(merge).collect(), lineages)
 }
 
@@ -262,3 +261,6 @@ impl<I: Copy + Ord> Merge<I> {
         Merge { child: number(self.child), combination, confidence: self.confidence }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ mod sheet;
 mod solve;
 mod spanning;
 mod sparse;
+#[cfg(test)]
+mod tests;
 mod tree;
 pub mod weights;
 pub mod witness;
@@ -204,4 +206,30 @@ fn with_merges(plain: &[Original], merges: &[Merge<Original>]) -> (Vec<Original>
     };
     let parts = adopted.iter().map(parts).collect();
     (members, parts)
+}
+
+#[cfg(test)]
+mod adopted {
+    use super::affine::Combination;
+    use super::*;
+
+    #[test]
+    fn merges_go_with_their_heaviest_parent_however_deep() {
+        let o = Original::new;
+        let merge = |child, parents: [(usize, f64); 2]| Merge {
+            child: o(child),
+            combination: Combination {
+                parents: parents.map(|(p, _)| o(p)).to_vec(),
+                weights: parents.map(|(_, w)| w).to_vec(),
+                residual: 0.0,
+            },
+            confidence: 0.95,
+        };
+        // 4 is a merge of the merge 3, and found before it.
+        let merges = [merge(4, [(2, 0.3), (3, 0.7)]), merge(3, [(0, 0.6), (1, 0.4)])];
+        let (members, parts) = with_merges(&[o(0)], &merges);
+        assert_eq!(members, [o(0), o(3), o(4)]);
+        assert_eq!(parts, [vec![(Member::new(0), 0.6)], vec![(Member::new(1), 0.7)]]);
+        assert_eq!(with_merges(&[o(1)], &merges), (vec![o(1)], Vec::new()));
+    }
 }

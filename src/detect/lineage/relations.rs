@@ -46,9 +46,7 @@ pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) ->
 }
 
 fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
-    let low = |name: &str| {
-        pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0)
-    };
+    let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };

@@ -45,7 +45,9 @@ impl Roots {
 
     /// What speaks for `a` being the root rather than `b`, both rivals, by signal: it adds up to `ln P(a) / P(b)`.
     pub(super) fn rather(&self, a: Member, b: Member) -> Vec<(Signal, f64)> {
-        let (Some(against_a), Some(against_b)) = (self.against.get(&a), self.against.get(&b)) else { return Vec::new() };
+        let (Some(against_a), Some(against_b)) = (self.against.get(&a), self.against.get(&b)) else {
+            return Vec::new();
+        };
         let differences = against_b.iter().zip(against_a).map(|(b, a)| b - a);
         ALL.iter().zip(differences).map(|(witness, difference)| (witness.signal(), difference)).collect()
     }
@@ -75,4 +77,68 @@ fn likely(rivals: &[Member], scores: &[f64]) -> Vec<(Member, f64)> {
     let mut likely: Vec<(Member, f64)> = weights.into_iter().map(|(a, w)| (a, w / sum)).collect();
     likely.sort_by(|x, y| y.1.total_cmp(&x.1));
     likely
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{Model, alike, ids, m, of_models, point};
+    use crate::detect::lineage::weights::Weights;
+    use crate::geometry::Geometry;
+
+    fn roots(geometry: &Geometry) -> Roots {
+        let (weights, ids) = (Weights::default(), ids(geometry));
+        Roots::of(&Lineage::of(geometry, &ids, &weights).unwrap())
+    }
+
+    /// Two models that differ by what one witness sees, and by noise.
+    fn told_by(first: Model, later: Model) -> f64 {
+        let roots = roots(&of_models(&[first, later]));
+        roots.probability(m(0))
+    }
+
+    #[test]
+    fn each_witness_alone_finds_the_root_of_two() {
+        let root = Model::new(1);
+        // Norms see every training; without them the two would be even.
+        let plain = told_by(root.clone(), root.trained(2, 0..0, 1.0));
+        assert!(plain > 0.5 && plain < 0.9, "{plain}");
+        let counted = told_by(root.clone().with_counter(1.0), root.trained(2, 0..0, 1.0).with_counter(2.0));
+        let decayed = told_by(root.clone(), root.trained(2, 0..6, 0.98));
+        let resized = told_by(root.clone(), root.trained(2, 0..0, 1.0).with_rows(3));
+        assert!(counted > 0.99 && decayed > 0.99 && resized > 0.99, "{counted} {decayed} {resized}");
+    }
+
+    #[test]
+    fn lines_that_others_share_find_the_root() {
+        let root = Model::new(1);
+        let child = |seed, rows| root.trained(seed, rows, 1.0);
+        let found = roots(&of_models(&[root.clone(), child(2, 0..8), child(3, 2..8), child(4, 4..8), child(5, 0..4)]));
+        assert_eq!(found.likely[0].0, m(0));
+        assert!(found.likely[0].1 > 0.9, "{:?}", found.likely);
+    }
+
+    #[test]
+    fn terms_add_up_to_the_ratio_of_two_roots() {
+        let root = point(&[(0, 10.0)]);
+        let points = [root, point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 0.7)]), point(&[(0, 9.5), (3, 1.2)])];
+        let found = roots(&alike(3, &points));
+        for &(a, p) in &found.likely {
+            for &(b, q) in &found.likely {
+                let sum: f64 = found.rather(a, b).iter().map(|(_, term)| term).sum();
+                assert!((sum - (p / q).ln()).abs() < 1e-9, "{sum} for {p} and {q}");
+            }
+        }
+        assert!((found.likely.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(!found.tied(1e-12) && found.margin() > 0.0);
+    }
+
+    #[test]
+    fn ties_are_within_rounding() {
+        let of = |p: f64, q: f64| {
+            let likely = vec![(m(0), p), (m(1), q)];
+            Roots { likely, scores: vec![0.0, 0.0], against: BTreeMap::new() }
+        };
+        assert!(of(0.5, 0.5).tied(1e-12) && of(0.5, 0.5 - 0.9e-12).tied(1e-12) && !of(0.5, 0.5 - 1.2e-12).tied(1e-12));
+    }
 }

@@ -24,11 +24,7 @@ use rayon::prelude::*;
 /// # Complexity
 ///
 /// O(n³) time, O(n²) memory.
-pub(super) fn edge_probabilities(
-    weights: &Square<f64>,
-    root: Member,
-    negligible: f64,
-) -> Result<Square<f64>, Error> {
+pub(super) fn edge_probabilities(weights: &Square<f64>, root: Member, negligible: f64) -> Result<Square<f64>, Error> {
     let n = weights.len();
     let likelihood = likelihoods(weights, root, negligible)?;
     let mut entering = vec![0.0; n];

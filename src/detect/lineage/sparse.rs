@@ -82,3 +82,57 @@ fn combination(
     let parents_alone = fit(&squared, child, &chosen)?;
     (chosen.len() > 1 && parents_alone.weights.iter().all(|&w| w >= least_weight)).then_some(parents_alone)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, of_points, point};
+
+    #[test]
+    fn masks_of_density_a_half_are_seen_and_dead_lines_are_not() {
+        let numbers = Weights::default().masked;
+        // Two masks of density ½ leave a quarter of the values alone.
+        assert!(is_alike(&[0.25, 0.24, 0.26], &numbers));
+        assert!(!is_alike(&[0.0, 0.25], &numbers) && !is_alike(&[0.25, 0.05], &numbers) && !is_alike(&[], &numbers));
+        noticed("masked", &["untouched", "alike"], |w| {
+            [[0.19, 0.19], [0.5, 0.3]].map(|shares| is_alike(&shares, &w.masked).to_string()).join(" ")
+        });
+    }
+
+    #[test]
+    fn parents_have_the_same_share_in_every_parameter() {
+        let found = |w: &Weights, shares: [[f64; 2]; 3]| {
+            let of = |share: [f64; 2]| {
+                let child = point(&[(0, 10.0), (1, share[0]), (2, share[1]), (9, 1.0)]);
+                vec![point(&[(0, 10.0)]), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 1.0)]), child]
+            };
+            let geometry = of_points(&shares.map(of));
+            let comparison = geometry.compare(&ids(&geometry)).unwrap();
+            combination(&comparison, m(0), m(3), &[m(1), m(2)], w)
+        };
+        let weights = Weights::default();
+        let merge = found(&weights, [[0.5, 0.5]; 3]).unwrap();
+        assert_eq!(merge.parents.len(), 2);
+        assert!(found(&weights, [[0.5, 0.1]; 3]).is_none());
+        noticed("masked", &["least_weight", "spread"], |w| {
+            format!("{:?} {:?}", found(w, [[0.5, 0.25]; 3]), found(w, [[0.4, 0.4], [0.5, 0.5], [0.6, 0.6]]))
+        });
+    }
+
+    #[test]
+    fn distances_alone_have_no_masks() {
+        let geometry = alike(1, &[point(&[(0, 10.0)]), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 1.0)])]);
+        let ids = ids(&geometry);
+        let solved = Solved {
+            parents: vec![None, Some(m(0)), Some(m(0))],
+            confidences: vec![0.0; 3],
+            candidates: vec![Vec::new(); 3],
+            scores: vec![0.0; 3],
+            margin: 1.0,
+            contradicted: false,
+            root: Some(m(0)),
+        };
+        let comparison = geometry.compare(&ids).unwrap();
+        assert_eq!(merges(&geometry, &ids, &comparison, &solved, &Weights::default()).unwrap(), []);
+    }
+}

@@ -107,8 +107,7 @@ fn weight_of(hypothesis: &Hypothesis<'_>, merged: Merged<'_>, q: Member, c: Memb
 /// lies between its parents, and what drifted with one of them is near to it too.
 fn inherits(hypothesis: &Hypothesis<'_>, parts: &Parts, c: Member) -> bool {
     let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
-    let parents: Vec<Member> =
-        std::iter::once(root).chain(parts.iter().map(|p| p.0).filter(|&p| p != root)).collect();
+    let parents: Vec<Member> = std::iter::once(root).chain(parts.iter().map(|p| p.0).filter(|&p| p != root)).collect();
     let squared = |a: Member, b: Member| lineage.comparison().squared_distance(a.index(), b.index());
     let Some(fitted) = fit(&squared, c, &parents) else { return false };
     parts.iter().filter(|(p, _)| *p != root).all(|(p, weight)| {

@@ -24,11 +24,7 @@ pub(super) fn joined(branches: Vec<Member>, hypothesis: &Hypothesis<'_>) -> Vec<
     joined_by(branches, hypothesis.root(), may_descend)
 }
 
-fn joined_by(
-    mut branches: Vec<Member>,
-    root: Member,
-    may_descend: impl Fn(Member, Member) -> bool,
-) -> Vec<Member> {
+fn joined_by(mut branches: Vec<Member>, root: Member, may_descend: impl Fn(Member, Member) -> bool) -> Vec<Member> {
     for a in Member::all(branches.len()).filter(|&a| a != root) {
         for b in Member::all(a.index()).filter(|&b| b != root) {
             let (of_a, of_b) = (branches[a.index()], branches[b.index()]);

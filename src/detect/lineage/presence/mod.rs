@@ -90,6 +90,8 @@ fn odds(own: usize, typical: f64, numbers: &Numbers) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, of_points, point};
+    use crate::detect::lineage::weights::Weights;
 
     #[test]
     fn one_two_and_three_branches() {
@@ -102,6 +104,77 @@ mod tests {
             assert!((odds(own, 3.0, &numbers) - 1.3 * 2f64.ln()).abs() < 1e-12);
             assert!(odds(own, 1.0, &numbers) < 0.0);
         }
+    }
+
+    /// A root and children whose increments have a cosine to one another, and what is known of its presence.
+    fn seen(weights: &Weights, cosine: f64, children: usize) -> Presence {
+        let (common, own) = (cosine.sqrt(), (1.0 - cosine).sqrt());
+        let child = |i: usize| point(&[(0, 10.0), (1, common), (2 + i, own)]);
+        let points: Vec<Vec<f64>> = std::iter::once(point(&[(0, 10.0)])).chain((0..children).map(child)).collect();
+        let geometry = alike(4, &points);
+        let ids = ids(&geometry);
+        let lineage = Lineage::of(&geometry, &ids, weights).unwrap();
+        let parents: Vec<Option<Member>> = (0..points.len()).map(|i| (i > 0).then_some(m(0))).collect();
+        presence(&Hypothesis::of(&lineage, m(0)), &parents)
+    }
+
+    #[test]
+    fn angles_between_the_nearest_children_tell() {
+        let weights = Weights::default();
+        let odds = |cosine| seen(&weights, cosine, 4).terms.iter().map(|(_, odds)| odds).sum::<f64>();
+        assert!(odds(0.17).abs() < 1e-9 && (odds(0.27) + 1.0).abs() < 1e-9);
+        assert!((odds(0.9) + 2.5).abs() < 1e-9 && (odds(0.0) - 1.5).abs() < 1e-9);
+        assert_eq!(seen(&weights, 0.9, 2).probability, 0.5);
+        noticed("witnesses.angle", &["even_cosine", "cosine_scale", "presence_least", "presence_most"], |w| {
+            [0.0, 0.15, 0.9].map(|cosine| seen(w, cosine, 4).probability.to_string()).join(" ")
+        });
+        noticed("presence", &["few", "even"], |w| format!("{:?} {:?}", seen(w, 0.3, 2), seen(w, 0.3, 3)));
+    }
+
+    #[test]
+    fn the_nearest_children_and_the_upper_quartile_are_asked() {
+        // Near children are orthogonal, far ones drift alike; in one parameter of four all drift alike.
+        let far = |i: usize| point(&[(0, 10.0), (1, 8.0), (2 + i, 8.0)]);
+        let near = |i: usize| point(&[(0, 10.0), (1, 0.1), (2 + i, 1.0)]);
+        let drifting = |i: usize| point(&[(0, 10.0), (1, 0.45), (2 + i, 1.0)]);
+        let points = |near: &dyn Fn(usize) -> Vec<f64>| -> Vec<Vec<f64>> {
+            let children = (0..6).map(near).chain((6..12).map(far));
+            std::iter::once(point(&[(0, 10.0)])).chain(children).collect()
+        };
+        let geometry = of_points(&[points(&near), points(&near), points(&drifting), points(&drifting)]);
+        let ids = ids(&geometry);
+        noticed("witnesses.angle", &["nearest", "quantile"], |w| {
+            let lineage = Lineage::of(&geometry, &ids, w).unwrap();
+            let parents: Vec<Option<Member>> = (0..13).map(|i| (i > 0).then_some(m(0))).collect();
+            format!("{:?}", presence(&Hypothesis::of(&lineage, m(0)), &parents))
+        });
+    }
+
+    #[test]
+    fn much_from_lines_leaves_angles_half() {
+        // Eight children share one tensor or another, so that each of them is ruled out by many branches.
+        let child =
+            |i: usize, shared: bool| if shared { point(&[(0, 10.0)]) } else { point(&[(0, 10.0), (2 + i, 1.0)]) };
+        let parameter = |t: usize| -> Vec<Vec<f64>> {
+            std::iter::once(point(&[(0, 10.0)])).chain((0..12).map(|i| child(i, i % 6 != t))).collect()
+        };
+        let geometry = of_points(&(0..6).map(parameter).collect::<Vec<_>>());
+        let ids = ids(&geometry);
+        let found = |w: &Weights| {
+            let lineage = Lineage::of(&geometry, &ids, w).unwrap();
+            let parents: Vec<Option<Member>> = (0..13).map(|i| (i > 0).then_some(m(0))).collect();
+            presence(&Hypothesis::of(&lineage, m(0)), &parents)
+        };
+        let terms = found(&Weights::default()).terms;
+        assert!(terms[0].1 > 2.0 && terms[1].1 == 0.75, "{terms:?}");
+        noticed("presence", &["many", "after_many", "telling", "even_branches"], |w| format!("{:?}", found(w)));
+    }
+
+    #[test]
+    fn every_number_of_contradictions_is_noticed() {
+        noticed("presence", &["contradicting", "contradicted", "doubting", "doubted"], |w| {
+            (0..8).map(|own| odds(own, 5.0, &w.presence).to_string()).collect()
+        });
     }
 
     #[test]

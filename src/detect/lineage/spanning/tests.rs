@@ -46,7 +46,7 @@ fn equal_weights_make_all_trees_alike() {
         agree(&flat, n - 1);
         // Cayley: of n^(n−2) trees a share of 2/n has each edge.
         let found = edge_probabilities(&flat, Member::new(0), 40.0).unwrap();
-        assert!((found[(0, 1usize)] - 2.0 / n as f64).abs() < 1e-12);
+        assert!((found[(0usize, 1usize)] - 2.0 / n as f64).abs() < 1e-12);
     }
 }
 

@@ -84,7 +84,8 @@ impl Weights {
         ]
         .map(|(name, numbers)| (name.to_owned(), numbers))
         .to_vec();
-        groups.extend(self.witnesses.groups().into_iter().map(|(name, numbers)| (format!("witnesses.{name}"), numbers)));
+        groups
+            .extend(self.witnesses.groups().into_iter().map(|(name, numbers)| (format!("witnesses.{name}"), numbers)));
         groups.push(("confidence".to_owned(), self.confidence.numbers()));
         groups.push(("relations".to_owned(), self.relations.numbers()));
         groups.push(("tolerances".to_owned(), self.tolerances.numbers()));

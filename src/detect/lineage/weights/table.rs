@@ -14,7 +14,13 @@ impl Weights {
         let mut table = "| number | value | unit | what it is | why this value |\n|---|---|---|---|---|\n".to_owned();
         for (group, numbers) in self.groups() {
             for n in numbers {
-                let row = [format!("`{group}.{}`", n.name), shown(n.value), n.unit.to_owned(), n.meaning, n.reason.to_owned()];
+                let row = [
+                    format!("`{group}.{}`", n.name),
+                    shown(n.value),
+                    n.unit.to_owned(),
+                    n.meaning,
+                    n.reason.to_owned(),
+                ];
                 // Writing to a string cannot fail.
                 let _ = writeln!(table, "| {} |", row.join(" | "));
             }

@@ -112,3 +112,19 @@ fn median_cosine(parameter: &ParameterView, root: usize, members: &[usize]) -> O
         .collect();
     median(&mut cosines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, noticed, point};
+
+    #[test]
+    fn a_member_at_the_root_has_a_finite_logarithm() {
+        let points = [point(&[(0, 1.0)]), point(&[(0, 1.0)]), point(&[(0, 2.0)]), point(&[(0, 3.0)])];
+        let geometry = alike(1, &points);
+        let comparison = geometry.compare(&ids(&geometry)).unwrap();
+        let near = log_distances(&comparison, 0, 1e-12);
+        assert_eq!(near[1], 0.5 * 1e-12f64.ln());
+        noticed("tolerances", &["nearest"], |w| format!("{:?}", log_distances(&comparison, 0, w.tolerances.nearest)));
+    }
+}

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// use neural_phylogeny::{Geometry, GeometrySettings, ModelSet, Weights};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let models = ModelSet::discover("tests/data/zoo/mlp")?;
-/// let geometry = Geometry::of(&models, &GeometrySettings::default())?;
+/// let geometry = Geometry::compute(&models, &GeometrySettings::default())?;
 /// let family: Vec<_> = geometry.models().filter(|&m| models.name(m).starts_with("m0")).collect();
 ///
 /// let weights = Weights::default();
@@ -71,7 +71,18 @@ impl<'a> Lineage<'a> {
                 lines.insert(rival, found);
             }
         }
-        Ok(Self { geometry, models, weights, whole, plain, norms, rivals, precedences, precedence_scores: scores, lines })
+        Ok(Self {
+            geometry,
+            models,
+            weights,
+            whole,
+            plain,
+            norms,
+            rivals,
+            precedences,
+            precedence_scores: scores,
+            lines,
+        })
     }
 
     /// Number of members.
@@ -166,7 +177,11 @@ impl Ordered {
         let n = comparison.len();
         if n <= 2 {
             // Two members have no third one that could tell them apart.
-            return Self { rivals: Member::all(n).collect(), precedences: Square::filled(n, 0.0), scores: vec![0.0; n] };
+            return Self {
+                rivals: Member::all(n).collect(),
+                precedences: Square::filled(n, 0.0),
+                scores: vec![0.0; n],
+            };
         }
         let precedences = Precedences::of(comparison, &weights.precedence);
         let scores = precedences.scores();

@@ -18,8 +18,8 @@ pub struct Hypothesis<'a> {
 }
 
 impl<'a> Hypothesis<'a> {
-    /// O(n² T) for n members and T parameters.
-    pub(crate) fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
+    /// The lineage under one of its members: O(n² T) for n members and T parameters.
+    pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
         let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
         Self { lineage, root, inheritance, derived: BTreeMap::new() }
     }
@@ -74,7 +74,11 @@ impl<'a> Hypothesis<'a> {
     ///
     /// Not to be done when the root itself is in doubt: siblings of a root that is not in the set share lines which the supposed
     /// one lacks.
-    pub(crate) fn derive(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    pub fn derive(&mut self) -> Result<(), Error> {
         if self.lines().is_none() {
             return Ok(());
         }

@@ -140,3 +140,6 @@ pub fn signals() -> Vec<Signal> {
     let general = Signal::GENERAL.into_iter().chain([super::presence::BRANCHES]);
     general.chain(ALL.iter().map(|w| w.signal())).collect()
 }
+
+#[cfg(test)]
+mod tests;
