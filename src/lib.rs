@@ -284,7 +284,7 @@ pub use crate::detect::cluster::{
 };
 pub use crate::detect::{
     Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, SelectorUse,
-    TreeNode, UnrootedTree,
+    TreeNode, UnrootedTree, Weights, weights, witness,
 };
 pub use crate::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
 pub use crate::error::{Error, SourceError};
@@ -305,11 +305,12 @@ pub use crate::model_set::{
     Iter, Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
 pub use crate::parent::{
-    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
+    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, PrecedenceWeights,
+    SmallestNorm,
 };
 pub use crate::phylogeny::{
     Candidate, Edge, Evidence, Family, FamilyId, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal,
-    UnknownRelation,
+    Stage, UnknownRelation,
 };
 pub use crate::query::{Answer, Query};
 pub use crate::sketch::{Sketch, SketchSet, SketchSettings};

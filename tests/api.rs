@@ -105,6 +105,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Sketch>();
     auto_traits::<SketchSettings>();
     auto_traits::<SketchStore>();
+    auto_traits::<Stage>();
     auto_traits::<StoreEntry>();
     auto_traits::<StoreProblem>();
     auto_traits::<SmallestNorm>();
@@ -114,6 +115,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Unreadable>();
     auto_traits::<UnrootedTree>();
     auto_traits::<WeightErrors>();
+    auto_traits::<Weights>();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use neural_phylogeny::{
     Candidate, Edge, Error, Evidence, ModelId, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal,
-    Skipped, Truth, evaluate, write_dot, write_explanation, write_newick, write_table,
+    Skipped, Stage, Truth, evaluate, write_dot, write_explanation, write_newick, write_table,
 };
 use std::path::Path;
 
@@ -66,16 +66,26 @@ fn sample() -> Result<Phylogeny, Error> {
 /// The sample as a detector gives it that tells its reasons, the root of the twins known to be missing.
 fn reasoned() -> Result<Phylogeny, Error> {
     let id = ModelId::new;
-    let candidate = |parent: Option<usize>, probability, weights: &[(Signal, f64)]| {
-        let evidence = weights.iter().map(|&(signal, weight)| Evidence::new(signal, weight)).collect();
+    let candidate = |parent: Option<usize>, probability, weights: &[(Stage, &str, f64)]| {
+        let evidence = weights
+            .iter()
+            .map(|&(stage, signal, weight)| Evidence::new(stage, Signal::from_spelling(signal), weight))
+            .collect();
         Candidate::new(parent.map(id), probability, evidence)
     };
     let of_3 = vec![
-        candidate(Some(2), 0.045, &[(Signal::Distance, -1.5), (Signal::Untouched, 1.25)]),
-        candidate(Some(1), 0.95, &[(Signal::Distance, 2.0), (Signal::Untouched, 1.5), (Signal::ExactDecay, 0.5)]),
-        candidate(None, 0.005, &[]),
+        candidate(Some(2), 0.045, &[(Stage::Parent, "distance", -1.5), (Stage::Parent, "untouched", 1.25)]),
+        candidate(
+            Some(1),
+            0.95,
+            &[(Stage::Parent, "distance", 2.0), (Stage::Parent, "untouched", 1.5), (Stage::Parent, "exact-decay", 0.5)],
+        ),
+        candidate(None, 0.005, &[(Stage::Presence, "branches", -1.5), (Stage::Tree, "trees", -0.5)]),
     ];
-    let of_0 = vec![candidate(None, 0.9, &[(Signal::Root, 2.2)]), candidate(Some(1), 0.1, &[(Signal::Root, 0.0)])];
+    let of_0 = vec![
+        candidate(None, 0.9, &[(Stage::Root, "lines", 2.2)]),
+        candidate(Some(1), 0.1, &[(Stage::Root, "norm", 0.0), (Stage::Kinship, "kinship", -0.25)]),
+    ];
     let moved = [0.0, 0.25, 0.0, f64::INFINITY].iter().zip(["embed.weight", "fc.weight", "norm.weight", "fc.bias"]);
     let movements: Vec<Movement> = moved.map(|(&relative, name)| Movement::new(name, 4096, relative)).collect();
     let low_rank = vec![Movement::new("fc.weight", 4096, 0.0625).with_rank(8)];

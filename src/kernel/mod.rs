@@ -10,6 +10,7 @@ mod median;
 mod moments;
 mod packed;
 mod rank_update;
+mod square;
 mod thread_buffer;
 mod words;
 
@@ -20,5 +21,6 @@ pub(crate) use median::{median, upper_median};
 pub use moments::Moments;
 pub(crate) use packed::Packed;
 pub(crate) use rank_update::{APART, Rows, STRIP, add_squared_distances, rank_update};
+pub(crate) use square::Square;
 pub(crate) use thread_buffer::with_buffer;
 pub(crate) use words::{Word, from_hex, halves, hex, joined, little_endian, update, words};

@@ -1,6 +1,6 @@
 //! Phylogenies for property tests.
 
-use super::{Candidate, Edge, Evidence, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal};
+use super::{Candidate, Edge, Evidence, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage};
 use crate::model_set::{ModelId, Skipped};
 use proptest::prelude::*;
 
@@ -64,8 +64,10 @@ type Reasons =
     (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<(Vec<Movement>, Option<[u8; 2]>)>, Option<f64>, [bool; 2]);
 
 fn reasons(models: usize) -> impl Strategy<Value = Reasons> {
-    let signal = prop::sample::select(Signal::ALL.to_vec());
-    let evidence = (signal, any::<f64>()).prop_map(|(signal, weight)| Evidence::new(signal, weight));
+    let signal = prop::sample::select(vec![Signal::PRIOR, Signal::COPY, Signal::from_spelling("moon")]);
+    let stage = prop::sample::select(Stage::ALL.to_vec());
+    let evidence =
+        (stage, signal, any::<f64>()).prop_map(|(stage, signal, weight)| Evidence::new(stage, signal, weight));
     let candidate = (prop::option::of(0..models.max(1)), 0.0..=1.0f64, prop::collection::vec(evidence, 0..4));
     let relative = prop_oneof![Just(0.0), Just(f64::INFINITY), 0.0..2.0f64];
     let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()))

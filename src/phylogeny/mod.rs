@@ -16,7 +16,7 @@ mod withhold;
 
 pub use builder::PhylogenyBuilder;
 pub use edge::{Edge, Relation, UnknownRelation};
-pub use evidence::{Candidate, Evidence, Signal};
+pub use evidence::{Candidate, Evidence, Signal, Stage};
 pub use family::{Family, FamilyId};
 pub use movement::Movement;
 pub use remark::Remark;

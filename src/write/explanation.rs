@@ -16,8 +16,11 @@ const MOST: usize = 5;
 ///
 /// - Its generation, family and children, then its parents with weight, relation, distance (four digits) and confidence, and the
 ///   reason in one sentence.
-/// - The ten most probable candidates with the weight of each signal, a natural logarithm of a likelihood ratio: +2.3 is ten to
-///   one for the candidate, and a dash stands where the signal was not looked at. Below, what each signal is.
+/// - The ten most probable candidates that the detector listed, with their probability and what each stage says of them: a
+///   natural logarithm of a likelihood ratio, +2.3 is ten to one for the candidate. A dash stands where a stage says nothing.
+///   The default detector lists eight candidates at most, and no parent in the set. Totals of its candidates differ by the
+///   logarithm of the ratio of their probabilities.
+/// - Each stage with what each signal says, and what each signal is.
 /// - For each parent the ten parameters that moved most, and up to ten that were untouched.
 ///
 /// What the detector did not tell is left out. `W` is taken by value; pass `&mut writer` to keep it.
@@ -31,12 +34,12 @@ const MOST: usize = 5;
 /// When `model` is not one of this phylogeny's.
 ///
 /// ```
-/// use neural_phylogeny::{Candidate, Edge, Evidence, ModelId, PhylogenyBuilder, Signal, write_explanation};
+/// use neural_phylogeny::{Candidate, Edge, Evidence, ModelId, PhylogenyBuilder, Signal, Stage, write_explanation};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let [base, chat] = [0, 1].map(ModelId::new);
 /// let edge = Edge::new(base, chat).with_distance(3.21).with_confidence(0.9);
-/// let angle = vec![Evidence::new(Signal::Angle, 2.2)];
-/// let candidates = vec![Candidate::new(Some(base), 0.9, angle), Candidate::new(None, 0.1, Vec::new())];
+/// let color = Evidence::new(Stage::Parent, Signal::new("color", "the color of the two"), 2.2);
+/// let candidates = vec![Candidate::new(Some(base), 0.9, vec![color]), Candidate::new(None, 0.1, Vec::new())];
 /// let phylogeny = PhylogenyBuilder::new(2)
 ///     .with_names(["base", "chat"])
 ///     .with_edge(edge)
@@ -53,15 +56,19 @@ const MOST: usize = 5;
 ///   parent  relation   distance  confidence
 ///   base    fine-tune     3.210        0.90
 ///
-/// base is 9.0 times as probable as no parent in the set, the next candidate, most of all by angle: +2.20 against +0.00.
+/// base is 9.0 times as probable as no parent in the set, the next candidate, most of all by color (parent): +2.20 against +0.00.
 ///
 /// 2 candidates considered
-///   candidate             probability  total  angle
-///   base                        0.900  +2.20  +2.20
-///   no parent in the set        0.100  +0.00      -
+///   candidate             probability  total  parent
+///   base                        0.900  +2.20   +2.20
+///   no parent in the set        0.100  +0.00       -
 ///
-/// evidence, natural log of the likelihood ratio; +2.3 is ten to one for, -2.3 ten to one against
-///   angle  the angle between the way to the candidate and the way on to the child
+/// parent: which member is the parent, given the root?
+///   candidate  color
+///   base       +2.20
+///
+/// natural log of likelihood ratios: +2.3 is ten to one for, -2.3 ten to one against, a dash says nothing
+///   color  the color of the two
 /// "
 /// );
 /// # Ok(())

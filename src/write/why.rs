@@ -2,7 +2,7 @@ use super::candidates::{label, signed, weight};
 use super::number::significant;
 use super::text::{count, listed, shown};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Edge, Phylogeny, Relation, Signal};
+use crate::phylogeny::{Candidate, Edge, Phylogeny, Relation, Signal, Stage};
 
 /// Roots named in a sentence.
 const MOST: usize = 3;
@@ -35,6 +35,12 @@ fn of_one_parent(phylogeny: &Phylogeny, edge: &Edge) -> String {
     };
     if let Some(first) = candidates.first().filter(|_| at > 0) {
         let [likelier, chosen] = [first, &candidates[at]].map(|c| format!("{:.3}", c.probability));
+        if phylogeny.favors_no_parent(edge.child) && first.parent.is_none() {
+            return format!(
+                "The detector's own odds favor no parent in the set, {likelier} against {chosen}{}; {parent} is the likeliest parent if there is one.",
+                decisive(first, &candidates[at])
+            );
+        }
         return format!(
             "{parent} is the parent in the phylogeny as a whole; taken by itself, {} is more probable, {likelier} against {chosen}.",
             label(phylogeny, first)
@@ -61,16 +67,19 @@ fn times(chosen: f64, next: f64) -> String {
     }
 }
 
-/// The signal that speaks most for one candidate against another.
+/// The signal of a stage that speaks most for one candidate against another.
 fn decisive(chosen: &Candidate, next: &Candidate) -> String {
-    let lead = |s: Signal| {
-        let [ours, theirs] = [chosen, next].map(|c| weight(c, s).unwrap_or(0.0));
-        (s, ours, theirs)
-    };
-    let leads = Signal::ALL.into_iter().map(lead).filter(|(_, ours, theirs)| ours > theirs);
-    match leads.reduce(|best, l| if l.1 - l.2 > best.1 - best.2 { l } else { best }) {
-        Some((signal, ours, theirs)) => {
-            format!(", most of all by {signal}: {} against {}", signed(ours), signed(theirs))
+    let mut leads: Vec<(Stage, &Signal, f64, f64)> = Vec::new();
+    for e in chosen.evidence.iter().chain(&next.evidence).filter(|e| e.stage != Stage::Kinship) {
+        if leads.iter().all(|&(stage, signal, ..)| (stage, signal) != (e.stage, &e.signal)) {
+            let [ours, theirs] = [chosen, next].map(|c| weight(c, e.stage, &e.signal).unwrap_or(0.0));
+            leads.push((e.stage, &e.signal, ours, theirs));
+        }
+    }
+    let ahead = leads.into_iter().filter(|(_, _, ours, theirs)| ours > theirs);
+    match ahead.reduce(|best, l| if l.2 - l.3 > best.2 - best.3 { l } else { best }) {
+        Some((stage, signal, ours, theirs)) => {
+            format!(", most of all by {signal} ({stage}): {} against {}", signed(ours), signed(theirs))
         }
         None => String::new(),
     }
@@ -96,7 +105,8 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
     match phylogeny.candidates(model) {
         [none, rest @ ..] if none.parent.is_none() => {
             let next = rest.first().map_or_else(String::new, |c| {
-                format!("; {}, the likeliest one, has {:.3}", label(phylogeny, c), c.probability)
+                let decided = decisive(none, c);
+                format!("; {}, the likeliest one, has {:.3}{decided}", label(phylogeny, c), c.probability)
             });
             format!("No model of the set is its parent, at a probability of {:.3}{next}.", none.probability)
         }
@@ -127,7 +137,11 @@ mod tests {
     }
 
     fn candidate(parent: Option<usize>, probability: f64, weight: f64) -> Candidate {
-        Candidate::new(parent.map(id), probability, vec![Evidence::new(Signal::Angle, weight)])
+        Candidate::new(
+            parent.map(id),
+            probability,
+            vec![Evidence::new(Stage::Parent, Signal::from_spelling("angle"), weight)],
+        )
     }
 
     /// Model 2, child of 1, of these candidates.
@@ -141,7 +155,7 @@ mod tests {
     fn a_parent_is_set_against_the_next_candidate() {
         says(
             vec![candidate(Some(1), 0.75, 1.5), candidate(Some(0), 0.25, -0.25)],
-            "1 is 3.0 times as probable as 0, the next candidate, most of all by angle: +1.50 against -0.25.",
+            "1 is 3.0 times as probable as 0, the next candidate, most of all by angle (parent): +1.50 against -0.25.",
         );
         says(
             vec![candidate(Some(1), 1.0, 1.5), candidate(None, 0.0, 1.5)],
@@ -149,7 +163,7 @@ mod tests {
         );
         says(
             vec![candidate(Some(1), 0.5, 2.0), candidate(Some(0), 0.5, 1.0)],
-            "1 is no more probable than 0, the next candidate, most of all by angle: +2.00 against +1.00.",
+            "1 is no more probable than 0, the next candidate, most of all by angle (parent): +2.00 against +1.00.",
         );
         says(vec![candidate(Some(1), 0.9, 1.0)], "1 is the only candidate.");
         says(Vec::new(), "The detector keeps no candidates.");
@@ -160,6 +174,11 @@ mod tests {
         says(
             vec![candidate(Some(0), 0.6, 0.0), candidate(Some(1), 0.4, 0.0)],
             "1 is the parent in the phylogeny as a whole; taken by itself, 0 is more probable, 0.600 against 0.400.",
+        );
+        says(
+            vec![candidate(None, 0.6, 1.0), candidate(Some(1), 0.4, 0.0)],
+            "The detector's own odds favor no parent in the set, 0.600 against 0.400, most of all by angle (parent): +1.00 against \
+             +0.00; 1 is the likeliest parent if there is one.",
         );
         says(
             vec![candidate(Some(0), 0.6, 0.0)],

@@ -1,29 +1,21 @@
 //! Gathers what was found of each lineage into one phylogeny.
 
 use super::copies::Copy;
-use super::family::Solved;
-use super::merges::{Certainty, Merge};
+use super::merges::Merge;
 use super::relations::{movements, relation};
+use super::solve::Solved;
+use super::weights::Weights;
 use crate::detect::edge::edge;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Edge, Evidence, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal};
+use crate::phylogeny::{Candidate, Edge, Evidence, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage};
 use std::collections::BTreeMap;
-
-/// That a combination of this certainty is a merge. By design, not by count: the zoo has 10 merges.
-fn confidence(certainty: Certainty) -> f64 {
-    match certainty {
-        Certainty::Convex => 0.95,
-        Certainty::Extrapolated => 0.9,
-        Certainty::Masked => 0.8,
-        Certainty::Trained => 0.6,
-    }
-}
 
 pub(super) struct Gathered<'g> {
     geometry: &'g Geometry,
     independence: &'g Independence,
+    weights: &'g Weights,
     builder: PhylogenyBuilder,
     /// The first member of the family that is being gathered.
     family: ModelId,
@@ -33,9 +25,9 @@ pub(super) struct Gathered<'g> {
 }
 
 impl<'g> Gathered<'g> {
-    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
+    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
         let builder = PhylogenyBuilder::new(geometry.len());
-        Self { geometry, independence, builder, family: ModelId::new(0), margins: BTreeMap::new(), ties: 0 }
+        Self { geometry, independence, weights, builder, family: ModelId::new(0), margins: BTreeMap::new(), ties: 0 }
     }
 
     fn add(&mut self, what: impl FnOnce(PhylogenyBuilder) -> PhylogenyBuilder) {
@@ -52,7 +44,7 @@ impl<'g> Gathered<'g> {
     }
 
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
-        let evidence = vec![Evidence::new(Signal::Copy, (copy.direction / (1.0 - copy.direction)).ln())];
+        let evidence = vec![Evidence::new(Stage::Parent, Signal::COPY, (copy.direction / (1.0 - copy.direction)).ln())];
         let candidates = vec![Candidate::new(Some(copy.source), copy.direction, evidence)];
         let edge = self.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
         self.add(|builder| builder.with_edge(edge).with_candidates(copy.copy, candidates));
@@ -64,17 +56,16 @@ impl<'g> Gathered<'g> {
         Ok(())
     }
 
-    pub(super) fn merge(&mut self, models: &[ModelId], merge: &Merge) -> Result<(), Error> {
-        let child = models[merge.child];
-        let confidence = confidence(merge.certainty);
+    pub(super) fn merge(&mut self, merge: &Merge<ModelId>) -> Result<(), Error> {
+        let (child, confidence) = (merge.child, merge.confidence);
         let odds = (confidence / (1.0 - confidence)).ln();
         let mut candidates = Vec::new();
         for (&parent, &weight) in merge.combination.parents.iter().zip(&merge.combination.weights) {
-            let parent = models[parent];
             let edge = self.edge(parent, child, Relation::Merge, confidence)?;
             let movements = movements(self.geometry, parent, child)?;
             self.add(|builder| builder.with_edge(edge.with_weight(weight)).with_movements(parent, child, movements));
-            candidates.push(Candidate::new(Some(parent), confidence, vec![Evidence::new(Signal::Merge, odds)]));
+            let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
+            candidates.push(Candidate::new(Some(parent), confidence, evidence));
         }
         let residual = merge.combination.residual.clamp(0.0, 1.0);
         self.add(|builder| builder.with_candidates(child, candidates).with_residual(child, residual));
@@ -85,8 +76,8 @@ impl<'g> Gathered<'g> {
     pub(super) fn lineage(&mut self, plain: &[ModelId], models: &[ModelId], solved: Solved) -> Result<(), Error> {
         for (c, &child) in plain.iter().enumerate() {
             if let Some(q) = solved.parents[c] {
-                let parent = models[q];
-                let (relation, movements) = relation(self.geometry, parent, child)?;
+                let parent = models[q.index()];
+                let (relation, movements) = relation(self.geometry, parent, child, self.weights.relations.far)?;
                 let confidence = solved.confidences[c] * self.independence.kinship(parent, child);
                 let edge = self.edge(parent, child, relation, confidence)?;
                 self.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));

@@ -7,17 +7,13 @@ use crate::phylogeny::{Movement, Relation};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Moved by more than its own norm: training was continued far.
-const FAR: f64 = 1.0;
-
-/// Increments of a rank up to this share of the full one are low.
-const LOW: usize = 4;
-
-/// The relation of an edge between models that are no copies of one another, and every parameter's movement.
+/// The relation of an edge between models that are no copies of one another, and every parameter's movement; one that moved by
+/// more than `far` parent norms was trained on far.
 pub(super) fn relation(
     geometry: &Geometry,
     parent: ModelId,
     child: ModelId,
+    far: f64,
 ) -> Result<(Relation, Vec<Movement>), Error> {
     let comparison = geometry.compare(&[parent, child])?;
     let pair = geometry.read_pair(parent, child)?;
@@ -36,7 +32,7 @@ pub(super) fn relation(
         Relation::LowRank
     } else if untouched > 0 && untouched < matrices.len() {
         Relation::Partial
-    } else if distance > FAR * FAR * norm {
+    } else if distance > far * far * norm {
         Relation::Continued
     } else {
         Relation::FineTune
@@ -50,11 +46,7 @@ pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) ->
 }
 
 fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
-    let low = |name: &str| {
-        let parameter = pair?.parameters().iter().find(|p| p.name == name)?;
-        let [rows, columns] = parameter.shape;
-        parameter.rank.filter(|rank| *rank > 0 && rank * LOW <= rows.min(columns))
-    };
+    let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };

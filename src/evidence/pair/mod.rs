@@ -25,9 +25,6 @@ const OFF_FACTOR: f64 = 0.05;
 /// Smaller shares of zeroed values are no pruning.
 const PRUNED: f64 = 0.01;
 
-/// Increments of a rank up to this share of the smaller side are of low rank.
-const LOW_RANK: usize = 4;
-
 impl Geometry {
     /// Reads two models once more and compares their values, b against a; remembered, so that a second call reads nothing.
     ///
@@ -118,9 +115,8 @@ impl PairEvidence {
     /// The largest rank of an increment, when every changed matrix has one of at most a quarter of its smaller side; vectors may
     /// have changed in any way.
     pub fn low_rank(&self) -> Option<usize> {
-        let low = |p: &ParameterEvidence| p.rank.filter(|r| LOW_RANK * r <= p.shape[0].min(p.shape[1]));
         let matrices = self.altogether_changed().filter(|p| p.kind == Kind::Matrix);
-        let ranks: Vec<usize> = matrices.map(low).collect::<Option<_>>()?;
+        let ranks: Vec<usize> = matrices.map(ParameterEvidence::low_rank).collect::<Option<_>>()?;
         ranks.into_iter().max().filter(|&r| r > 0)
     }
 }

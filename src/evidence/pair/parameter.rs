@@ -4,7 +4,15 @@ use crate::geometry::ParameterEvidence;
 use crate::model_set::Kind;
 use crate::source::Dtype;
 
+/// Increments of a rank up to this share of the smaller side are of low rank.
+const LOW_RANK: usize = 4;
+
 impl ParameterEvidence {
+    /// The rank of `b − a` where it is low: at most a quarter of the smaller side.
+    pub fn low_rank(&self) -> Option<usize> {
+        self.rank.filter(|rank| LOW_RANK * rank <= self.shape[0].min(self.shape[1]))
+    }
+
     pub(super) fn new(name: &str, kind: Kind, shape: [usize; 2], size: usize, tally: &Tally, roundoff: f64) -> Self {
         let (factor, residual) = tally.fit();
         Self {

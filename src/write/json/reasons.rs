@@ -1,7 +1,7 @@
 //! What edges were concluded from, as it stands in a phylogeny file.
 
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Evidence, Movement, Phylogeny, PhylogenyBuilder, Signal};
+use crate::phylogeny::{Candidate, Evidence, Movement, Phylogeny, PhylogenyBuilder, Signal, Stage};
 use serde::{Deserialize, Serialize};
 
 /// How much of what a phylogeny knows stands in the lists of the first version; what is left stands in lists beside them.
@@ -39,6 +39,9 @@ pub(super) struct CandidateEntry {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct EvidenceEntry {
+    /// Files written before stages were told have none.
+    #[serde(default)]
+    stage: String,
     signal: String,
     weight: f64,
 }
@@ -74,7 +77,11 @@ pub(super) fn more_candidates(phylogeny: &Phylogeny, model: ModelId, extent: Ext
 }
 
 fn candidate(phylogeny: &Phylogeny, candidate: &Candidate) -> CandidateEntry {
-    let evidence = |e: &Evidence| EvidenceEntry { signal: e.signal.as_str().to_owned(), weight: e.weight };
+    let evidence = |e: &Evidence| EvidenceEntry {
+        stage: e.stage.as_str().to_owned(),
+        signal: e.signal.as_str().to_owned(),
+        weight: e.weight,
+    };
     CandidateEntry {
         parent: candidate.parent.map(|p| phylogeny.name(p).to_owned()),
         probability: candidate.probability,
@@ -108,7 +115,9 @@ impl CandidateEntry {
     /// The candidate; `find` gives the model of a name.
     pub(super) fn candidate<E>(&self, find: impl Fn(&str) -> Result<ModelId, E>) -> Result<Candidate, E> {
         let parent = self.parent.as_deref().map(find).transpose()?;
-        let evidence = self.evidence.iter().map(|e| Evidence::new(Signal::from_spelling(&e.signal), e.weight));
+        let stage = |e: &EvidenceEntry| Stage::from_spelling(&e.stage).unwrap_or(Stage::Parent);
+        let evidence =
+            self.evidence.iter().map(|e| Evidence::new(stage(e), Signal::from_spelling(&e.signal), e.weight));
         Ok(Candidate::new(parent, self.probability, evidence.collect()))
     }
 }

@@ -172,7 +172,10 @@ fn reasons_are_read_back() {
     .unwrap();
     let [a, b] = [0, 1].map(ModelId::new);
     let [first, second] = phylogeny.candidates(b) else { panic!("{:?}", phylogeny.candidates(b)) };
-    assert_eq!((first.parent, first.score(), first.evidence[0].signal), (Some(a), -1.5, Signal::Other));
+    assert_eq!(
+        (first.parent, first.score(), first.evidence[0].signal.clone()),
+        (Some(a), -1.5, Signal::from_spelling("moon"))
+    );
     assert_eq!((second.parent, second.evidence.len()), (None, 0));
     assert_eq!(phylogeny.movements(a, b), [Movement::new("w", 9, f64::INFINITY).with_rank(2)]);
     assert_eq!((phylogeny.compared(a, b), phylogeny.untouched(a, b)), (30, 4));

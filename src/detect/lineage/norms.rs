@@ -1,6 +1,9 @@
 //! Training adds to the norm unless it shrinks it on purpose.
 
+use super::index::Member;
+use super::witness::norm::Numbers;
 use crate::geometry::Comparison;
+use crate::kernel::Square;
 use rayon::prelude::*;
 
 /// `λ(v_t(a, b))` averaged over parameters that differ, for a the earlier and b the later of two members.
@@ -10,12 +13,10 @@ use rayon::prelude::*;
 /// nothing. λ is the log-likelihood ratio of v and −v under an even mixture of the two.
 #[derive(Debug)]
 pub(super) struct Norms {
-    n: usize,
-    /// Shape (n, n).
-    evidence: Vec<f64>,
+    evidence: Square<f64>,
 }
 
-/// Of one pair: both directions, and how many parameters they are sums over.
+/// Sums of one pair in both directions, and how many parameters they are sums over.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     to_lower: f64,
@@ -25,7 +26,7 @@ struct Sum {
 
 impl Norms {
     /// O(n² T) for n members and T parameters.
-    pub(super) fn of(comparison: &Comparison) -> Self {
+    pub(super) fn of(comparison: &Comparison, numbers: &Numbers) -> Self {
         let n = comparison.len();
         let mut sums: Vec<Vec<Sum>> = (0..n).map(|a| vec![Sum::default(); a]).collect();
         for parameter in comparison.scoped() {
@@ -34,7 +35,7 @@ impl Norms {
                 for (b, sum) in row.iter_mut().enumerate() {
                     let squared = parameter.squared_distance(a, b);
                     if squared > 0.0 {
-                        let (to_lower, to_higher) = ratios((norms[b] - norms[a]) / squared);
+                        let (to_lower, to_higher) = ratios((norms[b] - norms[a]) / squared, numbers);
                         sum.to_lower += to_lower;
                         sum.to_higher += to_higher;
                         sum.count += 1.0;
@@ -42,32 +43,28 @@ impl Norms {
                 }
             });
         }
-        let mut evidence = vec![0.0; n * n];
+        let mut evidence = Square::filled(n, 0.0);
         for (a, row) in sums.iter().enumerate() {
             for (b, sum) in row.iter().enumerate() {
-                evidence[a * n + b] = sum.to_lower / sum.count.max(1.0);
-                evidence[b * n + a] = sum.to_higher / sum.count.max(1.0);
+                evidence[(a, b)] = sum.to_lower / sum.count.max(1.0);
+                evidence[(b, a)] = sum.to_higher / sum.count.max(1.0);
             }
         }
-        Self { n, evidence }
+        Self { evidence }
     }
 
-    pub(super) fn precedes(&self, a: usize, b: usize) -> f64 {
-        self.evidence[a * self.n + b]
+    /// λ of a as the earlier and b as the later.
+    pub(super) fn precedes(&self, a: Member, b: Member) -> f64 {
+        self.evidence[(a, b)]
     }
 }
 
-/// Standard deviation of v around 1 where nothing shrinks or grows on purpose.
-const SPREAD: f64 = 0.5;
-
-/// Half width of the Cauchy density of v where something does.
-const WIDE: f64 = 2.0;
-
-/// λ(v) and λ(−v): odd in v, within ±2, and falling to 0 where v is large.
-fn ratios(v: f64) -> (f64, f64) {
+/// λ(v) and λ(−v): odd in v, within ±2.001 by default, and falling to 0 where v is large.
+fn ratios(v: f64, numbers: &Numbers) -> (f64, f64) {
+    let Numbers { spread, wide, .. } = *numbers;
     let density = |v: f64| {
-        let near = (-0.5 * ((v - 1.0) / SPREAD).powi(2)).exp() / (SPREAD * (2.0 * std::f64::consts::PI).sqrt());
-        near + 1.0 / (std::f64::consts::PI * WIDE * (1.0 + (v / WIDE).powi(2)))
+        let near = (-0.5 * ((v - 1.0) / spread).powi(2)).exp() / (spread * (2.0 * std::f64::consts::PI).sqrt());
+        near + 1.0 / (std::f64::consts::PI * wide * (1.0 + (v / wide).powi(2)))
     };
     let (along, against) = (density(v), density(-v));
     ((along / against).ln(), (against / along).ln())
@@ -79,12 +76,15 @@ mod tests {
 
     #[test]
     fn evidence_is_odd_bounded_and_silent_far_out() {
+        let numbers = Numbers::default();
         for v in [0.0, 0.3, 1.0, 2.5, 40.0, 1e9] {
-            let (along, against) = ratios(v);
-            assert_eq!(ratios(-v), (against, along));
+            let (along, against) = ratios(v, &numbers);
+            assert_eq!(ratios(-v, &numbers), (against, along));
             assert!((along + against).abs() < 1e-12);
-            assert!(along.abs() < 2.0);
         }
-        assert!(ratios(1.0).0 > 1.5 && ratios(50.0).0 < 1e-3);
+        assert!(ratios(1.0, &numbers).0 > 1.5 && ratios(50.0, &numbers).0 < 1e-3);
+        // The largest is a little above 2, near v = 1.1.
+        let largest = (0..4000).map(|i| ratios(f64::from(i) / 1000.0, &numbers).0).fold(0.0, f64::max);
+        assert!(largest > 2.0 && largest < 2.001, "{largest}");
     }
 }
