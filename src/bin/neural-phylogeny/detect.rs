@@ -7,7 +7,6 @@ use neural_phylogeny::{
 };
 use std::error::Error;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
@@ -107,7 +106,7 @@ fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error
         path => {
             let open = Discovery::new().open(path);
             let model = open.map_err(|source| neural_phylogeny::Error::Initialization { source: source.into() })?;
-            Initialization::Model(Arc::from(model.source))
+            Initialization::Model(model.source)
         }
     })
 }
