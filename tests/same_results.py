@@ -20,7 +20,11 @@ DETECTORS = [
 ]
 
 # Paths of JSON that may differ, `*` for every element of a list, and why.
-EXCEPTIONS = []
+EXCEPTIONS = [
+    ("models.*.candidates.*.evidence", "evidence is told stage by stage, and adds up"),
+    ("models.*.more_candidates", "all candidates are written, not five"),
+    ("structured_remarks", "remarks are read back as they were"),
+]
 
 
 def without(value, path):
