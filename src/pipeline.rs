@@ -150,7 +150,7 @@ impl Config {
 /// let tuned = |seed| -> Vec<f32> { parent.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
 /// let stranger: Vec<f32> = noise(9).take(4096).collect();
 ///
-/// let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
 /// let models = ModelSet::builder()
 ///     .model("child", model(tuned(2))?)
 ///     .model("parent", model(parent.clone())?)
