@@ -35,7 +35,7 @@ fn geometry(n: usize) -> Geometry {
     for i in 0..n {
         let movement = if i < FAMILIES { 0.0 } else { 0.1 };
         let weights = parents[i % FAMILIES].iter().zip(normal(size)).map(|(w, e)| w + movement * e).collect();
-        let model = InMemory::new().with_parameter("w", &[64, 64], weights).expect("64 x 64 weights");
+        let model = InMemory::new().with_parameter("w", [64, 64], weights).expect("64 x 64 weights");
         builder = builder.model(i.to_string(), model);
     }
     let models = builder.build().expect("models of one layout");

@@ -22,7 +22,7 @@ fn models(n: usize, parameters: usize) -> ModelSet {
         let child: Vec<f32> = parents[i % FAMILIES].iter().map(|w| w + rng.gen_range(-0.1f32..0.1)).collect();
         let model = child.chunks(100_000).enumerate().fold(InMemory::new(), |model, (layer, values)| {
             let shape = [values.len() / 100, 100];
-            model.with_parameter(format!("layers.{layer}.weight"), &shape, values.to_vec()).unwrap()
+            model.with_parameter(format!("layers.{layer}.weight"), shape, values.to_vec()).unwrap()
         });
         builder = builder.model(i.to_string(), model);
     }

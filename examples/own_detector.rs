@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let base = noise(1.0);
     let instruct = add(&base, noise(0.3));
     let chat = add(&instruct, noise(0.3));
-    let model = |weights: &[f32]| InMemory::new().with_parameter("fc.weight", &[64, 64], weights.to_vec());
+    let model = |weights: &[f32]| InMemory::new().with_parameter("fc.weight", [64, 64], weights.to_vec());
     let models = ModelSet::builder()
         .model("chat", model(&chat)?)
         .model("stranger", model(&noise(1.0))?)

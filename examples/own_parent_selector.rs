@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cubes of uniform numbers: most weights near zero, a few far from it.
     let base: Vec<f32> = (0..4096).map(|_| rng.gen_range(-1.0f32..1.0).powi(3)).collect();
     let mut tuned = || -> Vec<f32> { base.iter().map(|w| w + rng.gen_range(-0.2f32..0.2)).collect() };
-    let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+    let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
     let models = ModelSet::builder()
         .model("chat", model(tuned())?)
         .model("base", model(base.clone())?)

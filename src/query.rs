@@ -78,7 +78,7 @@ impl Answer {
 /// # };
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
 /// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
-///     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
+///     let model = InMemory::new().with_parameter("w", [100, 100], weights)?;
 ///     Ok(Sketch::compute(&model, &store.settings())?)
 /// };
 /// let base: Vec<f32> = noise(1).take(10_000).collect();

@@ -157,7 +157,7 @@ fn models_that_cannot_be_compared_never_share_a_family() {
     let root = t.network();
     let child = t.tuned(&root, 0.1);
     let other = |v: f32| {
-        InMemory::new().with_parameter("other.weight", &[64, 64], (0..4096).map(|i| (i as f32 * v).sin()).collect())
+        InMemory::new().with_parameter("other.weight", [64, 64], (0..4096).map(|i| (i as f32 * v).sin()).collect())
     };
     let models = ModelSet::builder()
         .model("root", source(&root))

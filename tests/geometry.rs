@@ -128,7 +128,7 @@ fn the_number_of_threads_changes_no_bit() {
     let models = |n: u8| {
         let model = |k: u8| {
             let moved: Vec<f32> = weights.iter().map(|w| w + f32::from(k) * 1e-3).collect();
-            InMemory::new().with_parameter("w", &[2300, 1000], moved).unwrap()
+            InMemory::new().with_parameter("w", [2300, 1000], moved).unwrap()
         };
         (0..n).fold(ModelSet::builder(), |b, k| b.model(k.to_string(), model(k))).build().unwrap()
     };
@@ -148,8 +148,7 @@ fn little_memory_groups_parameters_and_keeps_distances() {
     let mut builder = ModelSet::builder();
     for m in 0..40 {
         let values = |rng: &mut ChaCha8Rng| (0..16).map(|_| rng.gen_range(-1.0..1.0)).collect::<Vec<f32>>();
-        let source =
-            layers.iter().fold(InMemory::new(), |s, l| s.with_parameter(l, &[4, 4], values(&mut rng)).unwrap());
+        let source = layers.iter().fold(InMemory::new(), |s, l| s.with_parameter(l, [4, 4], values(&mut rng)).unwrap());
         builder = builder.model(m.to_string(), source);
     }
     let models = builder.build().unwrap();
@@ -174,7 +173,7 @@ fn little_memory_groups_parameters_and_keeps_distances() {
 fn too_little_memory_says_how_much_is_needed() {
     let mut builder = ModelSet::builder();
     for m in 0..600 {
-        builder = builder.model(m.to_string(), InMemory::new().with_parameter("w", &[2], vec![m as f32, 1.0]).unwrap());
+        builder = builder.model(m.to_string(), InMemory::new().with_parameter("w", [2], vec![m as f32, 1.0]).unwrap());
     }
     let models = builder.build().unwrap();
     let Err(Error::MemoryTooSmall { expected, .. }) = Geometry::compute(&models, &all().with_memory(2 << 20)) else {
@@ -244,8 +243,8 @@ fn values_are_announced_before_they_are_read() {
     let mut builder = ModelSet::builder();
     for m in 0..2 {
         let values = |n: usize| (0..n).map(|i| (i + m) as f32).collect::<Vec<f32>>();
-        let inner = InMemory::new().with_parameter("a", &[rows, columns], values(rows * columns)).unwrap();
-        let inner = inner.with_parameter("b", &[10, 10], values(100)).unwrap();
+        let inner = InMemory::new().with_parameter("a", [rows, columns], values(rows * columns)).unwrap();
+        let inner = inner.with_parameter("b", [10, 10], values(100)).unwrap();
         builder =
             builder.model(m.to_string(), Watched { inner, announced: Mutex::default(), surprises: surprises.clone() });
     }
@@ -278,7 +277,7 @@ fn a_thread_may_take_up_another_job_while_a_source_reads() {
     // Several jobs of each kind: 2^18 values in the pass and in sketches, 2^20 where values are read again.
     let model = |m: usize| {
         let values = (0..3_200_000).map(|i| ((i * 7919 + m * (i % 13)) % 1009) as f32).collect();
-        InMemory::new().with_parameter("w", &[3200, 1000], values).unwrap()
+        InMemory::new().with_parameter("w", [3200, 1000], values).unwrap()
     };
     let yielding = (0..2).fold(ModelSet::builder(), |b, m| b.model(m.to_string(), Yielding(model(m))));
     let plain = (0..2).fold(ModelSet::builder(), |b, m| b.model(m.to_string(), model(m)));
@@ -327,8 +326,8 @@ fn distances_to_an_initialization_agree_with_direct_sums() {
 
 #[test]
 fn models_of_other_layouts_are_not_comparable() {
-    let a = || InMemory::new().with_parameter("w", &[4, 4], vec![1.0; 16]).unwrap();
-    let b = || InMemory::new().with_parameter("v", &[4, 5], vec![1.0; 20]).unwrap();
+    let a = || InMemory::new().with_parameter("w", [4, 4], vec![1.0; 16]).unwrap();
+    let b = || InMemory::new().with_parameter("v", [4, 5], vec![1.0; 20]).unwrap();
     let models = ModelSet::builder().model("a", a()).model("b", b()).model("c", a()).build().unwrap();
     let geometry = Geometry::compute(&models, &all()).unwrap();
     assert_eq!(geometry.squared_distance(id(0), id(1)), None);
@@ -340,7 +339,7 @@ fn models_of_other_layouts_are_not_comparable() {
 fn the_order_of_models_does_not_order_groups() {
     let networks = families(0.1, 7);
     let other =
-        |v: f32| InMemory::new().with_parameter("w", &[8, 8], (0..64).map(|i| (i as f32 * v).sin()).collect()).unwrap();
+        |v: f32| InMemory::new().with_parameter("w", [8, 8], (0..64).map(|i| (i as f32 * v).sin()).collect()).unwrap();
     let groups = |others_first: bool| -> Vec<usize> {
         let sources = networks.iter().map(source);
         let others = [other(1.0), other(2.0)].into_iter();
@@ -357,7 +356,7 @@ fn a_resized_vocabulary_is_compared_row_by_row() {
     let model = |rows: usize, last: f32| {
         let mut values = vec![1.0; rows * 2];
         *values.last_mut().unwrap() = last;
-        InMemory::new().with_parameter("embed", &[rows, 2], values).unwrap()
+        InMemory::new().with_parameter("embed", [rows, 2], values).unwrap()
     };
     let models = [model(8, 1.0), model(10, 4.0), model(10, 8.0)];
     let builder = models.into_iter().enumerate().fold(ModelSet::builder(), |b, (i, m)| b.model(i.to_string(), m));
@@ -391,7 +390,7 @@ fn only_the_first_values_of_a_parameter_are_compared() {
 fn what_comes_after_the_first_values_makes_no_difference() {
     let model = |last: f32, rows: usize| {
         let values = (0..rows * 8).map(|i| if i < 20 { i as f32 } else { last }).collect();
-        InMemory::new().with_parameter("embed.weight", &[rows, 8], values).unwrap()
+        InMemory::new().with_parameter("embed.weight", [rows, 8], values).unwrap()
     };
     let set = |first| {
         let builder = ModelSet::builder().model("a", model(1.0, 4)).model("b", model(f32::NAN, 4));

@@ -31,8 +31,8 @@ fn settings() -> SketchSettings {
 /// A network of two matrices of 60 rows of 50.
 fn sketch(weights: &[f32]) -> Sketch {
     let (a, b) = weights.split_at(3000);
-    let model = InMemory::new().with_parameter("a.weight", &[60, 50], a.to_vec()).unwrap();
-    Sketch::compute(&model.with_parameter("b.weight", &[60, 50], b.to_vec()).unwrap(), &settings()).unwrap()
+    let model = InMemory::new().with_parameter("a.weight", [60, 50], a.to_vec()).unwrap();
+    Sketch::compute(&model.with_parameter("b.weight", [60, 50], b.to_vec()).unwrap(), &settings()).unwrap()
 }
 
 fn root(seed: u64) -> Vec<f32> {
@@ -142,9 +142,9 @@ fn as_many_as_asked_for_are_opened_nearest_first() -> Outcome {
 fn models_without_a_parameter_or_of_another_layout_are_no_kin() -> Outcome {
     let (_folder, store) = two_families();
     store.add("empty", &Sketch::compute(&InMemory::new(), &settings())?)?;
-    let other = InMemory::new().with_parameter("a.weight", &[50, 60], root(1)[..3000].to_vec())?;
+    let other = InMemory::new().with_parameter("a.weight", [50, 60], root(1)[..3000].to_vec())?;
     store.add("other", &Sketch::compute(&other, &settings())?)?;
-    let wrapped = InMemory::new().with_parameter("model.a.weight", &[60, 50], root(1)[..3000].to_vec())?;
+    let wrapped = InMemory::new().with_parameter("model.a.weight", [60, 50], root(1)[..3000].to_vec())?;
     store.add("wrapped", &Sketch::compute(&wrapped, &settings())?)?;
     let nearest = store.nearest(&asked(), 32)?;
     assert_eq!((nearest.stored, nearest.related, nearest.read), (11, 5, 11));
@@ -157,10 +157,8 @@ fn models_without_a_parameter_or_of_another_layout_are_no_kin() -> Outcome {
 #[test]
 fn another_seed_is_refused() -> Outcome {
     let (_folder, store) = two_families();
-    let other = Sketch::compute(
-        &InMemory::new().with_parameter("a.weight", &[60, 50], noise(1, 3000))?,
-        &settings().with_seed(3),
-    )?;
+    let other =
+        Sketch::compute(&InMemory::new().with_parameter("a.weight", [60, 50], noise(1, 3000))?, &settings().with_seed(3))?;
     assert!(matches!(store.nearest(&other, 1), Err(Error::SketchSeed { found: 3, expected: 0, .. })));
     Ok(())
 }

@@ -19,15 +19,15 @@ fn models(seed: u64, reversed: bool) -> ModelSet {
     for m in 0..6 {
         let source = (0..40).fold(InMemory::new(), |s, l| {
             let values = (0..64).map(|_| rng.gen_range(-1.0..1.0)).collect();
-            s.with_parameter(format!("layers.{l:02}.weight"), &[8, 8], values).unwrap()
+            s.with_parameter(format!("layers.{l:02}.weight"), [8, 8], values).unwrap()
         });
         named.push((format!("a{m}"), source));
     }
     let root: Vec<f32> = (0..1_200_000).map(|_| rng.gen_range(-1.0..1.0)).collect();
     for m in 0..3 {
         let moved = root.iter().map(|w| w + m as f32 * rng.gen_range(-1e-3..1e-3)).collect();
-        let source = InMemory::new().with_parameter("w", &[1200, 1000], moved).unwrap();
-        named.push((format!("b{m}"), source.with_parameter("bias", &[2], vec![1.0, m as f32]).unwrap()));
+        let source = InMemory::new().with_parameter("w", [1200, 1000], moved).unwrap();
+        named.push((format!("b{m}"), source.with_parameter("bias", [2], vec![1.0, m as f32]).unwrap()));
     }
     if reversed {
         named.reverse();
@@ -263,7 +263,7 @@ fn a_model_that_fails_midway_costs_nothing_that_was_read_before() {
     // The tensor is three jobs, the last of which fails; the first look is at values in the middle.
     let set = (0..3).fold(ModelSet::builder(), |set, m| {
         let values = (0..SIZE).map(|_| rng.gen_range(-1.0..1.0)).collect();
-        let model = InMemory::new().with_parameter("w", &[SIZE / 1024, 1024], values).unwrap();
+        let model = InMemory::new().with_parameter("w", [SIZE / 1024, 1024], values).unwrap();
         set.model(format!("m{m}"), Failing { model, from: 2 * JOB, broken: broken.clone(), read: read.clone() })
     });
     let set = set.build().unwrap();

@@ -28,7 +28,7 @@ fn moved(parent: &[f32], movement: f32, seed: u64) -> Vec<f32> {
 /// A matrix of 300 rows of 200 and a vector.
 fn model(matrix: Vec<f32>) -> InMemory {
     let bias = noise(99, 200);
-    InMemory::new().with_parameter("w", &[300, 200], matrix).unwrap().with_parameter("b", &[200], bias).unwrap()
+    InMemory::new().with_parameter("w", [300, 200], matrix).unwrap().with_parameter("b", [200], bias).unwrap()
 }
 
 fn narrow() -> SketchSettings {
@@ -82,8 +82,8 @@ fn a_merge_is_at_no_distance_from_the_combination_of_its_parents() -> TestResult
 #[test]
 fn sketches_of_shards_join_to_that_of_the_model() -> TestResult {
     let whole = Sketch::compute(&model(noise(1, 60_000)), &narrow())?;
-    let matrix = InMemory::new().with_parameter("w", &[300, 200], noise(1, 60_000))?;
-    let bias = InMemory::new().with_parameter("b", &[200], noise(99, 200))?;
+    let matrix = InMemory::new().with_parameter("w", [300, 200], noise(1, 60_000))?;
+    let bias = InMemory::new().with_parameter("b", [200], noise(99, 200))?;
     let parts = [Sketch::compute(&matrix, &narrow())?, Sketch::compute(&bias, &narrow())?];
     let joined = Sketch::join(&parts)?;
     assert_eq!(joined.squared_distance_to(&[(1.0, &whole)])?, (0.0, 0.0));
@@ -203,9 +203,9 @@ fn vocabularies_of_unlike_size_are_compared_on_what_they_share() -> TestResult {
     let of = |rows: usize, movement: f32| {
         let values = moved(&embedding[..rows * 16], movement, 3);
         InMemory::new()
-            .with_parameter("embed", &[rows, 16], values)
+            .with_parameter("embed", [rows, 16], values)
             .unwrap()
-            .with_parameter("w", &[300, 200], noise(5, 60_000))
+            .with_parameter("w", [300, 200], noise(5, 60_000))
             .unwrap()
     };
     let models = ModelSet::builder().model("a", of(1280, 0.0)).model("b", of(1283, 0.1)).build()?;
@@ -245,8 +245,8 @@ fn what_sketches_cannot_compare_is_told() -> TestResult {
     // 1,280 and 1,536 rows of 16 have the first 1,024 in common.
     let embedding = noise(1, 1536 * 16);
     let of = |rows: usize| {
-        let model = InMemory::new().with_parameter("embed", &[rows, 16], embedding[..rows * 16].to_vec()).unwrap();
-        model.with_parameter("w", &[300, 200], noise(5, 60_000)).unwrap()
+        let model = InMemory::new().with_parameter("embed", [rows, 16], embedding[..rows * 16].to_vec()).unwrap();
+        model.with_parameter("w", [300, 200], noise(5, 60_000)).unwrap()
     };
     let models = ModelSet::builder().model("a", of(1280)).model("b", of(1536)).build()?;
     let set = SketchSet::new(sketches(&models, &narrow())?)?;
@@ -296,7 +296,7 @@ proptest! {
     #[test]
     fn a_narrower_sketch_is_the_wider_one_folded(seed in 0u64..1000, size in 1usize..5000) {
         let of = |weights: Vec<f32>, width| {
-            let source = InMemory::new().with_parameter("w", &[size], weights).unwrap();
+            let source = InMemory::new().with_parameter("w", [size], weights).unwrap();
             Sketch::compute(&source, &SketchSettings::new().with_width(width)).unwrap()
         };
         let (a, b) = (noise(seed, size), noise(seed + 1, size));

@@ -14,9 +14,9 @@ const SIZE: usize = SHAPE[0] * SHAPE[1];
 /// Two matrices wider than any sketch here, and a vector that all of them hold whole.
 fn sketch(weights: &[f32]) -> Result<Sketch, Error> {
     let model = InMemory::new()
-        .with_parameter("a", &SHAPE, weights[..SIZE].to_vec())
-        .and_then(|m| m.with_parameter("b", &SHAPE, weights[SIZE..2 * SIZE].to_vec()))
-        .and_then(|m| m.with_parameter("c", &[64], weights[2 * SIZE..].to_vec()))
+        .with_parameter("a", SHAPE, weights[..SIZE].to_vec())
+        .and_then(|m| m.with_parameter("b", SHAPE, weights[SIZE..2 * SIZE].to_vec()))
+        .and_then(|m| m.with_parameter("c", [64], weights[2 * SIZE..].to_vec()))
         .map_err(|source| Error::of_model("generated", source))?;
     Sketch::compute(&model, &SketchSettings::new().with_width(1024))
 }

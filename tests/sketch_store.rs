@@ -10,8 +10,8 @@ type Outcome = Result<(), Box<dyn StdError>>;
 
 fn model(seed: u32) -> InMemory {
     let values = |n: usize| (0..n).map(|i| ((i as u32 + 7 * seed) as f32).sin()).collect();
-    let model = InMemory::new().with_parameter("small", &[7, 3], values(21)).unwrap();
-    model.with_parameter("large", &[100, 30], values(3000)).unwrap().with_parameter("none", &[0], Vec::new()).unwrap()
+    let model = InMemory::new().with_parameter("small", [7, 3], values(21)).unwrap();
+    model.with_parameter("large", [100, 30], values(3000)).unwrap().with_parameter("none", [0], Vec::new()).unwrap()
 }
 
 fn settings() -> SketchSettings {

@@ -353,7 +353,7 @@ fn an_adapter_without_weights_is_told() -> TestResult {
 
 /// What searching `dir` says about each model: its layout, or its error.
 fn search(discovery: Discovery, dir: &Path) -> Result<Vec<String>, SourceError> {
-    let found = discovery.search(&[dir])?;
+    let found = discovery.search([dir])?;
     let layout = |l: &FileLayout| l.to_string().replace(&dir.display().to_string(), "DIR");
     let models = found.models.iter().map(|m| format!("{}: {}", m.name, layout(&m.layout)));
     let errors = found.unreadable.iter().map(|u| format!("{}: {}", u.name, text(&u.error, dir)));
@@ -430,7 +430,7 @@ fn bases_that_lead_back_are_an_error() -> TestResult {
     adapter(&dir.join("one"), &over("../two"), &[FC_A, FC_B]);
     adapter(&dir.join("two"), &over("../one"), &[FC_A, FC_B]);
     adapter(&dir.join("self"), &over("."), &[FC_A, FC_B]);
-    let found = Discovery::new().search(&[dir])?;
+    let found = Discovery::new().search([dir])?;
     assert!(found.models.is_empty());
     for unreadable in &found.unreadable {
         assert!(matches!(unreadable.error, SourceError::AdapterCycle { .. }), "{:?}", unreadable.error);

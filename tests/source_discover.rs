@@ -38,14 +38,14 @@ fn files_and_folders_are_named_by_their_path() -> TestResult {
     write(dir, ".cache/hidden.safetensors", model(6.0));
     write(dir, "a/._b.safetensors", "resource fork");
     write(dir, "README.md", "words");
-    let found = Discovery::new().search(&[dir])?;
+    let found = Discovery::new().search([dir])?;
     assert_eq!(names(&found), ["a/deep/er/c", "a/step-1.5", "b", "run", "run/checkpoint-500"]);
     assert_eq!(values(&*found.models[3].source, "w")?, [4.0]);
     assert_eq!(found.models[3].layout, FileLayout::Transformers);
     assert_eq!(found.models[3].path, dir.join("run"));
     assert!(found.unreadable.is_empty() && found.ignored.is_empty());
 
-    let hidden = Discovery::new().search(&[dir.join(".cache")])?;
+    let hidden = Discovery::new().search([dir.join(".cache")])?;
     assert_eq!(names(&hidden), ["hidden"]);
     Ok(())
 }
@@ -60,7 +60,7 @@ fn a_given_path_may_be_a_model_itself() -> TestResult {
     let shard = write(dir, "s/m-00001-of-00001.safetensors", model(1.0));
     let document = write(dir, "truth.json", "{}");
     let pickle = write(dir, "p.bin", "");
-    let found = Discovery::new().search(&[file, dir.join("run"), shard, document, pickle])?;
+    let found = Discovery::new().search([file, dir.join("run"), shard, document, pickle])?;
     assert_eq!(names(&found), ["b", "m", "run"]);
     assert_eq!(ignored(&found, dir), ["DIR/truth.json: no weights file by its name"]);
     assert_eq!(unreadable(&found, dir), ["p: DIR/p.bin is a PyTorch pickle: not supported, convert it to safetensors"]);
@@ -78,12 +78,12 @@ fn equal_names_are_told_apart() -> TestResult {
     write(dir, "one/a/model.safetensors", model(2.0));
     write(dir, "two/a/config.json", "{}");
     write(dir, "two/a/model.safetensors", model(3.0));
-    assert_eq!(names(&Discovery::new().search(&[dir.join("one")])?), ["a", "a.safetensors"]);
-    let both = Discovery::new().search(&[dir.join("one"), dir.join("two")])?;
+    assert_eq!(names(&Discovery::new().search([dir.join("one")])?), ["a", "a.safetensors"]);
+    let both = Discovery::new().search([dir.join("one"), dir.join("two")])?;
     assert_eq!(names(&both), ["a.safetensors", "one/a", "two/a"]);
-    let given = Discovery::new().search(&[dir.join("one/a"), dir.join("two/a")])?;
+    let given = Discovery::new().search([dir.join("one/a"), dir.join("two/a")])?;
     assert_eq!(names(&given), ["one/a", "two/a"]);
-    let reversed = Discovery::new().search(&[dir.join("two"), dir.join("one")])?;
+    let reversed = Discovery::new().search([dir.join("two"), dir.join("one")])?;
     assert_eq!(names(&reversed), names(&both));
     Ok(())
 }
@@ -93,7 +93,7 @@ fn what_was_reached_twice_is_one_model() -> TestResult {
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();
     write(dir, "run/a.safetensors", model(1.0));
-    let found = Discovery::new().search(&[dir.to_owned(), dir.join("run"), dir.join("run/a.safetensors")])?;
+    let found = Discovery::new().search([dir.to_owned(), dir.join("run"), dir.join("run/a.safetensors")])?;
     assert_eq!(names(&found), ["run/a"]);
     assert_eq!(
         ignored(&found, dir),
@@ -123,7 +123,7 @@ fn shards_are_one_model_and_bad_ones_unreadable() -> TestResult {
     write(dir, "both/m.safetensors", model(1.0));
     write(dir, "both/m.safetensors.index.json", r#"{"weight_map":{"a":"m-00001-of-00001.safetensors"}}"#);
     write(dir, "both/m-00001-of-00001.safetensors", &a);
-    let found = Discovery::new().search(&[dir])?;
+    let found = Discovery::new().search([dir])?;
     assert_eq!(names(&found), ["both/m", "flat/model", "numbered/x", "odd/m", "t"]);
     let layouts: Vec<String> = found.models.iter().map(|m| m.layout.to_string()).collect();
     assert_eq!(
@@ -149,11 +149,11 @@ fn every_file_of_a_folder_may_be_given() -> TestResult {
     let dir = scratch.path();
     let shards = ["x-00001-of-00002.safetensors", "x-00002-of-00002.safetensors"];
     let shards = [write(dir, shards[0], f32_file(&[("a", &[1], &[1.0])])), write(dir, shards[1], model(1.0))];
-    let found = Discovery::new().search(&[&shards[1], &shards[0]])?;
+    let found = Discovery::new().search([&shards[1], &shards[0]])?;
     assert_eq!(names(&found), ["x"]);
     let map = r#"{"weight_map":{"a":"x-00001-of-00002.safetensors","w":"x-00002-of-00002.safetensors"}}"#;
     let index = write(dir, "x.safetensors.index.json", map);
-    let found = Discovery::new().search(&[&shards[0], &shards[1], &index])?;
+    let found = Discovery::new().search([&shards[0], &shards[1], &index])?;
     assert_eq!(names(&found), ["x"]);
     assert_eq!(found.models[0].path, index);
     Ok(())
@@ -176,7 +176,7 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
         write(dir, &format!("new/{name}"), "");
     }
     write(dir, "q.gguf", "");
-    let found = Discovery::new().search(&[dir])?;
+    let found = Discovery::new().search([dir])?;
     assert_eq!(names(&found), ["new"]);
     assert_eq!(
         unreadable(&found, dir),
@@ -215,7 +215,7 @@ fn a_pipeline_is_its_unet_or_the_part_asked_for() -> TestResult {
     write(dir, "flux/model_index.json", r#"{"transformer":["diffusers","T"]}"#);
     write(dir, "flux/transformer/diffusion_pytorch_model.fp16.safetensors", model(5.0));
     write(dir, "flux/single.safetensors", model(6.0));
-    let found = Discovery::new().search(&[dir])?;
+    let found = Discovery::new().search([dir])?;
     assert_eq!(names(&found), ["flux", "sd", "sd/checkpoint-5/unet"]);
     assert_eq!(found.models[0].layout, FileLayout::Diffusers { part: "transformer".to_owned() });
     assert_eq!(values(&*found.models[1].source, "w")?, [1.0]);
@@ -228,9 +228,9 @@ fn a_pipeline_is_its_unet_or_the_part_asked_for() -> TestResult {
         ]
     );
 
-    let text_encoder = Discovery::new().with_part("text_encoder").search(&[dir.join("sd")])?;
+    let text_encoder = Discovery::new().with_part("text_encoder").search([dir.join("sd")])?;
     assert_eq!(values(&*text_encoder.models[1].source, "w")?, [3.0]);
-    let absent = Discovery::new().with_part("prior").search(&[dir.join("sd")])?;
+    let absent = Discovery::new().with_part("prior").search([dir.join("sd")])?;
     assert_eq!(unreadable(&absent, dir), ["sd: DIR/sd holds no weights: expected a part `prior`"]);
     Ok(())
 }
@@ -241,7 +241,7 @@ fn a_damaged_file_is_unreadable_and_the_others_are_found() -> TestResult {
     let dir = scratch.path();
     write(dir, "a.safetensors", model(1.0));
     write(dir, "b.safetensors", bytes("{", &[]));
-    let found = Discovery::new().search(&[dir])?;
+    let found = Discovery::new().search([dir])?;
     assert_eq!(names(&found), ["a"]);
     assert_eq!(found.unreadable[0].name, "b");
     assert!(matches!(found.unreadable[0].error, SourceError::Json { .. }));
@@ -251,7 +251,7 @@ fn a_damaged_file_is_unreadable_and_the_others_are_found() -> TestResult {
 #[test]
 fn a_missing_path_is_an_error() -> TestResult {
     let scratch = tempfile::tempdir()?;
-    let error = Discovery::new().search(&[scratch.path().join("none")]).unwrap_err();
+    let error = Discovery::new().search([scratch.path().join("none")]).unwrap_err();
     assert_eq!(text(&error, scratch.path()), "DIR/none does not exist");
     Ok(())
 }
@@ -271,7 +271,7 @@ mod links {
         symlink("snapshots/main", dir.join("latest"))?;
         symlink("gone", dir.join("x.safetensors"))?;
         symlink("gone", dir.join("x.txt"))?;
-        let found = Discovery::new().search(&[dir])?;
+        let found = Discovery::new().search([dir])?;
         assert_eq!(names(&found), ["snapshots/main"]);
         assert_eq!(unreadable(&found, dir), ["x: DIR/x.safetensors does not exist"]);
         assert_eq!(ignored(&found, dir), ["DIR/latest: the same folder as DIR/snapshots/main"]);
@@ -284,14 +284,14 @@ mod links {
         let dir = scratch.path().canonicalize()?;
         write(&dir, "a/m.safetensors", model(1.0));
         symlink("..", dir.join("a/up"))?;
-        let error = Discovery::new().search(&[&dir]).unwrap_err();
+        let error = Discovery::new().search([&dir]).unwrap_err();
         assert_eq!(
             text(&error, &dir),
             "DIR/a/up leads back to DIR: symbolic link loop, remove the link or give a folder below it"
         );
         std::fs::remove_file(dir.join("a/up"))?;
         symlink("self", dir.join("a/self"))?;
-        let error = Discovery::new().search(&[&dir]).unwrap_err();
+        let error = Discovery::new().search([&dir]).unwrap_err();
         assert!(matches!(error, SourceError::SymlinkLoop { .. }), "{error}");
         Ok(())
     }

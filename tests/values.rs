@@ -288,7 +288,7 @@ fn a_resized_vocabulary_is_one_parameter_where_both_have_it() {
         let base = Network::random(11).tuned(0.01, seed);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let embedding: Vec<f32> = (0..rows * 32).map(|_| rng.gen_range(-1.0..1.0)).collect();
-        base.source().with_parameter("embed.weight", &[rows, 32], embedding).unwrap()
+        base.source().with_parameter("embed.weight", [rows, 32], embedding).unwrap()
     };
     let builder = ModelSet::builder().model("a", network(50, 1)).model("b", network(58, 2)).model("c", network(58, 2));
     let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
@@ -306,7 +306,7 @@ fn of_long_rows_an_even_sample_of_columns_is_looked_at() {
     // Longer than one job reads: the end of each row is a job of its own.
     const COLUMNS: usize = (1 << 20) + 5000;
     let of = |value: &dyn Fn(usize) -> f32| {
-        InMemory::new().with_parameter("w", &[8, COLUMNS], (0..8 * COLUMNS).map(value).collect()).unwrap()
+        InMemory::new().with_parameter("w", [8, COLUMNS], (0..8 * COLUMNS).map(value).collect()).unwrap()
     };
     let reference = |i: usize| (i % 1009) as f32 - 504.5;
     // Halved in the last columns, and otherwise something else.
@@ -355,10 +355,10 @@ impl ParameterSource for Buffered {
 
 fn buffered(seed: u64, steps: f32, broken: &Arc<AtomicBool>) -> Buffered {
     let inner = Network::random(12).tuned(0.01, seed).source();
-    let inner = inner.with_parameter("bn2.num_batches_tracked", &[], vec![steps]).unwrap();
-    let inner = inner.with_parameter("bn1.num_batches_tracked", &[1], vec![steps + 1.0]).unwrap();
-    let inner = inner.with_parameter("position_ids", &[1, 3], vec![0.0, 1.0, 2.0]).unwrap();
-    let inner = inner.with_parameter("flag", &[], vec![1.0]).unwrap();
+    let inner = inner.with_parameter("bn2.num_batches_tracked", [], vec![steps]).unwrap();
+    let inner = inner.with_parameter("bn1.num_batches_tracked", [1], vec![steps + 1.0]).unwrap();
+    let inner = inner.with_parameter("position_ids", [1, 3], vec![0.0, 1.0, 2.0]).unwrap();
+    let inner = inner.with_parameter("flag", [], vec![1.0]).unwrap();
     Buffered { inner, dtype: Dtype::BF16, broken: Arc::clone(broken) }
 }
 
@@ -394,7 +394,7 @@ fn a_source_that_fails_on_second_reading_is_an_error_and_what_was_read_is_rememb
 #[test]
 fn without_values_there_is_no_evidence_and_what_cannot_be_compared_is_an_error() {
     let a = Network::random(1);
-    let other = InMemory::new().with_parameter("other", &[9, 9], vec![0.5; 81]).unwrap();
+    let other = InMemory::new().with_parameter("other", [9, 9], vec![0.5; 81]).unwrap();
     let models = ModelSet::builder().model("a", a.source()).model("b", a.source()).model("c", other).build().unwrap();
     let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
     for far in [id(2), id(3)] {

@@ -47,10 +47,10 @@ fn the_defaults_do_as_documented() {
 
 #[test]
 fn shuffling_and_renaming_real_models_changes_nothing_else() {
-    let found = Discovery::new().search(&[ZOO]).unwrap();
+    let found = Discovery::new().search([ZOO]).unwrap();
     let plain = detect_phylogeny(&ModelSet::builder().discovered(found).build().unwrap(), Config::default()).unwrap();
 
-    let mut found = Discovery::new().search(&[ZOO]).unwrap();
+    let mut found = Discovery::new().search([ZOO]).unwrap();
     let count = found.models.len();
     // 17 and 38 have no common divisor: a permutation without fixed order.
     let order: Vec<usize> = (0..count).map(|i| (17 * i + 5) % count).collect();

@@ -57,7 +57,7 @@ impl Member {
         let matrices = self.network.chunks(shape.iter().product()).enumerate();
         matrices.fold(InMemory::new(), |model, (t, values)| {
             let name = format!("layers.{}.{}.weight", t / 3, t % 3);
-            model.with_parameter(name, &shape, values.to_vec()).expect("as many values as the shape has")
+            model.with_parameter(name, shape, values.to_vec()).expect("as many values as the shape has")
         })
     }
 }

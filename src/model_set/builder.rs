@@ -47,7 +47,7 @@ impl FromStr for OnUnreadable {
 /// ```
 /// use neural_phylogeny::{InMemory, ModelSet};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w: f32| InMemory::new().with_parameter("w", &[2], vec![w, 1.0]);
+/// let model = |w: f32| InMemory::new().with_parameter("w", [2], vec![w, 1.0]);
 /// let models = ModelSet::builder().model("a", model(0.0)?).model("b", model(1.0)?).build()?;
 /// assert_eq!(models.len(), 2);
 /// # Ok(())
@@ -131,7 +131,7 @@ impl ModelSetBuilder {
     /// ```
     /// use neural_phylogeny::{InMemory, ModelSet};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let model = || InMemory::new().with_parameter("fc1.weight", &[40, 60], vec![0.5; 2400]);
+    /// let model = || InMemory::new().with_parameter("fc1.weight", [40, 60], vec![0.5; 2400]);
     /// let builder = ModelSet::builder().model("a", model()?).model("b", model()?);
     ///
     /// let models = builder.include("fc1.weight")?.first_values(1024).build()?;

@@ -93,7 +93,7 @@ mod tests {
         use crate::source::InMemory;
         let mut builder = ModelSet::builder();
         for i in 0..2 {
-            builder = builder.model(i.to_string(), InMemory::new().with_parameter("w", &[1], vec![i as f32]).unwrap());
+            builder = builder.model(i.to_string(), InMemory::new().with_parameter("w", [1], vec![i as f32]).unwrap());
         }
         let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
         let members: Vec<ModelId> = (0..scores.len()).map(ModelId::new).collect();

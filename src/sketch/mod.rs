@@ -42,7 +42,7 @@ use std::sync::Arc;
 /// ```
 /// use neural_phylogeny::{InMemory, Sketch, SketchSettings};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |shift: f32| InMemory::new().with_parameter("w", &[100, 100], (0..10_000).map(|i| (i as f32).sin() + shift).collect());
+/// let model = |shift: f32| InMemory::new().with_parameter("w", [100, 100], (0..10_000).map(|i| (i as f32).sin() + shift).collect());
 /// let settings = SketchSettings::new().with_size(16 << 10);
 /// let (a, b) = (Sketch::compute(&model(0.0)?, &settings)?, Sketch::compute(&model(0.01)?, &settings)?);
 ///

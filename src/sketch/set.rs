@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// let parent: Vec<f32> = noise(1).take(65_536).collect();
 /// let tuned = |seed| -> Vec<f32> { parent.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
 /// let settings = SketchSettings::new().with_size(16 << 10);
-/// let model = |weights| InMemory::new().with_parameter("fc.weight", &[256, 256], weights);
+/// let model = |weights| InMemory::new().with_parameter("fc.weight", [256, 256], weights);
 ///
 /// let mut sketches = Vec::new();
 /// for (name, weights) in [("child", tuned(2)), ("parent", parent.clone()), ("sibling", tuned(3))] {

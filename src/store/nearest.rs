@@ -74,7 +74,7 @@ impl SketchStore {
     /// # };
     /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new().with_size(16 << 10))?;
     /// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
-    ///     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
+    ///     let model = InMemory::new().with_parameter("w", [100, 100], weights)?;
     ///     Ok(Sketch::compute(&model, &store.settings())?)
     /// };
     /// let parent: Vec<f32> = noise(1).take(10_000).collect();

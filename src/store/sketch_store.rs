@@ -34,7 +34,7 @@ const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
-/// let model = InMemory::new().with_parameter("w", &[2], vec![0.5, -0.5])?;
+/// let model = InMemory::new().with_parameter("w", [2], vec![0.5, -0.5])?;
 /// let sketch = Sketch::compute(&model, &store.settings())?;
 ///
 /// assert_eq!(store.add("run/step-100", &sketch)?, Added::New);

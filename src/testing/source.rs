@@ -15,7 +15,7 @@ const ELEMENTS: usize = 1 << 16;
 /// use neural_phylogeny::InMemory;
 /// use neural_phylogeny::testing::check_parameter_source;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = InMemory::new().with_parameter("fc.bias", &[2], vec![0.5, -0.5])?;
+/// let model = InMemory::new().with_parameter("fc.bias", [2], vec![0.5, -0.5])?;
 /// check_parameter_source(&model)?;
 /// # Ok(())
 /// # }
@@ -200,7 +200,10 @@ mod tests {
 
     /// A source of one tensor whose bytes are wrong, or go on for ever.
     #[derive(Debug)]
-    struct Bytes(fn(offset: usize, out: &mut [u8]));
+    struct Bytes(Fill);
+
+    /// Fills bytes from an offset on.
+    type Fill = fn(offset: usize, out: &mut [u8]);
 
     impl ParameterSource for Bytes {
         fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
@@ -221,9 +224,8 @@ mod tests {
 
     #[test]
     fn wrong_bytes_are_told() {
-        let counting: fn(usize, &mut [u8]) =
-            |offset, out| out.iter_mut().zip(offset..).for_each(|(b, at)| *b = at as u8);
-        let cases: [(fn(usize, &mut [u8]), &str); 2] = [
+        let counting: Fill = |offset, out| out.iter_mut().zip(offset..).for_each(|(b, at)| *b = at as u8);
+        let cases: [(Fill, &str); 2] = [
             (|_, out| out.fill(7), "element 0 is 7 by its bytes and was read as 0"),
             (counting, "a byte after the last"),
         ];
@@ -296,9 +298,9 @@ mod tests {
     #[test]
     fn models_in_memory_keep_the_contract() -> Result<(), Box<dyn std::error::Error>> {
         let model = InMemory::new()
-            .with_parameter("scalar", &[], vec![1.0])?
-            .with_parameter("empty", &[0, 4], vec![])?
-            .with_parameter("matrix", &[300, 300], (0..90_000).map(|i| i as f32).collect())?;
+            .with_parameter("scalar", [], vec![1.0])?
+            .with_parameter("empty", [0, 4], vec![])?
+            .with_parameter("matrix", [300, 300], (0..90_000).map(|i| i as f32).collect())?;
         check_parameter_source(&model)?;
         Ok(())
     }

@@ -103,7 +103,7 @@ mod tests {
     /// Corners: the first at the origin, each next some way along a direction of its own.
     fn corners(names: &[&str]) -> ModelSet {
         let corner = |i: usize| (0..4).map(|j| if i > 0 && i == j { i as f32 } else { 0.0 }).collect();
-        let model = |i: usize| InMemory::new().with_parameter("w", &[2, 2], corner(i)).unwrap();
+        let model = |i: usize| InMemory::new().with_parameter("w", [2, 2], corner(i)).unwrap();
         let builder = names.iter().enumerate().fold(ModelSet::builder(), |b, (i, name)| b.model(*name, model(i)));
         builder.build().unwrap()
     }

@@ -50,7 +50,7 @@ pub(crate) fn set(models: &[(String, Weights)]) -> ModelSet {
     for (name, weights) in models {
         let mut source = InMemory::new();
         for (t, values) in weights.iter().enumerate() {
-            source = source.with_parameter(format!("layers.{t}.weight"), &SHAPES[t], values.clone()).unwrap();
+            source = source.with_parameter(format!("layers.{t}.weight"), SHAPES[t], values.clone()).unwrap();
         }
         builder = builder.model(name.clone(), source);
     }

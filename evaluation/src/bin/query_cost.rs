@@ -122,7 +122,7 @@ fn moved(parent: &Weights, seed: u64) -> Weights {
 
 fn sketch(store: &SketchStore, weights: &Weights) -> Result<Sketch, Error> {
     let add = |model: InMemory, (k, matrix): (usize, &Vec<f32>)| {
-        model.with_parameter(format!("layers.{k}.weight"), &[SIDE, SIDE], matrix.clone())
+        model.with_parameter(format!("layers.{k}.weight"), [SIDE, SIDE], matrix.clone())
     };
     let model = weights.iter().enumerate().try_fold(InMemory::new(), add);
     let model = model.map_err(|source| Error::Sketching { source: source.into() })?;

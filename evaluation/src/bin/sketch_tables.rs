@@ -107,7 +107,7 @@ fn movements() -> Result<(), Failure> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut noise = || -> Vec<f32> { (0..1 << 20).map(|_| rng.gen_range(-1.0f32..1.0)).collect() };
     let (parent, direction) = (noise(), noise());
-    let source = |weights| InMemory::new().with_parameter("w", &[1024, 1024], weights);
+    let source = |weights| InMemory::new().with_parameter("w", [1024, 1024], weights);
     let parent_source = source(parent.clone())?;
     for width in [1024, 16_384] {
         let settings = |seed| SketchSettings::new().with_width(width).with_seed(seed);

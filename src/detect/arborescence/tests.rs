@@ -20,7 +20,7 @@ fn values(k: f32, flipped: &[usize]) -> Vec<f32> {
 fn detect(detector: &Arborescence, models: &[Vec<f32>]) -> Result<Phylogeny, Error> {
     let mut builder = ModelSet::builder();
     for (i, values) in models.iter().enumerate() {
-        let source = InMemory::new().with_parameter("w", &[32, 32], values.clone()).unwrap();
+        let source = InMemory::new().with_parameter("w", [32, 32], values.clone()).unwrap();
         builder = builder.model(i.to_string(), source);
     }
     let geometry = Geometry::compute(&builder.build()?, &GeometrySettings::new())?;

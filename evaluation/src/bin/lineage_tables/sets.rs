@@ -55,14 +55,14 @@ impl Set {
                 None => next,
             });
             kinds.extend(recipes::kinds(Path::new(part))?);
-            for DiscoveredModel { name, layout, source, .. } in Discovery::new().search(&[part])?.models {
+            for DiscoveredModel { name, layout, source, .. } in Discovery::new().search([part])?.models {
                 if matches!(layout, FileLayout::Adapter { .. }) {
                     adapters.insert(name.clone());
                 }
                 if parts.len() == 1 || !all.iter().any(|f| f == part) {
                     own.insert(name.clone());
                 }
-                sources.push((name, Shared(Arc::from(source))));
+                sources.push((name, Shared(source)));
             }
         }
         let last = |part: &&str| Path::new(part).file_name().map(|n| n.to_string_lossy().into_owned());

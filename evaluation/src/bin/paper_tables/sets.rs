@@ -187,7 +187,7 @@ pub(crate) fn root(folder: &Path) -> (&Path, String) {
 
 fn search(folder: &Path) -> Result<Discovered, Failure> {
     let (root, prefix) = root(folder);
-    let mut found = Discovery::new().search(&[root])?;
+    let mut found = Discovery::new().search([root])?;
     found.models.retain(|m| m.name.starts_with(&prefix));
     found.unreadable.retain(|m| m.name.starts_with(&prefix));
     Ok(found)
