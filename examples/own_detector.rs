@@ -6,7 +6,7 @@
 use neural_phylogeny::testing::check_detector;
 use neural_phylogeny::{
     Choice, Config, Edge, Error, Families, Geometry, InMemory, ModelId, ModelSet, ParentSelector, Phylogeny,
-    PhylogenyDetector, SmallestNorm, detect_phylogeny,
+    PhylogenyBuilder, PhylogenyDetector, SmallestNorm, detect_phylogeny,
 };
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,19 +29,19 @@ impl PhylogenyDetector for NearestElder {
             let members = |label| (0..group.len()).filter(move |&i| labels[i] == label).map(|i| group[i]);
             families.extend((0..count).map(|label| members(label).collect()));
         }
-        let mut edges = Vec::new();
+        let mut builder = PhylogenyBuilder::new(geometry.len());
         for family in &families {
             let choice = Choice::new(selector, geometry, family)?;
             for (i, &child) in family.iter().enumerate().filter(|(i, _)| !choice.best.contains(i)) {
                 let elders = (0..family.len()).filter(|&j| choice.scores[j] < choice.scores[i]).map(|j| family[j]);
                 let distance = |&elder: &ModelId| geometry.distance(elder, child).unwrap_or(f64::INFINITY);
                 if let Some(parent) = elders.min_by(|a, b| distance(a).total_cmp(&distance(b))) {
-                    edges.push(Edge::new(parent, child).with_distance(distance(&parent)));
+                    builder = builder.with_edge(Edge::new(parent, child).with_distance(distance(&parent)));
                 }
             }
         }
         // Tied models have no edge between them and stay kin all the same.
-        Phylogeny::with_families(geometry.len(), edges, &families)
+        families.into_iter().fold(builder, PhylogenyBuilder::with_kin).build()
     }
 }
 
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{} -> {}", phylogeny.name(edge.parent), phylogeny.name(edge.child));
     }
     let chat = phylogeny.id("chat").ok_or("the set has a model `chat`")?;
-    let lineage: Vec<&str> = phylogeny.lineage(chat).into_iter().map(|m| phylogeny.name(m)).collect();
-    assert_eq!(lineage, ["instruct", "base"]);
+    let ancestors: Vec<&str> = phylogeny.ancestors(chat).into_iter().map(|m| phylogeny.name(m)).collect();
+    assert_eq!(ancestors, ["instruct", "base"]);
     Ok(())
 }

@@ -10,7 +10,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let phylogeny = detect_phylogeny(&models, Config::default())?;
     for edge in phylogeny.edges() {
         let (parent, child) = (phylogeny.name(edge.parent), phylogeny.name(edge.child));
-        println!("{parent} -> {child}  {}, confidence {:.2}", edge.relation, edge.confidence);
+        let confidence = edge.confidence.unwrap_or_default();
+        println!("{parent} -> {child}  {}, confidence {confidence:.2}", edge.relation);
     }
     println!("{} families", phylogeny.families().len());
     Ok(())

@@ -1,25 +1,201 @@
 //! Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.
 //!
-//! Reads each model's parameters once, in bounded memory, reduces any number of checkpoints to their distances, tells families
-//! apart by a test of independence, and finds who came from whom.
+//! Models are read in bounded memory and reduced to their distances. A test of independence tells families apart. The lines, angles
+//! and norms of what training moved show who came from whom, and each edge says how sure it is.
 //!
 //! ```
-//! use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
+//! use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+//! # use neural_phylogeny::rand::{Rng, SeedableRng};
+//! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+//! # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+//! # let base = trained(&[0.0; 4096], 1.0);
+//! # let (chat, code) = (trained(&base, 0.1), trained(&base, 0.1));
+//! # let stranger = trained(&[0.0; 4096], 1.0);
+//! let model = |weights| InMemory::new().parameter("fc.weight", &[64, 64], weights);
+//! let models = ModelSet::from_models([
+//!     ("base", model(base)?),
+//!     ("chat", model(chat)?),
+//!     ("code", model(code)?),
+//!     ("stranger", model(stranger)?),
+//! ])?;
 //! let phylogeny = detect_phylogeny(&models, Config::default())?;
 //!
-//! // d0 ─┬─ d0_c0
-//! //     ├─ d0_c1
-//! //     └─ d0_c2
-//! let root = phylogeny.id("d0").ok_or("no model d0")?;
-//! assert_eq!(phylogeny.roots().collect::<Vec<_>>(), [root]);
-//! assert_eq!(phylogeny.children(root).count(), 3);
+//! // base ─┬─ chat
+//! //       └─ code        stranger
+//! let base = phylogeny.id("base").ok_or("no model base")?;
+//! assert_eq!(phylogeny.children(base).count(), 2);
+//! assert_eq!(phylogeny.families().len(), 2);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # Overview
+//! **Run it in release, or optimize dependencies.** Unoptimized, the same work takes some hundred times as long: 17 s where 0.2 s
+//! would do. Profiles are those of your own `Cargo.toml`:
+//!
+//! ```toml
+//! [profile.dev.package."*"]
+//! opt-level = 2
+//! ```
+//!
+//! # I have a folder of checkpoints
+//!
+//! [`ModelSet::discover`] finds them and names each by its path. [`Discovery`] has options: bases of adapters, parts of pipelines.
+//!
+//! ```
+//! use neural_phylogeny::{Config, ModelSet, detect_phylogeny, write_table};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use neural_phylogeny::rand::{Rng, SeedableRng};
+//! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+//! # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+//! # let folder = tempfile::tempdir()?;
+//! # let write = |name: &str, weights: &[f32]| {
+//! #     let header = r#"{"fc.weight":{"dtype":"F32","shape":[64,64],"data_offsets":[0,16384]}}"#;
+//! #     let bytes = weights.iter().flat_map(|w| w.to_le_bytes());
+//! #     let file: Vec<u8> = (header.len() as u64).to_le_bytes().into_iter().chain(header.bytes()).chain(bytes).collect();
+//! #     std::fs::write(folder.path().join(name), file)
+//! # };
+//! # let base = trained(&[0.0; 4096], 1.0);
+//! # write("base.safetensors", &base)?;
+//! # write("chat.safetensors", &trained(&base, 0.1))?;
+//! # let path = folder.path();
+//! let models = ModelSet::discover(path)?;
+//! let phylogeny = detect_phylogeny(&models, Config::default())?;
+//! write_table(&phylogeny, std::io::stdout())?;
+//! assert_eq!(phylogeny.names().collect::<Vec<_>>(), ["base", "chat"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # I have my own loader
+//!
+//! [`InMemory`] takes what you loaded. A [`ParameterSource`] reads on demand, so that a model never needs to fit into memory: two
+//! methods, `parameters` and `read`.
+//!
+//! ```
+//! use neural_phylogeny::{Dtype, ModelSet, ParameterInfo, ParameterSource, SourceError, check_range};
+//!
+//! /// One matrix whose values are computed.
+//! #[derive(Debug)]
+//! struct Computed(fn(usize) -> f32);
+//!
+//! impl ParameterSource for Computed {
+//!     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+//!         Ok(vec![ParameterInfo { name: "fc.weight".into(), shape: vec![8, 8], dtype: Dtype::F32 }])
+//!     }
+//!
+//!     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+//!         if name != "fc.weight" {
+//!             return Err(SourceError::UnknownParameter { parameter: name.into() });
+//!         }
+//!         check_range(name, 64, offset, out.len())?;
+//!         out.iter_mut().enumerate().for_each(|(at, value)| *value = (self.0)(offset + at));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let models = ModelSet::from_models([("sine", Computed(|i| (i as f32).sin())), ("cosine", Computed(|i| (i as f32).cos()))])?;
+//! assert_eq!(models.groups().len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # I have a registry that grows
+//!
+//! A [`SketchStore`] keeps a small sketch of each model. A [`Query`] says what one more is derived from, and opens its nearest kin
+//! alone; [`detect_phylogeny_from_sketches`] finds the lineage of all of them. No model is read twice.
+//!
+//! ```
+//! use neural_phylogeny::{InMemory, Query, Sketch, SketchSettings, SketchStore};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use neural_phylogeny::rand::{Rng, SeedableRng};
+//! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+//! # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+//! # let base = trained(&[0.0; 10_000], 1.0);
+//! # let (chat, code, found) = (trained(&base, 0.1), trained(&base, 0.1), trained(&base, 0.1));
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("sketches");
+//! let store = SketchStore::open_or_create(path, &SketchSettings::new())?;
+//! let sketch = |weights| Sketch::of(&InMemory::new().parameter("w", &[100, 100], weights)?, &store.settings());
+//! for (name, weights) in [("base", base), ("chat", chat), ("code", code)] {
+//!     store.add(name, &sketch(weights)?)?;
+//! }
+//! let answer = Query::new(&store).run("unknown", &sketch(found)?)?;
+//! let parents: Vec<&str> = answer.parents().iter().map(|e| answer.phylogeny.name(e.parent)).collect();
+//! assert_eq!(parents, ["base"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # I want the paper's method
+//!
+//! A [`ParentSelector`] alone gives families by the independence test and one parent in each. [`CentroidDetector`] follows the α
+//! rule, *identify along clustering*; [`Alpha::Sweep`] chooses α.
+//!
+//! ```
+//! use neural_phylogeny::{CentroidDetector, Config, InMemory, KMeans, ModelSet, SmallestNorm, detect_phylogeny};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use neural_phylogeny::rand::{Rng, SeedableRng};
+//! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+//! # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+//! # let base = trained(&[0.0; 4096], 1.0);
+//! # let model = |weights| InMemory::new().parameter("fc.weight", &[64, 64], weights);
+//! # let models = ModelSet::from_models([("chat", model(trained(&base, 0.3))?), ("base", model(base)?)])?;
+//! let after = Config::new().with_selector(SmallestNorm);
+//! let along = after.clone().with_detector(CentroidDetector::new(KMeans::new()).with_alpha(0.5));
+//! for config in [after, along] {
+//!     let phylogeny = detect_phylogeny(&models, config)?;
+//!     assert_eq!(phylogeny.name(phylogeny.edges()[0].parent), "base");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # I have my own detector, clusterer or selector
+//!
+//! Each is a small trait with a written contract and an example on its page: [`PhylogenyDetector`], [`Clusterer`],
+//! [`ParentSelector`]. The module `testing` (feature `testing`) checks an implementation. [`Linfa`] makes linfa's clusterers ours, and
+//! [`detect_phylogeny_in`] runs several detectors over one pass.
+//!
+//! ```
+//! use linfa_clustering::Dbscan;
+//! use neural_phylogeny::{ClusterDetector, Config, InMemory, Linfa, Medoid, ModelSet, detect_phylogeny};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let model = |w| InMemory::new().parameter("w", &[2, 2], vec![w; 4]);
+//! # let models = ModelSet::from_models([("a", model(1.0)?), ("b", model(1.1)?), ("c", model(9.0)?)])?;
+//! let detector = ClusterDetector::new(Linfa::new(Dbscan::params(2).tolerance(1.0)));
+//! let phylogeny = detect_phylogeny(&models, Config::new().with_detector(detector).with_selector(Medoid))?;
+//! assert_eq!(phylogeny.families().len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Traits name types of [`rand`] 0.8, [`ndarray`] 0.16 and [`linfa`] 0.8. Take them from here, as `neural_phylogeny::rand` and so on:
+//! `cargo add` brings later versions, which do not fit. What a plug-in meets of its own is [`Error::Other`] or
+//! [`SourceError::Other`].
+//!
+//! # I want JSON
+//!
+//! ```
+//! # #[cfg(feature = "serde")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
+//! # let model = |w| InMemory::new().parameter("w", &[2, 2], vec![w; 4]);
+//! # let models = ModelSet::from_models([("a", model(1.0)?), ("b", model(1.1)?)])?;
+//! # let phylogeny = detect_phylogeny(&models, Config::default())?;
+//! use neural_phylogeny::{read_json, write_json};
+//!
+//! let mut file = Vec::new();
+//! write_json(&phylogeny, &mut file)?;
+//! assert_eq!(read_json(&file[..])?.edges(), phylogeny.edges());
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "serde"))]
+//! # fn main() {}
+//! ```
+//!
+//! # The parts
 //!
 //! In the order in which data flows:
 //!
@@ -60,11 +236,6 @@
 //! | [`Arborescence`] | kurtosis changes one way from parent to child | that way, and λ | n² (T + log n) | it does not, or the way is unknown |
 //! | [`NeighborJoining`] | uncorrelated increments; the selector knows the root | nothing | n³ | siblings drifted alike |
 //!
-//! # Plugging in your own
-//!
-//! Sources, clusterers, detectors and selectors are small traits with a written contract; the module `testing` (feature
-//! `testing`) checks an implementation, and `examples/own_*.rs` shows each.
-//!
 //! # Limits
 //!
 //! Whether a family's root is in the set cannot always be told, nor which of two siblings trained on the same data came first;
@@ -89,17 +260,20 @@ mod detect;
 mod discover;
 mod error;
 mod evaluate;
-mod export;
+mod evidence;
 mod format;
 mod geometry;
+mod kernel;
 mod model_set;
 mod parent;
 mod phylogeny;
 mod query;
-mod report;
+mod sketch;
 mod source;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod write;
 
 pub use crate::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
 pub use crate::config::{Config, Settings, detect_phylogeny, detect_phylogeny_from_sketches, detect_phylogeny_in};
@@ -110,37 +284,47 @@ pub use crate::detect::cluster::{
 };
 pub use crate::detect::{
     Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, SelectorUse,
-    TreeNode, UnrootedTree,
+    TreeNode, UnrootedTree, Weights, weights, witness,
 };
 pub use crate::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
 pub use crate::error::{Error, SourceError};
 pub use crate::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
 };
-#[cfg(feature = "serde")]
-pub use crate::export::{read_json, write_answer_json, write_explanation_json, write_json};
-pub use crate::export::{write_dot, write_newick, write_newick_unrooted};
+pub use crate::evidence::{Factor, LineState, Lines};
 pub use crate::format::{
     BEGINNING, Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype,
     UnreadFormat, check_range,
 };
 pub use crate::geometry::{
-    Added, Comparison, Coordinates, Factor, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization,
-    LineState, Lines, Moments, Nearest, Neighbor, PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
-    Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem,
+    Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, PairEvidence,
+    ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, Scope,
 };
+pub use crate::kernel::Moments;
 pub use crate::model_set::{
-    Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
+    Iter, Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
 pub use crate::parent::{
-    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, SmallestNorm,
+    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, PrecedenceWeights,
+    SmallestNorm,
 };
-pub use crate::phylogeny::{Candidate, Edge, Evidence, Family, Movement, Phylogeny, Relation, Remark, Signal};
+pub use crate::phylogeny::{
+    Candidate, Edge, Evidence, Family, FamilyId, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal,
+    Stage, UnknownRelation,
+};
 pub use crate::query::{Answer, Query};
-pub use crate::report::{write_answer, write_explanation, write_table};
+pub use crate::sketch::{Sketch, SketchSet, SketchSettings};
 pub use crate::source::{EntryDistribution, InMemory, ParameterSource, PeftAdapter, RandomSource, Shards};
-
+pub use crate::store::{Added, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
 pub use {linfa, ndarray, rand, rand_chacha};
+
+pub use crate::write::{
+    Content, ContentKind, Dot, Newick, OutputFormat, Table, format_named, formats, write_answer, write_dot,
+    write_explanation, write_newick, write_newick_unrooted, write_table,
+};
+#[cfg(feature = "serde")]
+pub use crate::write::{Json, read_json, write_answer_json, write_explanation_json, write_json};
+pub use petgraph;
 
 /// The examples of README.md.
 #[cfg(doctest)]

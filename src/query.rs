@@ -3,9 +3,10 @@
 use crate::config::{Config, detect_phylogeny_from_sketches};
 use crate::detect::{Families, LineageDetector};
 use crate::error::Error;
-use crate::geometry::{Nearest, Sketch, SketchSet, SketchStore};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny, Remark};
+use crate::sketch::{Sketch, SketchSet};
+use crate::store::{Nearest, SketchStore};
 
 /// Of a whole store, the probability that a model without kin in it is given any.
 const FALSE_ALARM: f64 = 1e-3;
@@ -41,7 +42,7 @@ impl Answer {
         }
         let family = self.phylogeny.family_of(self.model);
         if self.parents().is_empty() && self.phylogeny.unobserved_root(family) {
-            siblings.extend(&self.phylogeny.families()[family].roots);
+            siblings.extend(&self.phylogeny.family(family).roots);
         }
         siblings.retain(|&m| m != self.model);
         siblings.sort_unstable();
@@ -51,7 +52,7 @@ impl Answer {
 
     /// Whether a stored model is of its family.
     pub fn has_kin(&self) -> bool {
-        self.phylogeny.families()[self.phylogeny.family_of(self.model)].members.len() > 1
+        self.phylogeny.family(self.phylogeny.family_of(self.model)).members.len() > 1
     }
 }
 
@@ -78,7 +79,7 @@ impl Answer {
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
 /// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
 ///     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
-///     Ok(Sketch::of(&model, &store.settings())?)
+///     Ok(Sketch::compute(&model, &store.settings())?)
 /// };
 /// let base: Vec<f32> = noise(1).take(10_000).collect();
 /// let tuned = |seed| -> Vec<f32> { base.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };

@@ -12,6 +12,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Arborescence>();
     auto_traits::<Bandwidth>();
     auto_traits::<Branch>();
+    auto_traits::<ByFit<Error>>();
+    auto_traits::<ByTransform<()>>();
     auto_traits::<Candidate>();
     auto_traits::<CentroidDetector<ExpectedFamilies>>();
     auto_traits::<Choice>();
@@ -46,6 +48,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Independence>();
     auto_traits::<Initialization>();
     auto_traits::<KMeans>();
+    auto_traits::<Iter<'static>>();
     auto_traits::<Kind>();
     auto_traits::<Kurtosis>();
     auto_traits::<FileLayout>();
@@ -53,6 +56,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<LineState>();
     auto_traits::<LineageDetector>();
     auto_traits::<Lines>();
+    auto_traits::<Linfa<(), ()>>();
+    auto_traits::<LinfaWith<(), (), ()>>();
     auto_traits::<LogDistanceMedoid>();
     auto_traits::<MeanShift>();
     auto_traits::<Medoid>();
@@ -74,6 +79,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Phylogeny>();
     auto_traits::<Points<'static>>();
     auto_traits::<Precedence>();
+    auto_traits::<Query<'static>>();
     auto_traits::<Progress>();
     auto_traits::<Radius>();
     auto_traits::<RandomSource>();
@@ -88,6 +94,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Shards>();
     auto_traits::<Scope>();
     auto_traits::<Seeding>();
+    auto_traits::<SelectorUse>();
+    auto_traits::<Settings>();
     auto_traits::<SharedParameter>();
     auto_traits::<Sketch>();
     auto_traits::<SketchSet>();
@@ -97,6 +105,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Sketch>();
     auto_traits::<SketchSettings>();
     auto_traits::<SketchStore>();
+    auto_traits::<Stage>();
     auto_traits::<StoreEntry>();
     auto_traits::<StoreProblem>();
     auto_traits::<SmallestNorm>();
@@ -106,6 +115,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Unreadable>();
     auto_traits::<UnrootedTree>();
     auto_traits::<WeightErrors>();
+    auto_traits::<Weights>();
 }
 
 #[test]
@@ -117,8 +127,8 @@ fn public_traits_are_object_safe_and_their_objects_send_and_sync() {
     auto_traits::<Box<dyn PhylogenyDetector>>();
 }
 
-/// Exported names that promise no auto trait: closures of a caller.
-const EXEMPT: [&str; 1] = ["MemberScores"];
+/// Exported names that promise no auto trait: closures of a caller, and traits that generic code alone uses.
+const EXEMPT: [&str; 3] = ["Labels", "LinfaClusterer", "MemberScores"];
 
 #[test]
 fn no_public_type_is_forgotten_above() {
@@ -135,4 +145,29 @@ fn no_public_type_is_forgotten_above() {
     let is_type = |name: &&str| name.starts_with(char::is_uppercase) && !EXEMPT.contains(name);
     let forgotten: Vec<&str> = names.filter(is_type).filter(|name| !listed(name)).collect();
     assert!(forgotten.is_empty(), "add auto_traits::<…>() to tests/api.rs for {}", forgotten.join(", "));
+}
+
+/// An error fits into the lints that everybody has by default.
+#[test]
+fn errors_are_small() {
+    assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
+    assert!(size_of::<SourceError>() <= 128, "{}", size_of::<SourceError>());
+}
+
+/// Moves that a new user tries.
+#[test]
+fn what_a_user_reaches_for_is_there() {
+    fn cloned<T: Clone>() {}
+    cloned::<Answer>();
+    cloned::<Config>();
+    cloned::<Evaluation>();
+    cloned::<Geometry>();
+    cloned::<ModelSet>();
+    cloned::<Phylogeny>();
+    cloned::<Query<'static>>();
+
+    let boxed: Box<dyn Clusterer> = Box::new(ExpectedFamilies);
+    let shared: std::sync::Arc<dyn PhylogenyDetector> = std::sync::Arc::new(ClusterDetector::new(boxed));
+    let config = Config::new().with_detector(shared).with_selector(&Medoid);
+    assert_eq!(config.clone().settings(), config.settings());
 }

@@ -286,11 +286,11 @@ fn a_thread_may_take_up_another_job_while_a_source_reads() {
     let [found, expected] =
         [yielding, plain].map(|models| Geometry::compute(&models.build().unwrap(), &settings).unwrap());
     assert_eq!(found.squared_distance(id(0), id(1)), expected.squared_distance(id(0), id(1)));
-    assert_eq!(found.pair(id(0), id(1)).unwrap(), expected.pair(id(0), id(1)).unwrap());
-    let lines = |g: &Geometry| g.lines(id(0), &[id(1)]).unwrap().unwrap().states(0).to_vec();
+    assert_eq!(found.read_pair(id(0), id(1)).unwrap(), expected.read_pair(id(0), id(1)).unwrap());
+    let lines = |g: &Geometry| g.read_lines(id(0), &[id(1)]).unwrap().unwrap().states(0).to_vec();
     assert_eq!(lines(&found), lines(&expected));
     let settings = SketchSettings::new().with_threads(2);
-    let sketch = |source: &dyn ParameterSource| Sketch::of(source, &settings).unwrap().content();
+    let sketch = |source: &dyn ParameterSource| Sketch::compute(source, &settings).unwrap().content();
     assert_eq!(sketch(&Yielding(model(1))), sketch(&model(1)));
 }
 

@@ -2,21 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 19] = [
     "error",
     "bytes",
     "format",
     "source",
     "discover",
     "model_set",
+    "kernel",
     "geometry",
+    "evidence",
+    "sketch",
+    "store",
     "phylogeny",
     "parent",
     "detect",
     "config",
     "query",
-    "export",
-    "report",
+    "write",
     "evaluate",
     "testing",
 ];
@@ -124,7 +127,7 @@ fn upward_imports_are_seen_however_they_are_written() {
     for text in [
         "use crate::evaluate::Truth;",
         "use crate::{error::Error, evaluate::{Ratio, Truth}};",
-        "use crate::{\n    error::{Error, SourceError},\n    report::write_table,\n};",
+        "use crate::{\n    error::{Error, SourceError},\n    write::write_table,\n};",
         "fn f() {\n    crate::evaluate::evaluate(a, b);\n}",
         "pub(crate) use super::super::evaluate::Truth;",
         "use crate::Truth;",

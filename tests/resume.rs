@@ -66,7 +66,7 @@ fn bits(models: &ModelSet, geometry: &Geometry) -> Vec<String> {
 fn until(models: &ModelSet, settings: GeometrySettings, file: &Path, calls: u64) -> (Result<Geometry, Error>, u64) {
     let (seen, first) = (AtomicU64::new(0), Arc::new(AtomicU64::new(u64::MAX)));
     let least = first.clone();
-    let settings = settings.with_checkpoint(file).with_checkpoint_every(Duration::ZERO).with_observer(move |p| {
+    let settings = settings.with_resume_file(file).with_resume_every(Duration::ZERO).with_observer(move |p| {
         least.fetch_min(p.read, Ordering::Relaxed);
         if seen.fetch_add(1, Ordering::Relaxed) + 1 >= calls {
             ControlFlow::Break(())
@@ -268,7 +268,7 @@ fn a_model_that_fails_midway_costs_nothing_that_was_read_before() {
     });
     let set = set.build().unwrap();
     let run = || {
-        let settings = settings(1).with_initialization(Initialization::Zero).with_checkpoint(&file);
+        let settings = settings(1).with_initialization(Initialization::Zero).with_resume_file(&file);
         let outcome = Geometry::compute(&set, &settings);
         (outcome, read.swap(0, Ordering::Relaxed))
     };

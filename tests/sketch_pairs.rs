@@ -18,7 +18,7 @@ fn sketch(weights: &[f32]) -> Result<Sketch, Error> {
         .and_then(|m| m.with_parameter("b", &SHAPE, weights[SIZE..2 * SIZE].to_vec()))
         .and_then(|m| m.with_parameter("c", &[64], weights[2 * SIZE..].to_vec()))
         .map_err(|source| Error::of_model("generated", source))?;
-    Sketch::of(&model, &SketchSettings::new().with_width(1024))
+    Sketch::compute(&model, &SketchSettings::new().with_width(1024))
 }
 
 fn weights(rng: &mut ChaCha8Rng) -> Vec<f32> {

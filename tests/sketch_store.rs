@@ -19,7 +19,7 @@ fn settings() -> SketchSettings {
 }
 
 fn sketch(seed: u32) -> Sketch {
-    Sketch::of(&model(seed), &settings()).unwrap()
+    Sketch::compute(&model(seed), &settings()).unwrap()
 }
 
 fn new_store() -> (tempfile::TempDir, SketchStore) {
@@ -46,7 +46,7 @@ fn assert_same(found: &Sketch, expected: &Sketch) -> Outcome {
 #[test]
 fn what_is_read_is_what_was_added() -> Outcome {
     let (_folder, store) = new_store();
-    let (first, empty) = (sketch(1), Sketch::of(&InMemory::new(), &settings())?);
+    let (first, empty) = (sketch(1), Sketch::compute(&InMemory::new(), &settings())?);
     assert_eq!(store.add("../a/b", &first)?, Added::New);
     assert_eq!(store.add("", &empty)?, Added::New);
     assert_same(&store.get("../a/b")?, &first)?;
@@ -90,7 +90,7 @@ fn another_of_the_name_is_refused_unless_it_replaces() -> Outcome {
     assert_eq!(store.replace("a", &sketch(2))?, Added::Replaced);
     assert_eq!(store.replace("a", &sketch(2))?, Added::Unchanged);
     assert_eq!(store.get("a")?.content(), sketch(2).content());
-    let other = Sketch::of(&model(1), &settings().with_seed(5))?;
+    let other = Sketch::compute(&model(1), &settings().with_seed(5))?;
     assert!(matches!(store.add("b", &other), Err(Error::SketchSeed { found: 5, expected: 0, .. })));
     let mismatch = SketchStore::open_or_create(store.path(), &settings().with_seed(5));
     assert!(matches!(mismatch, Err(Error::StoreMismatch { .. })));
@@ -136,9 +136,10 @@ fn hostile_headers_are_refused() -> Outcome {
     let content = sketch(1).content();
     // As many bytes as before, so that the rest of the file still is where the header says.
     for (old, new, part) in [
-        ("phylogeny sketch 1", "phylogeny sketch 2", "is not a sketch: found format"),
+        ("phylogeny sketch 2", "phylogeny sketch 1", "is not a sketch: found format"),
         (r#""width":"256""#, r#""width":"257""#, "expected a power of two from 256 on"),
         (r#""width":"256""#, r#""width":"512""#, "as its layout and width need"),
+        (r#""map":"1-"#, r#""map":"2-"#, "was made with the random map 2-"),
         (r#""seed":"0""#, r#""seed":"x""#, "found seed ("),
         (r#""seed":"0""#, r#""seed":"1""#, "its seed is 1, expected 0"),
         (r#""seed":"#, r#""sead":"#, "no `seed` in its header"),

@@ -27,7 +27,7 @@ fn adapted(fields: &str, of_base: Tensors<'_>, tensors: Tensors<'_>, name: &str)
     let tell = |e: SourceError| text(&e, scratch.path());
     let model = PeftAdapter::open(scratch.path(), base(of_base).map_err(tell)?).map_err(tell)?;
     #[cfg(feature = "testing")]
-    neural_phylogeny::testing::check_parameter_source(&model)?;
+    neural_phylogeny::testing::check_parameter_source(&model).map_err(|e| e.to_string())?;
     values(&model, name).map_err(tell)
 }
 

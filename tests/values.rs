@@ -59,7 +59,7 @@ fn id(i: usize) -> ModelId {
 }
 
 fn pair(a: &Network, b: &Network) -> Arc<PairEvidence> {
-    geometry(&[a.clone(), b.clone()], 2).pair(id(0), id(1)).unwrap().unwrap()
+    geometry(&[a.clone(), b.clone()], 2).read_pair(id(0), id(1)).unwrap().unwrap()
 }
 
 /// Every summary, to see that no other than the expected one speaks.
@@ -254,7 +254,7 @@ fn decayed_rows_and_columns_are_exact_with_their_factor() {
     let child = decayed(&a, 0.99, 1, 5, 3);
     // Trained on from the child: fewer lines are left.
     let grandchild = decayed(&child, 0.98, 2, 4, 3);
-    let lines = geometry(&[a, child, grandchild], 2).lines(id(0), &[id(1), id(2)]).unwrap().unwrap();
+    let lines = geometry(&[a, child, grandchild], 2).read_lines(id(0), &[id(1), id(2)]).unwrap().unwrap();
     // Rows and columns of 20 x 45, 40 x 70 and 60 x 300.
     assert_eq!((lines.len(), lines.members()), (65 + 110 + 360, &[id(1), id(2)][..]));
     assert_eq!((lines.count(0, LineState::Exact), lines.count(1, LineState::Exact)), (8, 7));
@@ -274,11 +274,11 @@ fn identical_and_zeroed_lines_are_exact_and_lines_without_reference_are_none() {
     let empty = |network: &Network| {
         network.map(|name, _, w| if name == "wide.weight" { vec![0.0; w.len()] } else { w.to_vec() })
     };
-    let lines = geometry(&[a.clone(), empty(&a)], 1).lines(id(0), &[id(0), id(1)]).unwrap().unwrap();
+    let lines = geometry(&[a.clone(), empty(&a)], 1).read_lines(id(0), &[id(0), id(1)]).unwrap().unwrap();
     assert_eq!(lines.factor(0).map(|f| (f.median, f.deviation)), Some((1.0, 0.0)));
     assert_eq!(lines.count(1, LineState::Exact), lines.len());
     assert_eq!(lines.ratio(0, 1).unwrap().median, 0.0);
-    let lines = geometry(&[empty(&a), a], 1).lines(id(0), &[id(1)]).unwrap().unwrap();
+    let lines = geometry(&[empty(&a), a], 1).read_lines(id(0), &[id(1)]).unwrap().unwrap();
     assert_eq!(lines.len(), 65 + 110);
 }
 
@@ -293,11 +293,11 @@ fn a_resized_vocabulary_is_one_parameter_where_both_have_it() {
     let builder = ModelSet::builder().model("a", network(50, 1)).model("b", network(58, 2)).model("c", network(58, 2));
     let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
     let shape = |a, b| {
-        let evidence = geometry.pair(id(a), id(b)).unwrap().unwrap();
+        let evidence = geometry.read_pair(id(a), id(b)).unwrap().unwrap();
         evidence.parameters().iter().filter(|p| p.name == "embed.weight").map(|p| p.shape).collect::<Vec<_>>()
     };
     assert_eq!((shape(0, 1), shape(1, 2)), (vec![[50, 32]], vec![[58, 32]]));
-    let count = |reference, member| geometry.lines(id(reference), &[id(member)]).unwrap().unwrap().len();
+    let count = |reference, member| geometry.read_lines(id(reference), &[id(member)]).unwrap().unwrap().len();
     assert_eq!((count(0, 1), count(1, 2)), (65 + 110 + 360 + 82, 65 + 110 + 360 + 90));
 }
 
@@ -313,13 +313,13 @@ fn of_long_rows_an_even_sample_of_columns_is_looked_at() {
     let member = |i: usize| if i % COLUMNS >= 1 << 20 { reference(i) / 2.0 } else { reference(i * 7 + 1) };
     let models = ModelSet::builder().model("a", of(&reference)).model("b", of(&member)).build().unwrap();
     let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
-    let lines = geometry.lines(id(0), &[id(1)]).unwrap().unwrap();
+    let lines = geometry.read_lines(id(0), &[id(1)]).unwrap().unwrap();
     let stride = (8 + COLUMNS).div_ceil(1 << 16);
     assert_eq!(lines.len(), (8 + COLUMNS).div_ceil(stride));
     let halved = ((8 + (1 << 20))..8 + COLUMNS).filter(|n| n % stride == 0).count();
     assert_eq!(lines.count(0, LineState::Exact), halved);
     assert_eq!(lines.factor(0).map(|f| (f.median, f.deviation)), Some((0.5, 0.0)));
-    let evidence = geometry.pair(id(0), id(1)).unwrap().unwrap();
+    let evidence = geometry.read_pair(id(0), id(1)).unwrap().unwrap();
     assert_eq!((summary(&evidence).as_str(), evidence.parameters()[0].rank), ("", None));
 }
 
@@ -382,13 +382,13 @@ fn a_source_that_fails_on_second_reading_is_an_error_and_what_was_read_is_rememb
     let builder = ModelSet::builder().model("a", buffered(1, 7.0, &broken)).model("b", Network::random(12).source());
     let builder = builder.model("c", Network::random(14).source());
     let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
-    let before = geometry.pair(id(0), id(1)).unwrap().unwrap();
+    let before = geometry.read_pair(id(0), id(1)).unwrap().unwrap();
     broken.store(true, Ordering::Relaxed);
-    assert!(Arc::ptr_eq(&before, &geometry.clone().pair(id(0), id(1)).unwrap().unwrap()));
+    assert!(Arc::ptr_eq(&before, &geometry.clone().read_pair(id(0), id(1)).unwrap().unwrap()));
     let is_a = |e: Error| matches!(e, Error::Source { model, source } if model == "a" && matches!(*source, SourceError::Other { .. }));
-    assert!(is_a(geometry.pair(id(1), id(0)).unwrap_err()));
-    assert!(is_a(geometry.lines(id(1), &[id(2), id(0)]).unwrap_err()));
-    assert!(geometry.lines(id(1), &[id(2)]).unwrap().is_some());
+    assert!(is_a(geometry.read_pair(id(1), id(0)).unwrap_err()));
+    assert!(is_a(geometry.read_lines(id(1), &[id(2), id(0)]).unwrap_err()));
+    assert!(geometry.read_lines(id(1), &[id(2)]).unwrap().is_some());
 }
 
 #[test]
@@ -398,14 +398,14 @@ fn without_values_there_is_no_evidence_and_what_cannot_be_compared_is_an_error()
     let models = ModelSet::builder().model("a", a.source()).model("b", a.source()).model("c", other).build().unwrap();
     let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
     for far in [id(2), id(3)] {
-        assert!(matches!(geometry.pair(id(0), far), Err(Error::NotComparable { first: 0, .. })));
-        assert!(matches!(geometry.lines(id(0), &[far]), Err(Error::NotComparable { first: 0, .. })));
+        assert!(matches!(geometry.read_pair(id(0), far), Err(Error::NotComparable { first: 0, .. })));
+        assert!(matches!(geometry.read_lines(id(0), &[far]), Err(Error::NotComparable { first: 0, .. })));
         assert!(!geometry.permuted(id(0), far));
     }
-    assert_eq!(geometry.lines(id(0), &[]).unwrap().unwrap().members(), []);
+    assert_eq!(geometry.read_lines(id(0), &[]).unwrap().unwrap().members(), []);
     let geometry = geometry.without_values();
-    assert!(geometry.pair(id(0), id(1)).unwrap().is_none());
-    assert!(geometry.lines(id(0), &[id(1)]).unwrap().is_none());
+    assert!(geometry.read_pair(id(0), id(1)).unwrap().is_none());
+    assert!(geometry.read_lines(id(0), &[id(1)]).unwrap().is_none());
 }
 
 proptest! {
@@ -420,12 +420,12 @@ proptest! {
         let (first, second) = (geometry(&networks, 1), geometry(&shuffled, 3));
         for i in 0..4 {
             for j in 0..4 {
-                prop_assert_eq!(first.pair(id(i), id(j)).unwrap(), second.pair(at(i), at(j)).unwrap());
+                prop_assert_eq!(first.read_pair(id(i), id(j)).unwrap(), second.read_pair(at(i), at(j)).unwrap());
             }
         }
         let members: Vec<usize> = (1..4).collect();
-        let one = first.lines(id(0), &members.iter().map(|&i| id(i)).collect::<Vec<_>>()).unwrap().unwrap();
-        let two = second.lines(at(0), &members.iter().rev().map(|&i| at(i)).collect::<Vec<_>>()).unwrap().unwrap();
+        let one = first.read_lines(id(0), &members.iter().map(|&i| id(i)).collect::<Vec<_>>()).unwrap().unwrap();
+        let two = second.read_lines(at(0), &members.iter().rev().map(|&i| at(i)).collect::<Vec<_>>()).unwrap().unwrap();
         for k in 0..3 {
             prop_assert_eq!(one.states(k), two.states(2 - k));
             prop_assert_eq!(one.factor(k), two.factor(2 - k));

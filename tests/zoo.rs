@@ -61,7 +61,7 @@ fn shuffling_and_renaming_real_models_changes_nothing_else() {
     let moved = detect_phylogeny(&builder.build().unwrap(), Config::default().with_threads(3)).unwrap();
 
     let edges = |p: &Phylogeny, id: &dyn Fn(ModelId) -> usize| -> BTreeSet<(usize, usize, u64, u64)> {
-        let bits = |e: &neural_phylogeny::Edge| (e.distance.unwrap().to_bits(), e.confidence.to_bits());
+        let bits = |e: &neural_phylogeny::Edge| (e.distance.unwrap().to_bits(), e.confidence.unwrap().to_bits());
         p.edges().iter().map(|e| (id(e.parent), id(e.child), bits(e).0, bits(e).1)).collect()
     };
     assert_eq!(edges(&plain, &|m| m.index()), edges(&moved, &|m| order[m.index()]));

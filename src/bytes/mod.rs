@@ -10,6 +10,8 @@ mod local_file;
 mod local_folder;
 mod memory;
 mod read_at;
+mod small_file;
+mod whole_file;
 
 pub use folder::{Entry, EntryKind, Folder};
 pub(crate) use listing::Listing;
@@ -18,3 +20,5 @@ pub use local_folder::LocalFolder;
 pub use memory::MemoryFile;
 pub use read_at::ReadAt;
 pub(crate) use read_at::beginning;
+pub(crate) use small_file::read_small;
+pub(crate) use whole_file::{Existing, Temporary, try_beside, write_whole};

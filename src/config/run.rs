@@ -1,8 +1,9 @@
 use super::Config;
 use crate::error::Error;
-use crate::geometry::{Geometry, SketchSet};
+use crate::geometry::Geometry;
 use crate::model_set::ModelSet;
 use crate::phylogeny::{Phylogeny, Remark};
+use crate::sketch::SketchSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -2,11 +2,14 @@ use super::edmonds::{minimum_arborescence, minimum_rooted_arborescence};
 use super::family_trees::{self, FamilyTree};
 use super::{Families, PhylogenyDetector, SelectorUse};
 use crate::error::Error;
-use crate::geometry::{Comparison, Geometry};
+use crate::geometry::{Comparison, Geometry, Quantity};
+use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::Phylogeny;
 use rand::RngCore;
+use std::fmt;
+use std::str::FromStr;
 
 /// How the kurtosis of weights changes from parent to child.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +19,27 @@ pub enum Kurtosis {
     Falls,
     /// It rises: training went on to generalize (continued pre-training, for MoTHer).
     Rises,
+}
+
+impl fmt::Display for Kurtosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Falls => "falls",
+            Self::Rises => "rises",
+        })
+    }
+}
+
+impl FromStr for Kurtosis {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "falls" => Ok(Self::Falls),
+            "rises" => Ok(Self::Rises),
+            _ => Err(Error::unknown_word("kurtosis", text, "`falls` or `rises`")),
+        }
+    }
 }
 
 /// Minimum arborescence with the direction of kurtosis, after MoTHer: a tree over each family, of several generations.
@@ -78,7 +102,15 @@ pub enum Kurtosis {
 /// ```
 /// use neural_phylogeny::{Arborescence, Config, Kurtosis, ModelSet, detect_phylogeny};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+/// # use neural_phylogeny::InMemory;
+/// # use neural_phylogeny::rand::{Rng, SeedableRng};
+/// # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+/// # let base = trained(&[0.0; 4096], 1.0);
+/// # let model = |weights| InMemory::new().parameter("fc.weight", &[64, 64], weights);
+/// # let children = [trained(&base, 0.1), trained(&base, 0.1), trained(&base, 0.1)];
+/// let [a, b, c] = children.map(model);
+/// let models = ModelSet::from_models([("base", model(base)?), ("a", a?), ("b", b?), ("c", c?)])?;
 /// let detector = Arborescence::new().with_kurtosis(Kurtosis::Rises);
 /// let phylogeny = detect_phylogeny(&models, Config::default().with_detector(detector))?;
 /// assert_eq!(phylogeny.edges().len(), 3);
@@ -160,6 +192,8 @@ impl PhylogenyDetector for Arborescence {
 
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
         self.check(geometry.groups().len(), geometry.len())?;
+        geometry.require(Quantity::Moments)?;
+        geometry.require(Quantity::Sizes)?;
         let grow = |members: &[ModelId]| Ok(self.tree(&geometry.compare(members)?));
         family_trees::detect(geometry, self.families, &grow)
     }
@@ -235,10 +269,7 @@ fn total(parents: &[Option<usize>], edges: &[(usize, usize, (i64, i32))]) -> i12
 }
 
 fn distinctness(scores: &[f64], parents: &[Option<usize>]) -> Vec<f64> {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
+    let median = |mut values: Vec<f64>| upper_median(&mut values).unwrap_or_default();
     let middle = median(scores.to_vec());
     let spread = median(scores.iter().map(|s| (s - middle).abs()).collect());
     let of = |(child, parent): (usize, &Option<usize>)| {

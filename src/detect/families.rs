@@ -1,5 +1,5 @@
 use crate::error::Error;
-use crate::geometry::{Geometry, Independence};
+use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
 
@@ -33,7 +33,8 @@ impl Families {
     /// # Errors
     ///
     /// [`Error::InvalidSetting`] for a probability out of range, [`Error::FamilyCount`] for a count that is less than the number
-    /// of groups or more than the number of models.
+    /// of groups or more than the number of models, [`Error::NotMeasured`] when the geometry holds no independence and the count
+    /// is not one for each group.
     ///
     /// # Complexity
     ///
@@ -63,7 +64,8 @@ impl Families {
             Self::Auto { false_alarm } => false_alarm,
             Self::Count(_) => FALSE_ALARM,
         };
-        independence.related(a, b, false_alarm)
+        // Families were then given, one for each group.
+        !independence.is_measured() || independence.related(a, b, false_alarm)
     }
 
     /// The same from z-scores that are already there.
@@ -73,6 +75,9 @@ impl Families {
         independence: &Independence,
     ) -> Result<Vec<Vec<usize>>, Error> {
         self.check(geometry.groups().len(), geometry.len())?;
+        if *self != Self::Count(geometry.groups().len()) {
+            geometry.require(Quantity::Independence)?;
+        }
         let mut joined = UnionFind::<usize>::new(geometry.len());
         match *self {
             Self::Auto { false_alarm } => {

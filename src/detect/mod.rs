@@ -12,7 +12,8 @@ mod pointers;
 
 pub use arborescence::{Arborescence, Kurtosis};
 pub use families::Families;
-pub use lineage::LineageDetector;
+pub use lineage::weights::{self, Weights};
+pub use lineage::{LineageDetector, witness};
 pub use neighbor_joining::{Branch, NeighborJoining, TreeNode, UnrootedTree};
 
 use crate::error::Error;

@@ -68,9 +68,17 @@ use rand::RngCore;
 /// ```
 /// use neural_phylogeny::{Config, ModelSet, NeighborJoining, detect_phylogeny};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+/// # use neural_phylogeny::InMemory;
+/// # use neural_phylogeny::rand::{Rng, SeedableRng};
+/// # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+/// # let base = trained(&[0.0; 4096], 1.0);
+/// # let model = |weights| InMemory::new().parameter("fc.weight", &[64, 64], weights);
+/// # let children = [trained(&base, 0.1), trained(&base, 0.1), trained(&base, 0.1)];
+/// let [a, b, c] = children.map(model);
+/// let models = ModelSet::from_models([("base", model(base)?), ("a", a?), ("b", b?), ("c", c?)])?;
 /// let phylogeny = detect_phylogeny(&models, Config::default().with_detector(NeighborJoining::new()))?;
-/// assert_eq!(phylogeny.roots().map(|m| phylogeny.name(m)).collect::<Vec<_>>(), ["d0"]);
+/// assert_eq!(phylogeny.roots().map(|m| phylogeny.name(m)).collect::<Vec<_>>(), ["base"]);
 /// # Ok(())
 /// # }
 /// ```
@@ -107,7 +115,15 @@ impl NeighborJoining {
     /// ```
     /// use neural_phylogeny::{Geometry, GeometrySettings, ModelSet, NeighborJoining, write_newick_unrooted};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let models = ModelSet::discover("tests/data/zoo/diffusion")?;
+    /// # use neural_phylogeny::InMemory;
+    /// # use neural_phylogeny::rand::{Rng, SeedableRng};
+    /// # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    /// # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+    /// # let base = trained(&[0.0; 4096], 1.0);
+    /// # let model = |weights| InMemory::new().parameter("fc.weight", &[64, 64], weights);
+    /// # let children = [trained(&base, 0.1), trained(&base, 0.1), trained(&base, 0.1)];
+    /// let [a, b, c] = children.map(model);
+    /// let models = ModelSet::from_models([("base", model(base)?), ("a", a?), ("b", b?), ("c", c?)])?;
     /// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
     /// let tree = NeighborJoining::tree(&geometry, geometry.models())?;
     /// assert_eq!((tree.nodes().len(), tree.branches().len()), (6, 5));

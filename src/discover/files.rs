@@ -71,6 +71,10 @@ impl<'a> Files<'a, '_> {
 pub(super) fn members(around: &Surroundings, listing: &Listing, chosen: &Entry) -> BTreeSet<PathBuf> {
     let mut members = BTreeSet::from([chosen.path.clone()]);
     let Some(own) = around.formats.parse(&chosen.name) else { return members };
+    if chosen.path.to_str().is_none() {
+        // Other files may look as if they were named like it.
+        return members;
+    }
     // A shard stands for those of its number; an index for shards of any number that are named like it, and, where it can be
     // read, for those that it lists.
     let count = match own.part {

@@ -78,6 +78,24 @@ pub enum Error {
         /// What is allowed.
         expected: &'static str,
     },
+    /// Given distances that are none.
+    #[error("distances of parameter `{parameter}`: found {found}, expected {expected}")]
+    InvalidDistances {
+        /// The parameter.
+        parameter: String,
+        /// What was found, and where.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A method needs what a geometry made from distances does not hold.
+    #[error(
+        "the geometry has no {quantity}, which this method needs: give them with the distances, or choose a method that does without"
+    )]
+    NotMeasured {
+        /// What is missing.
+        quantity: String,
+    },
     /// The memory setting is below what the model set needs at least.
     #[error("memory setting is {found} bytes, {models} models need at least {expected}")]
     MemoryTooSmall {
@@ -328,6 +346,11 @@ impl Error {
     /// ```
     pub fn caused(message: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other { message: message.into(), source: Some(source.into()) }
+    }
+
+    /// A word that names no value of a setting.
+    pub(crate) fn unknown_word(setting: &'static str, found: &str, expected: &'static str) -> Self {
+        Self::InvalidSetting { setting, found: format!("`{found}`"), expected }
     }
 
     /// [`Error::Source`]: what is wrong with the model of a name.

@@ -172,6 +172,16 @@ pub enum SourceError {
         /// As recorded.
         expected: String,
     },
+    /// A sketch or a store of sketches that a build with another random map made: the numbers of both cannot be compared.
+    #[error("{} was made with the random map {found}, expected {expected}: sketch the models again with this version, or use the version that made it", path.display())]
+    SketchMap {
+        /// The file.
+        path: PathBuf,
+        /// Version and digest of the map that the file records.
+        found: String,
+        /// Version and digest of this build's map.
+        expected: String,
+    },
     /// A folder that is no store of sketches.
     #[error("{} is not a store of sketches: {reason}", path.display())]
     NotAStore {

@@ -1,6 +1,6 @@
 use super::Truth;
 use crate::model_set::ModelId;
-use crate::phylogeny::Phylogeny;
+use crate::phylogeny::{FamilyId, Phylogeny};
 use petgraph::unionfind::UnionFind;
 use std::collections::HashMap;
 
@@ -93,7 +93,7 @@ fn families(phylogeny: &Phylogeny, models: impl Iterator<Item = ModelId> + Clone
         components.union(edge.parent.index(), edge.child.index());
     }
     for (number, family) in phylogeny.families().iter().enumerate() {
-        if phylogeny.edge_components(number) > 1 {
+        if phylogeny.edge_components(FamilyId::new(number)) > 1 {
             let members: Vec<usize> = family.members.iter().map(|m| m.index()).filter(|&m| kept[m]).collect();
             members.windows(2).for_each(|pair| {
                 components.union(pair[0], pair[1]);

@@ -116,15 +116,18 @@ pub(super) fn reliability(m: &Matched<'_>) -> Reliability {
     let mut children = Vec::new();
     for (model, &(of_result, _)) in m.models.iter().enumerate() {
         let edges = m.result.parents(of_result);
-        let least = edges.iter().map(|e| e.confidence).reduce(f64::min);
-        if !m.true_parents[model].is_empty() {
+        let least = edges.iter().filter_map(|e| e.confidence).reduce(f64::min);
+        // A detector that states no confidence is not measured by it.
+        let stated = edges.is_empty() || least.is_some();
+        if stated && !m.true_parents[model].is_empty() {
             children.push(least);
         }
         for &parent in &m.found_parents[model] {
             let (parent_of_result, _) = m.models[parent];
             let edge = edges.iter().find(|e| e.parent == parent_of_result);
-            said.extend(edge.zip(least).map(|(edge, least)| Said {
-                confidence: edge.confidence,
+            let confidence = edge.and_then(|e| e.confidence);
+            said.extend(confidence.zip(least).map(|(confidence, least)| Said {
+                confidence,
                 least,
                 right: m.true_parents[model].contains(&parent),
             }));

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model_set::ModelId;
-use crate::phylogeny::Edge;
 use crate::phylogeny::arbitrary::any_phylogeny;
+use crate::phylogeny::{Edge, PhylogenyBuilder};
 use proptest::prelude::*;
 
 /// Models by name from lines like `c: a b`; the weights of several parents are equal.
@@ -96,10 +96,10 @@ fn an_isolated_model_that_is_given_a_parent_is_a_wrong_root() {
 
 #[test]
 fn a_tie_keeps_its_family_and_finds_no_child() {
-    let kin = [vec![ModelId::new(4), ModelId::new(5)]];
+    let kin = [4, 5].map(ModelId::new);
     let edges = [(0, 1), (0, 2), (1, 3)].map(|(p, c)| Edge::new(ModelId::new(p), ModelId::new(c)));
     let names = ["r", "a", "b", "c", "s", "t", "alone"];
-    let tied = Phylogeny::with_families(7, edges.to_vec(), &kin).unwrap().with_names(names).unwrap();
+    let tied = PhylogenyBuilder::new(7).with_edges(edges).with_kin(kin).with_names(names).build().unwrap();
     let e = evaluate(&tied, &Truth::from(phylogeny(&TRUTH))).unwrap();
     assert_eq!(e.accuracy, Ratio::new(3, 4));
     assert_eq!(e.families.exact, Ratio::new(3, 3));

@@ -1,6 +1,6 @@
 use crate::error::Error;
 use crate::model_set::ModelId;
-use crate::phylogeny::{Edge, Phylogeny};
+use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder};
 use std::collections::HashMap;
 
 /// The known lineage that a result is measured against.
@@ -36,11 +36,11 @@ impl From<Phylogeny> for Truth {
 impl Truth {
     /// Reads a truth file.
     ///
-    /// As [`read_json`](crate::export::read_json), but a parent need not be among the models.
+    /// As [`read_json`](crate::write::read_json), but a parent need not be among the models.
     ///
     /// # Errors
     ///
-    /// As [`read_json`](crate::export::read_json).
+    /// As [`read_json`](crate::write::read_json).
     ///
     /// ```
     /// use neural_phylogeny::Truth;
@@ -54,7 +54,7 @@ impl Truth {
     /// ```
     #[cfg(feature = "serde")]
     pub fn read<R: std::io::Read>(reader: R) -> Result<Self, Error> {
-        use crate::export::{Parents, parse};
+        use crate::write::{Parents, parse};
         let built = parse(reader)?.build(Parents::MayBeUnlisted)?;
         let listed = (0..built.phylogeny.len()).map(|m| m < built.listed).collect();
         Ok(Self { phylogeny: built.phylogeny, listed, weighted: built.weighted })
@@ -128,7 +128,9 @@ impl Truth {
                 t.phylogeny.families().iter().map(move |f| f.members.iter().map(|&m| translate(t, m)).collect())
             })
             .collect();
-        Ok(Self { phylogeny: Phylogeny::named(names, edges, &kin)?, listed, weighted })
+        let builder = PhylogenyBuilder::new(names.len()).with_names(names).with_edges(edges);
+        let builder = kin.into_iter().fold(builder, PhylogenyBuilder::with_kin);
+        Ok(Self { phylogeny: builder.build()?, listed, weighted })
     }
 }
 
@@ -147,7 +149,7 @@ mod tests {
 
     fn lineage(truth: &Truth, name: &str) -> Vec<String> {
         let p = truth.phylogeny();
-        p.lineage(p.id(name).unwrap()).into_iter().map(|m| p.name(m).to_owned()).collect()
+        p.ancestors(p.id(name).unwrap()).into_iter().map(|m| p.name(m).to_owned()).collect()
     }
 
     #[test]

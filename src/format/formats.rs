@@ -1,6 +1,6 @@
 //! The list of file formats that are read.
 
-use super::{FileName, Format, Library, Safetensors, UnreadFormat, whole_name};
+use super::{FileName, Format, Library, UnreadFormat, whole_name};
 use crate::bytes::{self, Folder, Listing, ReadAt};
 use crate::error::SourceError;
 use crate::format::{BEGINNING, Tensors};
@@ -13,7 +13,7 @@ pub(crate) struct Formats(Vec<Arc<dyn Format>>);
 
 impl Default for Formats {
     fn default() -> Self {
-        Self(vec![Arc::new(Safetensors)])
+        Self(super::read_formats())
     }
 }
 

@@ -13,7 +13,7 @@ const HALVES: usize = 512;
 ///
 /// F64 and wide integers are rounded to the nearest f32. A finite F64 beyond the range of f32 becomes an infinity, which
 /// whoever reads parameters refuses as such.
-pub(super) fn widen(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
+pub(crate) fn widen(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
     match dtype {
         Dtype::F64 => each(bytes, values, |b| f64::from_le_bytes(b) as f32),
         Dtype::F32 => each(bytes, values, f32::from_le_bytes),

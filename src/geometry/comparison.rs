@@ -1,7 +1,9 @@
-use super::embedding::{Coordinates, embed};
-use super::group::{GroupGeometry, ParameterGeometry};
-use super::moments::Moments;
+use super::coordinates::{Coordinates, embed};
+use super::group::GroupGeometry;
+use super::marginals::{Holder, Place};
+use super::pairwise::ParameterGeometry;
 use crate::error::Error;
+use crate::kernel::Moments;
 use crate::model_set::Kind;
 use ndarray::Array2;
 use std::sync::Arc;
@@ -21,18 +23,19 @@ pub struct Comparison {
 #[derive(Clone, Debug)]
 pub struct ParameterView {
     geometry: Arc<ParameterGeometry>,
-    at: Vec<usize>,
+    /// For each model of the comparison.
+    at: Vec<Holder>,
 }
 
 impl Comparison {
-    pub(super) fn new(group: Option<&GroupGeometry>, places: &[usize]) -> Result<Self, Error> {
+    pub(super) fn new(group: Option<&GroupGeometry>, places: &[Place]) -> Result<Self, Error> {
         let mut parameters = Vec::new();
         let mut in_scope = Vec::new();
         let Some(group) = group else { return Ok(Self { models: 0, parameters, in_scope }) };
         for geometry in group.parameters(places)? {
-            let at: Result<Vec<usize>, usize> = places.iter().map(|p| geometry.held.holders.binary_search(p)).collect();
-            if let Ok(at) = at {
-                in_scope.push(group.covers(&geometry.held));
+            let at: Option<Vec<Holder>> = places.iter().map(|&place| geometry.marginals.holder(place)).collect();
+            if let Some(at) = at {
+                in_scope.push(group.covers(&geometry.marginals));
                 parameters.push(ParameterView { geometry, at });
             }
         }
@@ -97,7 +100,7 @@ impl Comparison {
     /// `‖θ_a − z‖²` over the parameters in scope, z the initialization of the geometry's settings.
     pub fn squared_distance_to_initialization(&self, a: usize) -> f64 {
         let squared = |p: &ParameterView| match &p.geometry.to_initialization {
-            Some(squared) => squared[p.at[a]],
+            Some(squared) => squared[p.at[a].0],
             None => p.squared_norm(a),
         };
         self.scoped().map(squared).sum()
@@ -137,45 +140,45 @@ impl Comparison {
 impl ParameterView {
     /// Its name, without a wrapper that only some models have; of several, the first.
     pub fn name(&self) -> &str {
-        self.geometry.held.tensors.first().map_or("", |t| t.name.as_str())
+        self.geometry.marginals.tensors.first().map_or("", |t| t.name.as_str())
     }
 
     /// How many tensors it stands for: 1 unless memory was short.
     pub fn tensors(&self) -> usize {
-        self.geometry.held.tensors.len()
+        self.geometry.marginals.tensors.len()
     }
 
     /// Matrix or vector.
     pub fn kind(&self) -> Kind {
-        self.geometry.held.kind
+        self.geometry.marginals.kind
     }
 
     /// Number of values.
     pub fn size(&self) -> usize {
-        self.geometry.held.size()
+        self.geometry.marginals.size()
     }
 
     /// `d_t²(a, b)`; exactly 0 when the values are the same.
     pub fn squared_distance(&self, a: usize, b: usize) -> f64 {
-        if self.at[a] == self.at[b] { 0.0 } else { self.geometry.distances.value(self.at[a], self.at[b]) }
+        self.geometry.squared_distance(self.at[a], self.at[b])
     }
 
     /// Adds `d_t²(a, b)` to each value, b its place.
     fn add_squared_distances<'v>(&self, a: usize, values: impl Iterator<Item = &'v mut f64>) {
         let at = self.at[a];
-        let before = &self.geometry.distances.row(at)[..at];
+        let before = &self.geometry.distances.row(at.0)[..at.0];
         for (value, &b) in values.zip(&self.at) {
-            *value += match before.get(b) {
+            *value += match before.get(b.0) {
                 Some(&squared) => squared,
                 None if b == at => 0.0,
-                None => self.geometry.distances.value(at, b),
+                None => self.geometry.squared_distance(at, b),
             };
         }
     }
 
     /// `‖θ_a‖²`.
     pub fn squared_norm(&self, a: usize) -> f64 {
-        self.geometry.distances.value(self.at[a], self.at[a])
+        self.geometry.squared_norm(self.at[a])
     }
 
     /// `⟨θ_a, θ_b⟩`.
@@ -185,6 +188,6 @@ impl ParameterView {
 
     /// Moments of the values of one model, of all its tensors together.
     pub fn moments(&self, a: usize) -> Moments {
-        self.geometry.held.tensors.iter().fold(Moments::default(), |m, t| m.merge(t.moments[self.at[a]]))
+        self.geometry.marginals.tensors.iter().fold(Moments::default(), |m, t| m.merge(t.moments[self.at[a].0]))
     }
 }

@@ -5,12 +5,12 @@
 //! one of them, `Δ_i = θ_i − θ_r`, exact in f64; the rows multiplied are `θ_r` and the `Δ_i`, as many as there are models. All
 //! inner products follow by expanding `θ_i = θ_r + Δ_i`, and distances between near models from the small `Δ` alone.
 
-use super::GroupGeometry;
-use super::block::Counter;
-use super::checkpoint::{Binding, Checkpoint};
+use super::group::GroupGeometry;
 use super::pass::Pass;
 use super::pilot::{Pilot, pilot};
 use super::plan::{self, Plan};
+use super::progress::Counter;
+use super::resume::{Binding, ResumeFile};
 use super::settings::{GeometrySettings, Initialization};
 use super::sums::Sums;
 use crate::error::Error;
@@ -18,8 +18,8 @@ use crate::model_set::{LayoutGroup, ModelSet};
 use crate::source::{ParameterSource, RandomSource};
 use std::collections::BTreeMap;
 
-/// All groups summed, and the checkpoint that they were kept in.
-pub(super) type Streamed = (Vec<GroupGeometry>, Option<Checkpoint>);
+/// All groups summed, and the file that partial sums were kept in.
+pub(super) type Streamed = (Vec<GroupGeometry>, Option<ResumeFile>);
 
 /// Streams every group of comparable models; `total` values are to be read.
 pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64) -> Result<Streamed, Error> {
@@ -35,15 +35,15 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
         plans.push(plan);
         pilots.push(pilot);
     }
-    let mut checkpoint = match &settings.checkpoint {
+    let mut resume = match &settings.resume_file {
         Some(path) => {
-            let binding = Binding::of(models, &pilots, settings)?;
-            Some(Checkpoint::open(path, settings.save_every.0, binding, &mut sums)?)
+            let binding = Binding::new(models, &pilots, settings)?;
+            Some(ResumeFile::open(path, settings.save_every.0, binding, &mut sums)?)
         }
         None => None,
     };
 
-    let counter = Counter::new(settings.observer.as_deref(), sums.iter().map(Sums::read).sum(), total);
+    let counter = Counter::new(settings.observer.clone(), sums.iter().map(Sums::read).sum(), total);
     for (g, (group, plan)) in models.groups().iter().zip(&plans).enumerate() {
         if sums[g].left().is_empty() {
             continue;
@@ -59,10 +59,10 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
         };
         let pass = Pass::new(models, group, plan, &pilots[g], initialization)?;
         while !sums[g].left().is_empty() {
-            let jobs = checkpoint.as_ref().map_or(plan.wave, |c| c.jobs(plan));
+            let jobs = resume.as_ref().map_or(plan.wave, |c| c.jobs(plan));
             let outcome = pass.wave(&mut sums[g], jobs, &counter);
-            match &mut checkpoint {
-                Some(checkpoint) => checkpoint.after(outcome, &mut sums)?,
+            match &mut resume {
+                Some(resume) => resume.after(outcome, &mut sums)?,
                 None => outcome?,
             }
         }
@@ -72,7 +72,7 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
         let unshared = pilot.order.iter().map(|&at| group.unshared_size(at)).collect();
         GroupGeometry::new(members, sums.units, unshared, settings.scope)
     });
-    Ok((whole.collect(), checkpoint))
+    Ok((whole.collect(), resume))
 }
 
 /// The parameters of a group as one network, flat: every value that any of its models shares.

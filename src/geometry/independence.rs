@@ -1,13 +1,12 @@
-use super::group::{GroupGeometry, Held, Pairs, ParameterGeometry};
-use super::median;
-use super::packed::Packed;
+use super::group::GroupGeometry;
+use super::marginals::{Marginals, Place};
 use crate::error::Error;
+use crate::kernel::Packed;
 use crate::model_set::{Kind, ModelId};
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Parameters of fewer values say little: their cosine has a standard deviation of more than an eighth.
-pub(super) const LEAST_SIZE: usize = 64;
+const LEAST_SIZE: usize = 64;
 
 /// Could these two models have been trained apart? z-scores of shape (n_models, n_models).
 ///
@@ -36,43 +35,33 @@ pub struct Independence {
     /// NaN where there is none.
     z: Arc<Packed>,
     pairs: usize,
+    measured: bool,
 }
 
 impl Independence {
-    /// From the matrices of all pairs.
-    pub(super) fn of(models: usize, groups: &[GroupGeometry]) -> Self {
-        let mut z = Packed::constant(models, f64::NAN);
-        for group in groups {
-            let Pairs::Kept { parameters: all, .. } = &group.pairs else { continue };
-            let used: Vec<Centred<'_>> = parameters(group).into_iter().map(|p| Centred::of(&all[p])).collect();
-            let row = |i: usize| -> Vec<f64> {
-                let mut found = Vec::with_capacity(used.len());
-                (0..i).map(|j| pooled(&used, i, j, &mut found).unwrap_or(f64::NAN)).collect()
-            };
-            let rows: Vec<Vec<f64>> = (0..group.members.len()).into_par_iter().map(row).collect();
-            put(&mut z, group, |i, j| rows[i][j]);
-        }
-        Self::from_scores(models, groups, z)
-    }
-
-    /// From the inner products of sketches, which are kept nowhere.
+    /// Scores of all pairs of each group.
     ///
     /// # Errors
     ///
-    /// [`Error::Source`] when a sketch cannot be read, [`Error::MemoryTooSmall`].
-    pub(super) fn of_sketches(models: usize, groups: &[GroupGeometry]) -> Result<Self, Error> {
+    /// [`Error::Source`] when a sketch cannot be read, [`Error::MemoryTooSmall`]; none where all distances are kept.
+    pub(super) fn new(models: usize, groups: &[GroupGeometry]) -> Result<Self, Error> {
         let mut z = Packed::constant(models, f64::NAN);
         for group in groups {
-            let Pairs::OnDemand(sketches) = &group.pairs else { continue };
-            let own = sketches.z(&parameters(group))?;
-            put(&mut z, group, |i, j| own.value(i, j));
+            let own = group.pairs.z(&parameters(group))?;
+            take_over(&mut z, group, &own);
         }
-        Ok(Self::from_scores(models, groups, z))
+        let pairs = groups.iter().map(|g| Packed::length(g.members.len()) - g.members.len()).sum();
+        Ok(Self { n: models, z: Arc::new(z), pairs, measured: true })
     }
 
-    fn from_scores(models: usize, groups: &[GroupGeometry], z: Packed) -> Self {
-        let pairs = groups.iter().map(|g| Packed::length(g.members.len()) - g.members.len()).sum();
-        Self { n: models, z: Arc::new(z), pairs }
+    /// No pair has a score.
+    pub(super) fn unmeasured(models: usize) -> Self {
+        Self { n: models, z: Arc::new(Packed::constant(models, f64::NAN)), pairs: 0, measured: false }
+    }
+
+    /// Whether the geometry tells independence at all: all but those made [from distances](crate::Geometry::of_distances) do.
+    pub fn is_measured(&self) -> bool {
+        self.measured
     }
 
     /// `z(a, b)`; infinite for identical models, `None` when the two cannot be compared or have no parameter that varies.
@@ -96,7 +85,11 @@ impl Independence {
     }
 
     /// That the two are kin: one less the probability that any unrelated pair of the set looks so related, in [0, 1].
+    /// 1 where independence is not measured: the families were then given.
     pub(crate) fn kinship(&self, a: ModelId, b: ModelId) -> f64 {
+        if !self.measured {
+            return 1.0;
+        }
         (1.0 - self.false_alarms(self.z(a, b).unwrap_or(0.0))).max(0.0)
     }
 
@@ -109,54 +102,26 @@ impl Independence {
 }
 
 /// Takes over the z-scores of one group, those of identical models being infinite.
-fn put(z: &mut Packed, group: &GroupGeometry, own: impl Fn(usize, usize) -> f64) {
+fn take_over(z: &mut Packed, group: &GroupGeometry, own: &Packed) {
     for (i, a) in group.members.iter().enumerate() {
         for (j, b) in group.members[..i].iter().enumerate() {
-            let pooled = if group.identical(i, j) { f64::INFINITY } else { own(i, j) };
-            z.set(a.index(), b.index(), pooled);
+            let identical = group.identical(Place(i), Place(j));
+            z.set(a.index(), b.index(), if identical { f64::INFINITY } else { own.value(i, j) });
         }
     }
 }
 
-/// Matrices of enough values; failing those, whatever there is.
+/// Matrices of enough values that all models hold; failing those, whatever there is.
 fn parameters(group: &GroupGeometry) -> Vec<usize> {
-    let choose = |keep: &dyn Fn(&Held) -> bool| -> Vec<usize> {
-        let everywhere = |(_, h): &(usize, &Held)| h.holders.len() == group.members.len() && keep(h);
-        group.held().enumerate().filter(everywhere).map(|(p, _)| p).collect()
+    let choose = |keep: &dyn Fn(&Marginals) -> bool| -> Vec<usize> {
+        let everywhere =
+            |(_, m): &(usize, &Marginals)| m.holders.len() == group.members.len() && m.size() > 0 && keep(m);
+        group.marginals().enumerate().filter(everywhere).map(|(p, _)| p).collect()
     };
-    let large = choose(&|h| h.kind == Kind::Matrix && h.size() >= LEAST_SIZE);
+    let large = choose(&|m| m.kind == Kind::Matrix && m.size() >= LEAST_SIZE);
     if !large.is_empty() {
         return large;
     }
-    let matrices = choose(&|h| h.kind == Kind::Matrix);
+    let matrices = choose(&|m| m.kind == Kind::Matrix);
     if matrices.is_empty() { choose(&|_| true) } else { matrices }
-}
-
-/// One parameter with the squared norms of all holders' values, each centred to mean 0.
-struct Centred<'g> {
-    parameter: &'g ParameterGeometry,
-    norms: Vec<f64>,
-    root_size: f64,
-}
-
-impl<'g> Centred<'g> {
-    fn of(parameter: &'g ParameterGeometry) -> Self {
-        let held = &parameter.held;
-        let norms = (0..held.holders.len()).map(|i| held.centred_norm(i)).collect();
-        Self { parameter, norms, root_size: (held.size() as f64).sqrt() }
-    }
-}
-
-/// `z` is room for one value per parameter.
-fn pooled(parameters: &[Centred<'_>], i: usize, j: usize, z: &mut Vec<f64>) -> Option<f64> {
-    z.clear();
-    for p in parameters {
-        let norms = p.norms[i] * p.norms[j];
-        if norms > 0.0 {
-            let inner = p.parameter.centred_inner(i, j);
-            let cosine = (inner / norms.sqrt()).clamp(-1.0, 1.0);
-            z.push(cosine * p.root_size);
-        }
-    }
-    median(z)
 }

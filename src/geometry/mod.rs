@@ -1,49 +1,48 @@
-//! Everything of size n_models²; the only code that sees parameter values.
+//! Everything of size n_models²: distances of models from one pass over their values, and what follows from distances.
 
 mod block;
-mod checkpoint;
 mod comparison;
-mod eigen;
-mod embedding;
-mod fingerprint;
+mod coordinates;
+mod evidence;
+mod given;
 mod gram;
 mod group;
 mod independence;
-mod lines;
-mod median;
-mod moments;
-mod packed;
-mod pair;
+mod kept_pairs;
+mod marginals;
+mod pairwise;
 mod pass;
-mod permutation;
 mod pilot;
 mod plan;
 mod products;
-mod rank_update;
-mod room;
+mod progress;
+mod quantity;
+mod read;
+mod resume;
 mod settings;
-mod sketch;
-mod stored;
 mod sums;
-mod values;
 
 pub use comparison::{Comparison, ParameterView};
-pub use embedding::Coordinates;
+pub use coordinates::Coordinates;
+pub(crate) use evidence::{Evidence, LineSums, MemberSums, ModelFacts};
+pub use evidence::{Grid, GridSpan, PairEvidence, ParameterEvidence};
+pub use given::ParameterDistances;
+pub(crate) use group::GroupGeometry;
 pub use independence::Independence;
-pub use lines::{Factor, LineState, Lines};
-pub(crate) use median::median;
-pub use moments::Moments;
-pub use pair::{Grid, GridSpan, PairEvidence, ParameterEvidence};
-pub use settings::{GeometrySettings, Initialization, Progress, Scope};
-pub use sketch::{Added, Nearest, Neighbor, Sketch, SketchSet, SketchSettings, SketchStore, StoreEntry, StoreProblem};
+pub(crate) use marginals::{Marginals, Place, TensorMarginals};
+pub(crate) use pairwise::{Pairwise, ParameterGeometry};
+pub(crate) use plan::{Matrix, least, units};
+pub(crate) use progress::Counter;
+pub use progress::Progress;
+pub use quantity::Quantity;
+pub(crate) use read::{read_finite, read_with_moments};
+pub use settings::{GeometrySettings, Initialization, Scope};
+pub(crate) use settings::{Observer, thread_pool};
 
 use crate::error::Error;
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
-use group::{GroupGeometry, Pairs};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use stored::Stored;
-use values::Values;
+use resume::ResumeFile;
+use std::sync::{Arc, OnceLock};
 
 /// Distances, norms and moments of a model set, all that detectors and selectors see of it.
 ///
@@ -74,7 +73,8 @@ use values::Values;
 /// Results depend on the weights alone: not on names, order or thread count. They do depend in their last bits on the vector
 /// instructions of the processor.
 ///
-/// Keeps the sources of the models, to read values again where [`pair`](Self::pair) and [`lines`](Self::lines) are asked for.
+/// Keeps the sources of the models, to read values again for [`read_pair`](Self::read_pair) and
+/// [`read_lines`](Self::read_lines).
 ///
 /// # Complexity
 ///
@@ -83,129 +83,78 @@ use values::Values;
 pub struct Geometry {
     groups: Vec<GroupGeometry>,
     /// Per model, its group and its place there.
-    place_of: Vec<(usize, usize)>,
+    place_of: Vec<(usize, Place)>,
     order: Vec<ModelId>,
-    /// Per model.
-    stored: Vec<Stored>,
-    /// What it was made from, `None` of a geometry of the models themselves.
-    sketched: Option<Arc<Sketched>>,
-    /// Where values can be read again, if they can.
-    values: Option<Arc<Values>>,
-}
-
-/// What a geometry of sketches was made from.
-#[derive(Debug)]
-struct Sketched {
-    /// Parameters that could not be compared in full.
-    left_out: Vec<String>,
-    /// Of all pairs, from the beginning: only then is it an error that sketches cannot be read.
-    independence: Independence,
-    /// Which tensors correspond, and the sketches that keep their lines, until they are let go of.
-    lines: Option<(Values, SketchSet)>,
+    /// What can be read of the models once more, if anything.
+    evidence: Option<Arc<dyn Evidence>>,
+    /// Parameters that could not be compared in full; `None` of a geometry of the models themselves.
+    left_out: Option<Arc<[String]>>,
+    independence: OnceLock<Independence>,
+    /// What it was made without.
+    lacking: Vec<Quantity>,
 }
 
 impl Geometry {
-    /// Reads all parameters of a model set once; those not in the [checkpoint](GeometrySettings::with_checkpoint), if one is set.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OneModel`], [`Error::MemoryTooSmall`], [`Error::InvalidSetting`], [`Error::Interrupted`],
-    /// [`Error::Source`] for a model that cannot be read or holds NaN or infinity, [`Error::Initialization`], and of a
-    /// checkpoint [`Error::CheckpointOfAnother`], [`Error::CheckpointDamaged`] and [`Error::CheckpointIo`].
-    pub fn compute(models: &ModelSet, settings: &GeometrySettings) -> Result<Self, Error> {
+    /// Reads all parameters of a model set once, but for those in the settings' resume file; gives that file, too, which is to be
+    /// deleted once nothing can go wrong any more.
+    pub(crate) fn stream(models: &ModelSet, settings: &GeometrySettings) -> Result<(Self, Option<ResumeFile>), Error> {
         settings.check()?;
         if models.len() == 1 {
             return Err(Error::OneModel { model: models.names().next().unwrap_or_default().to_owned() });
         }
-        let values =
-            |g: &LayoutGroup| -> u64 { g.parameters().iter().map(|p| (p.size() * p.holders.len()) as u64).sum() };
-        let total: u64 = models.groups().iter().map(values).sum();
-        let (mut groups, checkpoint) = gram::stream(models, settings, total)?;
+        let (mut groups, resume) = gram::stream(models, settings, size(models))?;
         // Whoever goes through groups and draws random numbers must not see which of them was given first.
         groups.sort_by(GroupGeometry::by_content);
-        let geometry = Self::from_groups(models.len(), groups);
-        let values = Some(Arc::new(Values::new(models, settings, total)));
-        let stored = Stored::read_all(models)?;
-        if let Some(checkpoint) = checkpoint {
-            checkpoint.delete();
-        }
-        Ok(Self { stored, values, ..geometry })
+        Ok((Self::from_groups(models.len(), groups), resume))
     }
 
-    /// The geometry of sketched models, none of which is read.
-    ///
-    /// Norms and moments are exact, and squared distances have the standard error that
-    /// [`squared_distance_error`](Self::squared_distance_error) tells; tensors that sketches hold whole are exact. Where every tensor
-    /// is, the result is that of [`compute`](Self::compute), and values can be read again.
+    /// The geometry of groups whose distances come from sketches.
     ///
     /// # Errors
     ///
-    /// As [`compute`](Self::compute); [`Error::InvalidSetting`] for an initialization other than zero, of which there is no sketch,
-    /// and [`Error::NotSketched`] when models hold different ranges of every parameter they share.
-    ///
-    /// # Complexity
-    ///
-    /// One read of every sketch and at most some 10¹² multiplications for [`independence`](Self::independence); no distance is computed
-    /// before it is asked for. [`compare`](Self::compare) of m models then takes m² · width · n_tensors multiplications and keeps
-    /// m² · n_tensors numbers until it is asked about others; memory as set.
-    pub fn of_sketches(set: &SketchSet, settings: &GeometrySettings) -> Result<Self, Error> {
-        settings.check()?;
-        let models = set.models();
-        if models.len() == 1 || set.is_whole() {
-            return Self::compute(models, settings);
-        }
-        if !matches!(settings.initialization, Initialization::Zero) {
-            let found = "another".to_owned();
-            return Err(Error::InvalidSetting { setting: "initialization", found, expected: "zero, with sketches" });
-        }
-        let pool = settings.thread_pool()?;
-        let mut groups = Vec::with_capacity(models.groups().len());
-        let mut not_compared = BTreeSet::new();
-        for group in 0..models.groups().len() {
-            let (sketched, left_out) = pool.install(|| sketch::group(set, group, settings))?;
-            not_compared.extend(left_out);
-            groups.push(sketched);
-        }
+    /// Those of computing the independence of all pairs: only here is it an error that sketches cannot be read.
+    pub(crate) fn of_pairs(
+        models: usize,
+        mut groups: Vec<GroupGeometry>,
+        left_out: Arc<[String]>,
+    ) -> Result<Self, Error> {
         groups.sort_by(GroupGeometry::by_content);
-        let sketched = Arc::new(Sketched {
-            independence: pool.install(|| Independence::of_sketches(models.len(), &groups))?,
-            lines: Some((Values::new(models, settings, 0), set.clone())),
-            left_out: not_compared.into_iter().collect(),
-        });
-        Ok(Self {
-            sketched: Some(sketched),
-            stored: Stored::read_all(models)?,
-            ..Self::from_groups(models.len(), groups)
-        })
+        let independence = OnceLock::from(Independence::new(models, &groups)?);
+        Ok(Self { independence, left_out: Some(left_out), ..Self::from_groups(models, groups) })
+    }
+
+    /// The same, with what can be read of the models once more.
+    pub(crate) fn with_evidence(self, evidence: Arc<dyn Evidence>) -> Self {
+        Self { evidence: Some(evidence), ..self }
+    }
+
+    pub(crate) fn evidence(&self) -> Option<&dyn Evidence> {
+        self.evidence.as_deref()
     }
 
     fn from_groups(models: usize, groups: Vec<GroupGeometry>) -> Self {
-        let mut place_of = vec![(0, 0); models];
+        let mut place_of = vec![(0, Place(0)); models];
         for (g, group) in groups.iter().enumerate() {
             for (place, member) in group.members.iter().enumerate() {
-                place_of[member.index()] = (g, place);
+                place_of[member.index()] = (g, Place(place));
             }
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
-        let stored = vec![Stored::absent(); models];
-        Self { groups, place_of, order, stored, sketched: None, values: None }
+        let independence = OnceLock::new();
+        Self { groups, place_of, order, evidence: None, left_out: None, independence, lacking: Vec::new() }
     }
 
-    /// Lets go of the models' sources: values can then not be read again, and [`lines`](Self::lines) and [`pair`](Self::pair)
-    /// give `None`.
+    /// Lets go of the models' sources: values can then not be read again, and [`read_lines`](Self::read_lines) and
+    /// [`read_pair`](Self::read_pair) give `None`.
     pub fn without_values(mut self) -> Self {
-        self.values = None;
-        if let Some(sketched) = &mut self.sketched {
-            let (left_out, independence) = (sketched.left_out.clone(), sketched.independence.clone());
-            *sketched = Arc::new(Sketched { left_out, independence, lines: None });
-        }
+        self.evidence = self.evidence.map(|evidence| evidence.without_values());
         self
     }
 
     /// Parameters that sketches could not compare in full, because models hold unlike numbers of rows of them and not the whole;
     /// `None` of a geometry of the models themselves.
     pub fn left_out(&self) -> Option<&[String]> {
-        self.sketched.as_ref().map(|sketched| sketched.left_out.as_slice())
+        self.left_out.as_deref()
     }
 
     /// Number of models.
@@ -232,7 +181,7 @@ impl Geometry {
         self.groups.iter().map(|g| g.members.as_slice())
     }
 
-    fn together(&self, a: ModelId, b: ModelId) -> Option<(&GroupGeometry, usize, usize)> {
+    pub(crate) fn together(&self, a: ModelId, b: ModelId) -> Option<(&GroupGeometry, Place, Place)> {
         let (&(g, i), &(h, j)) = (self.place_of.get(a.index())?, self.place_of.get(b.index())?);
         (g == h).then(|| (&self.groups[g], i, j))
     }
@@ -248,10 +197,10 @@ impl Geometry {
     /// as well when they can no longer be read: `compare` tells why.
     pub fn squared_distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
-        match &group.pairs {
-            Pairs::Kept { total, .. } => Some(if i == j { 0.0 } else { total.value(i, j) }),
-            Pairs::OnDemand(_) => Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance(0, 1)),
-        }
+        group
+            .pairs
+            .kept_squared_distance(i, j)
+            .or_else(|| Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance(0, 1)))
     }
 
     /// Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
@@ -272,14 +221,15 @@ impl Geometry {
         Some(Comparison::new(Some(group), &[i, j]).ok()?.distance_error(0, 1))
     }
 
-    /// Euclidean norm over the parameters that every model of its group holds.
+    /// Euclidean norm over the parameters that every model of its group holds; NaN where norms were not
+    /// [given](Self::of_distances).
     ///
     /// # Panics
     ///
     /// When `model` is not one of this geometry's.
     pub fn norm(&self, model: ModelId) -> f64 {
         let (g, i) = self.place_of[model.index()];
-        self.groups[g].norms[i].sqrt()
+        self.groups[g].norms[i.0].sqrt()
     }
 
     /// Whether the two hold the same parameters with the same values, bit for bit after widening to f32.
@@ -309,10 +259,23 @@ impl Geometry {
     }
 
     /// Could these two have been trained apart? z-scores of all comparable pairs.
+    ///
+    /// # Complexity
+    ///
+    /// The first call takes O(n² T) time for n models and T parameters and O(n²) memory, which is kept; further ones are free.
     pub fn independence(&self) -> Independence {
-        match &self.sketched {
-            Some(sketched) => sketched.independence.clone(),
-            None => Independence::of(self.len(), &self.groups),
-        }
+        let compute = || {
+            let lacking = self.lacking.contains(&Quantity::Independence);
+            // Kept distances are at hand, and sketches were read when the geometry was made: nothing is left that can fail.
+            let known = (!lacking).then(|| Independence::new(self.len(), &self.groups).ok()).flatten();
+            known.unwrap_or_else(|| Independence::unmeasured(self.len()))
+        };
+        self.independence.get_or_init(compute).clone()
     }
+}
+
+/// Values of a set that are compared, over all models.
+pub(crate) fn size(models: &ModelSet) -> u64 {
+    let values = |g: &LayoutGroup| -> u64 { g.parameters().iter().map(|p| (p.size() * p.holders.len()) as u64).sum() };
+    models.groups().iter().map(values).sum()
 }

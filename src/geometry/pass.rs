@@ -1,8 +1,9 @@
 //! The rows of one group and the waves of jobs over them.
 
-use super::block::{Counter, From, Partial, Row, run};
+use super::block::{Partial, PassRow, RowSource, run};
 use super::pilot::Pilot;
 use super::plan::{Job, Plan};
+use super::progress::Counter;
 use super::settings::thread_pool;
 use super::sums::Sums;
 use crate::error::Error;
@@ -15,7 +16,7 @@ pub(super) struct Pass<'a> {
     models: &'a ModelSet,
     group: &'a LayoutGroup,
     /// One list for each parameter.
-    rows: Vec<Vec<Row<'a>>>,
+    rows: Vec<Vec<PassRow<'a>>>,
     block: usize,
     pool: rayon::ThreadPool,
 }
@@ -37,13 +38,13 @@ impl<'a> Pass<'a> {
     /// Does some of the jobs that are left.
     ///
     /// When one fails, those before it are kept all the same.
-    pub(super) fn wave(&self, sums: &mut Sums, jobs: usize, counter: &Counter<'_>) -> Result<(), Error> {
+    pub(super) fn wave(&self, sums: &mut Sums, jobs: usize, counter: &Counter) -> Result<(), Error> {
         let left = sums.left();
         let wave = left[..jobs.min(left.len())].to_vec();
         let done: Vec<Result<Partial, Error>> = self.pool.install(|| {
             let rows = &self.rows;
             let run = |(at, job): (usize, &Job)| {
-                // Threads take runs of consecutive jobs.
+                // Threads take consecutive jobs: the next is likely to be this one's too.
                 if let Some(next) = left.get(at + 1) {
                     rows[next.parameter].iter().for_each(|row| row.prefetch(self.models, self.group, *next));
                 }
@@ -64,22 +65,22 @@ fn rows<'a>(
     pilot: &Pilot,
     place_of: &[usize],
     initialization: Option<&'a dyn ParameterSource>,
-) -> Vec<Row<'a>> {
+) -> Vec<PassRow<'a>> {
     let (places, class) = (&pilot.order, &pilot.class);
     let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at]).collect();
     held.sort_unstable();
     let first_of_class = |place: usize| held.iter().position(|&other| class[other] == class[place]).unwrap_or_default();
-    let model = |&place: &usize| Row {
-        from: From::Model {
+    let model = |&place: &usize| PassRow {
+        source: RowSource::Model {
             id: group.models()[places[place]],
             own_name: group.own_name(places[place], p).unwrap_or_default(),
         },
         reference: first_of_class(place),
     };
-    let mut rows: Vec<Row<'_>> = held.iter().map(model).collect();
+    let mut rows: Vec<PassRow<'_>> = held.iter().map(model).collect();
     if let Some(source) = initialization {
-        let from = From::Initialization { source, name: group.parameters()[p].name.clone() };
-        rows.push(Row { from, reference: rows.len() });
+        let source = RowSource::Initialization { source, name: group.parameters()[p].name.clone() };
+        rows.push(PassRow { source, reference: rows.len() });
     }
     rows
 }

@@ -1,6 +1,8 @@
 //! A first look at a few values of every model, which decides in which order and against which reference all are read.
 
 use crate::error::Error;
+use crate::kernel::format::NEAR;
+use crate::kernel::update;
 use crate::model_set::{LayoutGroup, ModelSet};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -8,9 +10,6 @@ use xxhash_rust::xxh3::Xxh3;
 const VALUES: usize = 4096;
 const VALUES_IN_LARGE_SETS: usize = 1024;
 const LARGE_SET: usize = 1000;
-
-/// A model nearer to another than this share of its squared norm is read as a difference from it.
-const NEAR: f64 = 0.5;
 
 /// Positions of a group's models, reordered by what they contain.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Err
     }
 
     let mut digest = Xxh3::new();
-    order.iter().flat_map(|&at| &seen[at]).for_each(|x| digest.update(&x.to_le_bytes()));
+    order.iter().for_each(|&at| update(&mut digest, &seen[at]));
     let same = |a: usize, b: usize| seen[order[a]].iter().zip(&seen[order[b]]).all(|(x, y)| x.to_bits() == y.to_bits());
     let tied = (0..n).map(|p| (p > 0 && same(p - 1, p)) || (p + 1 < n && same(p, p + 1))).collect();
     Ok(Pilot { order, class, digest: digest.digest128(), tied })
@@ -81,7 +80,7 @@ fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, E
         let offset = parameter.offset() + (parameter.size() - length) / 2;
         let begin = seen.len();
         seen.resize(begin + length, 0.0);
-        super::block::read_finite(models, id, group.own_name(at, p).unwrap_or_default(), offset, &mut seen[begin..])?;
+        super::read::read_finite(models, id, group.own_name(at, p).unwrap_or_default(), offset, &mut seen[begin..])?;
     }
     Ok(seen)
 }

@@ -1,14 +1,11 @@
 //! How much memory goes where: which tensors share one Gram matrix, how long blocks are, how many threads run.
 
-use super::packed::Packed;
-use super::rank_update::{APART, STRIP};
 use super::settings::{GeometrySettings, Initialization};
 use crate::error::Error;
+use crate::kernel::format::JOB;
+use crate::kernel::{APART, Packed, STRIP};
 use crate::model_set::{Kind, LayoutGroup, SharedParameter};
 use std::collections::BTreeMap;
-
-/// Longest run of values of one tensor that one job reads; jobs are the same whatever the number of threads.
-pub(super) const JOB: usize = 1 << 18;
 
 /// Values in one block of all models together: 4 MiB in f32, of each thread in the last cache.
 const BLOCK: usize = 1 << 20;
@@ -26,25 +23,25 @@ const LONGEST_WAVE: usize = 256;
 
 /// A run of values of one parameter.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Job {
-    pub(super) parameter: usize,
+pub(crate) struct Job {
+    pub(crate) parameter: usize,
     /// First value, counted from the first that is compared.
-    pub(super) begin: usize,
-    pub(super) length: usize,
+    pub(crate) begin: usize,
+    pub(crate) length: usize,
 }
 
 /// Numbers that depend on the models and the memory setting alone, but for `threads` and `wave`, which do not touch the result.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Parameters that share one Gram matrix, as positions in the group's parameters.
-    pub(super) units: Vec<Vec<usize>>,
-    pub(super) block: usize,
-    pub(super) threads: usize,
-    pub(super) wave: usize,
+    pub(crate) units: Vec<Vec<usize>>,
+    pub(crate) block: usize,
+    pub(crate) threads: usize,
+    pub(crate) wave: usize,
 }
 
 /// Divides the memory setting among groups by what each would keep, and plans one group.
-pub(super) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Result<Plan, Error> {
+pub(crate) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Result<Plan, Error> {
     let memory = settings.memory.0;
     let models = group.models().len();
     let kept = (memory as f64 / 2.0 * share) as u64;
@@ -85,26 +82,26 @@ fn per_thread(rows: usize, block: usize) -> u64 {
 
 /// What one matrix of squared distances would be of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Matrix<'a> {
-    pub(super) kind: Kind,
+pub(crate) struct Matrix<'a, H> {
+    pub(crate) kind: Kind,
     /// Models that hold it.
-    pub(super) holders: &'a [usize],
-    pub(super) size: usize,
+    pub(crate) holders: &'a [H],
+    pub(crate) size: usize,
 }
 
-impl Matrix<'_> {
+impl<H> Matrix<'_, H> {
     fn bytes(&self) -> u64 {
         8 * Packed::length(self.holders.len()) as u64
     }
 }
 
-fn matrices<'g>(group: &'g LayoutGroup) -> Vec<Matrix<'g>> {
+fn matrices<'g>(group: &'g LayoutGroup) -> Vec<Matrix<'g, usize>> {
     let matrix = |p: &'g SharedParameter| Matrix { kind: p.kind, holders: &p.holders, size: p.size() };
     group.parameters().iter().map(matrix).collect()
 }
 
 /// Bytes that one Gram matrix for each parameter would take, and one for the total.
-pub(super) fn wanted(group: &LayoutGroup) -> u64 {
+pub(crate) fn wanted(group: &LayoutGroup) -> u64 {
     matrices(group).iter().map(Matrix::bytes).sum::<u64>() + total_bytes(group)
 }
 
@@ -113,8 +110,8 @@ fn total_bytes(group: &LayoutGroup) -> u64 {
 }
 
 /// Parameters of one kind that the same models hold: only those can share a matrix.
-fn classes<'a>(matrices: &[Matrix<'a>]) -> Vec<Vec<usize>> {
-    let mut classes: BTreeMap<(Kind, &'a [usize]), Vec<usize>> = BTreeMap::new();
+fn classes<'a, H: Ord>(matrices: &[Matrix<'a, H>]) -> Vec<Vec<usize>> {
+    let mut classes: BTreeMap<(Kind, &'a [H]), Vec<usize>> = BTreeMap::new();
     for (p, matrix) in matrices.iter().enumerate() {
         classes.entry((matrix.kind, matrix.holders)).or_default().push(p);
     }
@@ -122,12 +119,12 @@ fn classes<'a>(matrices: &[Matrix<'a>]) -> Vec<Vec<usize>> {
 }
 
 /// Bytes of the matrices when as many parameters as possible share them.
-pub(super) fn least(matrices: &[Matrix<'_>]) -> u64 {
+pub(crate) fn least<H: Ord>(matrices: &[Matrix<'_, H>]) -> u64 {
     classes(matrices).iter().map(|class| matrices[class[0]].bytes()).sum()
 }
 
 /// Which parameters share a matrix, so that all take no more than `kept` bytes; `None` when they cannot.
-pub(super) fn units(matrices: &[Matrix<'_>], kept: u64) -> Option<Vec<Vec<usize>>> {
+pub(crate) fn units<H: Ord>(matrices: &[Matrix<'_, H>], kept: u64) -> Option<Vec<Vec<usize>>> {
     let all: u64 = matrices.iter().map(Matrix::bytes).sum();
     if all <= kept {
         return Some((0..matrices.len()).map(|p| vec![p]).collect());
@@ -144,7 +141,7 @@ pub(super) fn units(matrices: &[Matrix<'_>], kept: u64) -> Option<Vec<Vec<usize>
 }
 
 /// Cuts consecutive parameters into at most `count` runs of about equal size.
-fn divide(matrices: &[Matrix<'_>], class: &[usize], count: usize) -> Vec<Vec<usize>> {
+fn divide<H>(matrices: &[Matrix<'_, H>], class: &[usize], count: usize) -> Vec<Vec<usize>> {
     let size = |&p: &usize| matrices[p].size as f64;
     let total: f64 = class.iter().map(size).sum();
     let mut before = 0.0;
@@ -167,6 +164,6 @@ fn too_small(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Er
 }
 
 /// The jobs of one parameter.
-pub(super) fn jobs(parameter: usize, size: usize) -> impl Iterator<Item = Job> {
+pub(crate) fn jobs(parameter: usize, size: usize) -> impl Iterator<Item = Job> {
     (0..size).step_by(JOB).map(move |begin| Job { parameter, begin, length: JOB.min(size - begin) })
 }

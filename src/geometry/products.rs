@@ -1,10 +1,10 @@
 //! Inner products and distances of models from the products of rows.
 
-use super::block::{Partial, Row};
+use super::block::{Partial, PassRow};
 
 /// Inner products of models from those of rows.
 pub(super) struct Products<'a> {
-    pub(super) rows: &'a [Row<'a>],
+    pub(super) rows: &'a [PassRow<'a>],
     pub(super) sum: &'a Partial,
 }
 

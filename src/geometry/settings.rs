@@ -1,8 +1,10 @@
+use super::progress::Progress;
 use crate::error::Error;
 use crate::source::{EntryDistribution, ParameterSource};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,27 @@ pub enum Scope {
     Matrices,
     /// Every trained parameter.
     All,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Matrices => "matrices",
+            Self::All => "all",
+        })
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "matrices" => Ok(Self::Matrices),
+            "all" => Ok(Self::All),
+            _ => Err(Error::unknown_word("scope", text, "`matrices` or `all`")),
+        }
+    }
 }
 
 /// The point that parents are nearer to than their children.
@@ -38,36 +61,26 @@ pub enum Initialization {
     Model(Arc<dyn ParameterSource>),
 }
 
-/// How far reading has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Values read so far, over all models.
-    pub read: u64,
-    /// Values to read, as far as is known.
-    pub total: u64,
-}
-
 /// Called now and then, from several threads, while parameters are read.
 pub(crate) type Observer = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
 
 /// How a [`Geometry`](super::Geometry) is computed.
 ///
-/// Defaults: 1 GiB of memory, as many threads as there are processors, scope matrices, initialization zero, no observer, no checkpoint.
+/// Defaults: 1 GiB of memory, as many threads as there are processors, scope matrices, initialization zero, no observer, no resume file.
 #[derive(Clone, Default)]
 pub struct GeometrySettings {
-    pub(super) memory: Memory,
-    pub(super) threads: usize,
-    pub(super) scope: Scope,
-    pub(super) initialization: Initialization,
-    pub(super) observer: Option<Arc<Observer>>,
-    pub(super) checkpoint: Option<PathBuf>,
-    pub(super) save_every: SaveEvery,
+    pub(crate) memory: Memory,
+    pub(crate) threads: usize,
+    pub(crate) scope: Scope,
+    pub(crate) initialization: Initialization,
+    pub(crate) observer: Option<Arc<Observer>>,
+    pub(crate) resume_file: Option<PathBuf>,
+    pub(crate) save_every: SaveEvery,
 }
 
-/// Least time between two saves of a checkpoint; 30 seconds by default.
+/// Least time between two saves of partial sums; 30 seconds by default.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SaveEvery(pub(super) Duration);
+pub(crate) struct SaveEvery(pub(crate) Duration);
 
 impl Default for SaveEvery {
     fn default() -> Self {
@@ -77,7 +90,7 @@ impl Default for SaveEvery {
 
 /// Bytes; 1 GiB by default.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Memory(pub(super) u64);
+pub(crate) struct Memory(pub(crate) u64);
 
 impl Default for Memory {
     fn default() -> Self {
@@ -93,7 +106,7 @@ impl fmt::Debug for GeometrySettings {
             .field("scope", &self.scope)
             .field("initialization", &self.initialization)
             .field("observer", &self.observer.is_some())
-            .field("checkpoint", &self.checkpoint)
+            .field("resume_file", &self.resume_file)
             .finish()
     }
 }
@@ -135,7 +148,7 @@ impl GeometrySettings {
     }
 
     /// Threads before memory is looked at.
-    pub(super) fn wanted_threads(&self) -> usize {
+    pub(crate) fn wanted_threads(&self) -> usize {
         capped(self.threads)
     }
 
@@ -155,8 +168,8 @@ impl GeometrySettings {
     }
 
     /// Calls `observer` now and then, from several threads, while parameters are read, and again when some are read once more
-    /// ([`Geometry::pair`](super::Geometry::pair), [`Geometry::lines`](super::Geometry::lines)), where the total grows; breaking
-    /// off ends whatever reads with [`Error::Interrupted`].
+    /// ([`Geometry::read_pair`](super::Geometry::read_pair), [`Geometry::read_lines`](super::Geometry::read_lines)), where the
+    /// total grows; breaking off ends whatever reads with [`Error::Interrupted`].
     pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
@@ -164,25 +177,25 @@ impl GeometrySettings {
 
     /// Keeps partial sums in a file: a computation that was stopped continues from it, and gives the same bytes.
     ///
-    /// Saved every 30 seconds or so ([`with_checkpoint_every`](Self::with_checkpoint_every)), and when an observer interrupts
+    /// Saved every 30 seconds or so ([`with_resume_every`](Self::with_resume_every)), and when an observer interrupts
     /// or a model cannot be read; never half-written; deleted once the geometry is whole. About as large as the matrices kept:
     /// at most half of the [memory](Self::with_memory), plus 56 bytes for each tensor of each model. While it is written
     /// `FILE.partial` stands beside it. Two computations cannot share one. Keep it away from where models are searched for.
     ///
-    /// It continues for the same models, memory, initialization and version alone, whatever the threads and the scope. Models
+    /// It continues for the same models, memory, initialization and version of the file alone, whatever the threads and the scope. Models
     /// are told apart by layouts, dtypes and some values of each, so they may be renamed and shuffled (unless those values are
     /// the same in two models), but a change of a model elsewhere is *not* noticed. On a processor with other vector
     /// instructions last bits may differ.
-    pub fn with_checkpoint(mut self, path: impl Into<PathBuf>) -> Self {
-        self.checkpoint = Some(path.into());
+    pub fn with_resume_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.resume_file = Some(path.into());
         self
     }
 
-    /// Least time between two saves of a [checkpoint](Self::with_checkpoint). Default: 30 seconds.
+    /// Least time between two saves of the [resume file](Self::with_resume_file). Default: 30 seconds.
     ///
     /// Saves that take long are made less often: 95 % of the time at least is left for reading. Only zero, for tests, saves as
     /// often as there is something new.
-    pub fn with_checkpoint_every(mut self, least: Duration) -> Self {
+    pub fn with_resume_every(mut self, least: Duration) -> Self {
         self.save_every = SaveEvery(least);
         self
     }
@@ -206,7 +219,7 @@ fn capped(threads: usize) -> usize {
 }
 
 /// So many threads as [`capped`] allows.
-pub(super) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
+pub(crate) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(capped(threads));
     builder.build().map_err(|e| Error::Threads { source: Box::new(e) })
 }

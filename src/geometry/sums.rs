@@ -1,12 +1,12 @@
 //! What the pass over one group has summed so far.
 
-use super::block::{Partial, Row};
-use super::group::{Held, ParameterGeometry, Tensor};
-use super::moments::Moments;
-use super::packed::Packed;
+use super::block::{Partial, PassRow};
+use super::marginals::{Marginals, Place, TensorMarginals};
+use super::pairwise::ParameterGeometry;
 use super::pilot::Pilot;
 use super::plan::{Job, Plan, jobs};
 use super::products::Products;
+use crate::kernel::{Moments, Packed};
 use crate::model_set::LayoutGroup;
 
 /// The matrices kept, one for each unit of the plan, and how many jobs are in them.
@@ -34,11 +34,11 @@ impl Sums {
         for (u, unit) in plan.units.iter().enumerate() {
             unit.iter().for_each(|&p| unit_of[p] = u);
             let parameter = &group.parameters()[unit[0]];
-            let mut holders: Vec<usize> = parameter.holders.iter().map(|&at| place_of[at]).collect();
+            let mut holders: Vec<Place> = parameter.holders.iter().map(|&at| Place(place_of[at])).collect();
             holders.sort_unstable();
             units.push(ParameterGeometry {
                 distances: Packed::zeros(holders.len()),
-                held: Held { kind: parameter.kind, tensors: Vec::with_capacity(unit.len()), holders },
+                marginals: Marginals { kind: parameter.kind, tensors: Vec::with_capacity(unit.len()), holders },
                 to_initialization: None,
                 width: None,
             });
@@ -64,7 +64,7 @@ impl Sums {
     }
 
     fn rows(&self, parameter: usize) -> usize {
-        self.units[self.unit_of[parameter]].held.holders.len() + self.more_rows
+        self.units[self.unit_of[parameter]].marginals.holders.len() + self.more_rows
     }
 
     /// Whether the job at a position is followed by another of its parameter.
@@ -73,7 +73,7 @@ impl Sums {
     }
 
     /// Adds the first of the jobs that are left; `rows` are those of its parameter.
-    pub(super) fn add(&mut self, partial: Partial, rows: &[Row<'_>]) {
+    pub(super) fn add(&mut self, partial: Partial, rows: &[PassRow<'_>]) {
         let sum = match self.open.take() {
             Some(sum) => sum.plus(&partial),
             None => partial,
@@ -87,9 +87,9 @@ impl Sums {
     }
 
     /// Turns the inner products of one parameter's rows into squared distances and norms, and adds them to its unit.
-    fn take(&mut self, p: usize, rows: &[Row<'_>], sum: &Partial) {
+    fn take(&mut self, p: usize, rows: &[PassRow<'_>], sum: &Partial) {
         let unit = &mut self.units[self.unit_of[p]];
-        let models = unit.held.holders.len();
+        let models = unit.marginals.holders.len();
         let products = Products { rows, sum };
         for i in 0..models {
             unit.distances.add(i, i, products.inner(i, i));
@@ -104,10 +104,15 @@ impl Sums {
         }
         let (name, size) = self.names[p].clone();
         let moments = sum.moments[..models].to_vec();
-        unit.held.tensors.push(Tensor { name, size, moments, fingerprints: sum.fingerprints[..models].to_vec() });
+        unit.marginals.tensors.push(TensorMarginals {
+            name,
+            size,
+            moments,
+            fingerprints: sum.fingerprints[..models].to_vec(),
+        });
     }
 
-    /// The form of the sums after so many jobs, every value zero: what a checkpoint is read into. `None` when there are not so
+    /// The form of the sums after so many jobs, every value zero: what a resume file is read into. `None` when there are not so
     /// many.
     pub(super) fn form_after(&mut self, done: usize) -> Option<()> {
         let last = self.jobs.get(..done)?.last().map(|job| job.parameter);
@@ -117,13 +122,13 @@ impl Sums {
                 continue;
             }
             let unit = &mut self.units[self.unit_of[p]];
-            let models = unit.held.holders.len();
+            let models = unit.marginals.holders.len();
             if self.more_rows > 0 {
                 unit.to_initialization.get_or_insert_with(|| vec![0.0; models]);
             }
             let (name, size) = self.names[p].clone();
             let (moments, fingerprints) = (vec![Moments::default(); models], vec![0; models]);
-            unit.held.tensors.push(Tensor { name, size, moments, fingerprints });
+            unit.marginals.tensors.push(TensorMarginals { name, size, moments, fingerprints });
         }
         self.open = last.filter(|_| self.goes_on(done - 1)).map(|p| {
             let k = self.rows(p);
@@ -133,7 +138,7 @@ impl Sums {
         Some(())
     }
 
-    /// The most tensors of a checkpoint.
+    /// The most tensors of a resume file.
     pub(super) fn most_tensors(&self) -> u64 {
         4 * self.units.len() as u64 + 3
     }
@@ -143,9 +148,9 @@ impl Sums {
         let square = |x: &f64| x.is_finite() && *x >= 0.0;
         let moments = |m: &Moments| square(&m.count) && square(&m.m2) && square(&m.m4) && (m.mean + m.m3).is_finite();
         let unit = |u: &ParameterGeometry| {
-            (0..u.held.holders.len()).all(|i| u.distances.row(i).iter().all(square))
+            (0..u.marginals.holders.len()).all(|i| u.distances.row(i).iter().all(square))
                 && u.to_initialization.iter().flatten().all(square)
-                && u.held.tensors.iter().flat_map(|t| &t.moments).all(moments)
+                && u.marginals.tensors.iter().flat_map(|t| &t.moments).all(moments)
         };
         let open = |o: &Partial| o.products.iter().all(|x| x.is_finite()) && o.moments.iter().all(moments);
         self.units.iter().all(unit) && self.open.iter().all(open)

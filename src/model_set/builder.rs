@@ -5,17 +5,41 @@ use crate::discover::{Discovered, Discovery};
 use crate::error::{Error, SourceError};
 use crate::source::{ParameterInfo, ParameterSource};
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// What to do with a model that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnUnreadable {
     /// Stop with the error.
     #[default]
     Stop,
     /// Go on without it and list it in the result.
     Skip,
+}
+
+impl fmt::Display for OnUnreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Stop => "stop",
+            Self::Skip => "skip",
+        })
+    }
+}
+
+impl FromStr for OnUnreadable {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "stop" => Ok(Self::Stop),
+            "skip" => Ok(Self::Skip),
+            _ => Err(Error::unknown_word("on_unreadable", text, "`stop` or `skip`")),
+        }
+    }
 }
 
 /// Gathers models and settings for a [`ModelSet`].

@@ -1,7 +1,10 @@
 use super::ModelId;
 use super::layout::{Alignment, Holder, Layout, align};
+use crate::error::Error;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// What a parameter's shape makes of it.
@@ -12,6 +15,27 @@ pub enum Kind {
     Matrix,
     /// Biases, scales and scalars.
     Vector,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Matrix => "matrix",
+            Self::Vector => "vector",
+        })
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "matrix" => Ok(Self::Matrix),
+            "vector" => Ok(Self::Vector),
+            _ => Err(Error::unknown_word("kind", text, "`matrix` or `vector`")),
+        }
+    }
 }
 
 /// A parameter, or a range of its values, that two or more models of a group hold.

@@ -2,6 +2,7 @@
 
 mod builder;
 mod group;
+mod iterate;
 mod layout;
 mod model_id;
 mod near;
@@ -11,6 +12,7 @@ mod skipped;
 
 pub use builder::{ModelSetBuilder, OnUnreadable};
 pub use group::{Kind, LayoutGroup, SharedParameter};
+pub use iterate::Iter;
 pub use model_id::ModelId;
 pub(crate) use near::unknown_model;
 pub use role::Role;
@@ -33,6 +35,19 @@ struct Model {
 ///
 /// Holds names, shapes and where to read; no parameter values. Models are divided into [groups](Self::groups) of comparable
 /// layouts; models of different groups are never put into one family. A clone shares sources and groups.
+///
+/// ```
+/// use neural_phylogeny::{InMemory, ModelSet};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = |w: f32| InMemory::new().parameter("w", &[2], vec![w, 1.0]);
+/// let models = ModelSet::builder().model("a", model(0.0)?).model("b", model(1.0)?).build()?;
+/// for (name, source) in &models {
+///     println!("{name}: {} tensors", source.parameters()?.len());
+/// }
+/// assert_eq!(models.groups().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ModelSet {
     models: Vec<Model>,

@@ -1,4 +1,7 @@
+use crate::error::Error;
 use crate::source::ParameterInfo;
+use std::fmt;
+use std::str::FromStr;
 
 /// What a tensor is to a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +15,31 @@ pub enum Role {
     Empty,
     /// Left out by the include and exclude patterns.
     Excluded,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Parameter => "parameter",
+            Self::Buffer => "buffer",
+            Self::Empty => "empty",
+            Self::Excluded => "excluded",
+        })
+    }
+}
+
+impl FromStr for Role {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "parameter" => Ok(Self::Parameter),
+            "buffer" => Ok(Self::Buffer),
+            "empty" => Ok(Self::Empty),
+            "excluded" => Ok(Self::Excluded),
+            _ => Err(Error::unknown_word("role", text, "`parameter`, `buffer`, `empty` or `excluded`")),
+        }
+    }
 }
 
 /// Last parts of the names under which frameworks store floating point tensors that no gradient reaches.

@@ -2,6 +2,7 @@ use crate::error::{SourceError, chain};
 
 /// A model that could not be read and was left out because the caller allowed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Skipped {
     /// The name it would have had.

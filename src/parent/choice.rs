@@ -1,6 +1,7 @@
 use super::ParentSelector;
 use crate::error::Error;
 use crate::geometry::Geometry;
+use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 
 /// Scores nearer than this share of their size are told apart by rounding alone.
@@ -61,11 +62,8 @@ impl Choice {
         let lowest = self.best.first().map_or(0.0, |&b| self.scores[b]);
         let mut above: Vec<f64> =
             (0..self.scores.len()).filter(|i| !self.best.contains(i)).map(|i| self.scores[i] - lowest).collect();
-        if self.best.len() > 1 || above.is_empty() {
-            return 0.0;
-        }
-        above.sort_by(f64::total_cmp);
-        1.0 - (-2.0 * self.margin / above[above.len() / 2]).exp()
+        let typical = upper_median(&mut above).filter(|_| self.best.len() == 1);
+        typical.map_or(0.0, |typical| 1.0 - (-2.0 * self.margin / typical).exp())
     }
 }
 

@@ -1,6 +1,6 @@
 use super::ParentSelector;
 use crate::error::Error;
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Quantity};
 use crate::model_set::ModelId;
 
 /// The member nearest to the initialization that the geometry was computed with.
@@ -21,6 +21,7 @@ pub struct NearestToInitialization;
 
 impl ParentSelector for NearestToInitialization {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+        geometry.require(Quantity::Norms)?;
         let comparison = geometry.compare(members)?;
         Ok((0..members.len()).map(|a| comparison.squared_distance_to_initialization(a).sqrt()).collect())
     }

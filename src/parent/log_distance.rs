@@ -1,6 +1,7 @@
 use super::{ParentSelector, SmallestNorm};
 use crate::error::Error;
 use crate::geometry::{Geometry, ParameterView};
+use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 
 /// The member nearest to all others in log distance, parameter by parameter.
@@ -60,6 +61,5 @@ fn median_distance(parameter: &ParameterView, n: usize) -> Option<f64> {
     let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
     let mut distances: Vec<f64> =
         pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&d| d > 0.0).map(f64::sqrt).collect();
-    let middle = distances.len() / 2;
-    (!distances.is_empty()).then(|| *distances.select_nth_unstable_by(middle, f64::total_cmp).1)
+    upper_median(&mut distances)
 }

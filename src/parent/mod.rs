@@ -5,8 +5,10 @@ mod initialization;
 mod log_distance;
 mod medoid;
 mod norm;
+mod number;
 mod pointers;
 mod precedence;
+mod precedence_weights;
 
 pub use choice::Choice;
 pub(crate) use choice::lowest;
@@ -14,8 +16,10 @@ pub use initialization::NearestToInitialization;
 pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;
 pub use norm::SmallestNorm;
+pub(crate) use number::{Number, Numbers, Value, numbers};
 pub use precedence::Precedence;
-pub(crate) use precedence::{Precedences, SIBLING_WIDTH, likelihood as sibling_likelihood};
+pub(crate) use precedence::Precedences;
+pub use precedence_weights::PrecedenceWeights;
 
 use crate::error::Error;
 use crate::geometry::Geometry;

@@ -1,6 +1,6 @@
 use super::ParentSelector;
 use crate::error::Error;
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Quantity};
 use crate::model_set::ModelId;
 
 /// The member of smallest parameter norm: the paper's rule.
@@ -23,6 +23,7 @@ pub struct SmallestNorm;
 
 impl ParentSelector for SmallestNorm {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
+        geometry.require(Quantity::Norms)?;
         let comparison = geometry.compare(members)?;
         Ok((0..members.len()).map(|a| comparison.squared_norm(a).sqrt()).collect())
     }

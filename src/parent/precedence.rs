@@ -1,6 +1,7 @@
-use super::{ParentSelector, SmallestNorm};
+use super::{ParentSelector, PrecedenceWeights, SmallestNorm};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, ParameterView};
+use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 use rayon::prelude::*;
 
@@ -41,29 +42,13 @@ use rayon::prelude::*;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Precedence;
 
-/// Distances below this share of the median count alike: rounding in storage, not training.
-const FLOOR: f64 = 1e-3;
-
-/// Scales of the cosine between increments of siblings, to the acute and to the obtuse side.
-const ACUTE: f64 = 0.3;
-const OBTUSE: f64 = 0.15;
-
-/// What the density of siblings' cosines is divided by, to sum to 1.
-pub(crate) const SIBLING_WIDTH: f64 = ACUTE + OBTUSE;
-
-/// The least log-likelihood: what a single witness can say against a pair.
-const CAP: f64 = 4.0;
-
-const RIVALS: usize = 32;
-const WITNESSES: usize = 128;
-
 impl ParentSelector for Precedence {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
         let n = members.len();
         if n <= 2 {
             return SmallestNorm.scores(geometry, members);
         }
-        Ok(Precedences::of(&geometry.compare(members)?).scores())
+        Ok(Precedences::of(&geometry.compare(members)?, &PrecedenceWeights::default()).scores())
     }
 }
 
@@ -78,15 +63,15 @@ pub(crate) struct Precedences {
 
 impl Precedences {
     /// Of three members or more.
-    pub(crate) fn of(comparison: &Comparison) -> Self {
+    pub(crate) fn of(comparison: &Comparison, weights: &PrecedenceWeights) -> Self {
         let n = comparison.len();
         let scales: Vec<Option<Scale>> = {
             let parameters: Vec<&ParameterView> = comparison.scoped().collect();
-            parameters.into_par_iter().map(|p| Scale::of(p, n)).collect()
+            parameters.into_par_iter().map(|p| Scale::of(p, n, weights.floor)).collect()
         };
         let order = by_log_distance(n, &scales);
-        let rivals = &order[..n.min(RIVALS)];
-        let witnesses: Vec<usize> = order.iter().copied().step_by(n.div_ceil(WITNESSES)).collect();
+        let rivals = &order[..n.min(weights.rivals)];
+        let witnesses: Vec<usize> = order.iter().copied().step_by(n.div_ceil(weights.witnesses)).collect();
 
         let mut evidence = vec![0.0; n * rivals.len()];
         let used = scales.iter().flatten().count();
@@ -100,7 +85,7 @@ impl Precedences {
                 let from_a = seen(a);
                 for ((sum, &b), from_b) in row.iter_mut().zip(rivals).zip(&from_rivals).filter(|((_, b), _)| **b != a) {
                     let by_distance = (scale.log_sum[a] - scale.log_sum[b]) / (n - 2) as f64;
-                    *sum += by_distance + by_angle(squared(a, b), from_b, &from_a);
+                    *sum += by_distance + by_angle(weights, squared(a, b), from_b, &from_a);
                 }
             });
         }
@@ -145,20 +130,16 @@ struct Scale {
 
 impl Scale {
     /// `None` when all members have the same values.
-    fn of(parameter: &ParameterView, n: usize) -> Option<Self> {
+    fn of(parameter: &ParameterView, n: usize, floor: f64) -> Option<Self> {
         let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
         let mut apart: Vec<f64> =
             pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&squared| squared > 0.0).collect();
-        if apart.is_empty() {
-            return None;
-        }
-        let middle = apart.len() / 2;
-        let unit = *apart.select_nth_unstable_by(middle, f64::total_cmp).1;
+        let unit = upper_median(&mut apart)?;
         drop(apart);
         let mut log_sum = vec![0.0; n];
         for a in 0..n {
             for b in 0..a {
-                let log = (parameter.squared_distance(a, b) / unit).sqrt().max(FLOOR).ln();
+                let log = (parameter.squared_distance(a, b) / unit).sqrt().max(floor).ln();
                 log_sum[a] += log;
                 log_sum[b] += log;
             }
@@ -169,7 +150,7 @@ impl Scale {
 
 /// How much more likely angles are if a came before b than if b came before a; from the squared distances between the two and
 /// from each to the same witnesses.
-fn by_angle(apart: f64, from_a: &[f64], from_b: &[f64]) -> f64 {
+fn by_angle(weights: &PrecedenceWeights, apart: f64, from_a: &[f64], from_b: &[f64]) -> f64 {
     if apart <= 0.0 {
         return 0.0;
     }
@@ -179,13 +160,8 @@ fn by_angle(apart: f64, from_a: &[f64], from_b: &[f64]) -> f64 {
     for (&to_a, &to_b) in from_a.iter().zip(from_b).filter(|&(&to_a, &to_b)| to_a > 0.0 && to_b > 0.0) {
         let at_a = (to_a + apart - to_b) / (2.0 * (to_a * apart).sqrt());
         let at_b = (to_b + apart - to_a) / (2.0 * (to_b * apart).sqrt());
-        sum += likelihood(at_a) - likelihood(at_b);
+        sum += weights.sibling_likelihood(at_a) - weights.sibling_likelihood(at_b);
         heard += 1;
     }
     sum / heard.max(1) as f64
-}
-
-/// ψ: log-likelihood, up to a constant, of a cosine between the increments of siblings.
-pub(crate) fn likelihood(cosine: f64) -> f64 {
-    -(if cosine >= 0.0 { cosine / ACUTE } else { -cosine / OBTUSE }).min(CAP)
 }

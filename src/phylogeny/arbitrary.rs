@@ -1,17 +1,22 @@
 //! Phylogenies for property tests.
 
-use super::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal};
+use super::{Candidate, Edge, Evidence, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage};
 use crate::model_set::{ModelId, Skipped};
 use proptest::prelude::*;
 
-/// A phylogeny from (parent, child, weight), models named by number.
-pub(crate) fn family(models: usize, edges: &[(usize, usize, f64)]) -> Phylogeny {
+/// A builder with edges from (parent, child, weight), models named by number.
+pub(crate) fn builder(models: usize, edges: &[(usize, usize, f64)]) -> PhylogenyBuilder {
     let edge = |&(p, c, w): &(usize, usize, f64)| Edge::new(ModelId::new(p), ModelId::new(c)).with_weight(w);
-    Phylogeny::from_edges(models, edges.iter().map(edge).collect()).expect("a valid phylogeny")
+    PhylogenyBuilder::new(models).with_edges(edges.iter().map(edge))
 }
 
-/// Everything a phylogeny may hold: merges, negative weights, ties, isolated models, scores, margins, reasons, remarks, odd
-/// names.
+/// The phylogeny of these edges.
+pub(crate) fn family(models: usize, edges: &[(usize, usize, f64)]) -> Phylogeny {
+    builder(models, edges).build().expect("a valid phylogeny")
+}
+
+/// Everything a phylogeny may hold: merges, negative weights, ties, isolated models, scores, margins, reasons, withheld parents,
+/// remarks of every kind, odd names.
 pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
     (0usize..12).prop_flat_map(|models| {
         let parents =
@@ -21,71 +26,126 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
         let order = Just((0..models).collect::<Vec<_>>()).prop_shuffle();
         let scores = prop::collection::vec(prop::option::of(finite()), models);
         let margins = prop::collection::vec(prop::option::of(finite()), models);
-        let remarks = prop::collection::vec(any::<String>(), 0..3);
+        let remarks = prop::collection::vec(remark(), 0..3);
         let skipped = prop::collection::vec(any::<(String, String)>(), 0..3);
-        let reasons = prop::collection::vec(reasons(), models);
+        let reasons = prop::collection::vec(reasons(models), models);
         (parents, kin, names, order, scores, margins, remarks, skipped, reasons).prop_map(
             move |(parents, kin, names, order, scores, margins, remarks, skipped, reasons)| {
-                let kin: Vec<Vec<ModelId>> = kin
-                    .into_iter()
-                    .map(|set| set.iter().filter(|_| models > 0).map(|i| ModelId::new(i.index(models))).collect())
-                    .collect();
-                let edges = parents.iter().enumerate().flat_map(|(c, p)| edges(c, p, &order)).collect();
-                let mut phylogeny = Phylogeny::with_families(models, edges, &kin)
-                    .expect("valid edges")
+                let skipped = skipped.into_iter().map(|(n, r)| Skipped::from_reason(n, r));
+                let mut builder = PhylogenyBuilder::new(models)
                     .with_names(names)
-                    .expect("names");
-                for (m, (score, margin)) in scores.into_iter().zip(margins).enumerate() {
-                    phylogeny = score.into_iter().fold(phylogeny, |p, s| p.with_score(ModelId::new(m), s));
-                    phylogeny = margin.into_iter().fold(phylogeny, |p, s| p.with_margin(ModelId::new(m), s));
+                    .with_edges(parents.iter().enumerate().flat_map(|(c, p)| edges(c, p, &order)))
+                    .with_remarks(remarks)
+                    .with_skipped(skipped);
+                for set in kin.into_iter().filter(|_| models > 0) {
+                    builder = builder.with_kin(set.iter().map(|i| ModelId::new(i.index(models))));
+                }
+                let plain = builder.clone().build().expect("valid edges");
+                for (m, score) in scores.into_iter().enumerate() {
+                    builder = score.into_iter().fold(builder, |b, s| b.with_score(ModelId::new(m), s));
+                }
+                for (family, margin) in plain.families().iter().zip(margins) {
+                    builder = margin.into_iter().fold(builder, |b, s| b.with_margin(family.members[0], s));
                 }
                 for (m, reasons) in reasons.into_iter().enumerate() {
-                    phylogeny = reasoned(phylogeny, ModelId::new(m), reasons);
+                    builder = reasoned(builder, &plain, ModelId::new(m), reasons);
                 }
-                phylogeny = remarks.into_iter().fold(phylogeny, |p, r| p.with_remark(Remark::Other(r)));
-                phylogeny.with_skipped(skipped.into_iter().map(|(n, r)| Skipped::from_reason(n, r)).collect())
+                builder.build().expect("a valid phylogeny")
             },
         )
     })
 }
 
-type Drawn = (prop::sample::Index, (f64, Option<f64>, f64, Relation));
+type Drawn = (prop::sample::Index, (f64, Option<f64>, Option<f64>, Relation));
 
-/// Candidates, movements by edge, residual, and whether the family's root is not in the set; no more of each than a file holds.
-type Reasons = (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<Vec<Movement>>, f64, bool);
+/// Candidates, movements by edge with parameters that are not listed, residual, and two marks: that the family's root is not in
+/// the set, that the parent is withheld.
+type Reasons =
+    (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<(Vec<Movement>, Option<[u8; 2]>)>, Option<f64>, [bool; 2]);
 
-fn reasons() -> impl Strategy<Value = Reasons> {
-    let signal = prop::sample::select(Signal::ALL.to_vec());
-    let evidence = (signal, any::<f64>()).prop_map(|(signal, weight)| Evidence::new(signal, weight));
-    let candidate = (prop::option::of(0..14usize), 0.0..=1.0f64, prop::collection::vec(evidence, 0..4));
+fn reasons(models: usize) -> impl Strategy<Value = Reasons> {
+    let signal = prop::sample::select(vec![Signal::PRIOR, Signal::COPY, Signal::from_spelling("moon")]);
+    let stage = prop::sample::select(Stage::ALL.to_vec());
+    let evidence =
+        (stage, signal, any::<f64>()).prop_map(|(stage, signal, weight)| Evidence::new(stage, signal, weight));
+    let candidate = (prop::option::of(0..models.max(1)), 0.0..=1.0f64, prop::collection::vec(evidence, 0..4));
     let relative = prop_oneof![Just(0.0), Just(f64::INFINITY), 0.0..2.0f64];
     let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()))
         .prop_map(|(name, size, r, rank)| rank.into_iter().fold(Movement::new(name, size, r), Movement::with_rank));
-    let movements = prop::collection::vec(prop::collection::vec(movement, 0..5), 4);
-    (prop::collection::vec(candidate, 0..5), movements, 0.0..=1.0f64, any::<bool>())
+    // Now and then more than a file lists first.
+    let list = prop_oneof![
+        9 => prop::collection::vec(movement.clone(), 0..5),
+        1 => prop::collection::vec(movement, 20..25),
+    ];
+    let movements = prop::collection::vec((list, prop::option::weighted(0.2, any::<[u8; 2]>())), 4);
+    (prop::collection::vec(candidate, 0..8), movements, prop::option::of(0.0..=1.0f64), any::<[bool; 2]>())
 }
 
-fn reasoned(phylogeny: Phylogeny, model: ModelId, (candidates, movements, residual, unobserved): Reasons) -> Phylogeny {
+fn reasoned(
+    builder: PhylogenyBuilder,
+    plain: &Phylogeny,
+    model: ModelId,
+    (candidates, movements, residual, [unobserved, withheld]): Reasons,
+) -> PhylogenyBuilder {
     let candidate = |(p, probability, evidence): (Option<usize>, f64, Vec<Evidence>)| {
-        Candidate::new(p.map(ModelId::new), probability, evidence)
+        Candidate::new(p.map(ModelId::new).filter(|&p| p != model), probability, evidence)
     };
-    let parents: Vec<ModelId> = phylogeny.parents(model).iter().map(|e| e.parent).collect();
-    let mut phylogeny = phylogeny
-        .with_candidates(model, candidates.into_iter().map(candidate).collect())
-        .with_residual(model, residual);
-    for (parent, movements) in parents.into_iter().zip(movements) {
-        phylogeny = phylogeny.with_movements(parent, model, movements);
+    let parents = plain.parents(model);
+    let mut builder = builder.with_candidates(model, candidates.into_iter().map(candidate).collect());
+    for (edge, (movements, unlisted)) in parents.iter().zip(movements) {
+        let (listed, still) = (movements.len(), movements.iter().filter(|m| m.relative == 0.0).count());
+        builder = builder.with_movements(edge.parent, model, movements);
+        if let Some([moved, untouched]) = unlisted.map(|n| n.map(usize::from)) {
+            let compared = listed + moved + untouched;
+            builder = builder.with_movement_counts(edge.parent, model, compared, still + untouched);
+        }
     }
-    if unobserved { phylogeny.with_unobserved_root(model) } else { phylogeny }
+    if parents.len() > 1 {
+        builder = residual.into_iter().fold(builder, |b, r| b.with_residual(model, r));
+    }
+    if withheld && parents.is_empty() {
+        builder = builder.with_withheld_parent(model);
+    }
+    if unobserved { builder.with_unobserved_root(model) } else { builder }
+}
+
+/// Every kind of remark.
+fn remark() -> impl Strategy<Value = Remark> {
+    let name = || prop::sample::select(vec!["k-means", "an outside one"]);
+    let number = || prop_oneof![9 => finite(), 1 => Just(f64::INFINITY)];
+    prop_oneof![
+        any::<usize>().prop_map(|count| Remark::FamiliesExpected { count }),
+        any::<usize>().prop_map(|count| Remark::LayoutGroups { count }),
+        (name(), any::<usize>(), any::<usize>(), number()).prop_map(|(clusterer, used, available, variance)| {
+            Remark::CoordinatesReduced { clusterer: clusterer.into(), used, available, variance }
+        }),
+        (name(), number(), any::<String>()).prop_map(|(setting, value, rule)| {
+            Remark::RadiusEstimated { setting: setting.into(), value, rule: rule.into() }
+        }),
+        (name(), number(), any::<usize>()).prop_map(|(clusterer, alpha, disagreements)| {
+            Remark::AlphaChosen { clusterer: clusterer.into(), alpha, disagreements }
+        }),
+        number().prop_map(|share| Remark::Regularized { share }),
+        (name(), any::<usize>())
+            .prop_map(|(clusterer, iterations)| Remark::Converged { clusterer: clusterer.into(), iterations }),
+        (name(), any::<usize>())
+            .prop_map(|(clusterer, iterations)| Remark::NotConverged { clusterer: clusterer.into(), iterations }),
+        any::<usize>().prop_map(|count| Remark::Noise { count }),
+        any::<usize>().prop_map(|count| Remark::Ties { count }),
+        (any::<usize>(), number()).prop_map(|(edges, minimum)| Remark::Withheld { edges, minimum }),
+        prop::collection::vec(any::<String>(), 0..3).prop_map(|left_out| Remark::Sketched { left_out }),
+        any::<String>().prop_map(Remark::Other),
+    ]
 }
 
 fn finite() -> impl Strategy<Value = f64> {
     prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO
 }
 
-fn edge() -> impl Strategy<Value = (f64, Option<f64>, f64, Relation)> {
+fn edge() -> impl Strategy<Value = (f64, Option<f64>, Option<f64>, Relation)> {
     let distance = prop::option::of(finite().prop_map(f64::abs));
-    (-1.0..1.0f64, distance, 0.0..=1.0f64, prop::sample::select(Relation::ALL.to_vec()))
+    let confidence = prop::option::weighted(0.8, 0.0..=1.0f64);
+    (-1.0..1.0f64, distance, confidence, prop::sample::select(Relation::ALL.to_vec()))
 }
 
 /// Edges to the model at position `child` of `order` from drawn earlier ones; weights made to sum to 1.
@@ -95,10 +155,10 @@ fn edges(child: usize, drawn: &[Drawn], order: &[usize]) -> Vec<Edge> {
         let parent = ModelId::new(order[index.index(child)]);
         if edges.iter().all(|e| e.parent != parent) {
             let edge = Edge::new(parent, ModelId::new(order[child]));
-            let edge = edge.with_weight(*weight).with_confidence(*confidence).with_relation(*relation);
+            let edge = edge.with_weight(*weight).with_relation(*relation);
             // A few have an error, which is written and read beside the distance.
             let error = distance.filter(|d| *d > 1.0).map_or(0.0, |d| d / 64.0);
-            edges.push(Edge { distance: *distance, ..edge.with_distance_error(error) });
+            edges.push(Edge { distance: *distance, confidence: *confidence, ..edge.with_distance_error(error) });
         }
     }
     let rest: f64 = edges.iter().skip(1).map(|e| e.weight).sum();

@@ -2,37 +2,39 @@ use super::{Edge, Family};
 use crate::error::Error;
 use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Weights come from least squares and from text; a thousandth is far above rounding and far below a meant share.
 const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
 
-fn invalid<T>(reason: String) -> Result<T, Error> {
+pub(super) fn invalid<T>(reason: String) -> Result<T, Error> {
     Err(Error::InvalidPhylogeny { reason })
 }
 
+/// As many names as models, no two equal.
+pub(super) fn named(models: usize, names: Vec<String>) -> Result<Vec<String>, Error> {
+    if names.len() != models {
+        return invalid(format!("{} names for {models} models", names.len()));
+    }
+    let mut seen = HashSet::with_capacity(names.len());
+    if let Some(name) = names.iter().find(|name| !seen.insert(name.as_str())) {
+        return Err(Error::DuplicateName { name: name.clone() });
+    }
+    Ok(names)
+}
+
 /// Checks ranges, repetition and weights; `edges` are sorted by child, then parent.
-pub(super) fn check_edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
+pub(super) fn edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
     for e in edges {
         let (Some(p), Some(c)) = (names.get(e.parent.index()), names.get(e.child.index())) else {
-            let (p, c, models) = (e.parent.index(), e.child.index(), names.len());
-            return invalid(format!("edge {p} -> {c} names a model beyond the {models} there are"));
+            let models = names.len();
+            return invalid(format!("edge {} -> {} names a model beyond the {models} there are", e.parent, e.child));
         };
         if e.parent == e.child {
             return invalid(format!("model `{p}` is its own parent"));
         }
-        if !e.weight.is_finite() {
-            return invalid(format!("edge `{p}` -> `{c}` has weight {}, expected a finite one", e.weight));
-        }
-        if !(0.0..=1.0).contains(&e.confidence) {
-            return invalid(format!("edge `{p}` -> `{c}` has confidence {}, expected 0 to 1", e.confidence));
-        }
-        if let Some(error) = e.distance_error.filter(|d| !d.is_finite() || *d < 0.0) {
-            let reason = "expected a finite one of at least 0";
-            return invalid(format!("edge `{p}` -> `{c}` has a distance error of {error}, {reason}"));
-        }
-        if let Some(d) = e.distance.filter(|d| !d.is_finite() || *d < 0.0) {
-            return invalid(format!("edge `{p}` -> `{c}` has distance {d}, expected a finite one of at least 0"));
+        if let Some(problem) = e.out_of_range() {
+            return invalid(format!("edge `{p}` -> `{c}` has {problem}"));
         }
     }
     for pair in edges.windows(2) {

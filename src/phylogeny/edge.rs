@@ -1,5 +1,6 @@
 use crate::model_set::ModelId;
 use std::fmt;
+use std::str::FromStr;
 
 /// How a child came from its parent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,21 +71,42 @@ impl Relation {
             Self::Unspecified => "unspecified",
         }
     }
+}
 
-    /// The relation of a spelling; one that is not known, perhaps of a later version, is unspecified.
-    pub fn from_spelling(spelling: &str) -> Self {
-        Self::ALL.into_iter().find(|r| r.as_str() == spelling).unwrap_or(Self::Unspecified)
+/// Reads a [spelling](Relation::as_str).
+///
+/// ```
+/// use neural_phylogeny::Relation;
+/// assert_eq!("lora".parse(), Ok(Relation::LowRank));
+/// assert_eq!("loar".parse::<Relation>().unwrap_err().to_string(), "no relation is spelled `loar`");
+/// ```
+impl FromStr for Relation {
+    type Err = UnknownRelation;
+
+    fn from_str(spelling: &str) -> Result<Self, UnknownRelation> {
+        let found = Self::ALL.into_iter().find(|r| r.as_str() == spelling);
+        found.ok_or_else(|| UnknownRelation { found: spelling.to_owned() })
     }
+}
+
+/// A text that spells no [`Relation`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no relation is spelled `{found}`")]
+#[non_exhaustive]
+pub struct UnknownRelation {
+    /// The text.
+    pub found: String,
 }
 
 impl fmt::Display for Relation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 
 /// A parent → child edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Edge {
     /// The model that was there first.
@@ -99,12 +121,12 @@ pub struct Edge {
     pub distance: Option<f64>,
     /// Standard error of the distance where it was taken from sketches; `None` where it is exact or not measured.
     pub distance_error: Option<f64>,
-    /// How sure the detector is of pair and direction, in [0, 1].
-    pub confidence: f64,
+    /// How sure the detector is of pair and direction, in [0, 1]; `None` when it does not say.
+    pub confidence: Option<f64>,
 }
 
 impl Edge {
-    /// An edge of weight 1 and confidence 1, relation fine-tune, distance not measured.
+    /// An edge of weight 1 and relation fine-tune, distance not measured, confidence not stated.
     pub fn new(parent: ModelId, child: ModelId) -> Self {
         Self {
             parent,
@@ -113,37 +135,68 @@ impl Edge {
             relation: Relation::FineTune,
             distance: None,
             distance_error: None,
-            confidence: 1.0,
+            confidence: None,
         }
     }
 
     /// Sets the parent's share in the child.
+    #[must_use]
     pub fn with_weight(mut self, weight: f64) -> Self {
         self.weight = weight;
         self
     }
 
     /// Sets how the child was made.
+    #[must_use]
     pub fn with_relation(mut self, relation: Relation) -> Self {
         self.relation = relation;
         self
     }
 
     /// Sets the distance.
+    #[must_use]
     pub fn with_distance(mut self, distance: f64) -> Self {
         self.distance = Some(distance);
         self
     }
 
     /// Sets the standard error of the distance; one of 0 is none.
+    #[must_use]
     pub fn with_distance_error(mut self, error: f64) -> Self {
         self.distance_error = (error != 0.0).then_some(error);
         self
     }
 
-    /// Sets the confidence.
+    /// Sets the confidence, in [0, 1].
+    #[must_use]
     pub fn with_confidence(mut self, confidence: f64) -> Self {
-        self.confidence = confidence;
+        self.confidence = Some(confidence);
         self
+    }
+
+    /// What is out of its range, with what was expected.
+    pub(super) fn out_of_range(&self) -> Option<String> {
+        let length = |value: f64| value.is_finite() && value >= 0.0;
+        if !self.weight.is_finite() {
+            return Some(format!("weight {}, expected a finite one", self.weight));
+        }
+        if let Some(confidence) = self.confidence.filter(|c| !(0.0..=1.0).contains(c)) {
+            return Some(format!("confidence {confidence}, expected 0 to 1"));
+        }
+        if let Some(error) = self.distance_error.filter(|d| !length(*d)) {
+            return Some(format!("a distance error of {error}, expected a finite one of at least 0"));
+        }
+        if let Some(distance) = self.distance.filter(|d| !length(*d)) {
+            return Some(format!("distance {distance}, expected a finite one of at least 0"));
+        }
+        None
+    }
+}
+
+/// As its [spelling](Relation::as_str).
+#[cfg(feature = "serde")]
+impl serde::Serialize for Relation {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }

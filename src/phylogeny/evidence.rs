@@ -1,105 +1,101 @@
+use super::Phylogeny;
 use crate::model_set::ModelId;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
 
 /// Beyond this a likelihood ratio is certainty, and sums of it stay finite.
-const LARGEST_WEIGHT: f64 = 1000.0;
+pub(super) const LARGEST_WEIGHT: f64 = 1000.0;
 
-/// What in the weights speaks for or against a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Signal {
-    /// How far the two lie apart, next to the other members of the family.
-    Distance,
-    /// The angle between the way to the candidate and the way on to the child.
-    Angle,
-    /// Tensors that are shared bit for bit, or were left as they were.
-    Untouched,
-    /// Stored counters, such as batches seen, that only grow.
-    Counter,
-    /// Values shrunk by one exact factor: weight decay where no gradient reached.
-    ExactDecay,
-    /// The norms of the two, which training changes in one direction.
-    Norm,
-    /// The dtypes that the two are stored in, and values that betray an earlier one.
-    Dtype,
-    /// An increment of low rank.
-    LowRank,
-    /// Rows of the vocabulary that one of the two has and the other lacks.
-    VocabularySize,
-    /// The same weights throughout.
-    Copy,
-    /// An affine combination of the candidate with others.
-    Merge,
-    /// How unlikely the two are to have been trained apart.
-    Kinship,
-    /// How well the model stands as a root of its family.
-    Root,
-    /// Something this version has no word for.
-    Other,
+/// What was looked at: a word, and one line that says what it means.
+///
+/// Any detector may have signals of its own. Two signals are equal when their spellings are.
+///
+/// ```
+/// use neural_phylogeny::Signal;
+///
+/// const TOKENIZER: Signal = Signal::new("tokenizer", "tokens that one of the two has and the other lacks");
+/// assert_eq!(TOKENIZER.as_str(), "tokenizer");
+/// assert_eq!(Signal::from_spelling("tokenizer"), TOKENIZER);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Signal {
+    spelling: Cow<'static, str>,
+    meaning: &'static str,
 }
 
 impl Signal {
-    /// Every signal.
-    pub const ALL: [Self; 14] = [
-        Self::Distance,
-        Self::Angle,
-        Self::Untouched,
-        Self::Counter,
-        Self::ExactDecay,
-        Self::Norm,
-        Self::Dtype,
-        Self::LowRank,
-        Self::VocabularySize,
-        Self::Copy,
-        Self::Merge,
-        Self::Kinship,
-        Self::Root,
-        Self::Other,
-    ];
+    /// What is believed before anything is measured. It is no evidence.
+    pub const PRIOR: Self = Self::new("prior", "what holds before anything is measured");
+    /// What all trees under all likely roots add to what is known of the pair alone.
+    pub const TREES: Self =
+        Self::new("trees", "what all trees under all likely roots add to what the pair alone tells");
+    /// How unlikely the two are to have been trained apart.
+    pub const KINSHIP: Self = Self::new("kinship", "how unlikely the two are to have been trained apart");
+    /// The same weights throughout.
+    pub const COPY: Self = Self::new("copy", "the same weights throughout");
+    /// An affine combination of the candidate with others.
+    pub const MERGE: Self = Self::new("merge", "an affine combination of the candidate with others");
+
+    /// The signals that belong to no single measurement.
+    pub(crate) const GENERAL: [Self; 5] = [Self::PRIOR, Self::TREES, Self::KINSHIP, Self::COPY, Self::MERGE];
+
+    /// A signal of a spelling, one lower-case word, and of a meaning, one line for a person.
+    pub const fn new(spelling: &'static str, meaning: &'static str) -> Self {
+        Self { spelling: Cow::Borrowed(spelling), meaning }
+    }
 
     /// The spelling in JSON and in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Distance => "distance",
-            Self::Angle => "angle",
-            Self::Untouched => "untouched",
-            Self::Counter => "counter",
-            Self::ExactDecay => "exact-decay",
-            Self::Norm => "norm",
-            Self::Dtype => "dtype",
-            Self::LowRank => "low-rank",
-            Self::VocabularySize => "vocabulary-size",
-            Self::Copy => "copy",
-            Self::Merge => "merge",
-            Self::Kinship => "kinship",
-            Self::Root => "root",
-            Self::Other => "other",
-        }
+    pub fn as_str(&self) -> &str {
+        &self.spelling
     }
 
-    /// What it is, in one line for a person.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Distance => "how far the two lie apart, next to the other members of the family",
-            Self::Angle => "the angle between the way to the candidate and the way on to the child",
-            Self::Untouched => "tensors shared bit for bit, or left as they were",
-            Self::Counter => "stored counters, such as batches seen, that only grow",
-            Self::ExactDecay => "values shrunk by one exact factor: weight decay where no gradient reached",
-            Self::Norm => "the norms of the two, which training changes in one direction",
-            Self::Dtype => "the dtypes the two are stored in, and values that betray an earlier one",
-            Self::LowRank => "an increment of low rank",
-            Self::VocabularySize => "rows of the vocabulary that one of the two lacks",
-            Self::Copy => "the same weights throughout",
-            Self::Merge => "an affine combination of the candidate with others",
-            Self::Kinship => "how unlikely the two are to have been trained apart",
-            Self::Root => "how well the model stands as a root of its family",
-            Self::Other => "something this version has no word for",
-        }
+    /// What it is, in one line for a person; empty when nobody said so, as of a spelling that was read from a file.
+    pub fn meaning(&self) -> &'static str {
+        self.meaning
     }
 
-    /// The signal of a spelling; one that is not known, perhaps of a later version, is [`Other`](Self::Other).
+    /// The signal of a spelling. The meaning is known of the general ones alone.
     pub fn from_spelling(spelling: &str) -> Self {
-        Self::ALL.into_iter().find(|s| s.as_str() == spelling).unwrap_or(Self::Other)
+        let known = Self::GENERAL.into_iter().find(|s| s.as_str() == spelling);
+        known.unwrap_or_else(|| Self { spelling: Cow::Owned(spelling.to_owned()), meaning: "" })
+    }
+}
+
+impl PartialEq for Signal {
+    fn eq(&self, other: &Self) -> bool {
+        self.spelling == other.spelling
+    }
+}
+
+impl Eq for Signal {}
+
+impl Hash for Signal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.spelling.hash(state);
+    }
+}
+
+impl Ord for Signal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.spelling.cmp(&other.spelling)
+    }
+}
+
+impl PartialOrd for Signal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// As its [spelling](Signal::as_str).
+#[cfg(feature = "serde")]
+impl serde::Serialize for Signal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -109,35 +105,110 @@ impl fmt::Display for Signal {
     }
 }
 
-/// What one signal says of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+impl FromStr for Signal {
+    type Err = Infallible;
+
+    fn from_str(spelling: &str) -> Result<Self, Infallible> {
+        Ok(Self::from_spelling(spelling))
+    }
+}
+
+/// The question that evidence answers, in the order in which a detector settles them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Stage {
+    /// Are the two kin? All other stages take it that they are, so that this one is no part of a total: it is what the
+    /// confidence of an edge has besides the probability of its candidate.
+    Kinship,
+    /// Which member is the root of the family?
+    Root,
+    /// Is the root in the set?
+    Presence,
+    /// Which member is the parent, given the root?
+    Parent,
+    /// What does the tree as a whole add?
+    Tree,
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 5] = [Self::Kinship, Self::Root, Self::Presence, Self::Parent, Self::Tree];
+
+    /// The spelling in JSON and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kinship => "kinship",
+            Self::Root => "root",
+            Self::Presence => "presence",
+            Self::Parent => "parent",
+            Self::Tree => "tree",
+        }
+    }
+
+    /// The question, in one line for a person.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::Kinship => "are the two kin?",
+            Self::Root => "which member is the root of the family?",
+            Self::Presence => "is the root in the set?",
+            Self::Parent => "which member is the parent, given the root?",
+            Self::Tree => "what does the tree as a whole add?",
+        }
+    }
+
+    /// The stage of a spelling; `None` of one that is not known.
+    pub fn from_spelling(spelling: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == spelling)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What one signal says of a candidate at one stage.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Evidence {
+    /// The question it answers.
+    pub stage: Stage,
     /// What was looked at.
     pub signal: Signal,
-    /// Natural logarithm of a likelihood ratio: of this candidate against the model being a child of its family's root, or,
-    /// for the root, having no parent. Positive speaks for the candidate; 2.3 is ten to one. In [−1000, 1000].
+    /// Natural logarithm of a likelihood ratio. Positive speaks for the candidate; 2.3 is ten to one. In [−1000, 1000].
     pub weight: f64,
 }
 
 impl Evidence {
     /// Evidence of a weight, cut off at ±1000; NaN says nothing and becomes 0.
-    pub fn new(signal: Signal, weight: f64) -> Self {
-        let weight = if weight.is_nan() { 0.0 } else { weight.clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT) };
-        Self { signal, weight }
+    pub fn new(stage: Stage, signal: Signal, weight: f64) -> Self {
+        Self { stage, signal, weight: Self::cut(weight) }
+    }
+
+    /// The weight that evidence of this weight has.
+    pub(crate) fn cut(weight: f64) -> f64 {
+        if weight.is_nan() { 0.0 } else { weight.clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT) }
     }
 }
 
 /// A parent that was considered for a model, and what spoke for and against it.
 ///
-/// ```
-/// use neural_phylogeny::{Candidate, Evidence, ModelId, Signal};
+/// Evidence of the candidates of one model adds up: the difference of two [scores](Self::score) is the natural logarithm of the
+/// ratio of their probabilities, where the detector says what all of its stages found.
 ///
-/// let evidence = vec![Evidence::new(Signal::Distance, 3.0), Evidence::new(Signal::Norm, -0.5)];
-/// let candidate = Candidate::new(Some(ModelId::new(4)), 0.92, evidence);
+/// ```
+/// use neural_phylogeny::{Candidate, Evidence, ModelId, Signal, Stage};
+///
+/// let distance = Evidence::new(Stage::Parent, Signal::new("distance", "how far the two lie apart"), 3.0);
+/// let candidate = Candidate::new(Some(ModelId::new(4)), 0.92, vec![distance, Evidence::new(Stage::Parent, Signal::PRIOR, -0.5)]);
 /// assert_eq!(candidate.score(), 2.5);
+/// assert_eq!(candidate.stage_score(Stage::Root), None);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Candidate {
     /// The model; `None` that no parent is in the set.
@@ -154,10 +225,44 @@ impl Candidate {
         Self { parent, probability, evidence }
     }
 
-    /// Sum of the weights of evidence: natural logarithm of the likelihood ratio of all signals together.
+    /// Sum of the weights of evidence: natural logarithm of the likelihood ratio of all stages together, given kinship.
     pub fn score(&self) -> f64 {
         // A sum of nothing would be −0.
-        self.evidence.iter().fold(0.0, |sum, e| sum + e.weight)
+        self.evidence.iter().filter(|e| e.stage != Stage::Kinship).fold(0.0, |sum, e| sum + e.weight)
+    }
+
+    /// The same of one stage; `None` when it says nothing of this candidate.
+    pub fn stage_score(&self, stage: Stage) -> Option<f64> {
+        self.evidence.iter().filter(|e| e.stage == stage).map(|e| e.weight).reduce(|a, b| a + b)
+    }
+}
+
+impl Phylogeny {
+    /// Whether the detector's own odds favor no parent in the set over the parent that the phylogeny names for a model.
+    ///
+    /// Such an edge is the likeliest one if the model has a parent here at all. False where no parent is named, or no candidates
+    /// are known.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
+    ///
+    /// ```
+    /// use neural_phylogeny::{Candidate, Edge, ModelId, Phylogeny};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let [a, b] = [0, 1].map(ModelId::new);
+    /// let candidates = vec![Candidate::new(None, 0.78, Vec::new()), Candidate::new(Some(a), 0.22, Vec::new())];
+    /// let phylogeny = Phylogeny::from_edges(2, vec![Edge::new(a, b)])?.with_candidates(b, candidates);
+    /// assert!(phylogeny.favors_no_parent(b) && !phylogeny.favors_no_parent(a));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn favors_no_parent(&self, model: ModelId) -> bool {
+        let [edge] = self.parents(model) else { return false };
+        let probability = |parent: Option<ModelId>| {
+            self.candidates(model).iter().find(|c| c.parent == parent).map_or(0.0, |c| c.probability)
+        };
+        probability(None) > probability(Some(edge.parent))
     }
 }
 
@@ -166,22 +271,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_are_read_back_and_unknown_ones_are_other() {
-        for signal in Signal::ALL {
-            assert_eq!(Signal::from_spelling(signal.as_str()), signal);
-            assert!(!signal.meaning().is_empty());
+    fn spellings_are_read_back_and_unknown_ones_are_kept() {
+        for signal in Signal::GENERAL {
+            assert_eq!(signal.as_str().parse(), Ok(signal.clone()));
+            assert!(!Signal::from_spelling(signal.as_str()).meaning().is_empty());
         }
-        assert_eq!(Signal::from_spelling("moon"), Signal::Other);
+        let moon = Signal::from_spelling("moon");
+        assert_eq!((moon.as_str(), moon.meaning()), ("moon", ""));
+        for stage in Stage::ALL {
+            assert_eq!(Stage::from_spelling(stage.as_str()), Some(stage));
+        }
+        assert_eq!(Stage::from_spelling("moon"), None);
     }
 
     #[test]
     fn weights_are_finite_whatever_is_given() {
-        let weight = |w| Evidence::new(Signal::Norm, w).weight;
+        let weight = |w| Evidence::new(Stage::Parent, Signal::PRIOR, w).weight;
         assert_eq!([f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -2.5].map(weight), [1000.0, -1000.0, 0.0, -2.5]);
     }
 
     #[test]
-    fn without_evidence_the_score_is_zero() {
+    fn scores_are_sums_by_stage_and_of_all() {
         assert_eq!(Candidate::new(None, 1.0, Vec::new()).score().to_bits(), 0);
+        let evidence = [(Stage::Parent, 1.0), (Stage::Tree, -0.5), (Stage::Parent, 2.0), (Stage::Kinship, -9.0)];
+        let evidence = evidence.map(|(stage, weight)| Evidence::new(stage, Signal::PRIOR, weight));
+        let candidate = Candidate::new(None, 1.0, evidence.to_vec());
+        assert_eq!(Stage::ALL.map(|s| candidate.stage_score(s)), [Some(-9.0), None, None, Some(3.0), Some(-0.5)]);
+        assert_eq!(candidate.score(), 2.5);
     }
 }

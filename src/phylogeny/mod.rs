@@ -2,16 +2,22 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod builder;
 mod check;
+mod descent;
 mod edge;
 mod evidence;
+mod family;
+mod known;
 mod movement;
 mod reasons;
 mod remark;
 mod withhold;
 
-pub use edge::{Edge, Relation};
-pub use evidence::{Candidate, Evidence, Signal};
+pub use builder::PhylogenyBuilder;
+pub use edge::{Edge, Relation, UnknownRelation};
+pub use evidence::{Candidate, Evidence, Signal, Stage};
+pub use family::{Family, FamilyId};
 pub use movement::Movement;
 pub use remark::Remark;
 
@@ -19,21 +25,6 @@ use crate::error::Error;
 use crate::model_set::{ModelId, Skipped, unknown_model};
 use petgraph::unionfind::UnionFind;
 use reasons::Reasons;
-use std::collections::HashMap;
-
-/// Models that descend from common roots.
-///
-/// - `members` is sorted and not empty.
-/// - `roots` is sorted, not empty, and part of `members`. Several roots mean that a merge joined lineages, or that nothing
-///   in the weights tells which of them was first (a tie).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Family {
-    /// All models of the family, roots included.
-    pub members: Vec<ModelId>,
-    /// The members without a parent.
-    pub roots: Vec<ModelId>,
-}
 
 /// Which models descend from which, and what that was concluded from.
 ///
@@ -41,6 +32,13 @@ pub struct Family {
 /// - Edges are acyclic; the weights of one child's parents sum to 1.
 /// - A model without parent is a root; a family of one is [isolated](Self::isolated).
 /// - Edges are sorted by child, then parent; families by their first member.
+///
+/// Made by a detector, through [`PhylogenyBuilder`].
+///
+/// # Panics
+///
+/// Every method that takes a model or a family panics when it is not one of this phylogeny's: ids of one result mean nothing in
+/// another. [`find`](Self::find) and [`id`](Self::id) give ids from names.
 ///
 /// ```
 /// use neural_phylogeny::{Edge, ModelId, Phylogeny};
@@ -52,7 +50,8 @@ pub struct Family {
 /// let phylogeny = Phylogeny::from_edges(5, edges.to_vec())?;
 ///
 /// assert_eq!(phylogeny.roots().collect::<Vec<_>>(), [id(0), id(4)]);
-/// assert_eq!(phylogeny.lineage(id(3)), [id(1), id(0)]);
+/// assert_eq!(phylogeny.parent(id(3)).map(|e| e.parent), Some(id(1)));
+/// assert_eq!(phylogeny.ancestors(id(3)), [id(1), id(0)]);
 /// assert_eq!(phylogeny.generation(id(3)), 2);
 /// assert_eq!(phylogeny.isolated().collect::<Vec<_>>(), [id(4)]);
 /// # Ok(())
@@ -63,7 +62,7 @@ pub struct Phylogeny {
     names: Vec<String>,
     edges: Vec<Edge>,
     families: Vec<Family>,
-    family_of: Vec<usize>,
+    family_of: Vec<FamilyId>,
     generations: Vec<usize>,
     scores: Vec<Option<f64>>,
     margins: Vec<Option<f64>>,
@@ -73,7 +72,7 @@ pub struct Phylogeny {
 }
 
 impl Phylogeny {
-    /// Builds a phylogeny of `models` models from edges in any order; families are the connected components.
+    /// A phylogeny of `models` models from edges alone, in any order; short for a [`PhylogenyBuilder`].
     ///
     /// Models are named by their number until [`with_names`](Self::with_names).
     ///
@@ -82,46 +81,7 @@ impl Phylogeny {
     /// [`Error::InvalidPhylogeny`] when a model is out of range, an edge is repeated or joins a model to itself, edges form a
     /// cycle, a weight, distance or confidence is out of its range, or the weights of one child's parents do not sum to 1.
     pub fn from_edges(models: usize, edges: Vec<Edge>) -> Result<Self, Error> {
-        Self::with_families(models, edges, &[])
-    }
-
-    /// The same, where models known to be kin stay one family although no edge joins them (siblings without parent, ties).
-    ///
-    /// `kin` lists sets of models; families are the connected components of edges and kin together.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_edges`](Self::from_edges).
-    pub fn with_families(models: usize, edges: Vec<Edge>, kin: &[Vec<ModelId>]) -> Result<Self, Error> {
-        Self::named((0..models).map(|i| i.to_string()).collect(), edges, kin)
-    }
-
-    /// The same with names, which must be unique, so that errors can tell which model is wrong.
-    pub(crate) fn named(names: Vec<String>, mut edges: Vec<Edge>, kin: &[Vec<ModelId>]) -> Result<Self, Error> {
-        let models = names.len();
-        edges.sort_by_key(|e| (e.child, e.parent));
-        check::check_edges(&names, &edges)?;
-        let generations = check::generations(&names, &edges)?;
-        let families = check::families(models, &edges, kin)?;
-        let mut family_of = vec![0; models];
-        for (f, family) in families.iter().enumerate() {
-            for member in &family.members {
-                family_of[member.index()] = f;
-            }
-        }
-        let margins = vec![None; families.len()];
-        Ok(Self {
-            names,
-            edges,
-            families,
-            family_of,
-            generations,
-            scores: vec![None; models],
-            margins,
-            reasons: Reasons::default(),
-            remarks: Vec::new(),
-            skipped: Vec::new(),
-        })
+        PhylogenyBuilder::new(models).with_edges(edges).build()
     }
 
     /// Names the models, in the order of their ids.
@@ -130,28 +90,20 @@ impl Phylogeny {
     ///
     /// [`Error::InvalidPhylogeny`] when the count differs, [`Error::DuplicateName`] when two are equal.
     pub fn with_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Result<Self, Error> {
-        let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        if names.len() != self.len() {
-            let reason = format!("{} names for {} models", names.len(), self.len());
-            return Err(Error::InvalidPhylogeny { reason });
-        }
-        let mut seen = HashMap::with_capacity(names.len());
-        for (i, name) in names.iter().enumerate() {
-            if seen.insert(name.as_str(), i).is_some() {
-                return Err(Error::DuplicateName { name: name.clone() });
-            }
-        }
-        self.names = names;
+        let names = names.into_iter().map(Into::into).collect();
+        self.names = check::named(self.len(), names)?;
         Ok(self)
     }
 
     /// Adds a remark on how the result came about.
+    #[must_use]
     pub fn with_remark(mut self, remark: Remark) -> Self {
         self.remarks.push(remark);
         self
     }
 
     /// Lists models that were left out because they could not be read.
+    #[must_use]
     pub fn with_skipped(mut self, skipped: Vec<Skipped>) -> Self {
         self.skipped = skipped;
         self
@@ -201,14 +153,24 @@ impl Phylogeny {
     }
 
     /// The edges from the parents of a model: none for a root, several for a merge.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
     pub fn parents(&self, model: ModelId) -> &[Edge] {
+        let model = self.own(model);
         let begin = self.edges.partition_point(|e| e.child < model);
         let length = self.edges[begin..].partition_point(|e| e.child == model);
         &self.edges[begin..begin + length]
     }
 
     /// The edges to the children of a model, sorted by child. O(n_edges).
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
     pub fn children(&self, model: ModelId) -> impl Iterator<Item = &Edge> {
+        let model = self.own(model);
         self.edges.iter().filter(move |e| e.parent == model)
     }
 
@@ -222,12 +184,21 @@ impl Phylogeny {
         &self.families
     }
 
-    /// Position in [`families`](Self::families) of a model's family.
+    /// One family.
+    ///
+    /// # Panics
+    ///
+    /// When `family` is not one of this phylogeny's.
+    pub fn family(&self, family: FamilyId) -> &Family {
+        &self.families[family.index()]
+    }
+
+    /// The family of a model.
     ///
     /// # Panics
     ///
     /// When `model` is not one of this phylogeny's.
-    pub fn family_of(&self, model: ModelId) -> usize {
+    pub fn family_of(&self, model: ModelId) -> FamilyId {
         self.family_of[model.index()]
     }
 
@@ -235,32 +206,13 @@ impl Phylogeny {
     ///
     /// # Panics
     ///
-    /// When `family` is not a position in [`families`](Self::families).
-    pub(crate) fn edge_components(&self, family: usize) -> usize {
-        let members = &self.families[family].members;
+    /// When `family` is not one of this phylogeny's.
+    pub(crate) fn edge_components(&self, family: FamilyId) -> usize {
+        let members = &self.family(family).members;
         let position = |m: ModelId| members.partition_point(|&other| other < m);
         let mut components = UnionFind::<usize>::new(members.len());
         let edges = members.iter().flat_map(|&m| self.parents(m));
         members.len() - edges.filter(|e| components.union(position(e.parent), position(e.child))).count()
-    }
-
-    /// All ancestors of a model, each once, nearest generation first, then by id.
-    pub fn lineage(&self, model: ModelId) -> Vec<ModelId> {
-        let mut lineage: Vec<ModelId> = Vec::new();
-        let mut seen = vec![false; self.len()];
-        let mut generation = vec![model];
-        while !generation.is_empty() {
-            let mut next: Vec<ModelId> = generation
-                .iter()
-                .flat_map(|&m| self.parents(m))
-                .map(|e| e.parent)
-                .filter(|p| !std::mem::replace(&mut seen[p.index()], true))
-                .collect();
-            next.sort_unstable();
-            lineage.extend(&next);
-            generation = next;
-        }
-        lineage
     }
 
     /// Edges on the longest way up from a model: 0 for a root.
@@ -285,5 +237,11 @@ impl Phylogeny {
     /// Models that could not be read and were left out, as the caller allowed.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// The model itself, when it is one of this phylogeny's.
+    fn own(&self, model: ModelId) -> ModelId {
+        assert!(model.index() < self.len(), "model {model} is not one of the {} of this phylogeny", self.len());
+        model
     }
 }

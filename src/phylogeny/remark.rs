@@ -1,9 +1,12 @@
+use std::borrow::Cow;
 use std::fmt;
 
 /// Something a person should know about how a phylogeny came about.
 ///
 /// `Display` gives one sentence for each.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Remark {
     /// How many families the independence test, or the caller, expected.
@@ -19,28 +22,31 @@ pub enum Remark {
     /// A clusterer ran on fewer leading coordinates than there are.
     CoordinatesReduced {
         /// The clusterer.
-        clusterer: &'static str,
+        clusterer: Cow<'static, str>,
         /// Coordinates used.
         used: usize,
         /// Coordinates there are.
         available: usize,
         /// Share of the total variance that the used ones hold, in [0, 1].
+        #[cfg_attr(feature = "serde", serde(with = "number"))]
         variance: f64,
     },
     /// A radius that was estimated rather than given.
     RadiusEstimated {
         /// The setting: `bandwidth` or `eps`.
-        setting: &'static str,
+        setting: Cow<'static, str>,
         /// The value used.
+        #[cfg_attr(feature = "serde", serde(with = "number"))]
         value: f64,
         /// From what.
-        rule: &'static str,
+        rule: Cow<'static, str>,
     },
     /// The α that a sweep kept.
     AlphaChosen {
         /// The clusterer.
-        clusterer: &'static str,
+        clusterer: Cow<'static, str>,
         /// The α kept.
+        #[cfg_attr(feature = "serde", serde(with = "number"))]
         alpha: f64,
         /// Pairs of models that share a family there and not among the expected families, or the other way round.
         disagreements: usize,
@@ -48,19 +54,20 @@ pub enum Remark {
     /// A covariance that needed regularization to be invertible.
     Regularized {
         /// Share of the mean variance that was added to the diagonal.
+        #[cfg_attr(feature = "serde", serde(with = "number"))]
         share: f64,
     },
     /// Whether an iteration came to rest.
     Converged {
         /// The clusterer.
-        clusterer: &'static str,
+        clusterer: Cow<'static, str>,
         /// Iterations done.
         iterations: usize,
     },
     /// An iteration was stopped at its limit.
     NotConverged {
         /// The clusterer.
-        clusterer: &'static str,
+        clusterer: Cow<'static, str>,
         /// Iterations done.
         iterations: usize,
     },
@@ -79,6 +86,7 @@ pub enum Remark {
         /// How many.
         edges: usize,
         /// The least confidence asked for, in [0, 1].
+        #[cfg_attr(feature = "serde", serde(with = "number"))]
         minimum: f64,
     },
     /// Distances that were taken from sketches.
@@ -87,6 +95,7 @@ pub enum Remark {
         left_out: Vec<String>,
     },
     /// Something an outside detector or clusterer has to say.
+    #[cfg_attr(feature = "serde", serde(with = "text"))]
     Other(String),
 }
 
@@ -130,5 +139,51 @@ impl fmt::Display for Remark {
             ),
             Self::Other(text) => f.write_str(text),
         }
+    }
+}
+
+/// JSON knows no infinity: what is not finite is a text.
+#[cfg(feature = "serde")]
+mod number {
+    use serde::de::{Deserializer, Error};
+    use serde::{Deserialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.collect_str(value) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(f64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(number),
+            Written::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
+}
+
+/// A tagged variant holds fields, not a bare text.
+#[cfg(feature = "serde")]
+mod text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Text<'a> {
+            text: &'a str,
+        }
+        Text { text }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        #[derive(Deserialize)]
+        struct Text {
+            text: String,
+        }
+        Text::deserialize(deserializer).map(|written| written.text)
     }
 }

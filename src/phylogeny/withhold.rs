@@ -1,15 +1,17 @@
-use super::{Phylogeny, Remark};
+use super::{Edge, Phylogeny, Remark, check};
 use crate::model_set::ModelId;
 use std::collections::BTreeSet;
 
 impl Phylogeny {
     /// Withholds what is less sure than `minimum`, in [0, 1]: better no parent than a likely wrong one.
     ///
-    /// - An edge of lower confidence is left out, and of a merge all edges when one of them is.
-    /// - A child without edges is a root and stays in its family; its [`candidates`](Self::candidates) stay with it.
+    /// - An edge of lower confidence is left out, and of a merge all edges when one of them is. An edge whose confidence is not
+    ///   stated stays.
+    /// - A child without edges is [withheld](Self::is_withheld), stays in its family and keeps its
+    ///   [`candidates`](Self::candidates).
     /// - [`Remark::Withheld`] says how many edges were left out, when any was.
     ///
-    /// NaN withholds nothing.
+    /// NaN withholds nothing; below 0 is 0, above 1 is 1.
     ///
     /// ```
     /// use neural_phylogeny::{Edge, ModelId, Phylogeny};
@@ -18,24 +20,31 @@ impl Phylogeny {
     /// let phylogeny = Phylogeny::from_edges(3, vec![edge(1, 0.95), edge(2, 0.6)])?.with_minimum_confidence(0.9);
     /// assert_eq!(phylogeny.edges().len(), 1);
     /// assert_eq!(phylogeny.families().len(), 1);
+    /// assert!(phylogeny.is_withheld(ModelId::new(2)));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn with_minimum_confidence(self, minimum: f64) -> Self {
-        let unsure: BTreeSet<ModelId> = self.edges.iter().filter(|e| e.confidence < minimum).map(|e| e.child).collect();
+    #[must_use]
+    pub fn with_minimum_confidence(mut self, minimum: f64) -> Self {
+        let minimum = minimum.clamp(0.0, 1.0);
+        let unsure = |e: &&Edge| e.confidence.is_some_and(|c| c < minimum);
+        let unsure: BTreeSet<ModelId> = self.edges.iter().filter(unsure).map(|e| e.child).collect();
         if unsure.is_empty() {
             return self;
         }
-        let kept: Vec<_> = self.edges.iter().filter(|e| !unsure.contains(&e.child)).copied().collect();
-        let withheld = self.edges.len() - kept.len();
-        let kin: Vec<Vec<ModelId>> = self.families.iter().map(|f| f.members.clone()).collect();
-        // Never refused: fewer edges make no cycle, and the parents of one child go together.
-        let Ok(sure) = Self::named(self.names.clone(), kept, &kin) else { return self };
-        let mut reasons = self.reasons;
-        reasons.movements.retain(|(child, _), _| !unsure.contains(child));
-        reasons.residuals.retain(|child, _| !unsure.contains(child));
-        Self { edges: sure.edges, families: sure.families, generations: sure.generations, reasons, ..self }
-            .with_remark(Remark::Withheld { edges: withheld, minimum })
+        let before = self.edges.len();
+        self.edges.retain(|e| !unsure.contains(&e.child));
+        for family in &mut self.families {
+            let roots = family.members.iter().filter(|m| unsure.contains(m) || family.roots.contains(m));
+            family.roots = roots.copied().collect();
+        }
+        // Fewer edges make no cycle.
+        self.generations = check::generations(&self.names, &self.edges).unwrap_or(self.generations);
+        self.reasons.movements.retain(|(child, _), _| !unsure.contains(child));
+        self.reasons.residuals.retain(|child, _| !unsure.contains(child));
+        let withheld = before - self.edges.len();
+        self.reasons.withheld.extend(unsure);
+        self.with_remark(Remark::Withheld { edges: withheld, minimum })
     }
 }
 
@@ -43,7 +52,7 @@ impl Phylogeny {
 mod tests {
     use super::*;
     use crate::phylogeny::arbitrary::any_phylogeny;
-    use crate::phylogeny::{Candidate, Edge, Movement};
+    use crate::phylogeny::{Candidate, FamilyId, Movement, PhylogenyBuilder};
     use proptest::prelude::*;
 
     fn edge(parent: usize, child: usize, weight: f64, confidence: f64) -> Edge {
@@ -54,19 +63,22 @@ mod tests {
     fn a_merge_is_withheld_whole_and_the_family_stays() {
         let id = ModelId::new;
         let edges = vec![edge(0, 1, 1.0, 0.9), edge(0, 2, 0.5, 0.9), edge(1, 2, 0.5, 0.4), edge(2, 3, 1.0, 0.8)];
-        let phylogeny = Phylogeny::from_edges(5, edges)
-            .unwrap()
+        let phylogeny = PhylogenyBuilder::new(5)
+            .with_edges(edges)
             .with_residual(id(2), 0.1)
             .with_movements(id(0), id(2), vec![Movement::new("w", 4, 0.5)])
             .with_candidates(id(2), vec![Candidate::new(Some(id(0)), 0.4, Vec::new())])
-            .with_margin(id(0), 0.25);
+            .with_margin(id(0), 0.25)
+            .build()
+            .unwrap();
         let sure = phylogeny.with_minimum_confidence(0.5);
         assert_eq!(sure.edges(), [edge(0, 1, 1.0, 0.9), edge(2, 3, 1.0, 0.8)]);
         assert_eq!(sure.families().len(), 2);
         assert_eq!(sure.families()[0].roots, [id(0), id(2)]);
         assert_eq!((sure.generation(id(2)), sure.generation(id(3))), (0, 1));
         assert_eq!((sure.residual(id(2)), sure.movements(id(0), id(2)).len()), (None, 0));
-        assert_eq!((sure.candidates(id(2)).len(), sure.margin(0)), (1, Some(0.25)));
+        assert_eq!((sure.candidates(id(2)).len(), sure.margin(FamilyId::new(0))), (1, Some(0.25)));
+        assert_eq!([0, 1, 2, 3].map(|m| sure.is_withheld(id(m))), [false, false, true, false]);
         assert_eq!(sure.remarks(), [Remark::Withheld { edges: 2, minimum: 0.5 }]);
     }
 
@@ -74,11 +86,16 @@ mod tests {
         #[test]
         fn families_stay_and_what_is_left_is_sure(phylogeny in any_phylogeny(), minimum in 0.0..=1.0f64) {
             let sure = phylogeny.clone().with_minimum_confidence(minimum);
-            prop_assert!(sure.edges().iter().all(|e| e.confidence >= minimum));
+            prop_assert!(sure.edges().iter().all(|e| e.confidence.is_none_or(|c| c >= minimum)));
             let members = |p: &Phylogeny| p.families().iter().map(|f| f.members.clone()).collect::<Vec<_>>();
             prop_assert_eq!(members(&sure), members(&phylogeny));
-            let all = phylogeny.edges().iter().all(|e| e.confidence >= minimum);
+            let all = phylogeny.edges().iter().all(|e| e.confidence.is_none_or(|c| c >= minimum));
             prop_assert_eq!(sure == phylogeny, all);
+            for m in sure.models() {
+                let gone = sure.parents(m).is_empty() && !phylogeny.parents(m).is_empty();
+                prop_assert_eq!(sure.is_withheld(m), gone || phylogeny.is_withheld(m));
+                prop_assert_eq!(sure.families()[sure.family_of(m).index()].roots.contains(&m), sure.parents(m).is_empty());
+            }
         }
     }
 }

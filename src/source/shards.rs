@@ -39,9 +39,9 @@ impl Shards {
 
     /// Opens every shard of a model in a tree.
     pub(crate) fn open_in(tree: &dyn Folder, formats: &Formats, path: &Path) -> Result<Self, SourceError> {
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let folder = path.parent().unwrap_or(Path::new(""));
-        let named = formats.parse(name);
+        let named = formats.parse(&name);
         match named.as_ref().map(|n| (n, n.part)) {
             Some((named, FilePart::Shard { count })) => {
                 let name = |number| shard_name(&named.stem, named.extension, number, count);

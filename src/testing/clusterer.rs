@@ -1,3 +1,4 @@
+use super::Violation;
 use crate::detect::cluster::{Clusterer, Clustering, Points};
 use crate::error::Error;
 use ndarray::{Array2, Axis};
@@ -24,23 +25,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// assert_eq!(check_clusterer(&KMeans::new()), Ok(()));
 /// ```
-pub fn check_clusterer(clusterer: &dyn Clusterer) -> Result<(), String> {
+pub fn check_clusterer(clusterer: &dyn Clusterer) -> Result<(), Violation> {
     for (name, coordinates, expected) in stories() {
         let points = Points::new(coordinates.view(), &expected);
         let first = labels_or_error(clusterer, name, &points)?;
         let second = labels_or_error(clusterer, name, &points)?;
         match (first, second) {
             (Ok(first), Ok(second)) if first != second => {
-                return Err(format!(
-                    "{name}: two runs under one seed differ: {:?} and {:?}",
-                    first.labels, second.labels
-                ));
+                let found = format!("{:?} and {:?}", first.labels, second.labels);
+                return Err(Violation::new(name, found, "the same labels from two runs under one seed"));
             }
             (Ok(clustering), Ok(_)) if clustering.labels.len() != points.len() => {
-                return Err(format!("{name}: {} labels for {} points", clustering.labels.len(), points.len()));
+                let (found, expected) = (clustering.labels.len(), points.len());
+                return Err(Violation::new(
+                    name,
+                    format!("{found} labels"),
+                    format!("one for each of {expected} points"),
+                ));
             }
             (Ok(_), Err(error)) | (Err(error), Ok(_)) => {
-                return Err(format!("{name}: one of two runs under one seed failed: {error}"));
+                let found = format!("that one of them failed: {error}");
+                return Err(Violation::new(name, found, "the same from two runs under one seed"));
             }
             _ => {}
         }
@@ -52,16 +57,16 @@ fn labels_or_error(
     clusterer: &dyn Clusterer,
     name: &str,
     points: &Points<'_>,
-) -> Result<Result<Clustering, Error>, String> {
+) -> Result<Result<Clustering, Error>, Violation> {
     let run = || clusterer.cluster(points, &mut ChaCha8Rng::seed_from_u64(7));
-    catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("{name}: panicked, expected a clustering or an error"))
+    catch_unwind(AssertUnwindSafe(run)).map_err(|_| Violation::new(name, "a panic", "a clustering or an error"))
 }
 
-fn check_order(clusterer: &dyn Clusterer) -> Result<(), String> {
+fn check_order(clusterer: &dyn Clusterer) -> Result<(), Violation> {
     let name = "three families far apart";
     let (coordinates, expected) = blobs();
     let n = expected.len();
-    let failed = |error: Error| format!("{name}: {error}");
+    let failed = |error: Error| Violation::new(name, format!("the error `{error}`"), "a clustering");
     let before = labels_or_error(clusterer, name, &Points::new(coordinates.view(), &expected))?.map_err(failed)?;
     // 5 has no factor in common with 12 points; with a turn, so that the first point moves as well.
     let order: Vec<usize> = (0..n).map(|i| (5 * i + 7) % n).collect();
@@ -72,7 +77,8 @@ fn check_order(clusterer: &dyn Clusterer) -> Result<(), String> {
     if partition(&want) == partition(&after.labels) {
         return Ok(());
     }
-    Err(format!("{name}: another order of the points divides them otherwise: {want:?} and {:?}", after.labels))
+    let expected = format!("the same clusters in another order of the points, {want:?}");
+    Err(Violation::new(name, format!("{:?}", after.labels), expected))
 }
 
 /// Labels numbered by first appearance.
@@ -180,9 +186,10 @@ mod tests {
     #[test]
     fn each_break_is_named() {
         let said = |broken: Break| check_clusterer(&broken).unwrap_err();
-        assert!(said(Break::Panic).starts_with("no point: panicked"));
-        assert!(said(Break::Count).starts_with("no point: 1 labels for 0 points"));
-        assert!(said(Break::Memory(AtomicUsize::new(0))).contains("two runs under one seed differ"));
-        assert!(said(Break::Order).contains("another order of the points"));
+        let panic = said(Break::Panic);
+        assert_eq!((panic.input.as_str(), panic.found.as_str()), ("no point", "a panic"));
+        assert_eq!(said(Break::Count).to_string(), "no point: found 1 labels, expected one for each of 0 points");
+        assert!(said(Break::Memory(AtomicUsize::new(0))).expected.contains("two runs under one seed"));
+        assert!(said(Break::Order).expected.contains("another order of the points"));
     }
 }

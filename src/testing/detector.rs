@@ -1,9 +1,10 @@
+use super::Violation;
 use super::networks::{Story, same, stories, without_panic};
 use crate::detect::PhylogenyDetector;
 use crate::geometry::Geometry;
 use crate::model_set::ModelId;
 use crate::parent::{Medoid, ParentSelector, SmallestNorm};
-use crate::phylogeny::Phylogeny;
+use crate::phylogeny::{FamilyId, Phylogeny};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -29,7 +30,7 @@ use rand_chacha::ChaCha8Rng;
 ///
 /// assert_eq!(check_detector(&ClusterDetector::new(ExpectedFamilies)), Ok(()));
 /// ```
-pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), String> {
+pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), Violation> {
     let selectors: [&dyn ParentSelector; 2] = [&SmallestNorm, &Medoid];
     let mut failed = None;
     let mut given = false;
@@ -42,7 +43,9 @@ pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), String> {
         }
     }
     match failed {
-        Some(error) if !given => Err(format!("an error on every set, expected a phylogeny; the last was: {error}")),
+        Some(error) if !given => {
+            Err(Violation::new("every set", format!("an error, the last `{error}`"), "a phylogeny"))
+        }
         _ => Ok(()),
     }
 }
@@ -52,7 +55,7 @@ fn check_story(
     detector: &dyn PhylogenyDetector,
     selector: &dyn ParentSelector,
     story: &Story,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, Violation> {
     let orders = story.orders();
     let name = format!("{}, {selector:?}", story.name);
     let geometry = story.geometry(&orders[0])?;
@@ -61,13 +64,13 @@ fn check_story(
     match (&first, &second) {
         (Ok(first), Ok(second)) if first != second => {
             let [first, second] = [first, second].map(|p| Shape::of(p, story, &orders[0]));
-            return Err(format!(
-                "{name}: two runs with the same random numbers differ: {}",
-                first.difference(&second).unwrap_or_else(|| "in remarks, or which copy stands for which".to_owned())
-            ));
+            let difference = first.difference(&second);
+            let found = difference.unwrap_or_else(|| "others in remarks, or in which copy stands for which".to_owned());
+            return Err(Violation::new(name, found, "the same from two runs with the same random numbers"));
         }
         (Ok(_), Err(error)) | (Err(error), Ok(_)) => {
-            return Err(format!("{name}: one of two runs with the same random numbers failed: {error}"));
+            let found = format!("that one of them failed: {error}");
+            return Err(Violation::new(name, found, "the same from two runs with the same random numbers"));
         }
         _ => {}
     }
@@ -78,12 +81,13 @@ fn check_story(
             (Ok(first), Ok(found)) => {
                 let want = Shape::of(first, story, &orders[0]);
                 if let Some(difference) = want.difference(&Shape::of(found, story, order)) {
-                    return Err(format!("{name}: another order of the models changes the result: {difference}"));
+                    return Err(Violation::new(name, difference, "the same in another order of the models"));
                 }
             }
             (Err(_), Err(_)) => {}
             (Ok(_), Err(error)) | (Err(error), Ok(_)) => {
-                return Err(format!("{name}: whether it fails depends on the order of the models: {error}"));
+                let found = format!("that one of them failed: {error}");
+                return Err(Violation::new(name, found, "the same in another order of the models"));
             }
         }
     }
@@ -95,7 +99,7 @@ fn detect(
     selector: &dyn ParentSelector,
     name: &str,
     geometry: &Geometry,
-) -> Result<Result<Phylogeny, String>, String> {
+) -> Result<Result<Phylogeny, String>, Violation> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let found = without_panic(name, "a phylogeny", || detector.detect(geometry, selector, &mut rng))?;
     let phylogeny = match found {
@@ -103,13 +107,15 @@ fn detect(
         Err(error) => return Ok(Err(format!("{name}: {error}"))),
     };
     if phylogeny.len() != geometry.len() {
-        return Err(format!("{name}: found {} models, expected all {}", phylogeny.len(), geometry.len()));
+        let (found, expected) = (phylogeny.len(), geometry.len());
+        return Err(Violation::new(name, format!("{found} models"), format!("all {expected}")));
     }
     for family in phylogeny.families() {
         let first = family.members[0];
         if let Some(other) = family.members.iter().find(|&&m| !geometry.comparable(first, m)) {
             let (a, b) = (first.index(), other.index());
-            return Err(format!("{name}: models {a} and {b} cannot be compared and are of one family"));
+            let found = format!("models {a} and {b} in one family");
+            return Err(Violation::new(name, found, "models that cannot be compared in families apart"));
         }
     }
     Ok(Ok(phylogeny))
@@ -144,14 +150,12 @@ impl Shape {
             networks
         };
         let edges = phylogeny.edges().iter().map(|e| {
-            let numbers = [e.weight, e.distance.unwrap_or(ABSENT), e.confidence];
+            let numbers = [e.weight, e.distance.unwrap_or(ABSENT), e.confidence.unwrap_or(ABSENT)];
             ((network(e.parent), network(e.child), e.relation.as_str()), numbers)
         });
-        let families = phylogeny
-            .families()
-            .iter()
-            .enumerate()
-            .map(|(i, f)| ((networks(&f.members), networks(&f.roots)), [phylogeny.margin(i).unwrap_or(ABSENT)]));
+        let families = phylogeny.families().iter().enumerate().map(|(i, f)| {
+            ((networks(&f.members), networks(&f.roots)), [phylogeny.margin(FamilyId::new(i)).unwrap_or(ABSENT)])
+        });
         let scores = phylogeny.models().map(|m| (network(m), [phylogeny.score(m).unwrap_or(ABSENT)]));
         Self { edges: sorted(edges), families: sorted(families), scores: sorted(scores) }
     }
@@ -182,5 +186,5 @@ fn differ<K: PartialEq + std::fmt::Debug, const N: usize>(
     if want.len() == found.len() && want.iter().zip(found).all(equal) {
         return None;
     }
-    Some(format!("{what} {found:?}, expected {want:?}"))
+    Some(format!("{what} {found:?} where there were {want:?}"))
 }

@@ -1,4 +1,4 @@
-use super::check_parameter_source;
+use super::{Violation, check_parameter_source};
 use crate::bytes::{MemoryFile, ReadAt};
 use crate::error::{SourceError, chain};
 use crate::format::{BEGINNING, Format, Tensors, has_extension};
@@ -32,21 +32,23 @@ const ELEMENTS: usize = 64;
 /// # Errors
 ///
 /// The first promise that the format breaks.
-pub fn check_format(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), String> {
-    check_recognition(format, name, file)?;
-    let opened = |bytes| match attempt(format, name, bytes) {
+pub fn check_format(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), Violation> {
+    let violation =
+        |complaint: String| Violation::new(format!("the file `{name}`"), complaint, "the contract of `Format`");
+    check_recognition(format, name, file).map_err(violation)?;
+    let opened = |bytes| match attempt(format, name, bytes, file.len()) {
         Outcome::Opened(contents) => Ok(contents),
-        Outcome::Refused(error) => Err(format!("the file was not opened: {error}")),
-        Outcome::Broken(complaint) => Err(complaint),
+        Outcome::Refused(error) => Err(violation(format!("the file was not opened: {error}"))),
+        Outcome::Broken(complaint) => Err(violation(complaint)),
     };
     let whole = opened(file)?;
     if opened(file)? != whole {
-        return Err("the file gave other tensors the second time".to_owned());
+        return Err(violation("the file gave other tensors the second time".to_owned()));
     }
-    let tensors = format.open(Arc::new(MemoryFile::new(name, file))).map_err(|e| chain(&e))?;
-    check_parameter_source(&tensors)?;
-    check_cut(format, name, file, &whole)?;
-    check_damaged(format, name, file)
+    let tensors = format.open(Arc::new(MemoryFile::new(name, file))).map_err(|e| violation(e.to_string()))?;
+    check_parameter_source(&tensors).map_err(|v| v.within(&format!("the file `{name}`")))?;
+    check_cut(format, name, file, &whole).map_err(violation)?;
+    check_damaged(format, name, file).map_err(violation)
 }
 
 fn check_recognition(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), String> {
@@ -78,7 +80,7 @@ fn check_recognition(format: &dyn Format, name: &str, file: &[u8]) -> Result<(),
 /// A file that ends early is refused, or its end says nothing.
 fn check_cut(format: &dyn Format, name: &str, file: &[u8], whole: &Contents) -> Result<(), String> {
     for length in places(file.len()) {
-        match attempt(format, name, &file[..length]) {
+        match attempt(format, name, &file[..length], file.len()) {
             Outcome::Refused(_) => {}
             Outcome::Opened(contents) if contents == *whole => {}
             Outcome::Opened(_) => return Err(format!("cut to {length} bytes, it was opened with other contents")),
@@ -94,7 +96,7 @@ fn check_damaged(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), Str
         let good = file[at];
         for bad in [0x00, 0xff, good ^ 0x01, good ^ 0x80] {
             damaged[at] = bad;
-            if let Outcome::Broken(complaint) = attempt(format, name, &damaged) {
+            if let Outcome::Broken(complaint) = attempt(format, name, &damaged, file.len()) {
                 return Err(format!("with byte {at} changed from {good:#04x} to {bad:#04x}: {complaint}"));
             }
         }
@@ -120,15 +122,16 @@ enum Outcome {
     Broken(String),
 }
 
-fn attempt(format: &dyn Format, name: &str, bytes: &[u8]) -> Outcome {
+/// Opens a file and reads from it; a format that asks for more than `limit` bytes at once believes a length it was not given.
+fn attempt(format: &dyn Format, name: &str, bytes: &[u8], limit: usize) -> Outcome {
     let object = Arc::new(Watched::new(name, bytes));
     let opening = || format.open(object.clone()).and_then(|tensors| contents(&tensors));
-    match catch_unwind(AssertUnwindSafe(opening)) {
+    let result = catch_unwind(AssertUnwindSafe(opening));
+    let largest = object.largest.load(Ordering::Relaxed);
+    match result {
         Err(_) => Outcome::Broken("opening or reading panicked".to_owned()),
-        _ if object.largest.load(Ordering::Relaxed) > object.length() => Outcome::Broken(format!(
-            "{} bytes were asked for at once, the file has {}: lengths must be checked before they are used",
-            object.largest.load(Ordering::Relaxed),
-            object.length()
+        _ if largest > limit as u64 => Outcome::Broken(format!(
+            "{largest} bytes were asked for at once, the whole file has {limit}: lengths must be checked before they are used"
         )),
         Ok(Ok(contents)) => Outcome::Opened(contents),
         Ok(Err(error)) => Outcome::Refused(chain(&error)),

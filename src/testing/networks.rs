@@ -1,5 +1,6 @@
 //! Small sets of networks of known lineage, on which detectors and selectors are checked.
 
+use super::Violation;
 use crate::geometry::{Geometry, GeometrySettings, Initialization};
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::{EntryDistribution, InMemory};
@@ -104,8 +105,10 @@ impl Story {
     }
 
     /// The geometry of the networks in an order, each under the name of its place.
-    pub(super) fn geometry(&self, order: &[usize]) -> Result<Geometry, String> {
-        let failed = |e: &dyn std::fmt::Display| format!("{}: the check itself failed: {e}", self.name);
+    pub(super) fn geometry(&self, order: &[usize]) -> Result<Geometry, Violation> {
+        let failed = |e: &dyn std::fmt::Display| {
+            Violation::new(self.name, format!("that the check itself failed: {e}"), "a geometry")
+        };
         let mut builder = ModelSet::builder();
         for (place, &at) in order.iter().enumerate() {
             let Network { layout, weights } = &self.networks[at];
@@ -147,9 +150,10 @@ pub(super) fn ids(positions: impl IntoIterator<Item = usize>) -> Vec<ModelId> {
     positions.into_iter().map(ModelId::new).collect()
 }
 
-/// What `run` returns, or a message when it panics.
-pub(super) fn without_panic<T>(story: &str, expected: &str, run: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("{story}: panicked, expected {expected} or an error"))
+/// What `run` returns; a panic is a violation.
+pub(super) fn without_panic<T>(story: &str, expected: &str, run: impl FnOnce() -> T) -> Result<T, Violation> {
+    let panicked = |_| Violation::new(story, "a panic", format!("{expected} or an error"));
+    catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
 }
 
 /// Whether two numbers are the same but for the order in which a sum was taken; `scale` is the size of its terms.

@@ -1,3 +1,4 @@
+use super::Violation;
 use super::networks::{Story, ids, same, stories, without_panic};
 use crate::geometry::Geometry;
 use crate::model_set::ModelId;
@@ -23,7 +24,7 @@ use crate::parent::ParentSelector;
 ///
 /// assert_eq!(check_parent_selector(&Medoid), Ok(()));
 /// ```
-pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), String> {
+pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), Violation> {
     let mut failed = None;
     let mut given = false;
     for story in stories() {
@@ -33,13 +34,13 @@ pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), String
         }
     }
     match failed {
-        Some(error) if !given => Err(format!("an error on every family, expected scores; the last was: {error}")),
+        Some(error) if !given => Err(Violation::new("every family", format!("an error, the last `{error}`"), "scores")),
         _ => Ok(()),
     }
 }
 
 /// An error of the selector when it scored no family of the set.
-fn check_story(selector: &dyn ParentSelector, story: &Story) -> Result<Option<String>, String> {
+fn check_story(selector: &dyn ParentSelector, story: &Story) -> Result<Option<String>, Violation> {
     let orders = story.orders();
     let geometry = story.geometry(&orders[0])?;
     let shuffled: Vec<Geometry> = orders[1..].iter().map(|o| story.geometry(o)).collect::<Result<_, _>>()?;
@@ -79,28 +80,30 @@ fn scores(
     name: &str,
     geometry: &Geometry,
     members: &[ModelId],
-) -> Result<Scores, String> {
+) -> Result<Scores, Violation> {
     let scores = without_panic(name, "scores", || selector.scores(geometry, members))?;
     let scores = match scores {
         Ok(scores) => scores,
         Err(error) => return Ok(Err(format!("{name}: {error}"))),
     };
     if scores.len() != members.len() {
-        return Err(format!("{name}: {} scores, expected one for each of {} members", scores.len(), members.len()));
+        let expected = format!("one for each of {} members", members.len());
+        return Err(Violation::new(name, format!("{} scores", scores.len()), expected));
     }
     match scores.iter().find(|s| !s.is_finite()) {
-        Some(score) => Err(format!("{name}: found the score {score}, expected finite ones")),
+        Some(score) => Err(Violation::new(name, format!("the score {score}"), "finite ones")),
         None => Ok(Ok(scores)),
     }
 }
 
-fn expect(name: &str, what: &str, want: &[f64], found: Scores) -> Result<(), String> {
-    let found = found.map_err(|error| format!("{name}: {what}: failed, expected the scores {want:?}: {error}"))?;
+fn expect(name: &str, what: &str, want: &[f64], found: Scores) -> Result<(), Violation> {
+    let differs = |found: String| Violation::new(format!("{name}, {what}"), found, format!("the scores {want:?}"));
+    let found = found.map_err(|error| differs(format!("the error `{error}`")))?;
     let scale = want.iter().fold(0.0f64, |m, s| m.max(s.abs()));
     if want.iter().zip(&found).all(|(&w, &f)| same(w, f, scale)) {
         return Ok(());
     }
-    Err(format!("{name}: {what}: found the scores {found:?}, expected {want:?}"))
+    Err(differs(format!("{found:?}")))
 }
 
 /// All members, all but the first, the first three, two and one.

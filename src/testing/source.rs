@@ -1,5 +1,6 @@
-use crate::error::SourceError;
-use crate::model_set::Skipped;
+use super::Violation;
+use crate::error::{SourceError, chain};
+use crate::format::widen;
 use crate::source::{ParameterInfo, ParameterSource};
 use std::thread;
 
@@ -23,39 +24,53 @@ const ELEMENTS: usize = 1 << 16;
 /// # Errors
 ///
 /// The first promise that the source breaks, with the tensor it breaks it for.
-pub fn check_parameter_source(source: &dyn ParameterSource) -> Result<(), String> {
-    let parameters = source.parameters().map_err(|e| format!("`parameters` failed: {}", chain(e)))?;
+pub fn check_parameter_source(source: &dyn ParameterSource) -> Result<(), Violation> {
+    let parameters = source.parameters().map_err(|e| list(failure(&e), "tensors"))?;
     check_list(source, &parameters)?;
     for parameter in &parameters {
-        check_values(source, parameter).map_err(|e| format!("parameter `{}`: {e}", parameter.name))?;
-        check_refusals(source, parameter).map_err(|e| format!("parameter `{}`: {e}", parameter.name))?;
+        let here = |violation: Violation| violation.within(&format!("parameter `{}`", parameter.name));
+        check_values(source, parameter).map_err(here)?;
+        check_bytes(source, parameter).map_err(here)?;
+        check_refusals(source, parameter).map_err(here)?;
     }
     check_unknown(source, &parameters)
 }
 
-fn check_list(source: &dyn ParameterSource, parameters: &[ParameterInfo]) -> Result<(), String> {
+/// A violation of what `parameters` promises.
+fn list(found: impl Into<String>, expected: &str) -> Violation {
+    Violation::new("the list of parameters", found, expected)
+}
+
+fn failure(error: &SourceError) -> String {
+    format!("the error `{}`", chain(error))
+}
+
+fn check_list(source: &dyn ParameterSource, parameters: &[ParameterInfo]) -> Result<(), Violation> {
     for pair in parameters.windows(2) {
         let (first, second) = (&pair[0].name, &pair[1].name);
         if first == second {
-            return Err(format!("`{first}` is listed twice, expected every name once"));
+            return Err(list(format!("`{first}` twice"), "every name once"));
         }
         if first > second {
-            return Err(format!("`{first}` is listed before `{second}`, expected names in sorted order"));
+            return Err(list(format!("`{first}` before `{second}`"), "names in sorted order"));
         }
     }
     for parameter in parameters {
         if parameter.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_none() {
-            return Err(format!("parameter `{}` has more elements than can be counted", parameter.name));
+            return Err(list(
+                format!("the shape {:?} of `{}`", parameter.shape, parameter.name),
+                "elements that can be counted",
+            ));
         }
     }
     match source.parameters() {
         Ok(again) if again == parameters => Ok(()),
-        Ok(_) => Err("`parameters` gave two different lists, expected the same each time".to_owned()),
-        Err(e) => Err(format!("`parameters` failed the second time: {}", chain(e))),
+        Ok(_) => Err(list("another one the second time", "the same each time")),
+        Err(e) => Err(list(format!("{} the second time", failure(&e)), "the same each time")),
     }
 }
 
-fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), String> {
+fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), Violation> {
     let size = parameter.size();
     let length = size.min(ELEMENTS);
     for begin in [0, size - length] {
@@ -77,35 +92,58 @@ fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resu
             [scope.spawn(reader), scope.spawn(reader)].map(|t| t.join())
         });
         for values in together {
-            let values = values.map_err(|_| "reading from two threads panicked".to_owned())??;
+            let values = values.map_err(|_| Violation::new("read from two threads", "a panic", "values"))??;
             same(&values, &whole, begin)?;
         }
     }
     Ok(())
 }
 
-fn check_refusals(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), String> {
+/// Stored bytes, where they are at hand, are those of the values.
+fn check_bytes(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), Violation> {
+    let (name, element) = (parameter.name.as_str(), parameter.dtype.size());
+    let length = parameter.size().min(1000);
+    for begin in [0, parameter.size() - length] {
+        let mut bytes = vec![0; length * element];
+        match source.read_bytes(name, begin * element, &mut bytes) {
+            Ok(()) => {}
+            Err(SourceError::NoBytes { .. }) => return Ok(()),
+            Err(e) => return Err(Violation::new(format!("the bytes of {length} elements"), failure(&e), "bytes")),
+        }
+        let mut values = vec![0.0; length];
+        widen(parameter.dtype, &bytes, &mut values);
+        let read = read(source, name, begin, length)?;
+        if let Some(at) = values.iter().zip(&read).position(|(v, r)| v.to_bits() != r.to_bits()) {
+            let (found, expected) = (read[at].to_string(), format!("{} as its bytes say", values[at]));
+            return Err(Violation::new(format!("element {}", begin + at), found, expected));
+        }
+    }
+    match source.read_bytes(name, parameter.size().saturating_mul(element), &mut [0]) {
+        Err(SourceError::OutOfRange { .. }) => Ok(()),
+        other => Err(Violation::new("a byte after the last", outcome(other), "the error OutOfRange")),
+    }
+}
+
+fn check_refusals(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), Violation> {
     let (name, size) = (parameter.name.as_str(), parameter.size());
     match source.read(name, size, &mut []) {
         Ok(()) => {}
-        Err(e) => return Err(format!("reading nothing at its end failed: {}", chain(e))),
+        Err(e) => return Err(Violation::new("nothing read at its end", failure(&e), "success")),
     }
     for (offset, length) in [(size, 1), (usize::MAX, 2)] {
         source.prefetch(name, offset, length);
         match source.read(name, offset, &mut vec![0.0; length]) {
             Err(SourceError::OutOfRange { .. }) => {}
             other => {
-                return Err(format!(
-                    "reading {length} elements at {offset} of {size} gave {}, expected the error OutOfRange",
-                    outcome(other)
-                ));
+                let input = format!("{length} elements read at {offset} of {size}");
+                return Err(Violation::new(input, outcome(other), "the error OutOfRange"));
             }
         }
     }
     Ok(())
 }
 
-fn check_unknown(source: &dyn ParameterSource, parameters: &[ParameterInfo]) -> Result<(), String> {
+fn check_unknown(source: &dyn ParameterSource, parameters: &[ParameterInfo]) -> Result<(), Violation> {
     let mut name = "no such parameter".to_owned();
     while parameters.iter().any(|p| p.name == name) {
         name.push('!');
@@ -113,16 +151,17 @@ fn check_unknown(source: &dyn ParameterSource, parameters: &[ParameterInfo]) -> 
     source.prefetch(&name, 0, 1);
     match source.read(&name, 0, &mut [0.0]) {
         Err(SourceError::UnknownParameter { .. }) => Ok(()),
-        other => Err(format!("reading `{name}` gave {}, expected the error UnknownParameter", outcome(other))),
+        other => Err(Violation::new(format!("`{name}` read"), outcome(other), "the error UnknownParameter")),
     }
 }
 
-fn read(source: &dyn ParameterSource, name: &str, offset: usize, length: usize) -> Result<Vec<f32>, String> {
+fn read(source: &dyn ParameterSource, name: &str, offset: usize, length: usize) -> Result<Vec<f32>, Violation> {
+    let input = || format!("elements {offset}..{}", offset + length);
     let filled = |with: f32| {
         let mut out = vec![with; length];
         match source.read(name, offset, &mut out) {
             Ok(()) => Ok(out),
-            Err(e) => Err(format!("reading elements {offset}..{} failed: {}", offset + length, chain(e))),
+            Err(e) => Err(Violation::new(input(), failure(&e), "values")),
         }
     };
     // An element that the source leaves alone shows as a value that no model holds, and as another one the second time.
@@ -131,19 +170,18 @@ fn read(source: &dyn ParameterSource, name: &str, offset: usize, length: usize) 
     if let Some(at) = out.iter().position(|v| v.to_bits() == marker.to_bits())
         && filled(0.0)?[at] == 0.0
     {
-        return Err(format!("element {} was not written", offset + at));
+        return Err(Violation::new(input(), format!("that element {} was not written", offset + at), "all of them"));
     }
     Ok(out)
 }
 
-fn same(found: &[f32], expected: &[f32], begin: usize) -> Result<(), String> {
+fn same(found: &[f32], expected: &[f32], begin: usize) -> Result<(), Violation> {
     match found.iter().zip(expected).position(|(f, e)| f.to_bits() != e.to_bits()) {
-        Some(at) => Err(format!(
-            "element {} was read as {} and as {}, expected the same whatever is read with it",
-            begin + at,
-            expected[at],
-            found[at]
-        )),
+        Some(at) => {
+            let (first, second) = (expected[at], found[at]);
+            let expected = "the same whatever is read with it";
+            Err(Violation::new(format!("element {}", begin + at), format!("{first} and {second}"), expected))
+        }
         None => Ok(()),
     }
 }
@@ -151,18 +189,49 @@ fn same(found: &[f32], expected: &[f32], begin: usize) -> Result<(), String> {
 fn outcome(result: Result<(), SourceError>) -> String {
     match result {
         Ok(()) => "success".to_owned(),
-        Err(e) => format!("`{}`", chain(e)),
+        Err(e) => failure(&e),
     }
-}
-
-fn chain(error: SourceError) -> String {
-    Skipped::new("", &error).reason
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::source::{Dtype, InMemory, check_range};
+
+    /// A source of one tensor whose bytes are wrong, or go on for ever.
+    #[derive(Debug)]
+    struct Bytes(fn(offset: usize, out: &mut [u8]));
+
+    impl ParameterSource for Bytes {
+        fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+            Ok(vec![ParameterInfo::new("a", [3], Dtype::U8)])
+        }
+
+        fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+            check_range(name, 3, offset, out.len())?;
+            out.iter_mut().zip(offset..).for_each(|(v, at)| *v = at as f32);
+            Ok(())
+        }
+
+        fn read_bytes(&self, _: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
+            (self.0)(offset, out);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn wrong_bytes_are_told() {
+        let counting: fn(usize, &mut [u8]) =
+            |offset, out| out.iter_mut().zip(offset..).for_each(|(b, at)| *b = at as u8);
+        let cases: [(fn(usize, &mut [u8]), &str); 2] = [
+            (|_, out| out.fill(7), "element 0 is 7 by its bytes and was read as 0"),
+            (counting, "a byte after the last"),
+        ];
+        for (bytes, expected) in cases {
+            let found = check_parameter_source(&Bytes(bytes)).unwrap_err();
+            assert!(found.contains(expected), "{found}");
+        }
+    }
 
     /// A source of one tensor that breaks one promise.
     #[derive(Debug)]
@@ -219,7 +288,7 @@ mod tests {
         for (names, read, expected) in cases {
             match check_parameter_source(&Faulty { names, read }) {
                 Ok(()) => assert_eq!(expected, ""),
-                Err(found) => assert!(!expected.is_empty() && found.contains(expected), "{found}"),
+                Err(found) => assert!(!expected.is_empty() && found.to_string().contains(expected), "{found}"),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The default detector: generated models whose every parent is known, and what must not change its result.
 
+mod explanations;
 mod models;
 mod properties;
 mod real;

@@ -14,7 +14,10 @@ fn same(a: &BTreeMap<(String, String), Edge>, b: &BTreeMap<(String, String), Edg
     for (key, edge) in a {
         let other = &b[key];
         assert_eq!(edge.relation, other.relation, "{key:?}");
-        assert!((edge.confidence - other.confidence).abs() <= tolerance, "{key:?}: {edge:?} {other:?}");
+        assert!(
+            (edge.confidence.unwrap() - other.confidence.unwrap()).abs() <= tolerance,
+            "{key:?}: {edge:?} {other:?}"
+        );
         assert!((edge.weight - other.weight).abs() <= tolerance, "{key:?}: {edge:?} {other:?}");
     }
 }

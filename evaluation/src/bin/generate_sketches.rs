@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         let name = |member: usize| format!("f{f:04}/{member:04}");
         let mut truth = Vec::new();
         for (m, member) in lineages::members(sizes[f], SHAPE, &mut rng).iter().enumerate() {
-            store.replace(&name(m), &Sketch::of(&member.source(SHAPE), &settings)?)?;
+            store.replace(&name(m), &Sketch::compute(&member.source(SHAPE), &settings)?)?;
             let parents: Vec<Value> = member.parents.iter().map(|&p| json!({ "name": name(p) })).collect();
             truth.push(json!({"name": name(m), "parents": parents}));
         }

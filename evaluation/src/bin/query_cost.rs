@@ -126,5 +126,5 @@ fn sketch(store: &SketchStore, weights: &Weights) -> Result<Sketch, Error> {
     };
     let model = weights.iter().enumerate().try_fold(InMemory::new(), add);
     let model = model.map_err(|source| Error::Sketching { source: source.into() })?;
-    Sketch::of(&model, &store.settings().with_threads(1))
+    Sketch::compute(&model, &store.settings().with_threads(1))
 }

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for folder in &folders {
             let models = ModelSet::discover(folder)?;
             for id in models.ids() {
-                store.add(&format!("{folder}/{}", models.name(id)), &Sketch::of(models.source(id), &settings)?)?;
+                store.add(&format!("{folder}/{}", models.name(id)), &Sketch::compute(models.source(id), &settings)?)?;
             }
         }
         let whole = detect_phylogeny_from_sketches(&SketchSet::new(store.sketches()?)?, Config::default())?;

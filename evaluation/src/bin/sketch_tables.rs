@@ -53,7 +53,7 @@ fn table(folder: &str) -> Result<(), Failure> {
         let settings = SketchSettings::new().with_size(kib << 10);
         let sketches: Result<Vec<(String, Sketch)>, neural_phylogeny::Error> = models
             .ids()
-            .map(|id| Ok((models.name(id).to_owned(), Sketch::of(models.source(id), &settings)?)))
+            .map(|id| Ok((models.name(id).to_owned(), Sketch::compute(models.source(id), &settings)?)))
             .collect();
         let Ok(sketches) = sketches else {
             println!("| {label} | {kib} KiB | too small for so many tensors | | | | | | |");
@@ -111,8 +111,9 @@ fn movements() -> Result<(), Failure> {
     let parent_source = source(parent.clone())?;
     for width in [1024, 16_384] {
         let settings = |seed| SketchSettings::new().with_width(width).with_seed(seed);
-        let sketches =
-            |source: &InMemory| (0..64).map(|seed| Sketch::of(source, &settings(seed))).collect::<Result<Vec<_>, _>>();
+        let sketches = |source: &InMemory| {
+            (0..64).map(|seed| Sketch::compute(source, &settings(seed))).collect::<Result<Vec<_>, _>>()
+        };
         let of_parent = sketches(&parent_source)?;
         for movement in [1e-1f32, 1e-2, 1e-3, 1e-4, 1e-5] {
             let child: Vec<f32> = parent.iter().zip(&direction).map(|(w, e)| w + movement * e).collect();

@@ -1,7 +1,9 @@
 use crate::detector::Clustering;
+use crate::form;
 use crate::query::Query;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use neural_phylogeny::{ContentKind, OutputFormat};
 use std::path::PathBuf;
 
 /// Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.
@@ -139,8 +141,8 @@ pub(crate) struct Detect {
     pub(crate) detection: Detection,
 
     /// Form of the result.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub(crate) format: Format,
+    #[arg(long, value_parser = form::of(ContentKind::Phylogeny), default_value = form::DEFAULT)]
+    pub(crate) format: &'static dyn OutputFormat,
 
     /// Write the result to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
@@ -157,8 +159,8 @@ pub(crate) struct Explain {
     pub(crate) detection: Detection,
 
     /// Form of the explanation.
-    #[arg(long, value_enum, default_value_t = ExplanationFormat::Table)]
-    pub(crate) format: ExplanationFormat,
+    #[arg(long, value_parser = form::of(ContentKind::Explanation), default_value = form::DEFAULT)]
+    pub(crate) format: &'static dyn OutputFormat,
 
     /// Write to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
@@ -186,8 +188,8 @@ pub(crate) struct Evaluate {
     pub(crate) truth: Vec<PathBuf>,
 
     /// Form of the evaluation.
-    #[arg(long, value_enum, default_value_t = EvaluationFormat::Table)]
-    pub(crate) format: EvaluationFormat,
+    #[arg(long, value_enum, default_value_t = PlainFormat::Table)]
+    pub(crate) format: PlainFormat,
 
     /// Write to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
@@ -235,8 +237,8 @@ pub(crate) enum StoreAction {
         store: PathBuf,
 
         /// Form of the list.
-        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
-        format: ListFormat,
+        #[arg(long, value_enum, default_value_t = PlainFormat::Table)]
+        format: PlainFormat,
     },
     /// Remove sketches; their models are not touched.
     Remove {
@@ -256,11 +258,12 @@ pub(crate) enum StoreAction {
     },
 }
 
+/// Forms of what is no result: measures and lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ListFormat {
+pub(crate) enum PlainFormat {
     /// For a person.
     Table,
-    /// Every field of every entry.
+    /// Every field.
     Json,
 }
 
@@ -284,32 +287,4 @@ pub(crate) enum Scope {
     Matrices,
     /// All trained parameters.
     All,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For a person.
-    Table,
-    /// The documented, versioned form.
-    Json,
-    /// Graphviz.
-    Dot,
-    /// Trees with branch lengths.
-    Newick,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExplanationFormat {
-    /// For a person.
-    Table,
-    /// The model and its family as in a result, with all candidates and movements.
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EvaluationFormat {
-    /// For a person.
-    Table,
-    /// Every measure with its counts.
-    Json,
 }

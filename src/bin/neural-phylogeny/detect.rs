@@ -1,13 +1,12 @@
-use crate::args::{Detect, Detection, Format, Scope, Selector};
+use crate::args::{Detect, Detection, Scope, Selector};
 use crate::{models, output, progress, resume};
 use neural_phylogeny::{
-    Config, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid, ModelSet,
-    NearestToInitialization, OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny,
-    detect_phylogeny_from_sketches, write_dot, write_json, write_newick, write_table,
+    Config, Content, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid,
+    ModelSet, NearestToInitialization, OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny,
+    detect_phylogeny_from_sketches,
 };
 use std::error::Error;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
@@ -16,12 +15,8 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     }
     let (config, input) = prepare(&arguments.detection)?;
     let phylogeny = detect(config, &input)?;
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
-        Format::Table => write_table(&phylogeny, writer),
-        Format::Json => write_json(&phylogeny, writer),
-        Format::Dot => write_dot(&phylogeny, writer),
-        Format::Newick => write_newick(&phylogeny, writer),
-    })
+    let content = Content::Phylogeny(&phylogeny);
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))
 }
 
 /// What is detected in.
@@ -99,7 +94,7 @@ fn geometry(arguments: &Detection) -> Result<GeometrySettings, Box<dyn Error>> {
             Scope::All => neural_phylogeny::Scope::All,
         });
     let Some(file) = &arguments.resume else { return Ok(settings) };
-    Ok(settings.with_checkpoint(file).with_checkpoint_every(Duration::from_secs(arguments.resume_every)))
+    Ok(settings.with_resume_file(file).with_resume_every(Duration::from_secs(arguments.resume_every)))
 }
 
 fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error>> {
@@ -111,7 +106,7 @@ fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error
         path => {
             let open = Discovery::new().open(path);
             let model = open.map_err(|source| neural_phylogeny::Error::Initialization { source: source.into() })?;
-            Initialization::Model(Arc::from(model.source))
+            Initialization::Model(model.source)
         }
     })
 }

@@ -6,9 +6,6 @@ use neural_phylogeny::{
 use std::fmt;
 use std::str::FromStr;
 
-/// Share of models that `--seeding likely-parents` begins at.
-const LIKELY: f64 = 0.2;
-
 /// How models are divided into families, and the settings of each way.
 #[derive(Args, Debug)]
 pub(crate) struct Clustering {
@@ -27,16 +24,16 @@ pub(crate) struct Clustering {
     /// kmeans, mean-shift: share of iterations in which centroids become means, from 0 to 1; in the others they become the
     /// member that the selector prefers. `sweep` tries several and keeps the one nearest to the expected families
     /// [default: 1].
-    #[arg(long, value_name = "A|sweep", value_parser = alpha)]
+    #[arg(long, value_name = "A|sweep")]
     alpha: Option<Alpha>,
 
     /// mean-shift: radius of the window, a distance, `expected` from the expected families, or `quantile:Q` of the distances to
     /// neighbors [default: expected].
-    #[arg(long, value_name = "B|expected|quantile:Q", value_parser = bandwidth)]
+    #[arg(long, value_name = "B|expected|quantile:Q")]
     bandwidth: Option<Bandwidth>,
 
     /// dbscan: how far neighbors may lie apart, a distance, or `expected` from the expected families [default: expected].
-    #[arg(long, value_name = "R|expected", value_parser = radius)]
+    #[arg(long, value_name = "R|expected")]
     eps: Option<Radius>,
 
     /// dbscan: models in the neighborhood of a core, itself included [default: 2].
@@ -49,7 +46,7 @@ pub(crate) struct Clustering {
 
     /// kmeans: which models the first centroids are drawn from, `plus-plus` for all, or `likely-parents` for the share (0.2
     /// unless given) of smallest scores of the selector [default: plus-plus].
-    #[arg(long, value_name = "plus-plus|likely-parents[:SHARE]", value_parser = seeding)]
+    #[arg(long, value_name = "plus-plus|likely-parents[:SHARE]")]
     seeding: Option<Seeding>,
 
     /// arborescence: weight of the direction beside distances, from 0 [default: 0.3].
@@ -57,7 +54,7 @@ pub(crate) struct Clustering {
     lambda: Option<f64>,
 
     /// arborescence: how the kurtosis of weights changes from parent to child [default: falls].
-    #[arg(long, value_name = "falls|rises", value_parser = kurtosis)]
+    #[arg(long, value_name = "falls|rises")]
     kurtosis: Option<Kurtosis>,
 }
 
@@ -180,50 +177,5 @@ impl fmt::Display for FamilyCount {
             Self::Auto => f.write_str("auto"),
             Self::Count(n) => write!(f, "{n}"),
         }
-    }
-}
-
-fn number(text: &str, expected: &str) -> Result<f64, String> {
-    text.parse().map_err(|_| format!("expected {expected}"))
-}
-
-fn alpha(text: &str) -> Result<Alpha, String> {
-    match text {
-        "sweep" => Ok(Alpha::Sweep),
-        a => number(a, "a number from 0 to 1, or `sweep`").map(Alpha::Fixed),
-    }
-}
-
-fn bandwidth(text: &str) -> Result<Bandwidth, String> {
-    let expected = "a distance above 0, `expected`, or `quantile:Q` with Q from 0 to 1";
-    match (text, text.strip_prefix("quantile:")) {
-        ("expected", _) => Ok(Bandwidth::Expected),
-        (_, Some(q)) => number(q, expected).map(Bandwidth::Quantile),
-        (b, None) => number(b, expected).map(Bandwidth::Fixed),
-    }
-}
-
-fn radius(text: &str) -> Result<Radius, String> {
-    match text {
-        "expected" => Ok(Radius::Expected),
-        r => number(r, "a distance above 0, or `expected`").map(Radius::Fixed),
-    }
-}
-
-fn seeding(text: &str) -> Result<Seeding, String> {
-    let expected = "`plus-plus`, `likely-parents` or `likely-parents:SHARE`, the share above 0, at most 1";
-    match (text, text.strip_prefix("likely-parents:")) {
-        ("plus-plus", _) => Ok(Seeding::PlusPlus),
-        ("likely-parents", _) => Ok(Seeding::LikelyParents { share: LIKELY }),
-        (_, Some(share)) => Ok(Seeding::LikelyParents { share: number(share, expected)? }),
-        _ => Err(format!("expected {expected}")),
-    }
-}
-
-fn kurtosis(text: &str) -> Result<Kurtosis, String> {
-    match text {
-        "falls" => Ok(Kurtosis::Falls),
-        "rises" => Ok(Kurtosis::Rises),
-        _ => Err("expected `falls` or `rises`".to_owned()),
     }
 }

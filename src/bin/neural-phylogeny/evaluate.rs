@@ -1,4 +1,4 @@
-use crate::args::{Evaluate, EvaluationFormat};
+use crate::args::{Evaluate, PlainFormat};
 use crate::output;
 use neural_phylogeny::{Truth, evaluate, read_json};
 use std::error::Error;
@@ -48,8 +48,8 @@ pub(crate) fn run(arguments: &Evaluate) -> Result<(), Box<dyn Error>> {
     let evaluation = evaluate(&result, &truth)?;
     output::write(arguments.output.as_deref(), |writer: &mut dyn Write| -> std::io::Result<()> {
         match arguments.format {
-            EvaluationFormat::Table => write!(writer, "{evaluation}")?,
-            EvaluationFormat::Json => {
+            PlainFormat::Table => write!(writer, "{evaluation}")?,
+            PlainFormat::Json => {
                 serde_json::to_writer_pretty(&mut *writer, &evaluation).map_err(std::io::Error::from)?;
                 writeln!(writer)?;
             }

@@ -1,6 +1,6 @@
-use crate::args::{Explain, ExplanationFormat};
+use crate::args::Explain;
 use crate::{detect, output};
-use neural_phylogeny::{write_explanation, write_explanation_json};
+use neural_phylogeny::Content;
 use std::error::Error;
 use std::io::Write;
 
@@ -12,8 +12,6 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Box<dyn Error>> {
     // Found before the weights are read, which may take hours.
     let model = input.models().find(&arguments.model)?;
     let phylogeny = detect::detect(config, &input)?;
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
-        ExplanationFormat::Table => write_explanation(&phylogeny, model, writer),
-        ExplanationFormat::Json => write_explanation_json(&phylogeny, model, writer),
-    })
+    let content = Content::Explanation(&phylogeny, model);
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))
 }

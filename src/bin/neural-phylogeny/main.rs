@@ -5,6 +5,7 @@ mod detect;
 mod detector;
 mod evaluate;
 mod explain;
+mod form;
 mod inspect;
 mod models;
 mod output;

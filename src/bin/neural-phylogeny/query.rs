@@ -1,7 +1,6 @@
-use crate::args::ExplanationFormat;
-use crate::{chain, models, output, progress};
+use crate::{chain, form, models, output, progress};
 use clap::Args;
-use neural_phylogeny::{Config, Sketch, SketchStore, write_answer, write_answer_json};
+use neural_phylogeny::{Config, Content, ContentKind, OutputFormat, Sketch, SketchStore};
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,8 +41,8 @@ pub(crate) struct Query {
     minimum_confidence: f64,
 
     /// Form of the answer.
-    #[arg(long, value_enum, default_value_t = ExplanationFormat::Table)]
-    format: ExplanationFormat,
+    #[arg(long, value_parser = form::of(ContentKind::Answer), default_value = form::DEFAULT)]
+    format: &'static dyn OutputFormat,
 
     /// Write to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
@@ -70,10 +69,8 @@ pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
     if let Some(error) = &answer.nearest.unwritten {
         eprintln!("note: the index is not kept for the next time: {error}");
     }
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| match arguments.format {
-        ExplanationFormat::Table => write_answer(&answer, writer),
-        ExplanationFormat::Json => write_answer_json(&answer, writer),
-    })?;
+    let content = Content::Answer(&answer);
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))?;
     let sketching = sketching.map_or_else(String::new, |took| format!("sketched in {}, ", told(took)));
     let opened = match answer.nearest.read {
         0 => String::new(),
@@ -98,7 +95,7 @@ fn sketched(
     let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source: source.into() })?;
     let bar = progress::bar();
     let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
-    let outcome = Sketch::of(&*model.source, &settings);
+    let outcome = Sketch::compute(&*model.source, &settings);
     bar.finish_and_clear();
     let sketch = outcome.map_err(|error| match error {
         neural_phylogeny::Error::Sketching { source } => neural_phylogeny::Error::of_model(&model.name, *source),

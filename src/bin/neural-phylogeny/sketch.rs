@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
         let bar = progress::bar();
         let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
         // Read even when the store has the name: the content hash takes all values.
-        let outcome = neural_phylogeny::Sketch::of(&*model.source, &settings);
+        let outcome = neural_phylogeny::Sketch::compute(&*model.source, &settings);
         bar.finish_and_clear();
         let sketch = match outcome {
             Ok(sketch) => sketch,

@@ -1,4 +1,4 @@
-use crate::args::{ListFormat, StoreAction};
+use crate::args::{PlainFormat, StoreAction};
 use crate::{chain, output};
 use neural_phylogeny::{SketchStore, StoreEntry};
 use std::error::Error;
@@ -9,8 +9,8 @@ pub(crate) fn run(action: &StoreAction) -> Result<(), Box<dyn Error>> {
         StoreAction::List { store, format } => {
             let entries = SketchStore::open(store)?.entries()?;
             let text = match format {
-                ListFormat::Table => table(&entries),
-                ListFormat::Json => json(&entries)?,
+                PlainFormat::Table => table(&entries),
+                PlainFormat::Json => json(&entries)?,
             };
             print(&text)
         }

@@ -2,6 +2,7 @@ use super::*;
 use crate::geometry::GeometrySettings;
 use crate::model_set::ModelSet;
 use crate::parent::SmallestNorm;
+use crate::phylogeny::FamilyId;
 use crate::source::InMemory;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -39,7 +40,7 @@ fn chain() -> Vec<Vec<f32>> {
 fn kurtosis_roots_a_chain_at_either_end() {
     let falls = detect(&Arborescence::new(), &chain()).unwrap();
     assert_eq!(edges(&falls), [(0, 1), (1, 2), (2, 3)]);
-    assert!(falls.edges().iter().all(|e| e.confidence > 0.5 && e.confidence <= 1.0));
+    assert!(falls.edges().iter().all(|e| e.confidence.is_some_and(|c| c > 0.5 && c <= 1.0)));
     let rises = detect(&Arborescence::new().with_kurtosis(Kurtosis::Rises), &chain()).unwrap();
     assert_eq!(edges(&rises), [(1, 0), (2, 1), (3, 2)]);
     assert_eq!(falls.score(ModelId::new(1)).map(|s| -s), rises.score(ModelId::new(1)));
@@ -63,7 +64,7 @@ fn permuted_copies_are_a_tie() {
     let phylogeny = detect(&Arborescence::new(), &[copy, permuted]).unwrap();
     assert_eq!((phylogeny.edges().len(), phylogeny.families().len()), (0, 1));
     assert_eq!(phylogeny.families()[0].roots.len(), 2);
-    assert_eq!(phylogeny.margin(0), Some(0.0));
+    assert_eq!(phylogeny.margin(FamilyId::new(0)), Some(0.0));
 }
 
 #[test]

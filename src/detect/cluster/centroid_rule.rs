@@ -1,11 +1,14 @@
 //! The α rule: what a centroid becomes in one iteration.
 
 use super::clusterer::MemberScores;
+use super::settings::parsed;
 use crate::error::Error;
 use crate::parent::lowest;
 use rand::{Rng, RngCore};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 
 /// The share α of iterations in which centroids become means; in the others they become the member that the parent selector
 /// prefers.
@@ -76,6 +79,27 @@ impl Default for Alpha {
 impl From<f64> for Alpha {
     fn from(alpha: f64) -> Self {
         Self::Fixed(alpha)
+    }
+}
+
+/// `sweep`, or the number.
+impl fmt::Display for Alpha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(alpha) => alpha.fmt(f),
+            Self::Sweep => f.pad("sweep"),
+        }
+    }
+}
+
+impl FromStr for Alpha {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "sweep" => Ok(Self::Sweep),
+            _ => parsed("alpha", text, "a number from 0 to 1, or `sweep`").map(Self::Fixed),
+        }
     }
 }
 

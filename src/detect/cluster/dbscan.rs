@@ -1,7 +1,7 @@
 use super::clusterer::{Clusterer, Clustering, Points};
 use super::distances::{Distances, failure};
 use super::radius;
-use super::settings::check_radius;
+use super::settings::{check_radius, parsed};
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use linfa::prelude::{ParamGuard, Transformer};
@@ -9,12 +9,14 @@ use linfa_nn::CommonNearestNeighbour;
 use linfa_nn::distance::Distance;
 use ndarray::{Array1, Array2, ArrayView, Dimension};
 use rand::RngCore;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 const NAME: &str = "DBSCAN";
 
 /// How far neighbors of [`Dbscan`] may lie apart: its eps.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Radius {
     /// From the expected families: the radius that links them and, where it can, no two of them.
@@ -23,6 +25,7 @@ pub enum Radius {
     /// the nearest of another family. eps is the link with the least `|{link > eps}| / |links| + |{gap ≤ eps}| / |gaps|`, plus a
     /// millionth for rounding. Where every link is shorter than every gap it is the longest link: at two models per
     /// neighborhood, the smallest radius that gives the expected families back.
+    #[default]
     Expected,
     /// A distance between flattened weights, finite and above 0.
     Fixed(f64),
@@ -31,6 +34,27 @@ pub enum Radius {
 impl From<f64> for Radius {
     fn from(radius: f64) -> Self {
         Self::Fixed(radius)
+    }
+}
+
+/// `expected`, or the distance.
+impl fmt::Display for Radius {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expected => f.pad("expected"),
+            Self::Fixed(radius) => radius.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Radius {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "expected" => Ok(Self::Expected),
+            radius => parsed("eps", radius, "a distance above 0, or `expected`").map(Self::Fixed),
+        }
     }
 }
 
@@ -150,7 +174,8 @@ impl Dbscan {
             }
         };
         let rule = "links within and gaps between expected families";
-        (eps, Some(Remark::RadiusEstimated { setting: "eps", value: eps / distances.scale, rule }))
+        let value = eps / distances.scale;
+        (eps, Some(Remark::RadiusEstimated { setting: "eps".into(), value, rule: rule.into() }))
     }
 }
 
@@ -243,7 +268,7 @@ mod tests {
         let points = Points::new(x.view(), &[0, 0, 0, 0, 1, 1]);
         let clustering = Dbscan::new().cluster(&points, &mut ChaCha8Rng::seed_from_u64(0)).unwrap();
         assert_eq!(clustering.labels, [0, 0, 0, 0, 1, 1].map(Some));
-        let [Remark::RadiusEstimated { setting: "eps", value, .. }] = clustering.remarks[..] else {
+        let [Remark::RadiusEstimated { value, .. }] = clustering.remarks[..] else {
             panic!("{:?}", clustering.remarks)
         };
         assert!((value - 1.0).abs() < 1e-5);

@@ -4,30 +4,28 @@ use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
 use crate::parent::{Choice, ParentSelector};
-use crate::phylogeny::{Edge, Phylogeny, Relation, Remark};
+use crate::phylogeny::{Phylogeny, PhylogenyBuilder, Relation, Remark};
 
-/// Gathers the edges of clusters, one after the other.
+/// Adds the edges of clusters to a phylogeny, one cluster after the other.
 pub(in crate::detect) struct Edges<'g> {
     geometry: &'g Geometry,
     independence: &'g Independence,
-    edges: Vec<Edge>,
-    kin: Vec<Vec<ModelId>>,
-    scores: Vec<(ModelId, f64)>,
-    margins: Vec<(ModelId, f64)>,
+    builder: PhylogenyBuilder,
     ties: usize,
 }
 
 impl<'g> Edges<'g> {
     pub(in crate::detect) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
-        Self {
-            geometry,
-            independence,
-            edges: Vec::new(),
-            kin: Vec::new(),
-            scores: Vec::new(),
-            margins: Vec::new(),
-            ties: 0,
-        }
+        Self { geometry, independence, builder: PhylogenyBuilder::new(geometry.len()), ties: 0 }
+    }
+
+    fn add(&mut self, what: impl FnOnce(PhylogenyBuilder) -> PhylogenyBuilder) {
+        self.builder = what(std::mem::take(&mut self.builder));
+    }
+
+    fn add_scores(&mut self, members: &[ModelId], scores: &[f64]) {
+        let scores = members.iter().zip(scores);
+        self.add(|builder| scores.fold(builder, |b, (&member, &score)| b.with_score(member, score)));
     }
 
     /// Joins the members of one cluster to its parent, and copies to their original.
@@ -37,8 +35,8 @@ impl<'g> Edges<'g> {
             return Ok(());
         }
         let choice = Choice::new(selector, self.geometry, &originals)?;
-        self.margins.push((originals[0], choice.margin));
-        self.scores.extend(originals.iter().copied().zip(choice.scores.iter().copied()));
+        self.add(|builder| builder.with_margin(originals[0], choice.margin));
+        self.add_scores(&originals, &choice.scores);
         let roots: Vec<ModelId> = choice.best.iter().map(|&b| originals[b]).collect();
         self.ties += usize::from(roots.len() > 1);
         let distinctness = choice.distinctness();
@@ -61,8 +59,10 @@ impl<'g> Edges<'g> {
             return Ok(());
         }
         let tree = grow(&originals)?;
-        self.scores.extend(originals.iter().copied().zip(tree.scores.iter().copied()));
-        self.margins.extend(tree.margin.map(|margin| (originals[0], margin)));
+        self.add_scores(&originals, &tree.scores);
+        if let Some(margin) = tree.margin {
+            self.add(|builder| builder.with_margin(originals[0], margin));
+        }
         self.ties += usize::from(tree.is_tie());
         for (child, parent) in tree.agreed() {
             self.join(originals[parent], originals[child], tree.distinctness[child])?;
@@ -75,7 +75,7 @@ impl<'g> Edges<'g> {
         if members.len() < 2 {
             return Ok(members.to_vec());
         }
-        self.kin.push(members.to_vec());
+        self.add(|builder| builder.with_kin(members.iter().copied()));
         let (originals, copies) = self.without_copies(members);
         for &(original, copy) in &copies {
             self.join(original, copy, 0.0)?;
@@ -111,7 +111,8 @@ impl<'g> Edges<'g> {
         let kinship = self.independence.kinship(parent, child);
         let direction = if identical { 0.5 } else { 0.5 + 0.5 * distinctness };
         let relation = if identical { Relation::Duplicate } else { Relation::FineTune };
-        self.edges.push(edge(self.geometry, parent, child, relation, kinship * direction)?);
+        let edge = edge(self.geometry, parent, child, relation, kinship * direction)?;
+        self.add(|builder| builder.with_edge(edge));
         Ok(())
     }
 
@@ -119,13 +120,6 @@ impl<'g> Edges<'g> {
         if self.ties > 0 {
             remarks.push(Remark::Ties { count: self.ties });
         }
-        let mut phylogeny = Phylogeny::with_families(self.geometry.len(), self.edges, &self.kin)?;
-        for (model, score) in self.scores {
-            phylogeny = phylogeny.with_score(model, score);
-        }
-        for (model, margin) in self.margins {
-            phylogeny = phylogeny.with_margin(model, margin);
-        }
-        Ok(remarks.into_iter().fold(phylogeny, Phylogeny::with_remark))
+        self.builder.with_remarks(remarks).build()
     }
 }

@@ -199,8 +199,12 @@ impl Clusterer for GaussianMixture {
         let supported = (points.len() / (MODELS_PER_COORDINATE * families)).clamp(1, MOST_COORDINATES);
         let used = self.coordinates.unwrap_or(supported).min(available);
         let (leading, variance) = standardized(&scaled.coordinates, used);
-        let reduced =
-            (used < available).then_some(Remark::CoordinatesReduced { clusterer: NAME, used, available, variance });
+        let reduced = (used < available).then_some(Remark::CoordinatesReduced {
+            clusterer: NAME.into(),
+            used,
+            available,
+            variance,
+        });
         let (labels, count) = places(&leading);
         if families >= count {
             let mut clustering = numbered(labels);
@@ -290,8 +294,7 @@ mod tests {
         });
         let clustering = run(&GaussianMixture::new().with_families(3), &x);
         assert!((0..60).all(|i| (0..60).all(|j| (clustering.labels[i] == clustering.labels[j]) == (i % 3 == j % 3))));
-        let Remark::CoordinatesReduced { clusterer: NAME, used: 4, available: 59, variance } = clustering.remarks[0]
-        else {
+        let Remark::CoordinatesReduced { used: 4, available: 59, variance, .. } = clustering.remarks[0] else {
             panic!("{:?}", clustering.remarks)
         };
         assert!(variance > 0.9 && variance < 1.0);

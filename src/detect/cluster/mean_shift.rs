@@ -3,7 +3,7 @@ use super::centroid_rule::{Alpha, CentroidRule, Preference};
 use super::clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 use super::distances::Distances;
 use super::radius;
-use super::settings::{check_count, check_radius, check_tolerance, convergence};
+use super::settings::{check_count, check_radius, check_tolerance, convergence, parsed};
 use super::sweep;
 use crate::error::Error;
 use crate::phylogeny::Remark;
@@ -11,12 +11,14 @@ use ndarray::{Array2, ArrayView1};
 use rand::RngCore;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 use xxhash_rust::xxh3::Xxh3Builder;
 
 const NAME: &str = "MeanShift";
 
 /// How wide the window of [`MeanShift`] is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Bandwidth {
     /// From the expected families: the radius that best tells distances within them from distances between them.
@@ -24,6 +26,7 @@ pub enum Bandwidth {
     /// `b` is the distance within a family with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`. Where all
     /// families are narrower than any gap between two of them it is the largest distance within; every window then holds
     /// exactly one family from the first iteration on, and the expected families come back.
+    #[default]
     Expected,
     /// scikit-learn's `estimate_bandwidth`: the mean over models of the distance to their ⌊q·n_models⌋-th neighbor (at least the
     /// first), themselves included. q in [0, 1]; scikit-learn's default is 0.3.
@@ -35,6 +38,30 @@ pub enum Bandwidth {
 impl From<f64> for Bandwidth {
     fn from(bandwidth: f64) -> Self {
         Self::Fixed(bandwidth)
+    }
+}
+
+/// `expected`, `quantile:Q`, or the distance.
+impl fmt::Display for Bandwidth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expected => f.pad("expected"),
+            Self::Quantile(quantile) => write!(f, "quantile:{quantile}"),
+            Self::Fixed(bandwidth) => bandwidth.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Bandwidth {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let expected = "a distance above 0, `expected`, or `quantile:Q` with Q from 0 to 1";
+        match (text, text.strip_prefix("quantile:")) {
+            ("expected", _) => Ok(Self::Expected),
+            (_, Some(quantile)) => parsed("bandwidth", quantile, expected).map(Self::Quantile),
+            (bandwidth, None) => parsed("bandwidth", bandwidth, expected).map(Self::Fixed),
+        }
     }
 }
 
@@ -169,7 +196,7 @@ impl MeanShift {
             }
         };
         let value = bandwidth / distances.scale;
-        (bandwidth, Some(Remark::RadiusEstimated { setting: "bandwidth", value, rule }))
+        (bandwidth, Some(Remark::RadiusEstimated { setting: "bandwidth".into(), value, rule: rule.into() }))
     }
 
     /// All centers until they rest, at one α.

@@ -29,7 +29,13 @@ pub(super) fn check_tolerance(found: f64) -> Result<(), Error> {
     Err(Error::InvalidSetting { setting: "tolerance", found: found.to_string(), expected: "a finite number from 0" })
 }
 
+/// The number that some text is.
+pub(super) fn parsed(setting: &'static str, text: &str, expected: &'static str) -> Result<f64, Error> {
+    text.parse().map_err(|_| Error::unknown_word(setting, text, expected))
+}
+
 pub(super) fn convergence(clusterer: &'static str, converged: bool, iterations: usize) -> Remark {
+    let clusterer = clusterer.into();
     if converged { Remark::Converged { clusterer, iterations } } else { Remark::NotConverged { clusterer, iterations } }
 }
 
@@ -39,4 +45,34 @@ pub(super) fn check_radius(setting: &'static str, found: f64) -> Result<(), Erro
         return Ok(());
     }
     Err(Error::InvalidSetting { setting, found: found.to_string(), expected: "a finite number above 0" })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::Kurtosis;
+    use crate::detect::cluster::{Alpha, Bandwidth, Radius, Seeding};
+    use crate::error::Error;
+    use std::fmt::{Debug, Display};
+    use std::str::FromStr;
+
+    fn spelled<T: FromStr<Err = Error> + Display + PartialEq + Debug>(values: &[T]) {
+        for value in values {
+            assert_eq!(value.to_string().parse::<T>().unwrap(), *value);
+        }
+        assert!(matches!("nonsense".parse::<T>(), Err(Error::InvalidSetting { .. })));
+    }
+
+    #[test]
+    fn settings_are_read_as_they_are_written() {
+        spelled(&[Alpha::Fixed(0.25), Alpha::Sweep]);
+        spelled(&[Bandwidth::Expected, Bandwidth::Quantile(0.3), Bandwidth::Fixed(2.0)]);
+        spelled(&[Radius::Expected, Radius::Fixed(1e-3)]);
+        spelled(&[Seeding::PlusPlus, Seeding::LikelyParents { share: 0.5 }]);
+        spelled(&[Kurtosis::Falls, Kurtosis::Rises]);
+        spelled(&[crate::geometry::Scope::Matrices, crate::geometry::Scope::All]);
+        spelled(&[crate::model_set::OnUnreadable::Stop, crate::model_set::OnUnreadable::Skip]);
+        spelled(&[crate::model_set::Kind::Matrix, crate::model_set::Kind::Vector]);
+        use crate::model_set::Role;
+        spelled(&[Role::Parameter, Role::Buffer, Role::Empty, Role::Excluded]);
+    }
 }

@@ -40,7 +40,7 @@ pub(super) fn at<T>(
         }
     }
     let (found, alpha, disagreements) = best;
-    Ok((found, Some(Remark::AlphaChosen { clusterer, alpha, disagreements })))
+    Ok((found, Some(Remark::AlphaChosen { clusterer: clusterer.into(), alpha, disagreements })))
 }
 
 /// Random numbers that can be seen again.
@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_run_nearest_to_the_expected_families_is_kept_the_largest_of_equal_ones() {
-        let chosen = |alpha, disagreements| Some(Remark::AlphaChosen { clusterer: "test", alpha, disagreements });
+        let chosen =
+            |alpha, disagreements| Some(Remark::AlphaChosen { clusterer: "test".into(), alpha, disagreements });
         let (tried, remark) = kept(Alpha::Sweep, |_| vec![0, 0, 0, 1]);
         assert_eq!((tried.len(), remark), (7, chosen(1.0, 3)));
         let near = |alpha| if alpha < 0.6 { vec![0, 0, 1, 1] } else { vec![0; 4] };

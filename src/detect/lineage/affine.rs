@@ -1,72 +1,60 @@
 //! Affine combinations: which few models add up to another one, and what is left over.
 
+use super::weights::Weights;
 use crate::geometry::Comparison;
+use crate::kernel::upper_median;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
-/// Squared distances of n models, of one parameter or all, as inner products of increments see them.
-pub(super) trait Squared {
-    fn squared(&self, a: usize, b: usize) -> f64;
-}
+/// Squared distances of models, of one parameter or all, by whatever they are numbered with.
+pub(super) trait Squared<I>: Fn(I, I) -> f64 {}
 
-impl<F: Fn(usize, usize) -> f64> Squared for F {
-    fn squared(&self, a: usize, b: usize) -> f64 {
-        self(a, b)
-    }
-}
+impl<I, F: Fn(I, I) -> f64> Squared<I> for F {}
 
 /// A child as a combination of parents.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Combination {
-    pub(super) parents: Vec<usize>,
+pub(super) struct Combination<I> {
+    pub(super) parents: Vec<I>,
     /// Sum to 1.
     pub(super) weights: Vec<f64>,
     /// Squared distance of the child to the combination, as a share of that to its nearest parent.
     pub(super) residual: f64,
 }
 
-/// Parents looked for before superfluous ones are taken out again.
-const STEPS: usize = 6;
-
-/// A direction less new than this adds nothing but rounding.
-const NEW: f64 = 1e-12;
-
-/// Shares below this are none.
-const LEAST_WEIGHT: f64 = 0.03;
-
-/// A parent is superfluous when without it the residual stays below this multiple of what it was,
-const SUPERFLUOUS: f64 = 3.0;
-/// and rounding, as a share of the squared distance to the nearest parent.
-const ROUNDING: f64 = 1e-8;
-
-fn inner(d: &impl Squared, origin: usize, a: usize, b: usize) -> f64 {
-    (d.squared(origin, a) + d.squared(origin, b) - d.squared(a, b)) / 2.0
+/// `⟨a − origin, b − origin⟩`.
+fn inner<I: Copy>(d: &impl Squared<I>, origin: I, a: I, b: I) -> f64 {
+    (d(origin, a) + d(origin, b) - d(a, b)) / 2.0
 }
 
 /// The combination of few `candidates` nearest to `child`, by orthogonal matching pursuit and backward elimination.
 ///
 /// `None` with fewer than two candidates. Candidates must differ from the child and from one another. O(n) for n candidates.
-pub(super) fn combination(d: &impl Squared, child: usize, candidates: &[usize]) -> Option<Combination> {
+pub(super) fn combination<I: Copy + Eq>(
+    d: &impl Squared<I>,
+    child: I,
+    candidates: &[I],
+    weights: &Weights,
+) -> Option<Combination<I>> {
     let (&origin, rest) = candidates.split_first()?;
-    let mut chosen = pursued(d, child, origin, rest);
+    let mut chosen = pursued(d, child, origin, rest, weights);
     if chosen.is_empty() {
         return None;
     }
     chosen.push(origin);
-    eliminate(d, child, chosen)
+    eliminate(d, child, chosen, weights)
 }
 
 /// Those of `rest` whose increments from `origin` together come nearest to that of `child`, greedily, the most telling first.
-pub(super) fn pursued(d: &impl Squared, child: usize, origin: usize, rest: &[usize]) -> Vec<usize> {
-    let mut chosen: Vec<usize> = Vec::new();
+pub(super) fn pursued<I: Copy>(d: &impl Squared<I>, child: I, origin: I, rest: &[I], weights: &Weights) -> Vec<I> {
+    let mut chosen: Vec<I> = Vec::new();
     // What candidates and the child have left after the directions chosen so far, by Gram–Schmidt on inner products.
     let mut along: Vec<Vec<f64>> = Vec::new();
-    let from_origin: Vec<f64> = rest.iter().map(|&q| d.squared(origin, q)).collect();
+    let from_origin: Vec<f64> = rest.iter().map(|&q| d(origin, q)).collect();
     let mut left = from_origin.clone();
     let mut with_child: Vec<f64> = rest.iter().map(|&q| inner(d, origin, q, child)).collect();
-    for _ in 0..STEPS.min(rest.len()) {
+    for _ in 0..weights.merges.steps.min(rest.len()) {
         let gains = (0..rest.len()).map(|i| {
-            let new = left[i] > NEW * from_origin[i];
+            let new = left[i] > weights.tolerances.new_direction * from_origin[i];
             if new { with_child[i] * with_child[i] / left[i] } else { 0.0 }
         });
         let (best, gain) = gains.enumerate().max_by(|(i, x), (j, y)| x.total_cmp(y).then(j.cmp(i))).unwrap_or_default();
@@ -74,6 +62,7 @@ pub(super) fn pursued(d: &impl Squared, child: usize, origin: usize, rest: &[usi
             break;
         }
         chosen.push(rest[best]);
+        // The part of the best increment that earlier directions do not hold becomes a direction of its own.
         let length = left[best].sqrt();
         let mut direction = vec![0.0; rest.len()];
         for earlier in &along {
@@ -81,9 +70,10 @@ pub(super) fn pursued(d: &impl Squared, child: usize, origin: usize, rest: &[usi
             direction.iter_mut().zip(earlier).for_each(|(before, e)| *before += e * share);
         }
         for (i, before) in direction.iter_mut().enumerate() {
-            let product = (from_origin[i] + from_origin[best] - d.squared(rest[best], rest[i])) / 2.0;
+            let product = (from_origin[i] + from_origin[best] - d(rest[best], rest[i])) / 2.0;
             *before = (product - *before) / length;
         }
+        // What candidates and the child have along it is taken off all of them.
         let toward = with_child[best] / length;
         for i in 0..rest.len() {
             left[i] -= direction[i] * direction[i];
@@ -96,22 +86,28 @@ pub(super) fn pursued(d: &impl Squared, child: usize, origin: usize, rest: &[usi
 }
 
 /// Takes out parents without which the combination is as good.
-fn eliminate(d: &impl Squared, child: usize, mut parents: Vec<usize>) -> Option<Combination> {
+fn eliminate<I: Copy + Eq>(
+    d: &impl Squared<I>,
+    child: I,
+    mut parents: Vec<I>,
+    weights: &Weights,
+) -> Option<Combination<I>> {
     loop {
         let fitted = fit(d, child, &parents)?;
         if parents.len() <= 2 {
             return Some(fitted);
         }
         let without =
-            |i: usize| -> Vec<usize> { parents.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, &p)| p).collect() };
+            |i: usize| -> Vec<I> { parents.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, &p)| p).collect() };
         let tiny = (0..parents.len())
-            .filter(|&i| fitted.weights[i].abs() < LEAST_WEIGHT)
+            .filter(|&i| fitted.weights[i].abs() < weights.merges.least_weight)
             .min_by(|&i, &j| fitted.weights[i].abs().total_cmp(&fitted.weights[j].abs()));
         let superfluous = || {
             let mut order: Vec<usize> = (0..parents.len()).collect();
             order.sort_by(|&i, &j| fitted.weights[i].abs().total_cmp(&fitted.weights[j].abs()));
             let nearest = nearest(d, child, &parents);
-            let bound = SUPERFLUOUS * fitted.residual * nearest + ROUNDING * nearest;
+            let bound =
+                weights.merges.superfluous * fitted.residual * nearest + weights.tolerances.superfluous * nearest;
             order.into_iter().find(|&i| absolute(d, child, &without(i)).is_some_and(|left| left <= bound))
         };
         match tiny.or_else(superfluous) {
@@ -121,18 +117,18 @@ fn eliminate(d: &impl Squared, child: usize, mut parents: Vec<usize>) -> Option<
     }
 }
 
-fn nearest(d: &impl Squared, child: usize, parents: &[usize]) -> f64 {
-    parents.iter().map(|&p| d.squared(child, p)).fold(f64::INFINITY, f64::min)
+fn nearest<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> f64 {
+    parents.iter().map(|&p| d(child, p)).fold(f64::INFINITY, f64::min)
 }
 
-fn absolute(d: &impl Squared, child: usize, parents: &[usize]) -> Option<f64> {
+fn absolute<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Option<f64> {
     Some(fit(d, child, parents)?.residual * nearest(d, child, parents))
 }
 
 /// Least squares with weights that sum to 1; `None` when the parents do not differ, or one is the child.
-pub(super) fn fit(d: &impl Squared, child: usize, parents: &[usize]) -> Option<Combination> {
+pub(super) fn fit<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Option<Combination<I>> {
     let (&origin, rest) = parents.split_first()?;
-    let whole = d.squared(origin, child);
+    let whole = d(origin, child);
     let nearest = nearest(d, child, parents);
     if nearest <= 0.0 {
         return None;
@@ -150,8 +146,13 @@ pub(super) fn fit(d: &impl Squared, child: usize, parents: &[usize]) -> Option<C
 }
 
 /// Weights as [`fit`] to each parameter alone, those where it fits.
-pub(super) fn weights_by_parameter(comparison: &Comparison, child: usize, parents: &[usize]) -> Vec<Vec<f64>> {
-    let fits = comparison.scoped().filter_map(|p| fit(&|a, b| p.squared_distance(a, b), child, parents));
+pub(super) fn weights_by_parameter<I: Copy + Into<usize>>(
+    comparison: &Comparison,
+    child: I,
+    parents: &[I],
+) -> Vec<Vec<f64>> {
+    let fits =
+        comparison.scoped().filter_map(|p| fit(&|a: I, b: I| p.squared_distance(a.into(), b.into()), child, parents));
     fits.map(|fitted| fitted.weights).collect()
 }
 
@@ -162,13 +163,13 @@ pub(super) fn spread(by_parameter: &[Vec<f64>], i: usize) -> f64 {
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+    upper_median(&mut values).unwrap_or(0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::lineage::tests::fixture::{noticed, point};
 
     /// Points of a few dimensions; squared distances between them.
     fn distances(points: &[Vec<f64>]) -> impl Fn(usize, usize) -> f64 + '_ {
@@ -185,7 +186,7 @@ mod tests {
         let merged = (0..8).map(|j| 0.25 * points[2][j] + 0.75 * points[5][j]).collect();
         points.push(merged);
         let candidates: Vec<usize> = (0..8).collect();
-        let mut found = combination(&distances(&points), 8, &candidates).unwrap();
+        let mut found = combination(&distances(&points), 8, &candidates, &Weights::default()).unwrap();
         if found.parents == [5, 2] {
             found.parents.reverse();
             found.weights.reverse();
@@ -197,14 +198,46 @@ mod tests {
     #[test]
     fn a_model_of_its_own_leaves_most_of_itself_over() {
         let points = axes(8);
-        let found = combination(&distances(&points), 7, &[0, 1, 2, 3, 4, 5, 6]).unwrap();
+        let found = combination(&distances(&points), 7, &[0, 1, 2, 3, 4, 5, 6], &Weights::default()).unwrap();
         assert!(found.residual > 0.3, "{found:?}");
+    }
+
+    /// Points of some axes with a child of theirs.
+    fn found(weights: &Weights, mut points: Vec<Vec<f64>>, child: Vec<f64>) -> String {
+        let parents: Vec<usize> = (0..points.len()).collect();
+        points.push(child);
+        format!("{:?}", combination(&distances(&points), parents.len(), &parents, weights))
+    }
+
+    #[test]
+    fn numbers_are_noticed_at_their_edges() {
+        let axis = |i: usize| point(&[(i, 1.0)]);
+        noticed("merges", &["steps", "least_weight", "superfluous"], |w| {
+            let even: Vec<(usize, f64)> = (0..10).map(|i| (i, 0.1)).collect();
+            let many = found(w, (0..10).map(axis).collect(), point(&even));
+            let small = found(w, (0..3).map(axis).collect(), point(&[(0, 0.04), (1, 0.46), (2, 0.5)]));
+            // The third parent halves what is left.
+            let slight = found(w, (0..3).map(axis).collect(), point(&[(0, 0.47), (1, 0.47), (2, 0.06), (9, 0.07)]));
+            format!("{many} {small} {slight}")
+        });
+        noticed("tolerances", &["new_direction", "superfluous"], |w| {
+            // Two candidates whose directions differ by a share of 1.4e-12.
+            let line = [point(&[]), axis(1), point(&[(1, 1.0), (2, 1.2e-6)]), point(&[(1, 0.5), (2, 0.5), (3, 0.5)])];
+            let chosen = pursued(&distances(&line), 3, 0, &[1, 2], w);
+            // A parent without which 1.5e-8 of the distance to the nearest is left.
+            let near = found(
+                w,
+                vec![axis(0), axis(1), point(&[(0, 1.0), (2, 2.3e-4)])],
+                point(&[(0, 0.6), (1, 0.4), (2, 0.69e-4)]),
+            );
+            format!("{chosen:?} {near}")
+        });
     }
 
     #[test]
     fn nothing_is_made_of_one_candidate_or_of_equal_ones() {
         let points = vec![vec![0.0, 0.0], vec![1.0, 0.0], vec![1.0, 0.0]];
-        assert_eq!(combination(&distances(&points), 0, &[1]), None);
+        assert_eq!(combination(&distances(&points), 0, &[1], &Weights::default()), None);
         assert_eq!(fit(&distances(&points), 0, &[1, 2]), None);
     }
 }

@@ -1,9 +1,11 @@
 //! Copies and conversions: the same weights, cast, quantized, pruned, scaled or permuted.
 
+use super::weights::{Copies, Weights};
 use crate::error::Error;
 use crate::geometry::{Geometry, ParameterView};
 use crate::model_set::ModelId;
 use crate::phylogeny::Relation;
+use ndarray::Array2;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -17,28 +19,12 @@ pub(super) struct Copy {
     pub(super) direction: f64,
 }
 
-/// Squared cosines this near to 1 leave rounding of f32 between a model and a multiple of another.
-const COLLINEAR: f64 = 1e-10;
-
-/// A projection, as pruning is, leaves this share of a squared norm to rounding.
-const PROJECTED: f64 = 1e-9;
-
-/// Conversions to fewer bits move a model by less than this share of its norm,
-const ROUNDED: f64 = 0.12;
-/// and all parameters that it changes alike, within this factor.
-const ALIKE: f64 = 12.0;
-
-/// Certain but for what nobody thought of.
-const CERTAIN: f64 = 0.98;
-
-/// Nothing tells which of the two was first.
-const EVEN: f64 = 0.5;
-
-/// The one farther from the rest of the family is the copy.
-const LIKELY: f64 = 0.9;
-
 /// Separates copies from the models they were made from; both in the order given.
-pub(super) fn copies(geometry: &Geometry, members: &[ModelId]) -> Result<(Vec<ModelId>, Vec<Copy>), Error> {
+pub(super) fn copies(
+    geometry: &Geometry,
+    members: &[ModelId],
+    weights: &Weights,
+) -> Result<(Vec<ModelId>, Vec<Copy>), Error> {
     let mut copies = Vec::new();
     let mut originals = Vec::new();
     // Of identical models nothing but the order in which they were given tells them apart.
@@ -48,116 +34,157 @@ pub(super) fn copies(geometry: &Geometry, members: &[ModelId]) -> Result<(Vec<Mo
         if source == m {
             originals.push(m);
         } else {
-            copies.push(Copy { source, copy: m, relation: Relation::Duplicate, direction: EVEN });
+            copies.push(Copy { source, copy: m, relation: Relation::Duplicate, direction: weights.copies.even });
         }
     }
-    let converted = converted(geometry, &originals)?;
+    let converted = converted(geometry, &originals, weights)?;
     let gone: BTreeSet<ModelId> = converted.iter().map(|c| c.copy).collect();
     copies.extend(converted);
     originals.retain(|m| !gone.contains(m));
     Ok((originals, copies))
 }
 
-fn converted(geometry: &Geometry, models: &[ModelId]) -> Result<Vec<Copy>, Error> {
+/// Originals that were made from one another without training, and what is being found out about them.
+struct Converted<'a> {
+    geometry: &'a Geometry,
+    models: &'a [ModelId],
+    parameters: Vec<&'a ParameterView>,
+    squared: Array2<f64>,
+    weights: &'a Weights,
+    is_copy: Vec<bool>,
+    found: Vec<Copy>,
+}
+
+fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Result<Vec<Copy>, Error> {
     let comparison = geometry.compare(models)?;
-    let n = models.len();
-    let parameters: Vec<&ParameterView> = comparison.scoped().collect();
-    let squared = comparison.squared_distances();
-    let mut found: Vec<Copy> = Vec::new();
-    let mut is_copy = vec![false; n];
-    let central =
-        |a: usize| -> f64 { (0..n).filter(|&b| squared[(a, b)] > 0.0).map(|b| squared[(a, b)].ln()).sum::<f64>() };
-    let sources = |b: usize| (0..n).filter(|&a| a != b && pruned(&parameters, a, b)).collect();
-    let of_pruned: Vec<Vec<usize>> = (0..n).into_par_iter().map(sources).collect();
-    for (copy, sources) in of_pruned.into_iter().enumerate() {
-        if let Some(source) = sources.into_iter().find(|&a| !is_copy[a]) {
-            found.push(Copy {
-                source: models[source],
-                copy: models[copy],
-                relation: Relation::Pruned,
-                direction: CERTAIN,
-            });
-            is_copy[copy] = true;
-        }
-    }
-    for copy in 0..n {
-        let nearest = (0..n)
-            .filter(|&a| a != copy && !is_copy[a])
-            .min_by(|&a, &b| squared[(copy, a)].total_cmp(&squared[(copy, b)]));
-        let Some(source) = nearest.filter(|&a| !is_copy[copy] && rounded(&parameters, a, copy)) else { continue };
-        if let Some(relation) = conversion(geometry, models[source], models[copy])? {
-            found.push(Copy { source: models[source], copy: models[copy], relation, direction: CERTAIN });
-            is_copy[copy] = true;
-        }
-    }
-    let relation = |a: usize, b: usize| match scaled(&parameters, a, b) {
-        true => Some(Relation::Scaled),
-        false => geometry.permuted(models[a], models[b]).then_some(Relation::Permuted),
+    let mut converted = Converted {
+        geometry,
+        models,
+        parameters: comparison.scoped().collect(),
+        squared: comparison.squared_distances(),
+        weights,
+        is_copy: vec![false; models.len()],
+        found: Vec::new(),
     };
-    let relations = |a: usize| (0..a).filter_map(|b| Some((b, relation(a, b)?))).collect();
-    let related: Vec<Vec<(usize, Relation)>> = (0..n).into_par_iter().map(relations).collect();
-    for (a, related) in related.into_iter().enumerate() {
-        for (b, relation) in related {
-            if is_copy[a] || is_copy[b] {
-                continue;
+    // The surest relation first: a pruned model may look rounded, and a rounded one scaled.
+    converted.find_pruned();
+    converted.find_rounded()?;
+    converted.find_scaled_and_permuted();
+    Ok(converted.found)
+}
+
+impl Converted<'_> {
+    fn add(&mut self, source: usize, copy: usize, relation: Relation, direction: f64) {
+        self.found.push(Copy { source: self.models[source], copy: self.models[copy], relation, direction });
+        self.is_copy[copy] = true;
+    }
+
+    fn find_pruned(&mut self) {
+        let n = self.models.len();
+        let tolerance = self.weights.tolerances.projected;
+        let sources = |b: usize| (0..n).filter(|&a| a != b && pruned(&self.parameters, a, b, tolerance)).collect();
+        let of_pruned: Vec<Vec<usize>> = (0..n).into_par_iter().map(sources).collect();
+        for (copy, sources) in of_pruned.into_iter().enumerate() {
+            if let Some(source) = sources.into_iter().find(|&a| !self.is_copy[a]) {
+                self.add(source, copy, Relation::Pruned, self.weights.copies.certain);
             }
-            let (of_a, of_b) = (central(a), central(b));
-            let (source, copy) = if of_a < of_b { (a, b) } else { (b, a) };
-            let told = n > 2 && of_a != of_b;
-            let direction = if told { LIKELY } else { EVEN };
-            found.push(Copy { source: models[source], copy: models[copy], relation, direction });
-            is_copy[copy] = true;
         }
     }
-    Ok(found)
+
+    fn find_rounded(&mut self) -> Result<(), Error> {
+        let n = self.models.len();
+        for copy in 0..n {
+            let nearest = (0..n)
+                .filter(|&a| a != copy && !self.is_copy[a])
+                .min_by(|&a, &b| self.squared[(copy, a)].total_cmp(&self.squared[(copy, b)]));
+            let near = |&a: &usize| !self.is_copy[copy] && rounded(&self.parameters, a, copy, &self.weights.copies);
+            // Values are read only where the distance allows a conversion at all.
+            let Some(source) = nearest.filter(near) else { continue };
+            if let Some(relation) = conversion(self.geometry, self.models[source], self.models[copy])? {
+                self.add(source, copy, relation, self.weights.copies.certain);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_scaled_and_permuted(&mut self) {
+        let n = self.models.len();
+        let relation = |a: usize, b: usize| match scaled(&self.parameters, a, b, self.weights.tolerances.collinear) {
+            true => Some(Relation::Scaled),
+            false => self.geometry.permuted(self.models[a], self.models[b]).then_some(Relation::Permuted),
+        };
+        let relations = |a: usize| (0..a).filter_map(|b| Some((b, relation(a, b)?))).collect();
+        let related: Vec<Vec<(usize, Relation)>> = (0..n).into_par_iter().map(relations).collect();
+        for (a, related) in related.into_iter().enumerate() {
+            for (b, relation) in related {
+                if self.is_copy[a] || self.is_copy[b] {
+                    continue;
+                }
+                // Nothing in the two tells which was first; the rest of the family is nearer to the source.
+                let (of_a, of_b) = (self.log_distances(a), self.log_distances(b));
+                let (source, copy) = if of_a < of_b { (a, b) } else { (b, a) };
+                let known = n > 2 && of_a != of_b;
+                let copies = self.weights.copies;
+                self.add(source, copy, relation, if known { copies.likely } else { copies.even });
+            }
+        }
+    }
+
+    /// Sum of the logarithms of squared distances to all that differ.
+    fn log_distances(&self, a: usize) -> f64 {
+        let apart = |b: &usize| self.squared[(a, *b)] > 0.0;
+        (0..self.models.len()).filter(apart).map(|b| self.squared[(a, b)].ln()).sum()
+    }
 }
 
 /// Whether b is a with some values set to zero: then `⟨a, b⟩ = ‖b‖²` in every parameter.
-fn pruned(parameters: &[&ParameterView], a: usize, b: usize) -> bool {
+fn pruned(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (apart, own) = (p.squared_distance(a, b), p.squared_norm(a));
         changed |= apart > 0.0;
-        (own - p.squared_norm(b) - apart).abs() <= PROJECTED * own
+        (own - p.squared_norm(b) - apart).abs() <= tolerance * own
     });
     every && changed
 }
 
 /// Whether b is a multiple of a in every parameter, not 1 in all.
-fn scaled(parameters: &[&ParameterView], a: usize, b: usize) -> bool {
+fn scaled(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (aa, bb, inner) = (p.squared_norm(a), p.squared_norm(b), p.inner(a, b));
-        changed |= p.squared_distance(a, b) > COLLINEAR * aa;
-        inner > 0.0 && aa * bb - inner * inner <= COLLINEAR * aa * bb
+        changed |= p.squared_distance(a, b) > tolerance * aa;
+        inner > 0.0 && aa * bb - inner * inner <= tolerance * aa * bb
     });
     every && changed
 }
 
 /// Whether b could be a in fewer bits: moved little, and alike wherever it moved; embeddings are often left as they are.
-fn rounded(parameters: &[&ParameterView], a: usize, b: usize) -> bool {
+fn rounded(parameters: &[&ParameterView], a: usize, b: usize, numbers: &Copies) -> bool {
     let relative = parameters.iter().map(|p| (p.squared_distance(a, b) / p.squared_norm(a)).sqrt());
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for r in relative.filter(|r| r.is_finite() && *r > 0.0) {
         least = least.min(r);
         most = most.max(r);
     }
-    most < ROUNDED && most <= ALIKE * least
+    most < numbers.rounded && most <= numbers.alike * least
 }
 
 fn conversion(geometry: &Geometry, source: ModelId, copy: ModelId) -> Result<Option<Relation>, Error> {
-    let Some(pair) = geometry.pair(source, copy)? else { return Ok(None) };
+    let Some(pair) = geometry.read_pair(source, copy)? else { return Ok(None) };
     Ok(if pair.is_cast().is_some() { Some(Relation::Cast) } else { pair.quantized_bits().map(|_| Relation::Quantized) })
 }
 
 /// Pairs of comparable models with the same values in another order, whatever their distance.
-pub(super) fn permuted(geometry: &Geometry, members: &[ModelId]) -> Vec<(ModelId, ModelId)> {
+pub(super) fn permuted(geometry: &Geometry, members: &[ModelId], weights: &Weights) -> Vec<(ModelId, ModelId)> {
     // Sorted by what a permutation leaves as it is, copies are neighbors.
     let mut keyed: Vec<(f64, ModelId)> = members.iter().map(|&m| (geometry.norm(m).powi(2), m)).collect();
     keyed.sort_by(|x, y| x.0.total_cmp(&y.0));
     let mut pairs = Vec::new();
     for (i, &(norm, a)) in keyed.iter().enumerate() {
-        for &(other, b) in keyed[i + 1..].iter().take_while(|(other, _)| other - norm <= PROJECTED * norm) {
+        for &(other, b) in
+            keyed[i + 1..].iter().take_while(|(other, _)| other - norm <= weights.tolerances.projected * norm)
+        {
             debug_assert!(other >= norm);
             if geometry.permuted(a, b) {
                 pairs.push((a, b));
@@ -165,4 +192,71 @@ pub(super) fn permuted(geometry: &Geometry, members: &[ModelId]) -> Vec<(ModelId
         }
     }
     pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, noticed, of_points, point};
+
+    /// Relations of copies to their sources, by number.
+    fn found(weights: &Weights, geometry: &Geometry) -> Vec<(usize, usize, Relation, f64)> {
+        let (_, copies) = copies(geometry, &ids(geometry), weights).unwrap();
+        copies.iter().map(|c| (c.source.index(), c.copy.index(), c.relation, c.direction)).collect()
+    }
+
+    #[test]
+    fn pruned_scaled_and_equal_models_are_copies() {
+        let weights = Weights::default();
+        let root = point(&[(0, 3.0), (1, 4.0)]);
+        let twice = root.iter().map(|x| 2.0 * x).collect::<Vec<f64>>();
+        let far = point(&[(0, 3.0), (1, 4.0), (5, 1.0)]);
+        let of = |points: &[Vec<f64>]| found(&weights, &alike(2, points));
+        assert_eq!(of(&[root.clone(), point(&[(0, 3.0)])]), [(0, 1, Relation::Pruned, 0.98)]);
+        assert_eq!(of(&[root.clone(), twice.clone()]), [(0, 1, Relation::Scaled, 0.5)]);
+        assert_eq!(of(&[root.clone(), twice.clone(), far.clone()]), [(0, 1, Relation::Scaled, 0.9)]);
+        assert_eq!(of(&[root.clone(), root.clone(), far.clone()]), [(0, 1, Relation::Duplicate, 0.5)]);
+        assert_eq!(of(&[root, far]), []);
+        noticed("copies", &["certain", "likely", "even"], |w| {
+            let pruned = found(w, &alike(2, &[point(&[(0, 3.0), (1, 4.0)]), point(&[(0, 3.0)])]));
+            let scaled =
+                found(w, &alike(2, &[point(&[(0, 3.0)]), twice.clone(), point(&[(0, 6.0), (1, 8.0), (7, 3.0)])]));
+            let two = found(w, &alike(2, &[point(&[(0, 3.0), (1, 4.0)]), twice.clone()]));
+            let three = found(
+                w,
+                &alike(2, &[point(&[(0, 3.0), (1, 4.0)]), twice.clone(), point(&[(0, 3.0), (1, 4.0), (5, 1.0)])]),
+            );
+            format!("{pruned:?} {scaled:?} {two:?} {three:?}")
+        });
+    }
+
+    #[test]
+    fn rounding_is_told_from_training_at_the_edge() {
+        let geometry =
+            |moved: [f64; 2]| of_points(&moved.map(|by| vec![point(&[(0, 1.0)]), point(&[(0, 1.0), (1, by)])]));
+        let is_rounded = |w: &Weights, moved| {
+            let geometry = geometry(moved);
+            let comparison = geometry.compare(&ids(&geometry)).unwrap();
+            let parameters: Vec<&ParameterView> = comparison.scoped().collect();
+            rounded(&parameters, 0, 1, &w.copies)
+        };
+        let weights = Weights::default();
+        assert!(is_rounded(&weights, [0.119, 0.119]) && !is_rounded(&weights, [0.121, 0.119]));
+        assert!(is_rounded(&weights, [0.1, 0.1 / 11.9]) && !is_rounded(&weights, [0.1, 0.1 / 12.1]));
+        // A parameter that was left as it is says nothing.
+        assert!(is_rounded(&weights, [0.1, 0.0]));
+        noticed("copies", &["rounded", "alike"], |w| {
+            format!("{} {}", is_rounded(w, [0.1, 0.1]), is_rounded(w, [0.05, 0.005]))
+        });
+    }
+
+    #[test]
+    fn tolerances_of_copies_are_noticed() {
+        noticed("tolerances", &["collinear", "projected"], |w| {
+            // A sine of 1.2e-5 between multiples, and a product that is 1.5e-9 off.
+            let turned = found(w, &alike(1, &[point(&[(0, 1.0)]), point(&[(0, 2.0), (1, 2.4e-5)])]));
+            let pruned = found(w, &alike(1, &[point(&[(0, 1.0), (1, 1.0)]), point(&[(0, 1.0 + 1.5e-9), (2, 1e-9)])]));
+            format!("{turned:?} {pruned:?}")
+        });
+    }
 }

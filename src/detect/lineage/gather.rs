@@ -1,58 +1,42 @@
 //! Gathers what was found of each lineage into one phylogeny.
 
 use super::copies::Copy;
-use super::family::Solved;
-use super::merges::{Certainty, Merge};
+use super::merges::Merge;
 use super::relations::{movements, relation};
+use super::solve::Solved;
+use super::weights::Weights;
 use crate::detect::edge::edge;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal};
-
-/// That a combination of this certainty is a merge. By design, not by count: the zoo has 10 merges.
-fn confidence(certainty: Certainty) -> f64 {
-    match certainty {
-        Certainty::Convex => 0.95,
-        Certainty::Extrapolated => 0.9,
-        Certainty::Masked => 0.8,
-        Certainty::Trained => 0.6,
-    }
-}
+use crate::phylogeny::{Candidate, Edge, Evidence, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage};
+use std::collections::BTreeMap;
 
 pub(super) struct Gathered<'g> {
     geometry: &'g Geometry,
     independence: &'g Independence,
-    edges: Vec<Edge>,
-    kin: Vec<Vec<ModelId>>,
-    movements: Vec<(ModelId, ModelId, Vec<Movement>)>,
-    candidates: Vec<(ModelId, Vec<Candidate>)>,
-    residuals: Vec<(ModelId, f64)>,
-    scores: Vec<(ModelId, f64)>,
-    margins: Vec<(ModelId, f64)>,
-    unobserved: Vec<ModelId>,
+    weights: &'g Weights,
+    builder: PhylogenyBuilder,
+    /// The first member of the family that is being gathered.
+    family: ModelId,
+    /// Of each family, by its first member. Where a merge joins lineages, the margin of the last one solved is kept.
+    margins: BTreeMap<ModelId, f64>,
     ties: usize,
 }
 
 impl<'g> Gathered<'g> {
-    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
-        Self {
-            geometry,
-            independence,
-            edges: Vec::new(),
-            kin: Vec::new(),
-            movements: Vec::new(),
-            candidates: Vec::new(),
-            residuals: Vec::new(),
-            scores: Vec::new(),
-            margins: Vec::new(),
-            unobserved: Vec::new(),
-            ties: 0,
-        }
+    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
+        let builder = PhylogenyBuilder::new(geometry.len());
+        Self { geometry, independence, weights, builder, family: ModelId::new(0), margins: BTreeMap::new(), ties: 0 }
+    }
+
+    fn add(&mut self, what: impl FnOnce(PhylogenyBuilder) -> PhylogenyBuilder) {
+        self.builder = what(std::mem::take(&mut self.builder));
     }
 
     pub(super) fn kin(&mut self, members: &[ModelId]) {
-        self.kin.push(members.to_vec());
+        self.family = members.first().copied().unwrap_or(self.family);
+        self.add(|builder| builder.with_kin(members.iter().copied()));
     }
 
     fn edge(&self, parent: ModelId, child: ModelId, relation: Relation, confidence: f64) -> Result<Edge, Error> {
@@ -60,32 +44,31 @@ impl<'g> Gathered<'g> {
     }
 
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
-        let evidence = vec![Evidence::new(Signal::Copy, (copy.direction / (1.0 - copy.direction)).ln())];
-        self.candidates.push((copy.copy, vec![Candidate::new(Some(copy.source), copy.direction, evidence)]));
+        let evidence = vec![Evidence::new(Stage::Parent, Signal::COPY, (copy.direction / (1.0 - copy.direction)).ln())];
+        let candidates = vec![Candidate::new(Some(copy.source), copy.direction, evidence)];
         let edge = self.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
-        self.edges.push(edge);
+        self.add(|builder| builder.with_edge(edge).with_candidates(copy.copy, candidates));
         // Of a permuted copy every parameter moved, and none changed.
         if !matches!(copy.relation, Relation::Duplicate | Relation::Permuted) {
             let movements = movements(self.geometry, copy.source, copy.copy)?;
-            self.movements.push((copy.source, copy.copy, movements));
+            self.add(|builder| builder.with_movements(copy.source, copy.copy, movements));
         }
         Ok(())
     }
 
-    pub(super) fn merge(&mut self, models: &[ModelId], merge: &Merge) -> Result<(), Error> {
-        let child = models[merge.child];
-        let confidence = confidence(merge.certainty);
+    pub(super) fn merge(&mut self, merge: &Merge<ModelId>) -> Result<(), Error> {
+        let (child, confidence) = (merge.child, merge.confidence);
         let odds = (confidence / (1.0 - confidence)).ln();
         let mut candidates = Vec::new();
         for (&parent, &weight) in merge.combination.parents.iter().zip(&merge.combination.weights) {
-            let parent = models[parent];
             let edge = self.edge(parent, child, Relation::Merge, confidence)?;
-            self.edges.push(edge.with_weight(weight));
-            self.movements.push((parent, child, movements(self.geometry, parent, child)?));
-            candidates.push(Candidate::new(Some(parent), confidence, vec![Evidence::new(Signal::Merge, odds)]));
+            let movements = movements(self.geometry, parent, child)?;
+            self.add(|builder| builder.with_edge(edge.with_weight(weight)).with_movements(parent, child, movements));
+            let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
+            candidates.push(Candidate::new(Some(parent), confidence, evidence));
         }
-        self.candidates.push((child, candidates));
-        self.residuals.push((child, merge.combination.residual));
+        let residual = merge.combination.residual.clamp(0.0, 1.0);
+        self.add(|builder| builder.with_candidates(child, candidates).with_residual(child, residual));
         Ok(())
     }
 
@@ -93,19 +76,20 @@ impl<'g> Gathered<'g> {
     pub(super) fn lineage(&mut self, plain: &[ModelId], models: &[ModelId], solved: Solved) -> Result<(), Error> {
         for (c, &child) in plain.iter().enumerate() {
             if let Some(q) = solved.parents[c] {
-                let parent = models[q];
-                let (relation, movements) = relation(self.geometry, parent, child)?;
+                let parent = models[q.index()];
+                let (relation, movements) = relation(self.geometry, parent, child, self.weights.relations.far)?;
                 let confidence = solved.confidences[c] * self.independence.kinship(parent, child);
-                self.edges.push(self.edge(parent, child, relation, confidence)?);
-                self.movements.push((parent, child, movements));
+                let edge = self.edge(parent, child, relation, confidence)?;
+                self.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
             }
         }
-        self.scores.extend(plain.iter().copied().zip(solved.scores));
-        self.margins.push((plain[0], solved.margin));
-        self.candidates.extend(plain.iter().copied().zip(solved.candidates));
+        for ((&member, score), candidates) in plain.iter().zip(solved.scores).zip(solved.candidates) {
+            self.add(|builder| builder.with_score(member, score).with_candidates(member, candidates));
+        }
+        self.margins.insert(self.family, solved.margin);
         self.ties += usize::from(solved.margin == 0.0);
         if solved.contradicted {
-            self.unobserved.push(plain[0]);
+            self.add(|builder| builder.with_unobserved_root(plain[0]));
         }
         Ok(())
     }
@@ -114,25 +98,8 @@ impl<'g> Gathered<'g> {
         if self.ties > 0 {
             remarks.push(Remark::Ties { count: self.ties });
         }
-        let mut phylogeny = Phylogeny::with_families(self.geometry.len(), self.edges, &self.kin)?;
-        for (model, score) in self.scores {
-            phylogeny = phylogeny.with_score(model, score);
-        }
-        for (model, margin) in self.margins {
-            phylogeny = phylogeny.with_margin(model, margin);
-        }
-        for (parent, child, movements) in self.movements {
-            phylogeny = phylogeny.with_movements(parent, child, movements);
-        }
-        for (model, candidates) in self.candidates {
-            phylogeny = phylogeny.with_candidates(model, candidates);
-        }
-        for (model, residual) in self.residuals {
-            phylogeny = phylogeny.with_residual(model, residual);
-        }
-        for model in self.unobserved {
-            phylogeny = phylogeny.with_unobserved_root(model);
-        }
-        Ok(remarks.into_iter().fold(phylogeny, Phylogeny::with_remark))
+        let margins = self.margins.into_iter();
+        let builder = margins.fold(self.builder, |b, (member, margin)| b.with_margin(member, margin));
+        builder.with_remarks(remarks).build()
     }
 }

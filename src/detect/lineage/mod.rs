@@ -1,31 +1,42 @@
 //! Families, roots, parents of any depth, merges and copies, without a setting.
 
 mod affine;
+mod candidates;
+mod confidence;
 mod copies;
-mod family;
 mod gather;
-mod heritage;
+mod index;
 mod inheritance;
 mod merges;
-mod norm;
-mod observed;
+mod norms;
+mod presence;
 mod relations;
 mod root;
 mod sheet;
+mod solve;
 mod spanning;
 mod sparse;
+#[cfg(test)]
+mod tests;
+mod tree;
+pub mod weights;
+pub mod witness;
 
 use super::families::{Families, components};
 use super::{PhylogenyDetector, SelectorUse};
 use crate::error::Error;
-use crate::geometry::{Geometry, Independence};
+use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::{Phylogeny, Remark};
 use gather::Gathered;
+use index::{Member, Original};
+use merges::Merge;
 use rand::RngCore;
+use tree::Merged;
+use weights::Weights;
 
-/// Families, roots, parents of any depth, merges and copies, with nothing to set but a false-alarm probability: the default.
+/// Families, roots, parents of any depth, merges and copies, with nothing that has to be set: the default.
 ///
 /// In this order, each step on a page of its own in `docs/method.md`:
 ///
@@ -59,17 +70,29 @@ use rand::RngCore;
 /// ```
 /// use neural_phylogeny::{Config, LineageDetector, ModelSet, detect_phylogeny};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let models = ModelSet::discover("tests/data/zoo/llama")?;
+/// # use neural_phylogeny::InMemory;
+/// # use neural_phylogeny::rand::{Rng, SeedableRng};
+/// # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
+/// # let base = trained(&[0.0; 4096], 1.0);
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// # let child = trained(&base, 0.2);
+/// # let (grandchild, others) = (trained(&child, 0.1), [trained(&base, 0.2), trained(&base, 0.2), trained(&child, 0.1)]);
+/// # let [b, c, d] = others.map(model);
+/// let models = ModelSet::from_models([
+///     ("base", model(base)?), ("child", model(child)?), ("grandchild", model(grandchild)?), ("b", b?), ("c", c?), ("d", d?),
+/// ])?;
 /// let phylogeny = detect_phylogeny(&models, Config::default().with_detector(LineageDetector::new()))?;
-/// let grandchild = phylogeny.id("l0_c0_g0").ok_or("no such model")?;
-/// let lineage: Vec<&str> = phylogeny.lineage(grandchild).into_iter().map(|m| phylogeny.name(m)).collect();
-/// assert_eq!(lineage, ["l0_c0", "l0"]);
+/// let grandchild = phylogeny.id("grandchild").ok_or("no such model")?;
+/// let lineage: Vec<&str> = phylogeny.ancestors(grandchild).into_iter().map(|m| phylogeny.name(m)).collect();
+/// assert_eq!(lineage, ["child", "base"]);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LineageDetector {
     families: Families,
+    weights: Weights,
 }
 
 impl LineageDetector {
@@ -81,6 +104,12 @@ impl LineageDetector {
     /// How many families to expect, or at which false-alarm probability they are told apart.
     pub fn with_families(mut self, families: Families) -> Self {
         self.families = families;
+        self
+    }
+
+    /// The numbers that evidence is weighed by. They are checked when the detector runs.
+    pub fn with_weights(mut self, weights: Weights) -> Self {
+        self.weights = weights;
         self
     }
 }
@@ -95,12 +124,14 @@ impl PhylogenyDetector for LineageDetector {
     }
 
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
+        self.weights.check()?;
+        geometry.require(Quantity::Norms)?;
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;
-        let mut gathered = Gathered::new(geometry, &independence);
+        let mut gathered = Gathered::new(geometry, &independence, &self.weights);
         let mut count = 0;
         for (members, labels) in geometry.groups().zip(&expected) {
-            let permuted = copies::permuted(geometry, members);
+            let permuted = copies::permuted(geometry, members, &self.weights);
             let place = |m: ModelId| members.iter().position(|&o| o == m);
             let twins: Vec<(usize, usize)> =
                 permuted.iter().filter_map(|&(a, b)| Some((place(a)?, place(b)?))).collect();
@@ -131,7 +162,7 @@ impl LineageDetector {
         gathered: &mut Gathered<'_>,
     ) -> Result<(), Error> {
         gathered.kin(members);
-        let (originals, copies) = copies::copies(geometry, members)?;
+        let (originals, copies) = copies::copies(geometry, members, &self.weights)?;
         for copy in &copies {
             gathered.copy(copy)?;
         }
@@ -139,34 +170,85 @@ impl LineageDetector {
             return Ok(());
         }
         let comparison = geometry.compare(&originals)?;
-        let related = |i: usize, j: usize| self.families.related(independence, originals[i], originals[j]);
-        let (merges, lineages) = merges::merges(&comparison, &related);
+        let model = |o: Original| originals[o.index()];
+        let related = |a: Original, b: Original| self.families.related(independence, model(a), model(b));
+        let (merges, lineages) = merges::merges(&comparison, &related, &self.weights);
         for merge in &merges {
-            gathered.merge(&originals, merge)?;
+            gathered.merge(&merge.renumbered(model))?;
         }
-        for plain in lineages {
-            let mut local = plain.clone();
-            // A merge belongs to the lineage of its heaviest parent, which may be a merge too.
-            while let Some(next) = merges.iter().find(|m| !local.contains(&m.child) && local.contains(&m.heaviest())) {
-                local.push(next.child);
-            }
-            if plain.len() < 2 {
-                continue;
-            }
-            let place = |m: usize| local.iter().position(|&o| o == m);
-            let parents: Vec<Vec<(usize, f64)>> = local[plain.len()..]
-                .iter()
-                .filter_map(|child| merges.iter().find(|m| m.child == *child))
-                .map(|m| m.heaviest_first().filter_map(|(p, weight)| Some((place(p)?, weight))).collect())
-                .collect();
-            let models: Vec<ModelId> = local.iter().map(|&i| originals[i]).collect();
-            let mut solved = family::solve(geometry, &models, plain.len(), &parents)?;
-            for merge in sparse::merges(geometry, &models, &comparison.of(&plain), &solved)? {
+        for plain in lineages.into_iter().filter(|plain| plain.len() >= 2) {
+            let (members, parts) = with_merges(&plain, &merges);
+            let models: Vec<ModelId> = members.iter().map(|&o| model(o)).collect();
+            let merged = Merged { plain: plain.len(), parts: &parts };
+            let kinship = |a: ModelId, b: ModelId| independence.kinship(a, b);
+            let mut solved = solve::solve(geometry, &models, merged, &self.weights, &kinship)?;
+
+            // Masked increments are seen from the root, which is known only now.
+            let positions: Vec<usize> = plain.iter().map(|o| o.index()).collect();
+            for merge in sparse::merges(geometry, &models, &comparison.of(&positions), &solved, &self.weights)? {
                 solved.set_aside(merge.child);
-                gathered.merge(&models, &merge)?;
+                gathered.merge(&merge.renumbered(|m| models[m.index()]))?;
             }
             gathered.lineage(&models[..plain.len()], &models, solved)?;
         }
         Ok(())
+    }
+}
+
+/// The members of a lineage, those that are no merges first, and each merge among them with its parents, the heaviest first.
+///
+/// A merge belongs to the lineage of its heaviest parent, which may be a merge too and has to be there first:
+///
+/// ```text
+/// a ───┐             b ───┐          lineage of a:  a, then m of a and b, then k of m and c
+/// b ──  m = 0.6 a + 0.4 b │          lineage of b:  b
+///       └─ k = 0.7 m + 0.3 c         lineage of c:  c
+/// ```
+///
+/// Parents of other lineages are left out: no edge of this one comes from them.
+fn with_merges(plain: &[Original], merges: &[Merge<Original>]) -> (Vec<Original>, Vec<Vec<(Member, f64)>>) {
+    let mut members = plain.to_vec();
+    let mut adopted = Vec::new();
+    let next = |members: &[Original]| {
+        let waits = |m: &&Merge<Original>| !members.contains(&m.child);
+        let heaviest = |m: &&Merge<Original>| m.combination.heaviest().is_some_and(|p| members.contains(&p));
+        merges.iter().find(|m| waits(m) && heaviest(m))
+    };
+    while let Some(merge) = next(&members) {
+        members.push(merge.child);
+        adopted.push(merge);
+    }
+    let member = |o: Original| members.iter().position(|&other| other == o).map(Member::new);
+    let parts = |merge: &&Merge<Original>| {
+        let all = merge.combination.heaviest_first().into_iter();
+        all.filter_map(|(parent, weight)| Some((member(parent)?, weight))).collect()
+    };
+    let parts = adopted.iter().map(parts).collect();
+    (members, parts)
+}
+
+#[cfg(test)]
+mod adopted {
+    use super::affine::Combination;
+    use super::*;
+
+    #[test]
+    fn merges_go_with_their_heaviest_parent_however_deep() {
+        let o = Original::new;
+        let merge = |child, parents: [(usize, f64); 2]| Merge {
+            child: o(child),
+            combination: Combination {
+                parents: parents.map(|(p, _)| o(p)).to_vec(),
+                weights: parents.map(|(_, w)| w).to_vec(),
+                residual: 0.0,
+            },
+            confidence: 0.95,
+        };
+        // 4 is a merge of the merge 3, and found before it.
+        let merges = [merge(4, [(2, 0.3), (3, 0.7)]), merge(3, [(0, 0.6), (1, 0.4)])];
+        let (members, parts) = with_merges(&[o(0)], &merges);
+        assert_eq!(members, [o(0), o(3), o(4)]);
+        assert_eq!(parts, [vec![(Member::new(0), 0.6)], vec![(Member::new(1), 0.7)]]);
+        assert_eq!(with_merges(&[o(1)], &merges), (vec![o(1)], Vec::new()));
     }
 }

@@ -7,20 +7,16 @@ use crate::phylogeny::{Movement, Relation};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Moved by more than its own norm: training was continued far.
-const FAR: f64 = 1.0;
-
-/// Increments of a rank up to this share of the full one are low.
-const LOW: usize = 4;
-
-/// The relation of an edge between models that are no copies of one another, and every parameter's movement.
+/// The relation of an edge between models that are no copies of one another, and every parameter's movement; one that moved by
+/// more than `far` parent norms was trained on far.
 pub(super) fn relation(
     geometry: &Geometry,
     parent: ModelId,
     child: ModelId,
+    far: f64,
 ) -> Result<(Relation, Vec<Movement>), Error> {
     let comparison = geometry.compare(&[parent, child])?;
-    let pair = geometry.pair(parent, child)?;
+    let pair = geometry.read_pair(parent, child)?;
     let movements = moved(&comparison, pair.as_deref());
     let matrices: BTreeMap<&str, bool> = comparison
         .parameters()
@@ -36,7 +32,7 @@ pub(super) fn relation(
         Relation::LowRank
     } else if untouched > 0 && untouched < matrices.len() {
         Relation::Partial
-    } else if distance > FAR * FAR * norm {
+    } else if distance > far * far * norm {
         Relation::Continued
     } else {
         Relation::FineTune
@@ -46,15 +42,11 @@ pub(super) fn relation(
 
 /// Every parameter that both hold; ranks where values are at hand and the increment is of low rank.
 pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) -> Result<Vec<Movement>, Error> {
-    Ok(moved(&geometry.compare(&[parent, child])?, geometry.pair(parent, child)?.as_deref()))
+    Ok(moved(&geometry.compare(&[parent, child])?, geometry.read_pair(parent, child)?.as_deref()))
 }
 
 fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
-    let low = |name: &str| {
-        let parameter = pair?.parameters().iter().find(|p| p.name == name)?;
-        let [rows, columns] = parameter.shape;
-        parameter.rank.filter(|rank| *rank > 0 && rank * LOW <= rows.min(columns))
-    };
+    let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };

@@ -1,154 +1,144 @@
-//! Which member of a family is its root: distances and angles, and what training cannot undo.
+//! Which member of a lineage is its root: what all witnesses say of its rivals.
 
-use super::norm::Norms;
-use crate::error::Error;
-use crate::geometry::{Comparison, Geometry, Lines};
-use crate::model_set::ModelId;
-use crate::parent::Precedences;
+use super::index::Member;
+use super::witness::{ALL, COUNT, Lineage};
+use crate::phylogeny::Signal;
 use std::collections::BTreeMap;
 
-/// Members that are asked more closely, the first by distances and angles.
-const RIVALS: usize = 4;
-
-/// Natural logarithm of the likelihood ratio that one unit of [`Precedences`] is worth.
-const PRECEDENCE: f64 = 2.0;
-
-/// Of counters, and of exact decay: both only ever go one way.
-const CERTAIN: f64 = 4.0;
-
-/// Of a vocabulary with more rows, which is the later one nearly always.
-const VOCABULARY: f64 = 3.0;
-
-/// Of one factor of e between the numbers of members that contradict either of two.
-const CONTRADICTION: f64 = 1.5;
-
-/// Of norms between two rivals.
-const NORM: f64 = 0.5;
-
-/// Fewer lines than this are chance.
-pub(super) const LEAST_LINES: usize = 2;
-
-/// Fewer exact lines than this give no factor to rely on.
-pub(super) const LEAST_FACTORS: usize = 3;
-
-/// Rounding of a factor, next to five median deviations.
-const FACTOR_ROUNDING: f64 = 3e-6;
+/// What each witness says for one rival preceding another, in the order of [`ALL`].
+pub(super) type Terms = [f64; COUNT];
 
 /// Which member is the root.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Roots {
-    /// Members by falling probability, those alone that have any.
-    pub(super) likely: Vec<(usize, f64)>,
-    /// Lines of all members against each rival, where values are at hand.
-    pub(super) lines: BTreeMap<usize, Lines>,
+    /// Rivals by falling probability.
+    pub(super) likely: Vec<(Member, f64)>,
     /// For each member the strongest evidence that another precedes it; lowest is the root. Of rivals alone it holds more than
     /// distances and angles.
     pub(super) scores: Vec<f64>,
+    /// What the strongest evidence against each rival is the sum of.
+    against: BTreeMap<Member, Terms>,
 }
 
 impl Roots {
-    /// Of the members that `comparison` holds, the first of `models`, two or more; `norms` are of all models.
-    pub(super) fn of(
-        geometry: &Geometry,
-        models: &[ModelId],
-        comparison: &Comparison,
-        norms: &Norms,
-    ) -> Result<Self, Error> {
-        let n = comparison.len();
-        let (rivals, geometric, scores) = by_geometry(comparison);
-        let mut lines = BTreeMap::new();
-        for &rival in &rivals {
-            if let Some(found) = geometry.lines(models[rival], models)? {
-                lines.insert(rival, found);
+    /// Weighs the rivals of a lineage of two members or more: `P(root = a) ∝ exp(−score(a))`.
+    pub(super) fn of(lineage: &Lineage<'_>) -> Self {
+        let rivals = lineage.rivals();
+        // Members that are no rivals are left with what distances and angles say.
+        let unit = lineage.weights().witnesses.precedence.root;
+        let mut scores: Vec<f64> = lineage.precedence_scores().iter().map(|s| s * unit).collect();
+        let mut against = BTreeMap::new();
+        for &a in rivals {
+            let mut strongest = (f64::NEG_INFINITY, [0.0; COUNT]);
+            for &b in rivals.iter().filter(|&&b| b != a) {
+                let terms = ALL.map(|witness| witness.precedes(lineage, b, a));
+                let sum = terms.iter().fold(0.0, |sum, term| sum + term);
+                if sum > strongest.0 {
+                    strongest = (sum, terms);
+                }
+            }
+            scores[a.index()] = strongest.0;
+            against.insert(a, strongest.1);
+        }
+        Self { likely: likely(rivals, &scores), scores, against }
+    }
+
+    /// What speaks for `a` being the root rather than `b`, both rivals, by signal: it adds up to `ln P(a) / P(b)`.
+    pub(super) fn rather(&self, a: Member, b: Member) -> Vec<(Signal, f64)> {
+        let (Some(against_a), Some(against_b)) = (self.against.get(&a), self.against.get(&b)) else {
+            return Vec::new();
+        };
+        let differences = against_b.iter().zip(against_a).map(|(b, a)| b - a);
+        ALL.iter().zip(differences).map(|(witness, difference)| (witness.signal(), difference)).collect()
+    }
+
+    /// That a member is the root: 0 unless it is a rival.
+    pub(super) fn probability(&self, member: Member) -> f64 {
+        self.likely.iter().find(|(m, _)| *m == member).map_or(0.0, |(_, probability)| *probability)
+    }
+
+    /// Whether nothing tells which of the two likeliest is the root.
+    pub(super) fn tied(&self, tolerance: f64) -> bool {
+        matches!(self.likely[..], [(_, p), (_, q), ..] if (p - q).abs() <= tolerance)
+    }
+
+    /// The second lowest score less the lowest; 0 of a single member.
+    pub(super) fn margin(&self) -> f64 {
+        let mut sorted = self.scores.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        sorted.get(1).map_or(0.0, |second| second - sorted[0])
+    }
+}
+
+fn likely(rivals: &[Member], scores: &[f64]) -> Vec<(Member, f64)> {
+    let lowest = rivals.iter().map(|a| scores[a.index()]).fold(f64::INFINITY, f64::min);
+    let weights: Vec<(Member, f64)> = rivals.iter().map(|&a| (a, (lowest - scores[a.index()]).exp())).collect();
+    let sum: f64 = weights.iter().map(|w| w.1).sum();
+    let mut likely: Vec<(Member, f64)> = weights.into_iter().map(|(a, w)| (a, w / sum)).collect();
+    likely.sort_by(|x, y| y.1.total_cmp(&x.1));
+    likely
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{Model, alike, ids, m, of_models, point};
+    use crate::detect::lineage::weights::Weights;
+    use crate::geometry::Geometry;
+
+    fn roots(geometry: &Geometry) -> Roots {
+        let (weights, ids) = (Weights::default(), ids(geometry));
+        Roots::of(&Lineage::of(geometry, &ids, &weights).unwrap())
+    }
+
+    /// Two models that differ by what one witness sees, and by noise.
+    fn told_by(first: Model, later: Model) -> f64 {
+        let roots = roots(&of_models(&[first, later]));
+        roots.probability(m(0))
+    }
+
+    #[test]
+    fn each_witness_alone_finds_the_root_of_two() {
+        let root = Model::new(1);
+        // Norms see every training; without them the two would be even.
+        let plain = told_by(root.clone(), root.trained(2, 0..0, 1.0));
+        assert!(plain > 0.5 && plain < 0.9, "{plain}");
+        let counted = told_by(root.clone().with_counter(1.0), root.trained(2, 0..0, 1.0).with_counter(2.0));
+        let decayed = told_by(root.clone(), root.trained(2, 0..6, 0.98));
+        let resized = told_by(root.clone(), root.trained(2, 0..0, 1.0).with_rows(3));
+        assert!(counted > 0.99 && decayed > 0.99 && resized > 0.99, "{counted} {decayed} {resized}");
+    }
+
+    #[test]
+    fn lines_that_others_share_find_the_root() {
+        let root = Model::new(1);
+        let child = |seed, rows| root.trained(seed, rows, 1.0);
+        let found = roots(&of_models(&[root.clone(), child(2, 0..8), child(3, 2..8), child(4, 4..8), child(5, 0..4)]));
+        assert_eq!(found.likely[0].0, m(0));
+        assert!(found.likely[0].1 > 0.9, "{:?}", found.likely);
+    }
+
+    #[test]
+    fn terms_add_up_to_the_ratio_of_two_roots() {
+        let root = point(&[(0, 10.0)]);
+        let points = [root, point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 0.7)]), point(&[(0, 9.5), (3, 1.2)])];
+        let found = roots(&alike(3, &points));
+        for &(a, p) in &found.likely {
+            for &(b, q) in &found.likely {
+                let sum: f64 = found.rather(a, b).iter().map(|(_, term)| term).sum();
+                assert!((sum - (p / q).ln()).abs() < 1e-9, "{sum} for {p} and {q}");
             }
         }
-        let mut scores: Vec<f64> = scores.into_iter().map(|s| s * PRECEDENCE).collect();
-        let close = |i: usize, j: usize| {
-            let (a, b) = (rivals[i], rivals[j]);
-            let norm = NORM * (norms.precedes(b, a) - norms.precedes(a, b)) / 2.0;
-            PRECEDENCE * geometric[i * rivals.len() + j]
-                + norm
-                + untouched(&lines, a, b, n)
-                + decay(&lines, a, b)
-                + counters(geometry, models[a], models[b])
-                + VOCABULARY * f64::from(geometry.compare_rows(models[a], models[b]) as i8)
+        assert!((found.likely.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(!found.tied(1e-12) && found.margin() > 0.0);
+    }
+
+    #[test]
+    fn ties_are_within_rounding() {
+        let of = |p: f64, q: f64| {
+            let likely = vec![(m(0), p), (m(1), q)];
+            Roots { likely, scores: vec![0.0, 0.0], against: BTreeMap::new() }
         };
-        for (i, &a) in rivals.iter().enumerate() {
-            let against = (0..rivals.len()).filter(|&j| j != i).map(|j| close(i, j));
-            scores[a] = against.fold(f64::NEG_INFINITY, f64::max);
-        }
-        let lowest = rivals.iter().map(|&a| scores[a]).fold(f64::INFINITY, f64::min);
-        let weights: Vec<(usize, f64)> = rivals.iter().map(|&a| (a, (lowest - scores[a]).exp())).collect();
-        let sum: f64 = weights.iter().map(|w| w.1).sum();
-        let mut likely: Vec<(usize, f64)> = weights.into_iter().map(|(a, w)| (a, w / sum)).collect();
-        likely.sort_by(|x, y| y.1.total_cmp(&x.1));
-        Ok(Self { likely, lines, scores })
+        assert!(of(0.5, 0.5).tied(1e-12) && of(0.5, 0.5 - 0.9e-12).tied(1e-12) && !of(0.5, 0.5 - 1.2e-12).tied(1e-12));
     }
-}
-
-/// The rivals, how strongly rival j precedes rival i (at `i · rivals + j`), and the score of every member.
-fn by_geometry(comparison: &Comparison) -> (Vec<usize>, Vec<f64>, Vec<f64>) {
-    let n = comparison.len();
-    if n == 2 {
-        return (vec![0, 1], vec![0.0; 4], vec![0.0; 2]);
-    }
-    let precedences = Precedences::of(comparison);
-    let scores = precedences.scores();
-    let mut order: Vec<usize> = (0..precedences.rivals.len()).collect();
-    order.sort_by(|&i, &j| scores[precedences.rivals[i]].total_cmp(&scores[precedences.rivals[j]]));
-    order.truncate(RIVALS);
-    let rivals: Vec<usize> = order.iter().map(|&i| precedences.rivals[i]).collect();
-    let evidence = rivals.iter().flat_map(|&a| order.iter().map(move |&j| (a, j)));
-    let evidence = evidence.map(|(a, j)| if precedences.rivals[j] == a { 0.0 } else { precedences.evidence(j, a) });
-    (rivals.clone(), evidence.collect(), scores)
-}
-
-/// Evidence that b precedes a: others share lines with b that a has changed, more often than the other way round.
-fn untouched(lines: &BTreeMap<usize, Lines>, a: usize, b: usize, n: usize) -> f64 {
-    let (Some(of_a), Some(of_b)) = (lines.get(&a), lines.get(&b)) else { return 0.0 };
-    let others = |lines: &Lines, changed: usize| {
-        let kept = (0..n).filter(|&c| c != a && c != b);
-        kept.filter(|&c| lines.kept_in_b_changed_in_a(changed, c) >= LEAST_LINES).count() as f64
-    };
-    CONTRADICTION * ((1.0 + others(of_b, a)) / (1.0 + others(of_a, b))).ln()
-}
-
-/// Evidence that b precedes a: lines of b that are a's times one exact factor below 1 came later, above 1 earlier.
-fn decay(lines: &BTreeMap<usize, Lines>, a: usize, b: usize) -> f64 {
-    let Some(lines) = lines.get(&a) else { return 0.0 };
-    if lines.exact_in_both(a, b) < LEAST_FACTORS {
-        return 0.0;
-    }
-    CERTAIN * f64::from(direction(lines, a, b))
-}
-
-/// 1 when lines exact in both are larger in `to` than in `from`, −1 when smaller, 0 when rounding cannot tell.
-pub(super) fn direction(lines: &Lines, from: usize, to: usize) -> i8 {
-    let Some(factor) = lines.ratio(from, to).filter(|f| f.median > 0.0) else { return 0 };
-    let (log, slack) = (factor.median.ln(), FACTOR_ROUNDING + 5.0 * factor.deviation / factor.median);
-    if log > slack {
-        1
-    } else if log < -slack {
-        -1
-    } else {
-        0
-    }
-}
-
-/// Evidence that b precedes a: its counters are behind.
-fn counters(geometry: &Geometry, a: ModelId, b: ModelId) -> f64 {
-    CERTAIN * f64::from(ahead(geometry, a, b))
-}
-
-/// 1 when a's step counters are ahead of b's, −1 when behind, 0 when there are none or they disagree.
-pub(super) fn ahead(geometry: &Geometry, a: ModelId, b: ModelId) -> i8 {
-    let of_b = geometry.counters(b);
-    let place = |name: &String| of_b.binary_search_by(|(other, _)| other.cmp(name)).ok();
-    let signs = geometry.counters(a).iter().filter_map(|(name, count)| Some(count - of_b[place(name)?].1));
-    let (mut more, mut less) = (false, false);
-    for difference in signs {
-        more |= difference > 0.0;
-        less |= difference < 0.0;
-    }
-    i8::from(more && !less) - i8::from(less && !more)
 }

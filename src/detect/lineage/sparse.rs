@@ -4,22 +4,13 @@
 //! many places and everywhere alike, which training does not do; and what is not masked still has a share of each parent.
 
 use super::affine::{Combination, fit, pursued, spread, weights_by_parameter};
-use super::family::Solved;
-use super::merges::{Certainty, Merge};
+use super::index::Member;
+use super::merges::Merge;
+use super::solve::Solved;
+use super::weights::{Masked, Weights};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, PairEvidence};
 use crate::model_set::{Kind, ModelId};
-
-/// Least share of values, in every matrix that changed, that are where the root has them. Masks of density ½ leave ¼.
-const UNTOUCHED: f64 = 0.1;
-
-/// Most that one such share may be of another.
-const ALIKE: f64 = 2.0;
-
-/// Least weight of a parent, in all parameters together,
-const LEAST_WEIGHT: f64 = 0.15;
-/// and how much it may vary between parameters.
-const SPREAD: f64 = 0.15;
 
 /// The members with masked increments of two or more others; `solved` tells who cannot be their parent.
 pub(super) fn merges(
@@ -27,42 +18,55 @@ pub(super) fn merges(
     models: &[ModelId],
     comparison: &Comparison,
     solved: &Solved,
-) -> Result<Vec<Merge>, Error> {
+    weights: &Weights,
+) -> Result<Vec<Merge<Member>>, Error> {
     let Some(root) = solved.root else { return Ok(Vec::new()) };
-    let n = comparison.len();
+    let plain = Member::all(comparison.len());
     let mut masked = Vec::new();
-    for c in (0..n).filter(|&c| c != root) {
-        if geometry.pair(models[root], models[c])?.is_some_and(|pair| is_masked(&pair)) {
+    for c in plain.clone().filter(|&c| c != root) {
+        let pair = geometry.read_pair(models[root.index()], models[c.index()])?;
+        if pair.is_some_and(|pair| is_masked(&pair, &weights.masked)) {
             masked.push(c);
         }
     }
     let found = masked.iter().filter_map(|&child| {
-        let free = |&q: &usize| q != root && !masked.contains(&q) && !solved.descends(q, child);
-        let candidates: Vec<usize> = (0..n).filter(free).collect();
-        let combination = combination(comparison, root, child, &candidates)?;
-        Some(Merge { child, combination, certainty: Certainty::Masked })
+        let free = |&q: &Member| q != root && !masked.contains(&q) && !solved.descends(q, child);
+        let candidates: Vec<Member> = plain.clone().filter(free).collect();
+        let combination = combination(comparison, root, child, &candidates, weights)?;
+        Some(Merge { child, combination, confidence: weights.merges.masked_confidence })
     });
     Ok(found.collect())
 }
 
 /// Every matrix that changed kept a good share of its values, and much the same share: dead inputs keep more of the first layer.
-fn is_masked(pair: &PairEvidence) -> bool {
+fn is_masked(pair: &PairEvidence, numbers: &Masked) -> bool {
     let changed = pair.parameters().iter().filter(|p| p.kind == Kind::Matrix && !p.is_untouched());
     let shares: Vec<f64> = changed.map(|p| p.equal as f64 / p.size.max(1) as f64).collect();
+    is_alike(&shares, numbers)
+}
+
+fn is_alike(shares: &[f64], numbers: &Masked) -> bool {
     let (least, most) = shares.iter().fold((f64::INFINITY, 0.0f64), |(l, m), &s| (l.min(s), m.max(s)));
-    !shares.is_empty() && least >= UNTOUCHED && most <= ALIKE * least
+    !shares.is_empty() && least >= numbers.untouched && most <= numbers.alike * least
 }
 
 /// Parents whose share of the child is the same in every parameter.
-fn combination(comparison: &Comparison, root: usize, child: usize, candidates: &[usize]) -> Option<Combination> {
-    let squared = |a: usize, b: usize| comparison.squared_distance(a, b);
-    let mut chosen = pursued(&squared, child, root, candidates);
+fn combination(
+    comparison: &Comparison,
+    root: Member,
+    child: Member,
+    candidates: &[Member],
+    weights: &Weights,
+) -> Option<Combination<Member>> {
+    let Masked { least_weight, spread: most_spread, .. } = weights.masked;
+    let squared = |a: Member, b: Member| comparison.squared_distance(a.index(), b.index());
+    let mut chosen = pursued(&squared, child, root, candidates, weights);
     loop {
-        let all: Vec<usize> = std::iter::once(root).chain(chosen.iter().copied()).collect();
+        let all: Vec<Member> = std::iter::once(root).chain(chosen.iter().copied()).collect();
         let whole = fit(&squared, child, &all)?;
         let by_parameter = weights_by_parameter(comparison, child, &all);
         let weak = (1..all.len())
-            .filter(|&i| whole.weights[i] < LEAST_WEIGHT || spread(&by_parameter, i) > SPREAD)
+            .filter(|&i| whole.weights[i] < least_weight || spread(&by_parameter, i) > most_spread)
             .min_by(|&i, &j| whole.weights[i].total_cmp(&whole.weights[j]));
         match weak {
             Some(i) => {
@@ -76,5 +80,59 @@ fn combination(comparison: &Comparison, root: usize, child: usize, candidates: &
     }
     // The root had its part in each of them.
     let parents_alone = fit(&squared, child, &chosen)?;
-    (chosen.len() > 1 && parents_alone.weights.iter().all(|&w| w >= LEAST_WEIGHT)).then_some(parents_alone)
+    (chosen.len() > 1 && parents_alone.weights.iter().all(|&w| w >= least_weight)).then_some(parents_alone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, of_points, point};
+
+    #[test]
+    fn masks_of_density_a_half_are_seen_and_dead_lines_are_not() {
+        let numbers = Weights::default().masked;
+        // Two masks of density ½ leave a quarter of the values alone.
+        assert!(is_alike(&[0.25, 0.24, 0.26], &numbers));
+        assert!(!is_alike(&[0.0, 0.25], &numbers) && !is_alike(&[0.25, 0.05], &numbers) && !is_alike(&[], &numbers));
+        noticed("masked", &["untouched", "alike"], |w| {
+            [[0.19, 0.19], [0.5, 0.3]].map(|shares| is_alike(&shares, &w.masked).to_string()).join(" ")
+        });
+    }
+
+    #[test]
+    fn parents_have_the_same_share_in_every_parameter() {
+        let found = |w: &Weights, shares: [[f64; 2]; 3]| {
+            let of = |share: [f64; 2]| {
+                let child = point(&[(0, 10.0), (1, share[0]), (2, share[1]), (9, 1.0)]);
+                vec![point(&[(0, 10.0)]), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 1.0)]), child]
+            };
+            let geometry = of_points(&shares.map(of));
+            let comparison = geometry.compare(&ids(&geometry)).unwrap();
+            combination(&comparison, m(0), m(3), &[m(1), m(2)], w)
+        };
+        let weights = Weights::default();
+        let merge = found(&weights, [[0.5, 0.5]; 3]).unwrap();
+        assert_eq!(merge.parents.len(), 2);
+        assert!(found(&weights, [[0.5, 0.1]; 3]).is_none());
+        noticed("masked", &["least_weight", "spread"], |w| {
+            format!("{:?} {:?}", found(w, [[0.5, 0.25]; 3]), found(w, [[0.4, 0.4], [0.5, 0.5], [0.6, 0.6]]))
+        });
+    }
+
+    #[test]
+    fn distances_alone_have_no_masks() {
+        let geometry = alike(1, &[point(&[(0, 10.0)]), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 1.0)])]);
+        let ids = ids(&geometry);
+        let solved = Solved {
+            parents: vec![None, Some(m(0)), Some(m(0))],
+            confidences: vec![0.0; 3],
+            candidates: vec![Vec::new(); 3],
+            scores: vec![0.0; 3],
+            margin: 1.0,
+            contradicted: false,
+            root: Some(m(0)),
+        };
+        let comparison = geometry.compare(&ids).unwrap();
+        assert_eq!(merges(&geometry, &ids, &comparison, &solved, &Weights::default()).unwrap(), []);
+    }
 }

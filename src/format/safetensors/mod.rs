@@ -146,7 +146,7 @@ mod tests {
         assert!(Safetensors.recognizes("0123abcd", &file));
         assert!(Safetensors.recognizes("a.safetensors", &[]) && Safetensors.recognizes("a.SafeTensors", &[]));
         assert!(!Safetensors.recognizes("a.bin", &[]) && !Safetensors.recognizes("safetensors", &[]));
-        for other in [&b"PK\x03\x04\0\0\0\0{"[..], b"GGUF\x03\0\0\0\0", b"\x02\0\0\0\0\0\0\0["] {
+        for other in [&b"PK\x03\x04\x14\0\0\0{"[..], b"GGUF\x03\0\0\0\0", b"\x02\0\0\0\0\0\0\0["] {
             assert!(!Safetensors.recognizes("a.safetensors", other), "{other:?}");
         }
     }

@@ -30,7 +30,7 @@ impl<'a> Answer<'a> {
             let child = known.id(found.name(m))?;
             let parents = known.parents(child);
             let truth: BTreeSet<&str> = parents.iter().map(|e| known.name(e.parent)).collect();
-            let ancestors = known.lineage(child).into_iter().map(|a| known.name(a)).filter(|a| here.contains(a));
+            let ancestors = known.ancestors(child).into_iter().map(|a| known.name(a)).filter(|a| here.contains(a));
             let candidate = |c: &&neural_phylogeny::Candidate| {
                 truth.len() == 1 && c.parent.is_some_and(|p| truth.contains(found.name(p)))
             };
@@ -61,6 +61,6 @@ impl<'a> Answer<'a> {
     /// The most confident edge to a model that is no ancestor.
     pub(crate) fn invented(&self, found: &Phylogeny) -> Option<f64> {
         let strange = self.edges.iter().filter(|e| !self.ancestors.contains(&found.name(e.parent)));
-        strange.map(|e| e.confidence).reduce(f64::max)
+        strange.filter_map(|e| e.confidence).reduce(f64::max)
     }
 }

@@ -22,7 +22,8 @@ struct Left {
 fn said(set: &Set, found: &Phylogeny) -> Vec<(f64, bool)> {
     let answers = Answer::all(found, &set.truth);
     let own = answers.iter().filter(|a| set.counts(a.child));
-    own.flat_map(|a| a.edges.iter().map(|e| (e.confidence, a.truth.contains(found.name(e.parent))))).collect()
+    own.flat_map(|a| a.edges.iter().filter_map(|e| Some((e.confidence?, a.truth.contains(found.name(e.parent))))))
+        .collect()
 }
 
 fn left(set: &Set, found: &Phylogeny, threshold: f64) -> Left {

@@ -3,17 +3,20 @@
 use crate::Failure;
 use crate::recipes::Kind;
 use crate::sets::Set;
-use crate::signals::{Measured, NAMES, Says, UNDIRECTED};
+use crate::signals::{Measured, Says, family, first_undirected, names};
+use neural_phylogeny::witness::Lineage;
 use std::io::Write;
 
 fn edges(set: &Set) -> Result<Vec<(Kind, Says)>, Failure> {
     let truth = set.truth.phylogeny();
     let mut says = Vec::new();
-    for family in set.families() {
-        let measured = Measured::of(set, &family)?;
-        for (c, child) in family.iter().enumerate() {
+    for names in set.families() {
+        let (members, weights) = family(set, &names);
+        let lineage = Lineage::of(&set.geometry, &members, &weights)?;
+        let measured = Measured::of(&lineage, &members)?;
+        for (c, child) in names.iter().enumerate() {
             let [edge] = truth.id(child).map_or(&[][..], |m| truth.parents(m)) else { continue };
-            let Some(p) = family.iter().position(|n| n == truth.name(edge.parent)) else { continue };
+            let Some(p) = names.iter().position(|n| n == truth.name(edge.parent)) else { continue };
             says.push((set.kind(child), measured.says(p, c)?));
         }
     }
@@ -46,11 +49,11 @@ fn table(out: &mut impl Write, name: &str, says: &[(Kind, Says)]) -> Result<(), 
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|&k| count(k) > 0).collect();
     let heads: Vec<String> = kinds.iter().map(|&k| format!("{} ({})", k.name(), count(k))).collect();
     writeln!(out, "| {name} | {} |\n|---|{}", heads.join(" | "), "---|".repeat(kinds.len()))?;
-    for (at, signal) in NAMES.iter().enumerate() {
+    for (at, signal) in names().iter().enumerate() {
         let spoken = |kind| says.iter().filter(move |(k, _)| *k == kind).filter_map(move |(_, s)| s[at]);
         let cell = |&kind: &Kind| match (spoken(kind).filter(|&first| first).count(), spoken(kind).count()) {
             (_, 0) => "–".to_owned(),
-            (0, _) if at >= UNDIRECTED => "0".to_owned(),
+            (0, _) if at >= first_undirected() => "0".to_owned(),
             (right, of) => format!("{right}/{of}"),
         };
         let cells: Vec<String> = kinds.iter().map(cell).collect();

@@ -1,115 +1,104 @@
 //! What single signals say of a true edge: was the parent first?
+//!
+//! The witnesses are those of the detector itself; beside them stand signals that it does not use.
 
 use crate::Failure;
 use crate::sets::Set;
-use neural_phylogeny::{
-    Comparison, Geometry, LineState, Lines, LogDistanceMedoid, ModelId, ParameterView, ParentSelector, Precedence,
-};
+use neural_phylogeny::witness::{ALL, Hypothesis, Lineage, Member, Witness};
+use neural_phylogeny::{Geometry, LogDistanceMedoid, ModelId, ParameterView, ParentSelector, Weights};
 use std::cmp::Ordering;
 
-pub(crate) const NAMES: [&str; 14] = [
+/// Signals that no witness is.
+const OTHERS: [&str; 5] = [
     "norm of matrices rises",
     "norm of all parameters rises",
     "kurtosis rises",
-    "v = (‖c‖² − ‖p‖²) / ‖c − p‖² within 0.25 … 1.5",
-    "exact decay: factor of untouched lines below 1",
-    "untouched lines nested",
-    "step counters ahead",
     "log-distance medoid score lower",
-    "precedence score lower",
-    "angle at the parent nearer to 90°, seen from the root",
-    "vocabulary larger",
     "coarser dtype",
-    "increment of low rank from the parent",
-    "increment of low rank from the root, not the parent",
 ];
 
-/// From here on signals are not about direction: they say how many edges have the property.
-pub(crate) const UNDIRECTED: usize = 12;
+/// Signals that are not about direction: how many edges have the property.
+const UNDIRECTED: [&str; 2] =
+    ["increment of low rank from the parent", "increment of low rank from the root, not the parent"];
+
+/// Each witness by what it says of two rivals, then by what it says of a parent under the true root, then all others.
+pub(crate) fn names() -> Vec<String> {
+    let stage = |stage: &'static str| ALL.iter().map(move |w| format!("{} ({stage})", w.signal()));
+    let others = OTHERS.iter().chain(&UNDIRECTED).map(|&name| name.to_owned());
+    stage("root").chain(stage("parent")).chain(others).collect()
+}
+
+/// From here on signals are not about direction.
+pub(crate) fn first_undirected() -> usize {
+    names().len() - UNDIRECTED.len()
+}
 
 /// What all signals say of one edge: whether the parent was first, or nothing.
-pub(crate) type Says = [Option<bool>; NAMES.len()];
+pub(crate) type Says = Vec<Option<bool>>;
 
 /// A true family with what its signals need, measured once.
 pub(crate) struct Measured<'a> {
     geometry: &'a Geometry,
-    members: Vec<ModelId>,
+    members: &'a [ModelId],
     medoid: Vec<f64>,
-    precedence: Vec<f64>,
-    /// One for each member as the reference.
-    lines: Vec<Lines>,
+    under_root: Hypothesis<'a>,
+}
+
+/// The members of a family, root first, and weights under which every member is a rival.
+pub(crate) fn family(set: &Set, family: &[String]) -> (Vec<ModelId>, Weights) {
+    let members: Vec<ModelId> = family.iter().filter_map(|name| set.id(name)).collect();
+    let mut weights = Weights::default();
+    weights.root.rivals = members.len().max(2);
+    (members, weights)
 }
 
 impl<'a> Measured<'a> {
-    /// A family, root first.
-    pub(crate) fn of(set: &'a Set, family: &[String]) -> Result<Self, Failure> {
-        let (geometry, members) = (&set.geometry, family.iter().filter_map(|n| set.id(n)).collect::<Vec<_>>());
-        let mut lines = Vec::new();
-        for &reference in &members {
-            lines.extend(geometry.lines(reference, &members)?);
-        }
-        Ok(Self {
-            geometry,
-            medoid: LogDistanceMedoid.scores(geometry, &members)?,
-            precedence: Precedence.scores(geometry, &members)?,
-            members,
-            lines,
-        })
+    /// A lineage, root first.
+    pub(crate) fn of(lineage: &'a Lineage<'a>, members: &'a [ModelId]) -> Result<Self, Failure> {
+        let geometry = lineage.geometry();
+        let mut under_root = Hypothesis::of(lineage, Member::new(0));
+        under_root.derive()?;
+        Ok(Self { geometry, members, medoid: LogDistanceMedoid.scores(geometry, members)?, under_root })
     }
 
     /// `p` and `c` are places in the family.
     pub(crate) fn says(&self, p: usize, c: usize) -> Result<Says, Failure> {
         let (parent, child, root) = (self.members[p], self.members[c], self.members[0]);
-        let geometry = self.geometry;
-        let pair = geometry.compare(&[parent, child])?;
+        let pair = self.geometry.compare(&[parent, child])?;
         let sum = |all: bool, of: &dyn Fn(&ParameterView) -> f64| match all {
             true => pair.parameters().iter().map(of).sum::<f64>(),
             false => pair.scoped().map(of).sum(),
         };
         let kurtosis = |m: usize| pair.scoped().filter_map(|v| v.moments(m).kurtosis()).sum::<f64>();
-        let size = |m: ModelId| geometry.dtype(m).map(|d| d.size());
-        let low_rank = |from| Ok::<_, Failure>(geometry.pair(from, child)?.map(|e| e.low_rank().is_some()));
-        Ok([
+        let size = |m: ModelId| self.geometry.dtype(m).map(|d| d.size());
+        let low_rank = |from| Ok::<_, Failure>(self.geometry.read_pair(from, child)?.map(|e| e.low_rank().is_some()));
+        let (first, later) = (Member::new(p), Member::new(c));
+        let mut says: Says = ALL.iter().map(|w| sign(w.precedes(self.under_root.lineage(), first, later))).collect();
+        says.extend(ALL.iter().map(|w| self.as_parent(*w, first, later)));
+        says.extend([
             rises(sum(false, &|v| v.squared_norm(0)), sum(false, &|v| v.squared_norm(1))),
             rises(sum(true, &|v| v.squared_norm(0)), sum(true, &|v| v.squared_norm(1))),
             rises(kurtosis(0), kurtosis(1)),
-            norm_ratio(&pair),
-            self.lines.get(p).and_then(|lines| decay(lines, c)),
-            self.nested(p, c),
-            self.counters(parent, child),
             rises(self.medoid[p], self.medoid[c]),
-            rises(self.precedence[p], self.precedence[c]),
-            if p == 0 { None } else { angle(geometry, [root, parent, child]) },
-            order(geometry.compare_rows(child, parent)),
             order(size(parent).cmp(&size(child))),
             low_rank(parent)?,
             if p == 0 { None } else { low_rank(root)? },
-        ])
+        ]);
+        Ok(says)
     }
 
-    /// Of every other member's lines: does the parent keep some that the child changed, and none the other way round? By
-    /// majority over the other members, none of which is told apart.
-    fn nested(&self, p: usize, c: usize) -> Option<bool> {
-        let others = self.lines.iter().enumerate().filter(|&(o, _)| o != p && o != c);
-        let votes = others.map(|(_, lines)| {
-            let (more, less) = (lines.kept_in_b_changed_in_a(c, p), lines.kept_in_b_changed_in_a(p, c));
-            i64::from(more > 0 && less == 0) - i64::from(less > 0 && more == 0)
-        });
-        order(votes.sum::<i64>().cmp(&0))
-    }
-
-    fn counters(&self, parent: ModelId, child: ModelId) -> Option<bool> {
-        let of_child = self.geometry.counters(child);
-        let ahead = self.geometry.counters(parent).iter().filter_map(|(name, count)| {
-            of_child.iter().find(|(other, _)| other == name).map(|(_, later)| later - count)
-        });
-        let ahead: Vec<f64> = ahead.filter(|&a| a != 0.0).collect();
-        match (ahead.iter().any(|&a| a > 0.0), ahead.iter().any(|&a| a < 0.0)) {
-            (true, false) => Some(true),
-            (false, true) => Some(false),
-            _ => None,
+    /// Whether a witness says more for the edge than for the reverse, given the root.
+    fn as_parent(&self, witness: &dyn Witness, parent: Member, child: Member) -> Option<bool> {
+        if parent == self.under_root.root() {
+            return None;
         }
+        let weighs = |q, c| witness.inherits(&self.under_root, q, c) + witness.forbids(&self.under_root, q, c);
+        sign(weighs(parent, child) - weighs(child, parent))
     }
+}
+
+fn sign(weight: f64) -> Option<bool> {
+    (weight != 0.0).then_some(weight > 0.0)
 }
 
 fn order(order: Ordering) -> Option<bool> {
@@ -118,23 +107,4 @@ fn order(order: Ordering) -> Option<bool> {
 
 fn rises(parent: f64, child: f64) -> Option<bool> {
     parent.partial_cmp(&child).and_then(|o| order(o.reverse()))
-}
-
-fn norm_ratio(pair: &Comparison) -> Option<bool> {
-    let v = (pair.squared_norm(1) - pair.squared_norm(0)) / pair.squared_distance(0, 1);
-    (0.25..=1.5).contains(&v.abs()).then_some(v > 0.0)
-}
-
-/// Two lines at least must agree, or there is no factor to speak of.
-fn decay(lines: &Lines, child: usize) -> Option<bool> {
-    let factor = lines.factor(child).filter(|_| lines.count(child, LineState::Exact) > 1)?.median;
-    ((factor - 1.0).abs() > 1e-6).then_some(factor < 1.0)
-}
-
-/// Increments of unrelated trainings are orthogonal: of the two models the one at the right angle came between.
-fn angle(geometry: &Geometry, [root, parent, child]: [ModelId; 3]) -> Option<bool> {
-    let squared = |a, b| geometry.squared_distance(a, b);
-    let (pc, pr, cr) = (squared(parent, child)?, squared(parent, root)?, squared(child, root)?);
-    let cosine = |far: f64, near: f64| ((near + pc - far) / (2.0 * (near * pc).sqrt())).abs();
-    rises(cosine(cr, pr), cosine(pr, cr))
 }

@@ -30,7 +30,7 @@ pub(crate) fn table(out: &mut impl Write, sets: &[Set], found: &[Phylogeny]) -> 
                 true => "none".to_owned(),
                 false => names.iter().copied().collect::<Vec<_>>().join(", "),
             };
-            let confidence = a.edges.iter().map(|e| e.confidence).reduce(f64::min);
+            let confidence = a.edges.iter().filter_map(|e| e.confidence).reduce(f64::min);
             let training = if a.truth.is_empty() { "root" } else { set.kind(a.child).name() };
             writeln!(
                 out,

@@ -1,6 +1,9 @@
 use crate::detect::cluster::centroid_rule::Preference;
 use crate::detect::cluster::distances::Distances;
+use crate::detect::cluster::settings::parsed;
 use crate::error::Error;
+use std::fmt;
+use std::str::FromStr;
 
 /// Which models [`KMeans`](super::KMeans) may begin at.
 ///
@@ -27,6 +30,34 @@ pub enum Seeding {
         /// The share of models that are candidates, in (0, 1]; NaN is refused.
         share: f64,
     },
+}
+
+/// Share of the models that are likely parents where `likely-parents` gives none.
+const LIKELY: f64 = 0.2;
+
+/// `plus-plus` or `likely-parents:SHARE`.
+impl fmt::Display for Seeding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlusPlus => f.pad("plus-plus"),
+            Self::LikelyParents { share } => write!(f, "likely-parents:{share}"),
+        }
+    }
+}
+
+/// As it is displayed; the share is 0.2 where none is given.
+impl FromStr for Seeding {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let expected = "`plus-plus`, `likely-parents` or `likely-parents:SHARE`, the share above 0, at most 1";
+        match (text, text.strip_prefix("likely-parents:")) {
+            ("plus-plus", _) => Ok(Self::PlusPlus),
+            ("likely-parents", _) => Ok(Self::LikelyParents { share: LIKELY }),
+            (_, Some(share)) => Ok(Self::LikelyParents { share: parsed("seeding", share, expected)? }),
+            _ => Err(Error::unknown_word("seeding", text, expected)),
+        }
+    }
 }
 
 impl Seeding {

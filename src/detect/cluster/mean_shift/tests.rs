@@ -57,7 +57,7 @@ fn an_estimated_bandwidth_is_said_in_the_units_of_the_points() {
     let clustering = MeanShift::new().cluster(&points, &mut rng(0)).unwrap();
     assert_eq!(clustering.labels, [0, 0, 0, 1, 1].map(Some));
     let value = clustering.remarks.iter().find_map(|r| match r {
-        Remark::RadiusEstimated { setting: "bandwidth", value, .. } => Some(*value),
+        Remark::RadiusEstimated { value, .. } => Some(*value),
         _ => None,
     });
     assert!((value.unwrap() - 3e-5).abs() < 1e-10);
@@ -136,7 +136,7 @@ fn the_limit_is_said() {
     let points = Points::new(x.view(), &[0; 6]);
     let limited = MeanShift::new().with_bandwidth(1.0).with_max_iterations(1);
     let remarks = limited.cluster(&points, &mut rng(0)).unwrap().remarks;
-    assert_eq!(remarks, [Remark::NotConverged { clusterer: NAME, iterations: 1 }]);
+    assert_eq!(remarks, [Remark::NotConverged { clusterer: NAME.into(), iterations: 1 }]);
 }
 
 #[test]

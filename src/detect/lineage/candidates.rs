@@ -1,0 +1,135 @@
+//! The likeliest parents of a member, and what decided between them, stage by stage.
+//!
+//! Everything is weighed against one reference: that the member is a child of the supposed root. For the supposed root
+//! itself the reference is that the second likeliest root is the root. What no single stage explains is the row of the tree as
+//! a whole, so that the difference of two totals is the logarithm of the ratio of the two probabilities. These hold given that
+//! all members are kin; how sure that is stands apart, and is no part of the total.
+
+use super::confidence::holds;
+use super::index::Member;
+use super::root::Roots;
+use super::tree::{Tree, root_prior};
+use super::witness::{ALL, Lineage};
+use crate::kernel::Square;
+use crate::phylogeny::{Candidate, Evidence, Signal, Stage};
+
+/// What candidates are made of, once a lineage is solved.
+pub(super) struct Found<'a> {
+    pub(super) lineage: &'a Lineage<'a>,
+    pub(super) roots: &'a Roots,
+    pub(super) tree: &'a Tree<'a>,
+    /// Probability of each edge by (parent, child), given that the two are kin.
+    pub(super) shares: &'a Square<f64>,
+    /// That two members are kin.
+    pub(super) kinship: &'a (dyn Fn(Member, Member) -> f64 + Sync),
+}
+
+/// A candidate before its row of the tree as a whole is known.
+struct Draft {
+    parent: Option<Member>,
+    probability: f64,
+    evidence: Vec<Evidence>,
+}
+
+impl Draft {
+    fn total(&self) -> f64 {
+        self.evidence.iter().filter(|e| e.stage != Stage::Kinship).fold(0.0, |sum, e| sum + e.weight)
+    }
+}
+
+impl Found<'_> {
+    /// The likeliest parents of a member that is no merge, as many as are listed, and that no parent is in the set.
+    pub(super) fn candidates(&self, child: Member) -> Vec<Candidate> {
+        let share = |q: Member| self.shares[(q, child)];
+        let mut order: Vec<Member> = self.lineage.members().filter(|&q| q != child && share(q) > 0.0).collect();
+        order.sort_by(|&a, &b| share(b).total_cmp(&share(a)));
+        let listed = self.lineage.weights().confidence.listed;
+        let all: f64 = order.iter().map(|&q| share(q)).sum();
+        let mut drafts: Vec<Draft> = order.into_iter().take(listed).map(|q| self.parent(q, child)).collect();
+        let none = Draft { parent: None, probability: (1.0 - all).clamp(0.0, 1.0), evidence: self.absence(child) };
+        drafts.push(none);
+
+        let reference = self.reference(child, &drafts);
+        drafts.into_iter().map(|draft| self.finished(draft, reference)).collect()
+    }
+
+    fn parent(&self, parent: Member, child: Member) -> Draft {
+        let mut evidence = vec![Evidence::new(Stage::Kinship, Signal::KINSHIP, (self.kinship)(parent, child).ln())];
+        if child == self.root() {
+            evidence.extend(told(Stage::Root, self.roots.rather(parent, self.second())));
+        } else {
+            evidence.extend(self.descent(parent, child));
+        }
+        // That kinship was tested is told even where it is certain.
+        evidence.retain(|e| e.weight != 0.0 || e.stage == Stage::Kinship);
+        Draft { parent: Some(parent), probability: self.shares[(parent, child)].clamp(0.0, 1.0), evidence }
+    }
+
+    /// What speaks for a parent against the root being the parent.
+    fn descent(&self, parent: Member, child: Member) -> Vec<Evidence> {
+        if parent == self.root() {
+            return Vec::new();
+        }
+        let without_root = self.lineage.weights().confidence.without_root;
+        let present = self.tree.presence.probability;
+        let survives = (holds(false, present, without_root) / holds(true, present, without_root)).ln();
+        let mut evidence = vec![
+            Evidence::new(Stage::Presence, Signal::PRIOR, survives),
+            Evidence::new(Stage::Parent, Signal::PRIOR, -root_prior(self.lineage.len())),
+        ];
+        let weighed = self.tree.hypothesis.weigh(parent, child);
+        evidence.extend(told(Stage::Parent, ALL.iter().map(|witness| witness.signal()).zip(weighed)));
+        evidence
+    }
+
+    /// What speaks for no parent in the set: that the member is the root, or that the root is not there.
+    fn absence(&self, child: Member) -> Vec<Evidence> {
+        let mut evidence: Vec<Evidence> = if child == self.root() {
+            told(Stage::Root, self.roots.rather(child, self.second())).collect()
+        } else if self.is_rather_root(child) {
+            told(Stage::Root, self.roots.rather(child, self.root())).collect()
+        } else {
+            let terms = self.tree.presence.terms.iter();
+            told(Stage::Presence, terms.map(|(signal, odds)| (signal.clone(), -odds))).collect()
+        };
+        evidence.retain(|e| e.weight != 0.0);
+        evidence
+    }
+
+    /// Whether most of the probability of no parent is that the member is itself the root.
+    fn is_rather_root(&self, child: Member) -> bool {
+        let absent = |(root, probability): &(Member, f64)| {
+            if *root == child { 0.0 } else { probability * (1.0 - self.tree.presence.probability) }
+        };
+        self.roots.probability(child) > self.roots.likely.iter().map(absent).sum()
+    }
+
+    /// What the logarithm of a probability is set against, so that the reference needs no row of the tree as a whole.
+    fn reference(&self, child: Member, drafts: &[Draft]) -> f64 {
+        let wanted = if child == self.root() { None } else { Some(self.root()) };
+        let reference = drafts.iter().find(|d| d.parent == wanted && d.probability > 0.0);
+        // The root may be less likely than all candidates that are listed; then the first one is as good.
+        reference.or_else(|| drafts.first()).map_or(0.0, |d| d.probability.ln() - d.total())
+    }
+
+    fn finished(&self, mut draft: Draft, reference: f64) -> Candidate {
+        let rest = draft.probability.ln() - reference - draft.total();
+        if rest != 0.0 {
+            draft.evidence.push(Evidence::new(Stage::Tree, Signal::TREES, rest));
+        }
+        Candidate::new(draft.parent.map(|q| self.lineage.model(q)), draft.probability, draft.evidence)
+    }
+
+    fn root(&self) -> Member {
+        self.tree.hypothesis.root()
+    }
+
+    /// The second likeliest root.
+    fn second(&self) -> Member {
+        self.roots.likely.get(1).map_or(self.root(), |(member, _)| *member)
+    }
+}
+
+fn told(stage: Stage, terms: impl IntoIterator<Item = (Signal, f64)>) -> impl Iterator<Item = Evidence> {
+    terms.into_iter().map(move |(signal, weight)| Evidence::new(stage, signal, weight))
+}

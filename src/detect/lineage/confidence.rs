@@ -1,0 +1,80 @@
+//! How probable each edge is, over all trees under all likely roots.
+
+use super::index::Member;
+use super::spanning::edge_probabilities;
+use super::tree::Tree;
+use super::weights::Weights;
+use crate::error::Error;
+use crate::kernel::Square;
+use rayon::prelude::*;
+
+/// A likely root, and what its trees are weighed by.
+pub(super) struct Supposition {
+    pub(super) root: Member,
+    /// That it is the root among the members.
+    pub(super) probability: f64,
+    /// That it is the root, and not a sibling of its children.
+    pub(super) present: f64,
+    /// Weights of edges by (parent, child), natural logarithms.
+    pub(super) weights: Square<f64>,
+}
+
+impl Supposition {
+    pub(super) fn of(tree: &Tree<'_>, probability: f64, weights: Square<f64>) -> Self {
+        Self { root: tree.hypothesis.root(), probability, present: tree.presence.probability, weights }
+    }
+
+    /// Probability that an edge from a member holds, given that the tree has it.
+    fn holds(&self, parent: Member, without_root: f64) -> f64 {
+        holds(self.root == parent, self.present, without_root)
+    }
+}
+
+/// Probability that an edge of a tree holds whose root is there with probability `present`: without the root its own edges are
+/// wrong, and of the others a share of `without_root` is right.
+pub(super) fn holds(from_root: bool, present: f64, without_root: f64) -> f64 {
+    if from_root { present } else { without_root + (1.0 - without_root) * present }
+}
+
+/// Probability of each edge by (parent, child), summed over the likely roots. What is missing to 1 is that of no parent.
+///
+/// # Errors
+///
+/// [`Error::Decomposition`] when weights are not finite.
+pub(super) fn shares(suppositions: &[Supposition], members: usize, weights: &Weights) -> Result<Square<f64>, Error> {
+    let negligible = weights.tolerances.negligible;
+    let over_trees = |s: &Supposition| edge_probabilities(&s.weights, s.root, negligible);
+    let edges: Vec<Square<f64>> = suppositions.par_iter().map(over_trees).collect::<Result<_, Error>>()?;
+    let mut shares = Square::filled(members, 0.0);
+    for (supposition, edges) in suppositions.iter().zip(&edges) {
+        for q in Member::all(members) {
+            let there = supposition.holds(q, weights.confidence.without_root);
+            for c in Member::all(members) {
+                shares[(q, c)] += supposition.probability * there * edges[(q, c)];
+            }
+        }
+    }
+    Ok(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_hold_with_the_root_and_half_of_the_way_without() {
+        assert_eq!([(true, 0.2), (false, 0.2), (false, 1.0)].map(|(r, p)| holds(r, p, 0.5)), [0.2, 0.6, 1.0]);
+    }
+
+    #[test]
+    fn roots_are_summed_over_by_their_probability() {
+        let flat = |root, probability, present| Supposition {
+            root: Member::new(root),
+            probability,
+            present,
+            weights: Square::filled(2, 0.0),
+        };
+        let found = shares(&[flat(0, 0.75, 0.5), flat(1, 0.25, 1.0)], 2, &Weights::default()).unwrap();
+        assert_eq!((found[(0usize, 1usize)], found[(1usize, 0usize)]), (0.375, 0.25));
+    }
+}

@@ -1,0 +1,186 @@
+//! Is the root in the set, or are its children siblings of a root that is not?
+//!
+//! Two descendants of different children of the root share only what the root had. A line (or tensor) that they share and the
+//! supposed root does not means that they had it from another: the root is not in the set. Where there are no such lines, the
+//! angles between the root's nearest children are all that is left.
+
+mod branches;
+
+use super::index::Member;
+use super::weights::Presence as Numbers;
+use super::witness::{ALL, Hypothesis, Lineage, Supposed};
+use crate::phylogeny::Signal;
+
+/// Log odds by branches that share what a member lacks; the count is the largest of any witness.
+pub(super) const BRANCHES: Signal =
+    Signal::new("branches", "branches of the tree that share lines or tensors which the root, or its children, lack");
+
+/// What is known of the presence of the root.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Presence {
+    /// That the supposed root is the root, and not a sibling of its children.
+    pub(super) probability: f64,
+    /// Whether shared lines rule the supposed root out.
+    pub(super) contradicted: bool,
+    /// What the log odds of the probability are the sum of.
+    pub(super) terms: Vec<(Signal, f64)>,
+}
+
+/// `parents` is the tree under the supposed root, of the members that are no merges; `None` for the root itself.
+pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) -> Presence {
+    let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
+    let numbers = &lineage.weights().presence;
+    if parents.len() <= numbers.few {
+        let terms = vec![(Signal::PRIOR, (numbers.even / (1.0 - numbers.even)).ln())];
+        return Presence { probability: numbers.even, contradicted: false, terms };
+    }
+    let branches = branches::joined(branches::branches(root, parents), hypothesis);
+    let against = against(lineage, &branches);
+    let children: Vec<Member> = Member::all(parents.len()).filter(|m| parents[m.index()] == Some(root)).collect();
+    let own = against[root.index()];
+    let of_lines = odds(own, typical(children.iter().map(|m| against[m.index()]).collect()), numbers);
+
+    let share = if of_lines >= numbers.many { numbers.after_many } else { 1.0 };
+    let supposed = Supposed { lineage, root, children: &children, share };
+    let mut terms = vec![(BRANCHES, of_lines)];
+    terms.extend(ALL.iter().map(|witness| (witness.signal(), witness.presence(&supposed))));
+    terms.retain(|&(_, odds)| odds != 0.0);
+    let sum = terms.iter().fold(0.0, |sum, (_, odds)| sum + odds);
+    Presence { probability: logistic(sum), contradicted: own >= numbers.contradicting, terms }
+}
+
+fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// For each member the most branches that share one thing which the member lacks, whichever witness counted them.
+fn against(lineage: &Lineage<'_>, branches: &[Member]) -> Vec<usize> {
+    let mut most = vec![0; branches.len()];
+    for witness in ALL {
+        let counted = witness.contradicts(lineage, branches);
+        most.iter_mut().zip(counted).for_each(|(most, count)| *most = count.max(*most));
+    }
+    most
+}
+
+/// The median, of an even number of counts the mean of the two in the middle; 0 of none.
+fn typical(mut counts: Vec<usize>) -> f64 {
+    counts.sort_unstable();
+    match counts.len() {
+        0 => 0.0,
+        k if k % 2 == 1 => counts[k / 2] as f64,
+        k => (counts[k / 2 - 1] + counts[k / 2]) as f64 / 2.0,
+    }
+}
+
+/// Log odds of the presence of a root that `own` branches contradict, and each of its children `typical` ones.
+fn odds(own: usize, typical: f64, numbers: &Numbers) -> f64 {
+    if own >= numbers.contradicting {
+        numbers.contradicted
+    } else if own >= numbers.doubting {
+        numbers.doubted
+    } else if typical >= 1.0 {
+        // Its children are ruled out as roots, and it is not.
+        numbers.telling * (typical / numbers.even_branches).ln()
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, of_points, point};
+    use crate::detect::lineage::weights::Weights;
+
+    #[test]
+    fn one_two_and_three_branches() {
+        let numbers = Numbers::default();
+        assert_eq!([3, 4, 9].map(|own| odds(own, 5.0, &numbers)), [-4.0; 3]);
+        assert_eq!(odds(2, 5.0, &numbers), -1.0);
+        for own in [0, 1] {
+            assert_eq!(odds(own, 0.5, &numbers), 0.0);
+            assert_eq!(odds(own, 1.5, &numbers), 0.0);
+            assert!((odds(own, 3.0, &numbers) - 1.3 * 2f64.ln()).abs() < 1e-12);
+            assert!(odds(own, 1.0, &numbers) < 0.0);
+        }
+    }
+
+    /// A root and children whose increments have a cosine to one another, and what is known of its presence.
+    fn seen(weights: &Weights, cosine: f64, children: usize) -> Presence {
+        let (common, own) = (cosine.sqrt(), (1.0 - cosine).sqrt());
+        let child = |i: usize| point(&[(0, 10.0), (1, common), (2 + i, own)]);
+        let points: Vec<Vec<f64>> = std::iter::once(point(&[(0, 10.0)])).chain((0..children).map(child)).collect();
+        let geometry = alike(4, &points);
+        let ids = ids(&geometry);
+        let lineage = Lineage::of(&geometry, &ids, weights).unwrap();
+        let parents: Vec<Option<Member>> = (0..points.len()).map(|i| (i > 0).then_some(m(0))).collect();
+        presence(&Hypothesis::of(&lineage, m(0)), &parents)
+    }
+
+    #[test]
+    fn angles_between_the_nearest_children_tell() {
+        let weights = Weights::default();
+        let odds = |cosine| seen(&weights, cosine, 4).terms.iter().map(|(_, odds)| odds).sum::<f64>();
+        assert!(odds(0.17).abs() < 1e-9 && (odds(0.27) + 1.0).abs() < 1e-9);
+        assert!((odds(0.9) + 2.5).abs() < 1e-9 && (odds(0.0) - 1.5).abs() < 1e-9);
+        assert_eq!(seen(&weights, 0.9, 2).probability, 0.5);
+        noticed("witnesses.angle", &["even_cosine", "cosine_scale", "presence_least", "presence_most"], |w| {
+            [0.0, 0.15, 0.9].map(|cosine| seen(w, cosine, 4).probability.to_string()).join(" ")
+        });
+        noticed("presence", &["few", "even"], |w| format!("{:?} {:?}", seen(w, 0.3, 2), seen(w, 0.3, 3)));
+    }
+
+    #[test]
+    fn the_nearest_children_and_the_upper_quartile_are_asked() {
+        // Near children are orthogonal, far ones drift alike; in one parameter of four all drift alike.
+        let far = |i: usize| point(&[(0, 10.0), (1, 8.0), (2 + i, 8.0)]);
+        let near = |i: usize| point(&[(0, 10.0), (1, 0.1), (2 + i, 1.0)]);
+        let drifting = |i: usize| point(&[(0, 10.0), (1, 0.45), (2 + i, 1.0)]);
+        let points = |near: &dyn Fn(usize) -> Vec<f64>| -> Vec<Vec<f64>> {
+            let children = (0..6).map(near).chain((6..12).map(far));
+            std::iter::once(point(&[(0, 10.0)])).chain(children).collect()
+        };
+        let geometry = of_points(&[points(&near), points(&near), points(&drifting), points(&drifting)]);
+        let ids = ids(&geometry);
+        noticed("witnesses.angle", &["nearest", "quantile"], |w| {
+            let lineage = Lineage::of(&geometry, &ids, w).unwrap();
+            let parents: Vec<Option<Member>> = (0..13).map(|i| (i > 0).then_some(m(0))).collect();
+            format!("{:?}", presence(&Hypothesis::of(&lineage, m(0)), &parents))
+        });
+    }
+
+    #[test]
+    fn much_from_lines_leaves_angles_half() {
+        // Eight children share one tensor or another, so that each of them is ruled out by many branches.
+        let child =
+            |i: usize, shared: bool| if shared { point(&[(0, 10.0)]) } else { point(&[(0, 10.0), (2 + i, 1.0)]) };
+        let parameter = |t: usize| -> Vec<Vec<f64>> {
+            std::iter::once(point(&[(0, 10.0)])).chain((0..12).map(|i| child(i, i % 6 != t))).collect()
+        };
+        let geometry = of_points(&(0..6).map(parameter).collect::<Vec<_>>());
+        let ids = ids(&geometry);
+        let found = |w: &Weights| {
+            let lineage = Lineage::of(&geometry, &ids, w).unwrap();
+            let parents: Vec<Option<Member>> = (0..13).map(|i| (i > 0).then_some(m(0))).collect();
+            presence(&Hypothesis::of(&lineage, m(0)), &parents)
+        };
+        let terms = found(&Weights::default()).terms;
+        assert!(terms[0].1 > 2.0 && terms[1].1 == 0.75, "{terms:?}");
+        noticed("presence", &["many", "after_many", "telling", "even_branches"], |w| format!("{:?}", found(w)));
+    }
+
+    #[test]
+    fn every_number_of_contradictions_is_noticed() {
+        noticed("presence", &["contradicting", "contradicted", "doubting", "doubted"], |w| {
+            (0..8).map(|own| odds(own, 5.0, &w.presence).to_string()).collect()
+        });
+    }
+
+    #[test]
+    fn counts_have_a_middle() {
+        assert_eq!(typical(vec![]), 0.0);
+        assert_eq!(typical(vec![5, 1, 2]), 2.0);
+        assert_eq!(typical(vec![4, 1]), 2.5);
+    }
+}

@@ -1,0 +1,170 @@
+//! The likeliest tree under a supposed root.
+
+use super::affine::fit;
+use super::index::Member;
+use super::presence::{Presence, presence};
+use super::witness::{Hypothesis, Lineage};
+use crate::detect::edmonds::minimum_arborescence;
+use crate::error::Error;
+use crate::kernel::Square;
+use rayon::prelude::*;
+
+/// A merge among the members of a lineage: its parents with their weights, the heaviest first.
+pub(super) type Parts = [(Member, f64)];
+
+/// The members of a lineage that are merges: those after the first `plain`, each with its parents among all members.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Merged<'a> {
+    pub(super) plain: usize,
+    pub(super) parts: &'a [Vec<(Member, f64)>],
+}
+
+impl<'a> Merged<'a> {
+    fn parts_of(self, member: Member) -> Option<&'a Parts> {
+        member.index().checked_sub(self.plain).map(|merge| self.parts[merge].as_slice())
+    }
+
+    /// Every merge with its parents.
+    fn all(self) -> impl Iterator<Item = (Member, &'a Parts)> {
+        (self.plain..).map(Member::new).zip(self.parts.iter().map(Vec::as_slice))
+    }
+}
+
+/// The likeliest tree under a supposed root, and what led to it.
+pub(super) struct Tree<'a> {
+    pub(super) hypothesis: Hypothesis<'a>,
+    pub(super) parents: Vec<Option<Member>>,
+    /// Natural logarithms by (parent, child).
+    pub(super) weights: Square<f64>,
+    pub(super) presence: Presence,
+}
+
+impl<'a> Tree<'a> {
+    pub(super) fn of(lineage: &'a Lineage<'a>, merged: Merged<'_>, root: Member) -> Result<Self, Error> {
+        let mut hypothesis = Hypothesis::of(lineage, root);
+        let (mut parents, mut weights) = grown(&hypothesis, merged);
+        let mut seen = presence(&hypothesis, &above_merges(&parents, merged.plain));
+        // Whether lines come from a candidate can be seen only where the root is not in doubt.
+        if !seen.contradicted && hypothesis.lines().is_some() {
+            hypothesis.derive()?;
+            (parents, weights) = grown(&hypothesis, merged);
+            seen = presence(&hypothesis, &above_merges(&parents, merged.plain));
+        }
+        Ok(Self { hypothesis, parents, weights, presence: seen })
+    }
+}
+
+/// What the root is believed to be the parent of a member before anything is measured: as likely as all others together.
+pub(super) fn root_prior(members: usize) -> f64 {
+    ((members - 1).max(1) as f64).ln()
+}
+
+/// Parents among members that are no merges: a child of a merge is one of the branch of the merge's heaviest parent.
+fn above_merges(parents: &[Option<Member>], plain: usize) -> Vec<Option<Member>> {
+    let up = |m: Member| parents[m.index()];
+    let above = |c: Member| std::iter::successors(up(c), |&p| up(p)).find(|p| p.index() < plain);
+    Member::all(plain).map(above).collect()
+}
+
+/// First without merges as parents, then with those that do not come after a child; and the weights that led to it.
+fn grown(hypothesis: &Hypothesis<'_>, merged: Merged<'_>) -> (Vec<Option<Member>>, Square<f64>) {
+    let (n, root) = (hypothesis.lineage().len(), hypothesis.root());
+    let mut weights = Square::filled(n, f64::NEG_INFINITY);
+    weights.par_rows_mut().for_each(|(q, row)| {
+        for (c, weight) in row.iter_mut().enumerate().filter(|&(c, _)| c != root.index() && c != q) {
+            *weight = weight_of(hypothesis, merged, Member::new(q), Member::new(c));
+        }
+    });
+    // A merge whose heaviest parent is a merge has no other.
+    let mut without_merges = weights.clone();
+    for (merge, _) in merged.all() {
+        Member::all(merged.plain).for_each(|c| without_merges[(merge, c)] = f64::NEG_INFINITY);
+    }
+    let first = arborescence(&without_merges, root);
+    for (merge, parts) in merged.all() {
+        for c in Member::all(merged.plain) {
+            if parts.iter().any(|&(p, _)| descends(&first, p, c)) || !inherits(hypothesis, parts, c) {
+                weights[(merge, c)] = f64::NEG_INFINITY;
+            }
+        }
+    }
+    let second = arborescence(&weights, root);
+    // With several merges each may be allowed alone and all of them together close a circle.
+    let consistent = merged.all().all(|(merge, parts)| parts.iter().all(|&(p, _)| !descends(&second, p, merge)));
+    if consistent { (second, weights) } else { (first, without_merges) }
+}
+
+/// Natural logarithm of the likelihood ratio of `q → c` against any one member being the parent by chance.
+fn weight_of(hypothesis: &Hypothesis<'_>, merged: Merged<'_>, q: Member, c: Member) -> f64 {
+    if let Some(parts) = merged.parts_of(c) {
+        return if parts.first().is_some_and(|&(heaviest, _)| heaviest == q) { 0.0 } else { f64::NEG_INFINITY };
+    }
+    let total = hypothesis.weigh(q, c).iter().fold(0.0, |sum, weight| sum + weight);
+    if q == hypothesis.root() { total + root_prior(hypothesis.lineage().len()) } else { total }
+}
+
+/// Whether c has, on top of what the root has, a share of every parent that a child of their merge would have; the merge
+/// lies between its parents, and what drifted with one of them is near to it too.
+fn inherits(hypothesis: &Hypothesis<'_>, parts: &Parts, c: Member) -> bool {
+    let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
+    let parents: Vec<Member> = std::iter::once(root).chain(parts.iter().map(|p| p.0).filter(|&p| p != root)).collect();
+    let squared = |a: Member, b: Member| lineage.comparison().squared_distance(a.index(), b.index());
+    let Some(fitted) = fit(&squared, c, &parents) else { return false };
+    parts.iter().filter(|(p, _)| *p != root).all(|(p, weight)| {
+        let share = parents.iter().position(|other| other == p).map_or(0.0, |i| fitted.weights[i]);
+        share / weight >= lineage.weights().parents.least_share
+    })
+}
+
+/// Parents in the tree of largest total weight.
+///
+/// Every child may be hung below the root instead, which never closes a cycle: no edge weaker than the root's is part of it.
+fn arborescence(weights: &Square<f64>, root: Member) -> Vec<Option<Member>> {
+    let n = weights.len();
+    let cells = (0..n).flat_map(|q| (0..n).map(move |c| (q, c)));
+    let edges: Vec<(usize, usize, f64)> = cells
+        .filter(|&(q, c)| q != c && c != root.index() && weights[(q, c)].is_finite())
+        .filter(|&(q, c)| weights[(q, c)] >= weights[(root, c)])
+        .map(|(q, c)| (q, c, -weights[(q, c)]))
+        .collect();
+    let parents = minimum_arborescence(n, root.index(), &edges).unwrap_or_else(|| vec![None; n]);
+    parents.into_iter().map(|p| p.map(Member::new)).collect()
+}
+
+/// Whether `model` is `ancestor` or descends from it.
+pub(super) fn descends(parents: &[Option<Member>], model: Member, ancestor: Member) -> bool {
+    let climb = std::iter::successors(Some(model), |m| parents[m.index()]);
+    // A circle, which no tree has, would have no end.
+    climb.take(parents.len() + 1).any(|m| m == ancestor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parents(of: &[Option<usize>]) -> Vec<Option<Member>> {
+        of.iter().map(|p| p.map(Member::new)).collect()
+    }
+
+    #[test]
+    fn the_heaviest_tree_is_grown_and_weak_edges_are_not_part_of_it() {
+        // 0 is the root; 2 is rather a child of 1 than of 0, and 1 rather one of 0.
+        let weights = Square::from_rows(3, vec![0.0, 1.0, 1.0, 0.0, 0.0, 3.0, 0.0, 0.9, 0.0]);
+        assert_eq!(arborescence(&weights, Member::new(0)), parents(&[None, Some(0), Some(1)]));
+        assert_eq!(arborescence(&Square::filled(1, 0.0), Member::new(0)), parents(&[None]));
+    }
+
+    #[test]
+    fn descent_is_followed_and_circles_end() {
+        let tree = parents(&[None, Some(0), Some(1), Some(0)]);
+        let descends = |parents: &[_], m, a| descends(parents, Member::new(m), Member::new(a));
+        assert!(descends(&tree, 2, 0) && descends(&tree, 2, 2) && !descends(&tree, 2, 3) && !descends(&tree, 0, 2));
+        assert!(!descends(&parents(&[Some(1), Some(0), None]), 0, 2));
+    }
+
+    #[test]
+    fn children_of_merges_go_with_the_heaviest_parent() {
+        // 2 is a merge below 0, and 1 its child.
+        assert_eq!(above_merges(&parents(&[None, Some(2), Some(0)]), 2), parents(&[None, Some(0)]));
+    }
+}

@@ -1,0 +1,112 @@
+//! Every number of the default detector.
+
+mod copies;
+mod merges;
+mod stages;
+mod table;
+
+pub use copies::{Copies, Tolerances};
+pub use merges::{Masked, Merges};
+pub use stages::{Confidence, Parents, Presence, Relations, Root};
+
+use super::witness::WitnessWeights;
+use crate::error::Error;
+use crate::parent::{Number, Numbers, PrecedenceWeights};
+
+/// Every number of the [`LineageDetector`](crate::LineageDetector), grouped by the stage that uses it.
+///
+/// `Default` gives the numbers that the detector is documented and measured with. Each field says its unit, its range and the
+/// reason for its value; docs/method.md has them in one table. None was fitted by optimization.
+///
+/// With the feature `serde` they are read from and written to any format of serde: fields that are missing have their
+/// default, and fields that are not known are an error.
+///
+/// ```
+/// use neural_phylogeny::{LineageDetector, Weights};
+///
+/// let mut weights = Weights::default();
+/// weights.witnesses.counters.root = 6.0;
+/// assert!(weights.check().is_ok());
+/// let detector = LineageDetector::new().with_weights(weights);
+///
+/// weights.copies.certain = f64::NAN;
+/// assert!(weights.check().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
+pub struct Weights {
+    /// Copies and conversions.
+    pub copies: Copies,
+    /// Merges.
+    pub merges: Merges,
+    /// Merges of masked increments.
+    pub masked: Masked,
+    /// Distances and angles as all members see them.
+    pub precedence: PrecedenceWeights,
+    /// Which member is the root.
+    pub root: Root,
+    /// Whether the root is in the set.
+    pub presence: Presence,
+    /// Which member is the parent.
+    pub parents: Parents,
+    /// What each witness counts for.
+    pub witnesses: WitnessWeights,
+    /// The tree as a whole.
+    pub confidence: Confidence,
+    /// How a child was made.
+    pub relations: Relations,
+    /// How far rounding may go.
+    pub tolerances: Tolerances,
+}
+
+impl Weights {
+    /// Checks every number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] when one is NaN or out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        self.groups().into_iter().flat_map(|(_, numbers)| numbers).try_for_each(|number| number.check())
+    }
+
+    /// The groups in order, each with its path and its numbers.
+    pub(super) fn groups(&self) -> Vec<(String, Vec<Number>)> {
+        let mut groups: Vec<(String, Vec<Number>)> = [
+            ("copies", self.copies.numbers()),
+            ("merges", self.merges.numbers()),
+            ("masked", self.masked.numbers()),
+            ("precedence", self.precedence.numbers()),
+            ("root", self.root.numbers()),
+            ("presence", self.presence.numbers()),
+            ("parents", self.parents.numbers()),
+        ]
+        .map(|(name, numbers)| (name.to_owned(), numbers))
+        .to_vec();
+        groups
+            .extend(self.witnesses.groups().into_iter().map(|(name, numbers)| (format!("witnesses.{name}"), numbers)));
+        groups.push(("confidence".to_owned(), self.confidence.numbers()));
+        groups.push(("relations".to_owned(), self.relations.numbers()));
+        groups.push(("tolerances".to_owned(), self.tolerances.numbers()));
+        groups
+    }
+
+    /// Sets one number, named by its group and its own name.
+    #[cfg(test)]
+    pub(super) fn set(&mut self, group: &str, name: &str, value: f64) {
+        match group {
+            "copies" => self.copies.set(name, value),
+            "merges" => self.merges.set(name, value),
+            "masked" => self.masked.set(name, value),
+            "precedence" => self.precedence.set(name, value),
+            "root" => self.root.set(name, value),
+            "presence" => self.presence.set(name, value),
+            "parents" => self.parents.set(name, value),
+            "confidence" => self.confidence.set(name, value),
+            "relations" => self.relations.set(name, value),
+            "tolerances" => self.tolerances.set(name, value),
+            witness => self.witnesses.set(witness.trim_start_matches("witnesses."), name, value),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use crate::parent::numbers;
+
+numbers! {
+    /// Which member is the root.
+    pub struct Root {
+        /// Members that all witnesses are asked about, the first by distances and angles.
+        rivals: usize = 4, "members", 2.0..=1e9,
+            "Each costs one read of all members.";
+        /// Roots less probable than this are left out of the sum over roots.
+        least: f64 = 0.02, "probability", 0.0..=1.0,
+            "Each costs a whole tree; what is left out counts for no parent in the set.";
+        /// The most roots in that sum.
+        most: usize = 3, "members", 1.0..=1e9,
+            "Each costs a whole tree, n³ operations.";
+    }
+}
+
+numbers! {
+    /// Whether the root is in the set, or its children are siblings of one that is not.
+    pub struct Presence {
+        /// Lineages of no more members are not tested.
+        few: usize = 3, "members", 2.0..=1e9,
+            "Two branches of one model each cannot contradict a third.";
+        /// The probability that the root is there when nothing is tested.
+        even: f64 = 0.5, "probability", 1e-6..=0.999999,
+            "Nothing tells.";
+        /// Branches that share a line which the supposed root lacks, and so rule it out.
+        contradicting: usize = 3, "branches", 1.0..=1e9,
+            "Two may be one branch that was taken for two; three are not.";
+        /// Log odds of its presence then.
+        contradicted: f64 = -4.0, "nats", -1e3..=0.0,
+            "One in fifty such contradictions is chance.";
+        /// Branches that cast doubt on it.
+        doubting: usize = 2, "branches", 1.0..=1e9,
+            "They may be one after all.";
+        /// Log odds of its presence then.
+        doubted: f64 = -1.0, "nats", -1e3..=0.0,
+            "Chosen among round values by log loss over the second set and the larger zoo.";
+        /// Log odds for each factor of e in the median number of branches that rule a child of the root out.
+        telling: f64 = 1.3, "nats", 0.0..=1e3,
+            "Chosen among round values by log loss over the second set and the larger zoo.";
+        /// So many branches are as likely with the root present as without it.
+        even_branches: f64 = 1.5, "branches", 1e-3..=1e9,
+            "Chosen among round values by log loss over the second set and the larger zoo.";
+        /// With log odds of lines above this, angles can add half of what they could.
+        many: f64 = 2.0, "nats", -1e3..=1e3,
+            "Lines and angles tell of the same training.";
+        /// What is left then of the most that angles can add.
+        after_many: f64 = 0.5, "share", 0.0..=1.0,
+            "Lines and angles tell of the same training.";
+    }
+}
+
+numbers! {
+    /// Which member is the parent, given the root.
+    pub struct Parents {
+        /// Candidates whose angles, distances, norms and tensors stay below this are looked at no further.
+        hopeless: f64 = -12.0, "nats", -1e3..=0.0,
+            "One in a hundred thousand; it saves reading lines of most pairs.";
+        /// What a candidate loses that has what training cannot undo.
+        excluded: f64 = -20.0, "nats", -1e3..=0.0,
+            "More than all other evidence together can be in practice.";
+        /// Candidates of each member whose lines are compared with its own.
+        compared: usize = 3, "members", 0.0..=1e9,
+            "Each costs a read of both; with one, five edges of the second set change.";
+        /// How many independent tests all parameters together are worth.
+        independent: f64 = 4.0, "tests", 0.0..=1e6,
+            "Parameters of one network agree more than independent ones; four makes probabilities right about as often as they say.";
+        /// The least share of each parent of a merge that a child of the merge has, next to the parent's weight.
+        least_share: f64 = 0.5, "share", 0.0..=1e3,
+            "A child of a merge keeps nearly all of it; what drifted with one parent has less of the others.";
+    }
+}
+
+numbers! {
+    /// The tree as a whole, and what is said of it.
+    pub struct Confidence {
+        /// Share of edges below the supposed root that hold although it is a sibling of its children.
+        without_root: f64 = 0.5, "probability", 0.0..=1.0,
+            "What all have in common with a sibling looks inherited.";
+        /// Candidates listed for each model, besides no parent in the set.
+        listed: usize = 8, "candidates", 1.0..=1e9,
+            "A file of many models stays readable.";
+    }
+}
+
+numbers! {
+    /// How a child came from its parent.
+    pub struct Relations {
+        /// A child that moved by more than this of its parent's norm was trained on far.
+        far: f64 = 1.0, "parent norms", 0.0..=1e9,
+            "It then has more of its own than of its parent.";
+    }
+}

@@ -1,0 +1,62 @@
+//! Values shrunk by one exact factor: weight decay where no gradient reached.
+
+use super::{Hypothesis, Lineage, Member, Witness};
+use crate::detect::lineage::weights::Tolerances;
+use crate::evidence::Lines;
+use crate::parent::numbers;
+use crate::phylogeny::Signal;
+use std::cmp::Ordering;
+
+numbers! {
+    /// What exact decay counts for.
+    pub struct Numbers {
+        /// What lines shrunk by one exact factor say of two rivals.
+        root: f64 = 4.0, "nats", 0.0..=1e3,
+            "Decay only ever goes one way.";
+        /// Fewer exact lines than this give no factor to rely on.
+        least_lines: usize = 3, "lines", 1.0..=1e9,
+            "The median deviation of two factors says nothing.";
+    }
+}
+
+/// Lines that the later of the two has smaller by one exact factor.
+#[derive(Clone, Copy, Debug)]
+pub struct ExactDecay;
+
+impl Witness for ExactDecay {
+    fn signal(&self) -> Signal {
+        Signal::new("exact-decay", "values shrunk by one exact factor: weight decay where no gradient reached")
+    }
+
+    fn precedes(&self, lineage: &Lineage<'_>, first: Member, later: Member) -> f64 {
+        let numbers = &lineage.weights().witnesses.decay;
+        let Some(lines) = lineage.lines(later) else { return 0.0 };
+        if lines.exact_in_both(later.index(), first.index()) < numbers.least_lines {
+            return 0.0;
+        }
+        numbers.root * f64::from(grown(lines, later, first, &lineage.weights().tolerances) as i8)
+    }
+
+    fn forbids(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
+        let weights = hypothesis.lineage().weights();
+        let Some(lines) = hypothesis.lines() else { return 0.0 };
+        let enough = lines.exact_in_both(parent.index(), child.index()) >= weights.witnesses.decay.least_lines;
+        let grew = enough && grown(lines, parent, child, &weights.tolerances) == Ordering::Greater;
+        if grew { weights.parents.excluded } else { 0.0 }
+    }
+}
+
+/// Whether lines that are exact in both are larger in `to` than in `from`; equal when rounding cannot tell.
+fn grown(lines: &Lines, from: Member, to: Member, tolerances: &Tolerances) -> Ordering {
+    let ratio = lines.ratio(from.index(), to.index());
+    let Some(factor) = ratio.filter(|f| f.median > 0.0) else { return Ordering::Equal };
+    let log = factor.median.ln();
+    let slack = tolerances.factor + tolerances.deviations * factor.deviation / factor.median;
+    if log > slack {
+        Ordering::Greater
+    } else if log < -slack {
+        Ordering::Less
+    } else {
+        Ordering::Equal
+    }
+}

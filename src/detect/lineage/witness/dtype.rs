@@ -1,0 +1,43 @@
+//! The dtypes that the two are stored in, and values that betray an earlier one.
+
+use super::{Hypothesis, Member, Witness};
+use crate::evidence::Lines;
+use crate::geometry::Geometry;
+use crate::model_set::ModelId;
+use crate::parent::numbers;
+use crate::phylogeny::Signal;
+use crate::source::Dtype;
+
+numbers! {
+    /// What dtypes count for.
+    pub struct Numbers {
+        /// Fewer lines than this are chance.
+        least_lines: usize = 2, "lines", 1.0..=1e9,
+            "One line may come back to what it was.";
+    }
+}
+
+/// A child that has the root's lines exactly has not had them through a candidate stored with fewer digits. Parents alone.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredDtype;
+
+impl Witness for StoredDtype {
+    fn signal(&self) -> Signal {
+        Signal::new("dtype", "the dtypes the two are stored in, and values that betray an earlier one")
+    }
+
+    fn forbids(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
+        let (lineage, weights) = (hypothesis.lineage(), hypothesis.lineage().weights());
+        let exact = |lines: &Lines| {
+            lines.kept_in_b_not_in_a(parent.index(), child.index()) >= weights.witnesses.dtype.least_lines
+        };
+        let coarser = coarser(lineage.geometry(), lineage.model(parent), lineage.model(child));
+        if coarser && hypothesis.lines().is_some_and(exact) { weights.parents.excluded } else { 0.0 }
+    }
+}
+
+/// Whether a is stored with fewer digits than b: what b has beyond them it does not have from a.
+fn coarser(geometry: &Geometry, a: ModelId, b: ModelId) -> bool {
+    let digits = |m: ModelId| geometry.dtype(m).and_then(Dtype::digits);
+    digits(a).zip(digits(b)).is_some_and(|(of_a, of_b)| of_a < of_b)
+}

@@ -1,0 +1,137 @@
+use super::{ALL, COUNT, Lineage};
+use crate::detect::lineage::index::Member;
+use crate::detect::lineage::inheritance::Inheritance;
+use crate::error::Error;
+use crate::evidence::Lines;
+use crate::model_set::ModelId;
+use crate::phylogeny::Evidence;
+use std::collections::BTreeMap;
+
+/// A lineage under the supposition that one member is its root.
+#[derive(Debug)]
+pub struct Hypothesis<'a> {
+    lineage: &'a Lineage<'a>,
+    root: Member,
+    inheritance: Inheritance,
+    /// For pairs (parent, child) that were looked at, the lines that the child has from the parent and the root does not have.
+    derived: BTreeMap<(Member, Member), usize>,
+}
+
+impl<'a> Hypothesis<'a> {
+    /// The lineage under one of its members: O(n² T) for n members and T parameters.
+    pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
+        let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
+        Self { lineage, root, inheritance, derived: BTreeMap::new() }
+    }
+
+    /// The lineage.
+    pub fn lineage(&self) -> &'a Lineage<'a> {
+        self.lineage
+    }
+
+    /// The supposed root.
+    pub fn root(&self) -> Member {
+        self.root
+    }
+
+    /// Lines of all members against the root, where values are at hand.
+    pub fn lines(&self) -> Option<&'a Lines> {
+        self.lineage.lines(self.root)
+    }
+
+    /// Lines that a child has from a candidate and the root does not have; `None` when the two were not read side by side.
+    pub fn derived(&self, parent: Member, child: Member) -> Option<usize> {
+        self.derived.get(&(parent, child)).copied()
+    }
+
+    pub(in crate::detect::lineage) fn inheritance(&self) -> &Inheritance {
+        &self.inheritance
+    }
+
+    /// What each witness says of `parent` → `child`, in the order of [`ALL`]; the root itself is what others are weighed against.
+    pub(crate) fn weigh(&self, parent: Member, child: Member) -> [f64; COUNT] {
+        let mut weights = [0.0; COUNT];
+        if parent == self.root {
+            return weights;
+        }
+        for (weight, witness) in weights.iter_mut().zip(ALL) {
+            *weight = witness.inherits(self, parent, child);
+        }
+        if weights.iter().fold(0.0, |sum, w| sum + w) > self.lineage.weights().parents.hopeless {
+            for (weight, witness) in weights.iter_mut().zip(ALL) {
+                *weight += witness.forbids(self, parent, child);
+            }
+        }
+        weights.map(Evidence::cut)
+    }
+
+    /// The sum of what witnesses say before those that forbid are heard.
+    fn inherits(&self, parent: Member, child: Member) -> f64 {
+        ALL.iter().fold(0.0, |sum, witness| sum + witness.inherits(self, parent, child))
+    }
+
+    /// Reads members once more beside the likeliest candidates for their parent, where values are at hand.
+    ///
+    /// Not to be done when the root itself is in doubt: siblings of a root that is not in the set share lines which the supposed
+    /// one lacks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    pub fn derive(&mut self) -> Result<(), Error> {
+        if self.lines().is_none() {
+            return Ok(());
+        }
+        let numbers = &self.lineage.weights().parents;
+        let mut children: BTreeMap<Member, Vec<Member>> = BTreeMap::new();
+        for c in self.lineage.members().filter(|&c| c != self.root) {
+            let candidates = self.lineage.members().filter(|&q| q != c && q != self.root);
+            let weighed = candidates.map(|q| (q, self.inherits(q, c)));
+            let mut likely: Vec<(Member, f64)> = weighed.filter(|&(_, total)| total > numbers.hopeless).collect();
+            likely.sort_by(|a, b| b.1.total_cmp(&a.1));
+            likely.into_iter().take(numbers.compared).for_each(|(q, _)| children.entry(q).or_default().push(c));
+        }
+        for (q, children) in children {
+            // The root comes first: what the child kept of q and the root lacks is counted against it.
+            let members: Vec<ModelId> =
+                std::iter::once(self.root).chain(children.iter().copied()).map(|m| self.lineage.model(m)).collect();
+            if let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(q), &members)? {
+                for (i, &c) in children.iter().enumerate() {
+                    self.derived.insert((q, c), found.kept_in_b_changed_in_a(0, i + 1));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A supposed root and its children, whose presence is in question.
+#[derive(Clone, Copy, Debug)]
+pub struct Supposed<'a> {
+    pub(crate) lineage: &'a Lineage<'a>,
+    pub(crate) root: Member,
+    pub(crate) children: &'a [Member],
+    pub(crate) share: f64,
+}
+
+impl<'a> Supposed<'a> {
+    /// The lineage.
+    pub fn lineage(&self) -> &'a Lineage<'a> {
+        self.lineage
+    }
+
+    /// The supposed root.
+    pub fn root(&self) -> Member {
+        self.root
+    }
+
+    /// Its children in the likeliest tree.
+    pub fn children(&self) -> &'a [Member] {
+        self.children
+    }
+
+    /// The share of the most a witness can add that it may add: less than 1 where lines have said much already.
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+}

@@ -1,0 +1,145 @@
+//! Witnesses: what in the weights tells which of two models came first.
+//!
+//! A part for those who measure or extend the default detector. Every witness is one file and one type; the list
+//! [`ALL`] holds them once, and each stage of the detector combines that list:
+//!
+//! | stage | question | what it adds up |
+//! |---|---|---|
+//! | root | which member is the root? | [`Witness::precedes`] |
+//! | presence | is the root in the set? | [`Witness::contradicts`], [`Witness::presence`] |
+//! | parents | which member is the parent, given the root? | [`Witness::inherits`], [`Witness::forbids`] |
+//!
+//! A new witness is a file with its type and its numbers, one line in the list below, and one row in docs/method.md.
+
+mod context;
+mod hypothesis;
+
+pub use super::index::Member;
+pub use context::Lineage;
+pub use hypothesis::{Hypothesis, Supposed};
+
+use crate::parent::{Number, Numbers as _};
+use crate::phylogeny::Signal;
+use std::fmt::Debug;
+
+/// What in the weights tells which of two models came first.
+///
+/// # Contract
+///
+/// - Every method gives natural logarithms of likelihood ratios, and 0 where the witness knows nothing. A method that is not
+///   written gives 0.
+/// - The result depends on what was measured of the models alone, never on their names or their order.
+/// - Methods are called for every pair of members, from several threads.
+///
+/// ```
+/// use neural_phylogeny::Signal;
+/// use neural_phylogeny::witness::{Lineage, Member, Witness};
+///
+/// /// The smaller norm came first.
+/// #[derive(Debug)]
+/// struct SmallerNorm;
+///
+/// impl Witness for SmallerNorm {
+///     fn signal(&self) -> Signal {
+///         Signal::new("smaller-norm", "which of the two has the smaller norm")
+///     }
+///
+///     fn precedes(&self, lineage: &Lineage<'_>, first: Member, later: Member) -> f64 {
+///         let norm = |m| lineage.geometry().norm(lineage.model(m));
+///         if norm(first) < norm(later) { 0.5 } else { -0.5 }
+///     }
+/// }
+/// ```
+pub trait Witness: Send + Sync + Debug {
+    /// The word and the meaning under which explanations show it.
+    fn signal(&self) -> Signal;
+
+    /// Root: what speaks for `first` having been there before `later`, against the reverse.
+    fn precedes(&self, _lineage: &Lineage<'_>, _first: Member, _later: Member) -> f64 {
+        0.0
+    }
+
+    /// Presence: for each member the most branches that share something which the member lacks.
+    ///
+    /// `branches` has for each member that is no merge the first member of its branch. Empty when the witness does not count
+    /// branches.
+    fn contradicts(&self, _lineage: &Lineage<'_>, _branches: &[Member]) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Presence: what speaks for the supposed root being the root, against its being a sibling of its children.
+    fn presence(&self, _supposed: &Supposed<'_>) -> f64 {
+        0.0
+    }
+
+    /// Parents: what speaks for `parent` → `child`, against `child` being a child of the root. Neither is the root.
+    fn inherits(&self, _hypothesis: &Hypothesis<'_>, _parent: Member, _child: Member) -> f64 {
+        0.0
+    }
+
+    /// Parents: the same by what training cannot undo, or cannot have made. Pairs that [`inherits`](Self::inherits) has made
+    /// hopeless are left out.
+    fn forbids(&self, _hypothesis: &Hypothesis<'_>, _parent: Member, _child: Member) -> f64 {
+        0.0
+    }
+}
+
+/// Declares the list of witnesses, the modules they are in, and the struct of their numbers.
+macro_rules! witnesses {
+    ($($module:ident: $witness:ident,)+) => {
+        $(pub mod $module;)+
+
+        /// Every witness of the default detector, in the order in which evidence is added up.
+        pub static ALL: [&dyn Witness; COUNT] = [$(&$module::$witness),+];
+
+        /// How many there are.
+        pub const COUNT: usize = [$(stringify!($module)),+].len();
+
+        /// What each witness counts for.
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+        #[non_exhaustive]
+        pub struct WitnessWeights {
+            $(#[doc = concat!("The numbers of [`", stringify!($witness), "`](", stringify!($module), "::", stringify!($witness), ").")]
+            pub $module: $module::Numbers,)+
+        }
+
+        impl WitnessWeights {
+            /// The groups in order, each with the name of its field.
+            pub(super) fn groups(&self) -> Vec<(&'static str, Vec<Number>)> {
+                vec![$((stringify!($module), self.$module.numbers())),+]
+            }
+
+            #[cfg(test)]
+            pub(super) fn set(&mut self, group: &str, name: &str, value: f64) {
+                match group {
+                    $(stringify!($module) => self.$module.set(name, value),)+
+                    _ => unreachable!("no witness is named {group}"),
+                }
+            }
+        }
+    };
+}
+
+witnesses! {
+    precedence: Precedence,
+    angle: Angle,
+    distance: Distance,
+    norm: Norm,
+    lines: SharedLines,
+    decay: ExactDecay,
+    dtype: StoredDtype,
+    counters: Counters,
+    vocabulary: Vocabulary,
+    untouched: Untouched,
+}
+
+/// The signals of explanations that this detector gives: those of the stages, then those of the witnesses.
+pub fn signals() -> Vec<Signal> {
+    let general = Signal::GENERAL.into_iter().chain([super::presence::BRANCHES]);
+    general.chain(ALL.iter().map(|w| w.signal())).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! Distances and angles to all other members: which rival stands first?
+
+use super::{Lineage, Member, Witness};
+use crate::parent::numbers;
+use crate::phylogeny::Signal;
+
+numbers! {
+    /// What distances and angles to all other members count for.
+    pub struct Numbers {
+        /// What one unit of the precedence score is worth.
+        root: f64 = 2.0, "nats", 0.0..=1e3,
+            "Chosen among round values by log loss over the second set and the larger zoo.";
+    }
+}
+
+/// Distances and angles to all other members, as [`Precedence`](crate::Precedence) has them. Root alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Precedence;
+
+impl Witness for Precedence {
+    fn signal(&self) -> Signal {
+        Signal::new("precedence", "distances and angles to all other members, at each of the two")
+    }
+
+    fn precedes(&self, lineage: &Lineage<'_>, first: Member, later: Member) -> f64 {
+        lineage.weights().witnesses.precedence.root * lineage.precedence(first, later).unwrap_or(0.0)
+    }
+}

@@ -1,0 +1,123 @@
+//! What is known of a model without reading its weights: how it is stored, and what its buffers count.
+
+use crate::error::Error;
+use crate::geometry::{Evidence, Geometry, LineSums, ModelFacts, PairEvidence, read_finite};
+use crate::model_set::{ModelId, ModelSet, Role};
+use crate::source::{Dtype, ParameterInfo, read_integer};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Facts of every model of a set; reads the counters.
+pub(crate) fn facts(models: &ModelSet) -> Result<Arc<[ModelFacts]>, Error> {
+    models.ids().map(|id| of_model(models, id)).collect()
+}
+
+/// Evidence of facts alone.
+pub(crate) fn facts_of(facts: Arc<[ModelFacts]>) -> Arc<dyn Evidence> {
+    Arc::new(FactsAlone { facts })
+}
+
+#[derive(Debug)]
+struct FactsAlone {
+    facts: Arc<[ModelFacts]>,
+}
+
+impl Evidence for FactsAlone {
+    fn facts(&self, model: ModelId) -> &ModelFacts {
+        &self.facts[model.index()]
+    }
+
+    fn line_sums(&self, _: ModelId, _: &[ModelId]) -> Result<Option<LineSums>, Error> {
+        Ok(None)
+    }
+
+    fn pair(&self, _: ModelId, _: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
+        Ok(None)
+    }
+
+    fn without_values(&self) -> Arc<dyn Evidence> {
+        facts_of(Arc::clone(&self.facts))
+    }
+}
+
+fn of_model(models: &ModelSet, id: ModelId) -> Result<ModelFacts, Error> {
+    let mut values: BTreeMap<Dtype, usize> = BTreeMap::new();
+    let mut counters = Vec::new();
+    for (info, role) in models.parameters(id) {
+        match role {
+            Role::Parameter => *values.entry(info.dtype).or_default() += info.size(),
+            Role::Buffer if info.size() == 1 && info.dtype.is_integer() => {
+                let failed = |source| Error::of_model(models.name(id), source);
+                let count = match read_integer(models.source(id), info).map_err(failed)? {
+                    Some(count) => count,
+                    None => {
+                        let mut value = [0.0];
+                        read_finite(models, id, &info.name, 0, &mut value)?;
+                        f64::from(value[0])
+                    }
+                };
+                counters.push((info.name.clone(), count));
+            }
+            _ => {}
+        }
+    }
+    // Of two that hold as many values, the wider.
+    let dtype = values.into_iter().rev().max_by_key(|&(_, size)| size).map(|(dtype, _)| dtype);
+    Ok(ModelFacts { dtype, counters, listed: models.listed(id) })
+}
+
+impl Geometry {
+    fn facts(&self, model: ModelId) -> Option<&ModelFacts> {
+        assert!(model.index() < self.len(), "model out of range");
+        self.evidence().map(|evidence| evidence.facts(model))
+    }
+
+    /// How most values of a model's compared parameters are stored; of two dtypes with as many, the wider.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this geometry's.
+    pub fn dtype(&self, model: ModelId) -> Option<Dtype> {
+        self.facts(model).and_then(|facts| facts.dtype)
+    }
+
+    /// Counters of a model: its integer buffers of one element (`num_batches_tracked` and the like), by the model's own names,
+    /// sorted by name.
+    ///
+    /// Exact up to 2⁵³ where the source gives [stored bytes](crate::ParameterSource::read_bytes), as files do. Else exact up to
+    /// 2²⁴ = 16,777,216, and rounded to 24 bits beyond, because sources widen to f32.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this geometry's.
+    pub fn counters(&self, model: ModelId) -> &[(String, f64)] {
+        self.facts(model).map_or(&[], |facts| &facts.counters)
+    }
+
+    /// Whether a holds more rows of a matrix than b does (`Greater`), fewer, or as many of every matrix of the same name and row
+    /// length: a vocabulary that was resized.
+    ///
+    /// # Panics
+    ///
+    /// When a model is not one of this geometry's.
+    pub fn compare_rows(&self, a: ModelId, b: ModelId) -> Ordering {
+        let (Some(of_a), Some(of_b)) = (self.facts(a), self.facts(b)) else { return Ordering::Equal };
+        let (of_a, of_b) = (&of_a.listed, &of_b.listed);
+        if Arc::ptr_eq(of_a, of_b) {
+            return Ordering::Equal;
+        }
+        let rows = |info: &ParameterInfo| match info.shape.split_first() {
+            Some((rows, columns)) if !columns.is_empty() => Some((*rows, columns.to_vec())),
+            _ => None,
+        };
+        let named: BTreeMap<&str, (usize, Vec<usize>)> =
+            of_b.iter().filter_map(|info| Some((info.name.as_str(), rows(info)?))).collect();
+        let compared = of_a.iter().filter_map(|info| {
+            let (own, columns) = rows(info)?;
+            let (other, _) = named.get(info.name.as_str()).filter(|(_, theirs)| *theirs == columns)?;
+            Some(own.cmp(other))
+        });
+        compared.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    }
+}

@@ -1,0 +1,144 @@
+//! One streamed pass over a reference and some members: sums along rows and columns.
+
+use super::plan::{Sheet, sheets};
+use crate::error::Error;
+use crate::evidence::shared::rows_of;
+use crate::evidence::values::{Both, Values, with_both};
+use crate::geometry::{LineSums, MemberSums};
+use crate::model_set::ModelId;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Members read along with the reference in one pass: a job holds up to 1 MiB of sums for each, and two jobs for each thread wait.
+const BATCH: usize = 8;
+
+/// What one job adds: sums of consecutive positions, those of rows and those of columns.
+struct RunSums {
+    rows: (Range<usize>, LineSums),
+    columns: (Range<usize>, LineSums),
+}
+
+fn zeros(lines: usize, members: usize) -> LineSums {
+    let member = MemberSums { reference_change: vec![0.0; lines], change: vec![0.0; lines] };
+    LineSums { reference: vec![0.0; lines], members: vec![member; members] }
+}
+
+/// Adds the sums of consecutive lines.
+fn add_to(sums: &mut LineSums, positions: &Range<usize>, part: &LineSums) {
+    let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+    add(&mut sums.reference[positions.clone()], &part.reference);
+    for (sum, part) in sums.members.iter_mut().zip(&part.members) {
+        add(&mut sum.reference_change[positions.clone()], &part.reference_change);
+        add(&mut sum.change[positions.clone()], &part.change);
+    }
+}
+
+/// Sums of all members, in batches; results are added in the order of jobs, which depends on shapes alone.
+pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[ModelId]) -> Result<LineSums, Error> {
+    let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
+    let (sheets, lines) = sheets(values.shared(&models)?, members.len());
+    let pool = values.thread_pool()?;
+    let jobs: Vec<(&Sheet<'_>, Range<usize>)> =
+        sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
+    let mut all = LineSums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()) };
+    let size: usize = sheets.iter().map(|s| s.tensor.size()).sum();
+    values.announce(size * (members.len() + members.len().div_ceil(BATCH)));
+    for (b, batch) in members.chunks(BATCH).enumerate() {
+        let mut sums = zeros(lines, batch.len());
+        for wave in jobs.chunks(2 * pool.current_num_threads()) {
+            let run = |(sheet, run): &(&Sheet<'_>, Range<usize>)| {
+                let names = &sheet.tensor.own_names[1 + b * BATCH..][..batch.len()];
+                with_both(|both| run_sums(values, sheet, run, reference, (batch, names), both))
+            };
+            let parts: Vec<Result<RunSums, Error>> = pool.install(|| wave.par_iter().map(run).collect());
+            for part in parts {
+                let part = part?;
+                add_to(&mut sums, &part.rows.0, &part.rows.1);
+                add_to(&mut sums, &part.columns.0, &part.columns.1);
+            }
+        }
+        all.reference = sums.reference;
+        all.members.extend(sums.members);
+    }
+    Ok(all)
+}
+
+fn run_sums(
+    values: &Values,
+    sheet: &Sheet<'_>,
+    run: &Range<usize>,
+    reference: ModelId,
+    (members, names): (&[ModelId], &[&str]),
+    [r, m]: &mut Both,
+) -> Result<RunSums, Error> {
+    let (row_size, stride) = (sheet.tensor.row_size, sheet.stride());
+    let columns = sheet.columns();
+    let positions = || rows_of(run, row_size).filter_map(|(row, _)| sheet.row(row));
+    let rows = positions().next().unwrap_or(0)..positions().last().map_or(0, |p| p + 1);
+    let mut by_row = zeros(rows.len(), members.len());
+    let mut by_column = zeros(columns.positions.len(), members.len());
+
+    // The columns taken that a row, or a piece of one, crosses: the first among those taken, and its place in the piece.
+    let piece = run.start % row_size;
+    let skipped = piece.saturating_sub(columns.begin).div_ceil(stride).min(columns.positions.len());
+    let first = (columns.begin + skipped * stride).max(piece);
+
+    values.read(reference, sheet.tensor.own_names[0], run, r)?;
+    for (row, at) in rows_of(run, row_size) {
+        let line = &r[at];
+        if let Some(position) = sheet.row(row) {
+            by_row.reference[position - rows.start] += squared_norm(line);
+        }
+        let taken = line.iter().skip(first - piece).step_by(stride);
+        by_column.reference[skipped..].iter_mut().zip(taken).for_each(|(sum, &x)| *sum += square(x));
+    }
+    for (k, (&member, name)) in members.iter().zip(names).enumerate() {
+        values.read(member, name, run, m)?;
+        for (row, at) in rows_of(run, row_size) {
+            let (line, changed) = (&r[at.clone()], &m[at]);
+            if let Some(position) = sheet.row(row) {
+                let (rd, dd) = change_along(line, changed);
+                by_row.members[k].reference_change[position - rows.start] += rd;
+                by_row.members[k].change[position - rows.start] += dd;
+            }
+            let MemberSums { reference_change, change } = &mut by_column.members[k];
+            let sums = reference_change[skipped..].iter_mut().zip(&mut change[skipped..]);
+            let taken = line.iter().zip(changed).skip(first - piece).step_by(stride);
+            for ((rd, dd), (&x, &y)) in sums.zip(taken) {
+                let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
+                *rd += x * d;
+                *dd += d * d;
+            }
+        }
+    }
+    Ok(RunSums { rows: (rows, by_row), columns: (columns.positions, by_column) })
+}
+
+/// Sums that do not wait for one another.
+const LANES: usize = 8;
+
+/// `Σ x²`.
+fn squared_norm(line: &[f32]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for values in line.chunks(LANES) {
+        sums.iter_mut().zip(values).for_each(|(sum, &x)| *sum += square(x));
+    }
+    sums.iter().sum()
+}
+
+/// `Σ x Δ` and `Σ Δ²`.
+fn change_along(line: &[f32], changed: &[f32]) -> (f64, f64) {
+    let mut sums = [[0.0; 2]; LANES];
+    for (line, changed) in line.chunks(LANES).zip(changed.chunks(LANES)) {
+        for ([rd, dd], (&x, &y)) in sums.iter_mut().zip(line.iter().zip(changed)) {
+            let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
+            *rd += x * d;
+            *dd += d * d;
+        }
+    }
+    sums.iter().fold((0.0, 0.0), |(rd, dd), sum| (rd + sum[0], dd + sum[1]))
+}
+
+fn square(x: f32) -> f64 {
+    f64::from(x) * f64::from(x)
+}

@@ -1,0 +1,51 @@
+use super::rounding::CASTS;
+use super::tally::Tally;
+use crate::geometry::ParameterEvidence;
+use crate::model_set::Kind;
+use crate::source::Dtype;
+
+/// Increments of a rank up to this share of the smaller side are of low rank.
+const LOW_RANK: usize = 4;
+
+impl ParameterEvidence {
+    /// The rank of `b − a` where it is low: at most a quarter of the smaller side.
+    pub fn low_rank(&self) -> Option<usize> {
+        self.rank.filter(|rank| LOW_RANK * rank <= self.shape[0].min(self.shape[1]))
+    }
+
+    pub(super) fn new(name: &str, kind: Kind, shape: [usize; 2], size: usize, tally: &Tally, roundoff: f64) -> Self {
+        let (factor, residual) = tally.fit();
+        Self {
+            name: name.to_owned(),
+            kind,
+            shape,
+            size,
+            squared_norm_a: tally.a_squared,
+            squared_norm_b: tally.b_squared,
+            squared_distance: tally.change_squared,
+            inner: tally.a_squared + tally.a_change,
+            equal: tally.equal,
+            zeros_a: tally.zeros_a,
+            zeros_b: tally.zeros_b,
+            zeroed: tally.zeroed,
+            altered: tally.altered,
+            factor,
+            residual,
+            grid: None,
+            rank: None,
+            mismatches: tally.mismatches,
+            roundoff,
+        }
+    }
+
+    /// Whether every value is the same, bit for bit.
+    pub fn is_untouched(&self) -> bool {
+        self.equal == self.size
+    }
+
+    /// Values of b that are not those of a rounded to a dtype, to nearest with ties to even; `None` but for F16, BF16, F8E4M3
+    /// and F8E5M2.
+    pub fn cast_mismatches(&self, dtype: Dtype) -> Option<usize> {
+        CASTS.iter().position(|&d| d == dtype).map(|at| self.mismatches[at])
+    }
+}

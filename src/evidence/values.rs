@@ -1,0 +1,126 @@
+//! Reading parameters a second time, for the few models that matter.
+
+use super::facts::facts_of;
+use super::lines;
+use super::pair;
+use super::shared::{SharedTensor, SharedTensors};
+use crate::error::Error;
+use crate::geometry::{Counter, Evidence, GeometrySettings, LineSums, ModelFacts, PairEvidence, read_finite};
+use crate::kernel::with_buffer;
+use crate::model_set::{ModelId, ModelSet};
+use crate::source::Dtype;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Results of a pair waiting to be summed in the order of their jobs, some 150 KiB each.
+pub(super) const WAVE: usize = 32;
+
+/// Memory that a second thread and each further one must fit into: two runs, what waits to be summed, and what allocators keep
+/// of these and of the first pass. 8 MiB are held, up to 15 MiB were seen resident.
+const PER_THREAD: u64 = 32 << 20;
+
+/// Pairs remembered; of some hundred bytes for each parameter.
+const REMEMBERED: usize = 4096;
+
+/// Runs of two models.
+pub(super) type Both = [Vec<f32>; 2];
+
+thread_local! {
+    static BOTH: Cell<Both> = Cell::default();
+}
+
+/// Runs a function with the buffers that this thread has for two runs.
+pub(super) fn with_both<T>(use_them: impl FnOnce(&mut Both) -> T) -> T {
+    with_buffer(&BOTH, use_them)
+}
+
+type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
+
+/// Where the values of every model are.
+pub(super) struct Values {
+    shared: SharedTensors,
+    facts: Arc<[ModelFacts]>,
+    settings: GeometrySettings,
+    pairs: Mutex<Pairs>,
+    /// Those read when the geometry was computed included.
+    counter: Counter,
+}
+
+impl Values {
+    /// `read` values were read when the geometry was computed.
+    pub(super) fn new(models: &ModelSet, settings: &GeometrySettings, read: u64, facts: Arc<[ModelFacts]>) -> Self {
+        // What follows has no use for the caller's initialization.
+        let fitting = (settings.memory.0 / PER_THREAD).max(1) as usize;
+        let own = GeometrySettings::new().with_threads(settings.wanted_threads().min(fitting));
+        let counter = Counter::new(settings.observer.clone(), read, read);
+        Self { shared: SharedTensors::new(models), facts, settings: own, pairs: Mutex::default(), counter }
+    }
+
+    /// So many values are going to be read.
+    pub(super) fn announce(&self, values: usize) {
+        self.counter.announce(values as u64);
+    }
+
+    pub(super) fn thread_pool(&self) -> Result<rayon::ThreadPool, Error> {
+        self.settings.thread_pool()
+    }
+
+    /// The tensors that all of some models hold, sorted by name, then values.
+    pub(super) fn shared(&self, models: &[ModelId]) -> Result<Vec<SharedTensor<'_>>, Error> {
+        self.shared.among(models)
+    }
+
+    /// How a model stores one of its tensors.
+    pub(super) fn dtype(&self, model: ModelId, own_name: &str) -> Option<Dtype> {
+        self.shared.models().dtype(model, own_name)
+    }
+
+    pub(super) fn read(
+        &self,
+        model: ModelId,
+        own_name: &str,
+        run: &Range<usize>,
+        out: &mut Vec<f32>,
+    ) -> Result<(), Error> {
+        // What is kept of a longer run is read over.
+        out.resize(run.len(), 0.0);
+        read_finite(self.shared.models(), model, own_name, run.start, out)?;
+        self.counter.advance(run.len() as u64)
+    }
+}
+
+impl Evidence for Values {
+    fn facts(&self, model: ModelId) -> &ModelFacts {
+        &self.facts[model.index()]
+    }
+
+    fn line_sums(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<LineSums>, Error> {
+        lines::sums(self, reference, members).map(Some)
+    }
+
+    fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
+        let pairs = || self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(remembered) = pairs().get(&(a, b)) {
+            return Ok(Some(Arc::clone(remembered)));
+        }
+        let evidence = Arc::new(PairEvidence { parameters: pair::compare(self, a, b)? });
+        let mut pairs = pairs();
+        if pairs.len() < REMEMBERED {
+            pairs.insert((a, b), Arc::clone(&evidence));
+        }
+        Ok(Some(evidence))
+    }
+
+    fn without_values(&self) -> Arc<dyn Evidence> {
+        facts_of(Arc::clone(&self.facts))
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Values").field("models", self.shared.models()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+use super::marginals::{Holder, Marginals, Place};
+use super::pairwise::{Pairwise, ParameterGeometry};
+use crate::error::Error;
+use crate::kernel::{Packed, median};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Matrices that hold every pair of a group.
+#[derive(Debug)]
+pub(super) struct KeptPairs {
+    models: usize,
+    parameters: Vec<Arc<ParameterGeometry>>,
+    /// Squared distances over the parameters that both models hold and the scope covers; nothing on the diagonal.
+    total: Packed,
+}
+
+impl KeptPairs {
+    /// `counts` says which parameters distances are made of.
+    pub(super) fn new(models: usize, parameters: Vec<ParameterGeometry>, counts: impl Fn(&Marginals) -> bool) -> Self {
+        let mut total = Packed::zeros(models);
+        for p in parameters.iter().filter(|p| counts(&p.marginals)) {
+            for (a, &i) in p.marginals.holders.iter().enumerate() {
+                for (b, &j) in p.marginals.holders[..a].iter().enumerate() {
+                    total.add(i.0, j.0, p.distances.value(a, b));
+                }
+            }
+        }
+        Self { models, parameters: parameters.into_iter().map(Arc::new).collect(), total }
+    }
+}
+
+impl Pairwise for KeptPairs {
+    fn marginals(&self) -> Box<dyn Iterator<Item = &Marginals> + '_> {
+        Box::new(self.parameters.iter().map(|p| &p.marginals))
+    }
+
+    fn parameters(&self, _: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
+        Ok(self.parameters.clone())
+    }
+
+    fn z(&self, parameters: &[usize]) -> Result<Packed, Error> {
+        let used: Vec<Centred<'_>> = parameters.iter().map(|&p| Centred::new(&self.parameters[p])).collect();
+        let mut z = Packed::constant(self.models, f64::NAN);
+        z.rows_mut().into_par_iter().enumerate().for_each(|(i, row)| {
+            let mut found = Vec::with_capacity(used.len());
+            for (j, z) in row[..i].iter_mut().enumerate() {
+                *z = pooled(&used, Holder(i), Holder(j), &mut found).unwrap_or(f64::NAN);
+            }
+        });
+        Ok(z)
+    }
+
+    fn kept_squared_distance(&self, i: Place, j: Place) -> Option<f64> {
+        Some(if i == j { 0.0 } else { self.total.value(i.0, j.0) })
+    }
+}
+
+/// One parameter that all models hold, with the squared norms of their values, each centred to mean 0.
+struct Centred<'g> {
+    parameter: &'g ParameterGeometry,
+    norms: Vec<f64>,
+    root_size: f64,
+}
+
+impl<'g> Centred<'g> {
+    fn new(parameter: &'g ParameterGeometry) -> Self {
+        let marginals = &parameter.marginals;
+        let norms = (0..marginals.holders.len()).map(|i| marginals.centred_norm(Holder(i))).collect();
+        Self { parameter, norms, root_size: (marginals.size() as f64).sqrt() }
+    }
+}
+
+/// The median of `z_t`; `z` is a buffer for one value per parameter.
+fn pooled(parameters: &[Centred<'_>], i: Holder, j: Holder, z: &mut Vec<f64>) -> Option<f64> {
+    z.clear();
+    for p in parameters {
+        let norms = p.norms[i.0] * p.norms[j.0];
+        if norms > 0.0 {
+            let inner = p.parameter.centred_inner(i, j);
+            let cosine = (inner / norms.sqrt()).clamp(-1.0, 1.0);
+            z.push(cosine * p.root_size);
+        }
+    }
+    median(z)
+}

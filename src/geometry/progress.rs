@@ -1,0 +1,65 @@
+use super::settings::Observer;
+use crate::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Values read so far, over all models.
+    pub read: u64,
+    /// Values to read, as far as is known.
+    pub total: u64,
+}
+
+/// What has been read, whoever observes that, and whether to go on.
+pub(crate) struct Counter {
+    observer: Option<Arc<Observer>>,
+    read: AtomicU64,
+    total: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Counter {
+    /// `read` of `total` values were read before.
+    pub(crate) fn new(observer: Option<Arc<Observer>>, read: u64, total: u64) -> Self {
+        let (read, total) = (AtomicU64::new(read), AtomicU64::new(total));
+        Self { observer, read, total, stopped: AtomicBool::new(false) }
+    }
+
+    /// More values are going to be read.
+    pub(crate) fn announce(&self, values: u64) {
+        self.total.fetch_add(values, Ordering::Relaxed);
+    }
+
+    /// Some values were read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] once the observer has broken off, in every thread.
+    pub(crate) fn advance(&self, values: u64) -> Result<(), Error> {
+        let read = self.read.fetch_add(values, Ordering::Relaxed) + values;
+        let total = self.total.load(Ordering::Relaxed).max(read);
+        if self.observer.as_ref().is_some_and(|observe| observe(Progress { read, total }).is_break()) {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        if self.stopped.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn breaking_off_once_ends_every_further_step() {
+        let observer = |p: Progress| if p.read == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let counter = Counter::new(Some(Arc::new(observer)), 1, 2);
+        assert!(counter.advance(1).is_ok());
+        counter.announce(5);
+        assert!(matches!(counter.advance(1), Err(Error::Interrupted)));
+        assert!(matches!(counter.advance(1), Err(Error::Interrupted)));
+    }
+}

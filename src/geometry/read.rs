@@ -1,0 +1,41 @@
+//! Values of one model, none of them NaN or infinite.
+
+use crate::error::{Error, SourceError};
+use crate::kernel::Moments;
+use crate::model_set::{ModelId, ModelSet};
+use crate::source::ParameterSource;
+
+/// Reads values of one model and refuses those that are not finite.
+pub(crate) fn read_finite(
+    models: &ModelSet,
+    id: ModelId,
+    name: &str,
+    offset: usize,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let named = |source| Error::of_model(models.name(id), source);
+    models.source(id).read(name, offset, out).and_then(|()| check_finite(name, offset, out)).map_err(named)
+}
+
+/// Reads values, refuses those that are not finite, and gives the moments of the others.
+pub(crate) fn read_with_moments(
+    source: &dyn ParameterSource,
+    name: &str,
+    offset: usize,
+    out: &mut [f32],
+) -> Result<Moments, SourceError> {
+    source.read(name, offset, out)?;
+    let moments = Moments::new(out);
+    if moments.is_finite() { Ok(moments) } else { check_finite(name, offset, out).map(|()| moments) }
+}
+
+fn check_finite(name: &str, offset: usize, values: &[f32]) -> Result<(), SourceError> {
+    // All of them first, without a branch: there is hardly ever one.
+    if values.iter().fold(true, |finite, x| finite & x.is_finite()) {
+        return Ok(());
+    }
+    match values.iter().position(|x| !x.is_finite()) {
+        Some(at) => Err(SourceError::NotFinite { parameter: name.to_owned(), index: offset + at, value: values[at] }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,26 @@
+//! Numbers alone: functions on slices that know nothing of models, files or settings.
+//!
+//! What stored bytes depend on stands in [`format`], apart from what only decides how fast they are made.
+
+mod container;
+mod eigen;
+mod fingerprint;
+pub(crate) mod format;
+mod median;
+mod moments;
+mod packed;
+mod rank_update;
+mod square;
+mod thread_buffer;
+mod words;
+
+pub(crate) use container::{TensorBytes, encode, header};
+pub(crate) use eigen::symmetric_eigen;
+pub(crate) use fingerprint::{Fingerprint, chain};
+pub(crate) use median::{median, upper_median};
+pub use moments::Moments;
+pub(crate) use packed::Packed;
+pub(crate) use rank_update::{APART, Rows, STRIP, add_squared_distances, rank_update};
+pub(crate) use square::Square;
+pub(crate) use thread_buffer::with_buffer;
+pub(crate) use words::{Word, from_hex, halves, hex, joined, little_endian, update, words};

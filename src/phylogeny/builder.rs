@@ -1,0 +1,268 @@
+use super::check::{self, invalid};
+use super::known::Known;
+use super::movement::Movements;
+use super::reasons::Reasons;
+use super::{Candidate, Edge, FamilyId, Movement, Phylogeny, Remark};
+use crate::error::Error;
+use crate::model_set::{ModelId, Skipped};
+use std::collections::BTreeMap;
+
+/// Collects what is known of a set of models, and makes a [`Phylogeny`] of it.
+///
+/// Nothing is checked before [`build`](Self::build), which checks everything and ignores nothing. The order of the calls has no
+/// part in the result, but that of remarks and skipped models.
+///
+/// ```
+/// use neural_phylogeny::{Candidate, Edge, ModelId, PhylogenyBuilder};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let [base, chat, code, twin] = [0, 1, 2, 3].map(ModelId::new);
+/// let phylogeny = PhylogenyBuilder::new(5)
+///     .with_names(["base", "chat", "code", "twin", "stranger"])
+///     .with_edges([Edge::new(base, chat).with_confidence(0.9), Edge::new(base, code)])
+///     .with_candidates(chat, vec![Candidate::new(Some(base), 0.9, Vec::new())])
+///     .with_kin([code, twin]) // One family, although nothing tells which was first.
+///     .with_score(base, -1.5)
+///     .build()?;
+/// assert_eq!(phylogeny.families().len(), 2);
+/// assert_eq!(phylogeny.candidates(chat)[0].parent, Some(base));
+///
+/// let error = PhylogenyBuilder::new(2).with_score(twin, 0.5).build().unwrap_err();
+/// assert_eq!(error.to_string(), "invalid phylogeny: a score names model 3 beyond the 2 there are");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct PhylogenyBuilder {
+    models: usize,
+    names: Option<Vec<String>>,
+    edges: Vec<Edge>,
+    kin: Vec<Vec<ModelId>>,
+    scores: Vec<(ModelId, f64)>,
+    margins: Vec<(ModelId, f64)>,
+    candidates: Vec<(ModelId, Vec<Candidate>)>,
+    movements: Vec<(ModelId, ModelId, Vec<Movement>)>,
+    counts: Vec<(ModelId, ModelId, Counts)>,
+    residuals: Vec<(ModelId, f64)>,
+    unobserved_roots: Vec<ModelId>,
+    withheld: Vec<ModelId>,
+    remarks: Vec<Remark>,
+    skipped: Vec<Skipped>,
+}
+
+/// How many parameters were compared along an edge, and how many of them are untouched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub(super) compared: usize,
+    pub(super) untouched: usize,
+}
+
+impl PhylogenyBuilder {
+    /// Begins with `models` models of which nothing is known. Each is named by its number.
+    pub fn new(models: usize) -> Self {
+        Self { models, ..Self::default() }
+    }
+
+    /// Names the models, in the order of their ids. Names are unique.
+    pub fn with_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.names = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds an edge.
+    pub fn with_edge(mut self, edge: Edge) -> Self {
+        self.edges.push(edge);
+        self
+    }
+
+    /// Adds edges.
+    pub fn with_edges(mut self, edges: impl IntoIterator<Item = Edge>) -> Self {
+        self.edges.extend(edges);
+        self
+    }
+
+    /// Says that models are of one family, whether edges join them or not: siblings without a parent, ties.
+    pub fn with_kin(mut self, members: impl IntoIterator<Item = ModelId>) -> Self {
+        self.kin.push(members.into_iter().collect());
+        self
+    }
+
+    /// Adds the parent selector's score of a model, a finite number; the lowest of a family is its parent's. Once a model.
+    pub fn with_score(mut self, model: ModelId, score: f64) -> Self {
+        self.scores.push((model, score));
+        self
+    }
+
+    /// Adds the margin between the best and second best score in the family of `model`, finite; 0 is a tie. Once a family.
+    pub fn with_margin(mut self, model: ModelId, margin: f64) -> Self {
+        self.margins.push((model, margin));
+        self
+    }
+
+    /// Adds the parents that were considered for a model, in any order; probabilities are in [0, 1]. Once a model.
+    pub fn with_candidates(mut self, model: ModelId, candidates: Vec<Candidate>) -> Self {
+        self.candidates.push((model, candidates));
+        self
+    }
+
+    /// Adds how far parameters moved along an edge, in any order; relative movements are at least 0, infinity included. Once an
+    /// edge. None at all says that nothing was measured.
+    pub fn with_movements(mut self, parent: ModelId, child: ModelId, movements: Vec<Movement>) -> Self {
+        self.movements.push((parent, child, movements));
+        self
+    }
+
+    /// Adds how many parameters were compared along an edge and how many of them are untouched, where the list of
+    /// [movements](Self::with_movements) is not whole. Once an edge.
+    pub fn with_movement_counts(mut self, parent: ModelId, child: ModelId, compared: usize, untouched: usize) -> Self {
+        self.counts.push((parent, child, Counts { compared, untouched }));
+        self
+    }
+
+    /// Adds the share of a merge's squared distance to its nearest parent that the affine combination of its parents leaves
+    /// unexplained, in [0, 1]. Once a merge.
+    pub fn with_residual(mut self, child: ModelId, residual: f64) -> Self {
+        self.residuals.push((child, residual));
+        self
+    }
+
+    /// Says that the family of `model` has siblings whose common parent is not in the set.
+    pub fn with_unobserved_root(mut self, model: ModelId) -> Self {
+        self.unobserved_roots.push(model);
+        self
+    }
+
+    /// Says that a model has a parent in the set which is not named, being less sure than was asked for.
+    pub fn with_withheld_parent(mut self, child: ModelId) -> Self {
+        self.withheld.push(child);
+        self
+    }
+
+    /// Adds a remark on how the result came about.
+    pub fn with_remark(mut self, remark: Remark) -> Self {
+        self.remarks.push(remark);
+        self
+    }
+
+    /// Adds remarks.
+    pub fn with_remarks(mut self, remarks: impl IntoIterator<Item = Remark>) -> Self {
+        self.remarks.extend(remarks);
+        self
+    }
+
+    /// Adds models that could not be read and were left out.
+    pub fn with_skipped(mut self, skipped: impl IntoIterator<Item = Skipped>) -> Self {
+        self.skipped.extend(skipped);
+        self
+    }
+
+    /// The phylogeny; families are the connected components of edges and kin together.
+    ///
+    /// O(n log n) in all that was added.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::DuplicateName`] when two names are equal.
+    /// - [`Error::InvalidPhylogeny`], which says of which model, when
+    ///   - there are more or fewer names than models;
+    ///   - anything names a model beyond the models there are;
+    ///   - an edge is repeated or joins a model to itself, edges form a cycle, a weight, distance or confidence is out of its
+    ///     range, or the weights of one child's parents do not sum to 1;
+    ///   - a score, margin, candidate, movement or residual is out of its range or given twice;
+    ///   - movements are of two models that no edge joins, a residual is of a model with fewer than two parents, or a model has a
+    ///     parent and a withheld one.
+    pub fn build(self) -> Result<Phylogeny, Error> {
+        let names = match self.names {
+            Some(names) => check::named(self.models, names)?,
+            None => (0..self.models).map(|i| i.to_string()).collect(),
+        };
+        let mut edges = self.edges;
+        edges.sort_by_key(|e| (e.child, e.parent));
+        check::edges(&names, &edges)?;
+        let generations = check::generations(&names, &edges)?;
+        let families = check::families(self.models, &edges, &self.kin)?;
+        let mut family_of = vec![FamilyId::new(0); self.models];
+        for (f, family) in families.iter().enumerate() {
+            for member in &family.members {
+                family_of[member.index()] = FamilyId::new(f);
+            }
+        }
+
+        let known = Known { names: &names, edges: &edges };
+        let mut scores = vec![None; self.models];
+        for (model, score) in self.scores {
+            known.model(model, "a score")?;
+            known.finite(model, "score", score)?;
+            known.once(model, "score", scores[model.index()].replace(score).is_none())?;
+        }
+        let mut margins = vec![None; families.len()];
+        for (model, margin) in self.margins {
+            known.model(model, "a margin")?;
+            known.finite(model, "margin", margin)?;
+            let family = family_of[model.index()];
+            known.once(model, "margin of its family", margins[family.index()].replace(margin).is_none())?;
+        }
+        let mut reasons = Reasons::default();
+        for (model, candidates) in self.candidates {
+            let candidates = known.candidates(model, candidates)?;
+            // None is what a detector says that keeps no candidates.
+            if !candidates.is_empty() {
+                known.once(model, "list of candidates", reasons.candidates.insert(model, candidates).is_none())?;
+            }
+        }
+        reasons.movements = movements(&known, self.movements, self.counts)?;
+        for (child, residual) in self.residuals {
+            known.residual(child, residual)?;
+            known.once(child, "residual", reasons.residuals.insert(child, residual).is_none())?;
+        }
+        for model in self.unobserved_roots {
+            known.model(model, "an unobserved root")?;
+            reasons.unobserved_roots.insert(family_of[model.index()]);
+        }
+        for child in self.withheld {
+            known.withheld(child)?;
+            reasons.withheld.insert(child);
+        }
+        let (remarks, skipped) = (self.remarks, self.skipped);
+        Ok(Phylogeny { names, edges, families, family_of, generations, scores, margins, reasons, remarks, skipped })
+    }
+}
+
+/// Lists of movements and the counts that go with them, by child and parent.
+fn movements(
+    known: &Known<'_>,
+    lists: Vec<(ModelId, ModelId, Vec<Movement>)>,
+    counts: Vec<(ModelId, ModelId, Counts)>,
+) -> Result<BTreeMap<(ModelId, ModelId), Movements>, Error> {
+    let mut all = BTreeMap::new();
+    for (parent, child, list) in lists {
+        known.edge(parent, child, "movements")?;
+        known.movements(child, &list)?;
+        if !list.is_empty() {
+            known.once(child, "list of movements", all.insert((child, parent), Movements::new(list)).is_none())?;
+        }
+    }
+    let mut counted = BTreeMap::new();
+    for (parent, child, count) in counts {
+        known.edge(parent, child, "movements")?;
+        known.once(child, "number of movements", counted.insert((child, parent), count).is_none())?;
+    }
+    for ((child, parent), Counts { compared, untouched }) in counted {
+        let list = all.remove(&(child, parent)).unwrap_or_default();
+        let (listed, still) = (list.compared, list.untouched);
+        if compared < listed || untouched < still || untouched > compared || compared - untouched < listed - still {
+            let (name, from) = (&known.names[child.index()], &known.names[parent.index()]);
+            return invalid(format!(
+                "model `{name}` has {compared} parameters compared with `{from}`, {untouched} untouched, \
+                 expected no fewer than the {listed} listed, {still} untouched"
+            ));
+        }
+        if compared > 0 {
+            all.insert((child, parent), Movements { compared, untouched, ..list });
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+use crate::model_set::ModelId;
+use std::fmt;
+
+/// Number of a family in one phylogeny: its position in [`Phylogeny::families`](super::Phylogeny::families).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct FamilyId(usize);
+
+impl FamilyId {
+    /// The family at a position.
+    pub const fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// Its position.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// The number alone.
+impl fmt::Display for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Models that descend from common roots.
+///
+/// - `members` is sorted and not empty.
+/// - `roots` is sorted, not empty, and part of `members`. Several roots mean that a merge joined lineages, that a parent is
+///   [withheld](super::Phylogeny::is_withheld), or that nothing in the weights tells which of them was first (a tie).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Family {
+    /// All models of the family, roots included.
+    pub members: Vec<ModelId>,
+    /// The members without a parent.
+    pub roots: Vec<ModelId>,
+}

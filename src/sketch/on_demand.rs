@@ -1,0 +1,216 @@
+//! The geometry of a group of sketched models: distances among those that are asked for, and no matrix of all pairs.
+
+use super::SketchSet;
+use super::runs::{CommonRun, GroupSketches, RunSource};
+use crate::error::Error;
+use crate::geometry::{
+    GeometrySettings, GroupGeometry, Marginals, Matrix, Pairwise, ParameterGeometry, Place, TensorMarginals, least,
+    units,
+};
+use crate::kernel::{Fingerprint, Moments, Packed, Rows, STRIP, add_squared_distances, chain};
+use crate::model_set::ModelId;
+use rayon::prelude::*;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is known of each model by itself, and where distances come from.
+pub(super) struct SketchedPairs {
+    pub(super) models: GroupSketches,
+    /// What is compared of each parameter; nothing of what models cut into unlike segments and do not hold whole.
+    pub(super) runs: Vec<Vec<CommonRun>>,
+    /// Parameters of which anything is compared, as numbers of the layout's.
+    pub(super) compared: Vec<usize>,
+    pub(super) marginals: Vec<Marginals>,
+    pub(super) memory: u64,
+    latest: Mutex<Option<FamilyDistances>>,
+}
+
+/// All distances among some models: a family, as a rule.
+struct FamilyDistances {
+    /// Sorted.
+    places: Vec<Place>,
+    parameters: Vec<Arc<ParameterGeometry>>,
+}
+
+/// A group in an order by content, and the parameters of which something is left out.
+pub(super) fn group(
+    set: &SketchSet,
+    group: usize,
+    settings: &GeometrySettings,
+) -> Result<(GroupGeometry, Vec<String>), Error> {
+    let models = GroupSketches::new(set, group);
+    let layout = models.layout();
+    let runs: Vec<Vec<CommonRun>> = (0..layout.parameters().len()).map(|p| models.runs(p)).collect();
+    let compared: Vec<usize> = (0..runs.len()).filter(|&p| !runs[p].is_empty()).collect();
+    let in_part = |&p: &usize| runs[p].iter().map(|run| run.size).sum::<usize>() < layout.parameters()[p].size();
+    let mut left_out: Vec<String> =
+        (0..runs.len()).filter(in_part).map(|p| layout.parameters()[p].name.clone()).collect();
+    left_out.sort();
+    left_out.dedup();
+    let members: Vec<ModelId> = models.order().iter().map(|&at| layout.models()[at]).collect();
+    if compared.is_empty() && members.len() > 1 {
+        let model = set.models().name(layout.models()[0]).to_owned();
+        return Err(Error::NotSketched { model, parameters: left_out });
+    }
+    let unshared = models.order().iter().map(|&at| layout.unshared_size(at)).collect();
+    let marginals = compared.par_iter().map(|&p| marginals(&models, p, &runs[p])).collect::<Result<_, Error>>()?;
+    let (memory, latest) = (settings.memory.0, Mutex::new(None));
+    let pairs = Arc::new(SketchedPairs { models, runs, compared, marginals, memory, latest });
+    Ok((GroupGeometry::with_pairs(members, pairs, unshared, settings.scope), left_out))
+}
+
+/// What is known of a parameter in each holder by itself.
+fn marginals(models: &GroupSketches, p: usize, runs: &[CommonRun]) -> Result<Marginals, Error> {
+    let parameter = &models.layout().parameters()[p];
+    let holders = models.holders(p);
+    let (mut moments, mut fingerprints) = (Vec::with_capacity(holders.len()), Vec::with_capacity(holders.len()));
+    for &place in &holders {
+        let of_run = |run: &CommonRun| -> Result<(Moments, u128), Error> {
+            let kept = models.kept(place, p);
+            match &run.source {
+                RunSource::Segment(s) => Ok((kept[*s].moments, kept[*s].fingerprint)),
+                RunSource::Values(range) if kept.len() == 1 && kept[0].segment == *range => {
+                    Ok((kept[0].moments, kept[0].fingerprint))
+                }
+                RunSource::Values(_) => {
+                    let mut wide = vec![0.0; run.size];
+                    models.read(place, p, run, run.count, 0, &mut wide)?;
+                    let values: Vec<f32> = wide.into_iter().map(|x| x as f32).collect();
+                    let mut fingerprint = Fingerprint::new();
+                    fingerprint.update(&values);
+                    Ok((Moments::new(&values), fingerprint.value()))
+                }
+            }
+        };
+        let of_runs: Vec<(Moments, u128)> = runs.iter().map(of_run).collect::<Result<_, Error>>()?;
+        moments.push(of_runs.iter().map(|r| r.0).fold(Moments::default(), Moments::merge));
+        fingerprints.push(of_runs.iter().map(|r| r.1).reduce(chain).unwrap_or_default());
+    }
+    let size = runs.iter().map(|run| run.size).sum();
+    let tensor = TensorMarginals { name: parameter.name.clone(), size, moments, fingerprints };
+    Ok(Marginals { kind: parameter.kind, tensors: vec![tensor], holders })
+}
+
+impl Pairwise for SketchedPairs {
+    fn marginals(&self) -> Box<dyn Iterator<Item = &Marginals> + '_> {
+        Box::new(self.marginals.iter())
+    }
+
+    /// Distances of the models last looked at are kept, and serve every part of them. Pairs are computed and not kept, so that one
+    /// that is not among the latest costs the latest nothing.
+    fn parameters(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
+        let mut places = places.to_vec();
+        places.sort_unstable();
+        places.dedup();
+        if let Some(latest) = &*self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+            && places.iter().all(|place| latest.places.binary_search(place).is_ok())
+        {
+            return Ok(latest.parameters.clone());
+        }
+        if places.len() <= 2 {
+            return self.compute(&places);
+        }
+        let keep = |latest| *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
+        // Before there are others: whoever still needs what was kept has a clone.
+        keep(None);
+        let parameters = self.compute(&places)?;
+        keep(Some(FamilyDistances { places, parameters: parameters.clone() }));
+        Ok(parameters)
+    }
+
+    fn z(&self, parameters: &[usize]) -> Result<Packed, Error> {
+        self.z_scores(parameters)
+    }
+
+    fn kept_squared_distance(&self, _: Place, _: Place) -> Option<f64> {
+        None
+    }
+}
+
+impl SketchedPairs {
+    fn compute(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
+        let holds = |m: &Marginals| -> Vec<Place> {
+            places.iter().copied().filter(|&place| m.holder(place).is_some()).collect()
+        };
+        let holders: Vec<Vec<Place>> = self.marginals.iter().map(holds).collect();
+        let shared: Vec<usize> = (0..self.marginals.len()).filter(|&h| !holders[h].is_empty()).collect();
+        let matrix =
+            |&h: &usize| Matrix { kind: self.marginals[h].kind, holders: &holders[h], size: self.marginals[h].size() };
+        let matrices: Vec<Matrix<'_, Place>> = shared.iter().map(matrix).collect();
+        let kept = self.memory / 2;
+        let units = units(&matrices, kept).ok_or_else(|| Error::MemoryTooSmall {
+            found: self.memory,
+            expected: 2 * least(&matrices),
+            models: places.len(),
+        })?;
+        let unit = |unit: &Vec<usize>, numbers: usize| {
+            let unit: Vec<usize> = unit.iter().map(|&u| shared[u]).collect();
+            self.unit(&unit, &holders[unit[0]], numbers).map(Arc::new)
+        };
+        // Half of what is left is for sums, half for numbers read.
+        let (threads, numbers) = (rayon::current_num_threads() as u64, (self.memory / 4 / 8) as usize);
+        if 8 * (places.len() as u64).pow(2) * threads > self.memory / 4 {
+            return units.iter().map(|u| unit(u, numbers)).collect();
+        }
+        units.par_iter().map(|u| unit(u, numbers / threads as usize)).collect()
+    }
+
+    /// One matrix; `numbers` are what may be held at once of all models together.
+    fn unit(&self, unit: &[usize], holders: &[Place], numbers: usize) -> Result<ParameterGeometry, Error> {
+        let n = holders.len();
+        let mut geometry = ParameterGeometry {
+            marginals: Marginals { kind: self.marginals[unit[0]].kind, tensors: Vec::new(), holders: holders.to_vec() },
+            distances: Packed::zeros(n),
+            to_initialization: None,
+            width: None,
+        };
+        let most = (numbers / n.max(1) / STRIP).max(1) * STRIP;
+        let mut rows = Vec::new();
+        let mut squared = vec![0.0; n * n];
+        for &h in unit {
+            let tensor = self.tensor(h, holders);
+            let p = self.compared[h];
+            squared.fill(0.0);
+            for run in &self.runs[p] {
+                for first in (0..run.count).step_by(most) {
+                    let length = most.min(run.count - first);
+                    rows.resize(n * length, 0.0);
+                    for (row, &place) in rows.chunks_exact_mut(length).zip(holders) {
+                        self.models.read(place, p, run, run.count, first, row)?;
+                    }
+                    add_squared_distances(&mut squared, Rows { values: &rows, stride: length, length }, n);
+                }
+                if run.is_sketched() {
+                    geometry.width = geometry.width.max(Some(run.count));
+                }
+            }
+            for i in 0..n {
+                geometry.distances.add(i, i, tensor.moments[i].squared_norm());
+                for j in (0..i).filter(|&j| tensor.fingerprints[i] != tensor.fingerprints[j]) {
+                    geometry.distances.add(i, j, squared[i + j * n]);
+                }
+            }
+            geometry.marginals.tensors.push(tensor);
+        }
+        Ok(geometry)
+    }
+
+    /// A tensor in some of its holders.
+    fn tensor(&self, h: usize, holders: &[Place]) -> TensorMarginals {
+        let marginals = &self.marginals[h];
+        let all = &marginals.tensors[0];
+        let at: Vec<usize> = holders.iter().filter_map(|&place| marginals.holder(place)).map(|at| at.0).collect();
+        TensorMarginals {
+            name: all.name.clone(),
+            size: all.size,
+            moments: at.iter().map(|&a| all.moments[a]).collect(),
+            fingerprints: at.iter().map(|&a| all.fingerprints[a]).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for SketchedPairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SketchedPairs").field("marginals", &self.marginals).finish_non_exhaustive()
+    }
+}

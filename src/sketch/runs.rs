@@ -1,0 +1,157 @@
+//! Which values of a parameter all holders keep alike.
+
+use super::projection::Projection;
+use super::{SegmentSketch, Sketch, SketchSet, read_wide};
+use crate::error::Error;
+use crate::geometry::Place;
+use crate::model_set::LayoutGroup;
+use crate::source::ParameterSource;
+use std::ops::Range;
+
+/// Values of a parameter that all holders keep alike.
+#[derive(Clone, Debug)]
+pub(super) enum RunSource {
+    /// A segment that all have, by its number in each.
+    Segment(usize),
+    /// Values that all hold whole, whatever their segments.
+    Values(Range<usize>),
+}
+
+/// One run, and how many numbers each holder has of it.
+#[derive(Clone, Debug)]
+pub(super) struct CommonRun {
+    pub(super) source: RunSource,
+    /// Values of the run.
+    pub(super) size: usize,
+    /// Numbers to compare: `size`, or the width when the run is sketched.
+    pub(super) count: usize,
+}
+
+impl CommonRun {
+    pub(super) fn is_sketched(&self) -> bool {
+        self.count < self.size
+    }
+}
+
+/// A group of sketched models in an order by content.
+#[derive(Clone, Debug)]
+pub(super) struct GroupSketches {
+    set: SketchSet,
+    group: usize,
+    /// For each place, the model's position in the layout's group.
+    order: Vec<usize>,
+    /// For each position, its place.
+    place_of: Vec<Place>,
+    /// Values kept of each larger tensor: the fewest that any of the models keeps.
+    pub(super) width: usize,
+}
+
+impl GroupSketches {
+    pub(super) fn new(set: &SketchSet, group: usize) -> Self {
+        let layout = &set.models().groups()[group];
+        let order = order(set, layout);
+        let mut place_of = vec![Place(0); order.len()];
+        order.iter().enumerate().for_each(|(place, &at)| place_of[at] = Place(place));
+        Self { set: set.clone(), group, order, place_of, width: set.width(layout) }
+    }
+
+    pub(super) fn layout(&self) -> &LayoutGroup {
+        &self.set.models().groups()[self.group]
+    }
+
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// Places of the models that hold parameter `p`, sorted.
+    pub(super) fn holders(&self, p: usize) -> Vec<Place> {
+        let mut holders: Vec<Place> =
+            self.layout().parameters()[p].holders.iter().map(|&at| self.place_of[at]).collect();
+        holders.sort_unstable();
+        holders
+    }
+
+    /// The sketch at a place, and what it calls parameter `p`.
+    pub(super) fn holder(&self, place: Place, p: usize) -> (&Sketch, &str) {
+        let at = self.order[place.0];
+        (self.set.sketch(self.layout().models()[at]), self.layout().own_name(at, p).unwrap_or_default())
+    }
+
+    pub(super) fn kept(&self, place: Place, p: usize) -> &[SegmentSketch] {
+        let (sketch, name) = self.holder(place, p);
+        sketch.kept(name)
+    }
+
+    /// Squared norm of a segment in the model at a place; `None` of values, which are all of the parameter.
+    pub(super) fn segment_norm(&self, place: Place, p: usize, run: &CommonRun) -> Option<f64> {
+        match run.source {
+            RunSource::Segment(s) => Some(self.kept(place, p)[s].moments.squared_norm()),
+            RunSource::Values(_) => None,
+        }
+    }
+
+    /// The runs that make up as much of a parameter as sketches can compare.
+    pub(super) fn runs(&self, p: usize) -> Vec<CommonRun> {
+        let parameter = &self.layout().parameters()[p];
+        let held: Vec<&[SegmentSketch]> = self.holders(p).into_iter().map(|place| self.kept(place, p)).collect();
+        let whole = |kept: &SegmentSketch| kept.is_whole() && kept.segment.len() <= self.width;
+        if held.iter().all(|segments| !segments.is_empty() && segments.iter().all(whole)) {
+            let size = parameter.size();
+            return vec![CommonRun { source: RunSource::Values(parameter.values.clone()), size, count: size }];
+        }
+        let Some((first, others)) = held.split_first() else { return Vec::new() };
+        let values = &parameter.values;
+        let within = |kept: &SegmentSketch| kept.segment.start >= values.start && kept.segment.end <= values.end;
+        let common = |s: &usize| {
+            let segment = &first[*s].segment;
+            within(&first[*s]) && others.iter().all(|o| o.get(*s).is_some_and(|kept| kept.segment == *segment))
+        };
+        let run = |s: usize| {
+            let size = first[s].segment.len();
+            CommonRun { source: RunSource::Segment(s), size, count: size.min(self.width) }
+        };
+        (0..first.len()).filter(common).map(run).collect()
+    }
+
+    /// Numbers of one run in the model at a place, beginning at one of them: all values when there are no more than `width`,
+    /// else a sketch of that width.
+    pub(super) fn read(
+        &self,
+        place: Place,
+        p: usize,
+        run: &CommonRun,
+        width: usize,
+        first: usize,
+        out: &mut [f64],
+    ) -> Result<(), Error> {
+        let (sketch, name) = self.holder(place, p);
+        let read = match &run.source {
+            RunSource::Segment(s) => sketch.read_at(&sketch.kept(name)[*s], width, first, out),
+            RunSource::Values(range) if width < run.size => {
+                let (mut values, mut sums) = (vec![0.0; run.size], vec![0.0; width]);
+                sketch.read(name, range.start, &mut values).map(|()| {
+                    Projection::new(sketch.seed(), width).add(0, &values, &mut sums);
+                    out.copy_from_slice(&sums[first..][..out.len()]);
+                })
+            }
+            RunSource::Values(range) => read_wide(out, |narrow| sketch.read(name, range.start + first, narrow)),
+        };
+        let id = self.layout().models()[self.order[place.0]];
+        read.map_err(|source| Error::of_model(self.set.models().name(id), source))
+    }
+}
+
+/// Positions of models, sorted by the fingerprints of what all of them hold.
+fn order(set: &SketchSet, group: &LayoutGroup) -> Vec<usize> {
+    let n = group.models().len();
+    let common: Vec<usize> =
+        (0..group.parameters().len()).filter(|&p| group.parameters()[p].holders.len() == n).collect();
+    let content = |at: usize| -> Vec<u128> {
+        let sketch = set.sketch(group.models()[at]);
+        let name = |&p: &usize| group.own_name(at, p).unwrap_or_default();
+        common.iter().flat_map(|p| sketch.kept(name(p))).map(|kept| kept.fingerprint).collect()
+    };
+    let mut keyed: Vec<(Vec<u128>, usize)> = (0..n).map(|at| (content(at), at)).collect();
+    keyed.sort();
+    keyed.into_iter().map(|(_, at)| at).collect()
+}

@@ -1,0 +1,111 @@
+use super::Sketch;
+use super::line_sample::{LineSample, LineSketch};
+use crate::error::{Error, SourceError};
+use crate::model_set::{LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role};
+use std::sync::Arc;
+
+/// Named sketches to be compared: a [`ModelSet`] whose models need not be there.
+///
+/// ```
+/// use neural_phylogeny::{Config, InMemory, Sketch, SketchSet, SketchSettings, detect_phylogeny_from_sketches};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// let parent: Vec<f32> = noise(1).take(65_536).collect();
+/// let tuned = |seed| -> Vec<f32> { parent.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
+/// let settings = SketchSettings::new().with_size(16 << 10);
+/// let model = |weights| InMemory::new().with_parameter("fc.weight", &[256, 256], weights);
+///
+/// let mut sketches = Vec::new();
+/// for (name, weights) in [("child", tuned(2)), ("parent", parent.clone()), ("sibling", tuned(3))] {
+///     sketches.push((name, Sketch::compute(&model(weights)?, &settings)?));
+/// }
+/// let phylogeny = detect_phylogeny_from_sketches(&SketchSet::new(sketches)?, Config::default())?;
+/// assert_eq!(phylogeny.roots().map(|m| phylogeny.name(m)).collect::<Vec<_>>(), ["parent"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SketchSet {
+    models: ModelSet,
+    sketches: Vec<Arc<Sketch>>,
+}
+
+impl SketchSet {
+    /// Sketches by unique names; the order gives the [`ModelId`]s and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_selection`](Self::with_selection).
+    pub fn new<N: Into<String>>(sketches: impl IntoIterator<Item = (N, Sketch)>) -> Result<Self, Error> {
+        Self::with_selection(ModelSet::builder(), sketches)
+    }
+
+    /// The same, comparing what the settings of a builder select.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelSetBuilder::build`]; [`Error::Source`] with [`SourceError::SketchMismatch`] when seeds differ;
+    /// [`Error::InvalidSetting`] when the builder has models of its own.
+    pub fn with_selection<N: Into<String>>(
+        mut selection: ModelSetBuilder,
+        sketches: impl IntoIterator<Item = (N, Sketch)>,
+    ) -> Result<Self, Error> {
+        let mut all: Vec<Arc<Sketch>> = Vec::new();
+        for (name, sketch) in sketches {
+            let (name, sketch) = (name.into(), Arc::new(sketch));
+            if let Some(first) = all.first().filter(|first| first.seed != sketch.seed) {
+                let (found, expected) = (format!("seed {}", sketch.seed), format!("seed {}", first.seed));
+                return Err(Error::of_model(name, SourceError::SketchMismatch { found, expected }));
+            }
+            selection = selection.model(name, Arc::clone(&sketch));
+            all.push(sketch);
+        }
+        let models = selection.build()?;
+        if models.len() != all.len() {
+            let found = format!("{} models, {} of them sketches", models.len(), all.len());
+            return Err(Error::InvalidSetting { setting: "selection", found, expected: "settings without models" });
+        }
+        Ok(Self { models, sketches: all })
+    }
+
+    /// Names, layouts and groups; values only of what sketches hold whole.
+    pub fn models(&self) -> &ModelSet {
+        &self.models
+    }
+
+    /// The sketch of a model.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this set's.
+    pub fn sketch(&self, model: ModelId) -> &Sketch {
+        &self.sketches[model.index()]
+    }
+
+    /// Whether every compared tensor of every model is held whole: nothing then differs from the models themselves.
+    pub fn is_whole(&self) -> bool {
+        self.models.ids().all(|id| {
+            let mut compared = self.models.parameters(id).filter(|(_, role)| *role == Role::Parameter);
+            compared.all(|(info, _)| self.sketch(id).is_whole(&info.name))
+        })
+    }
+
+    /// The sample of a matrix's lines that the sketch of a model keeps.
+    pub(super) fn sample(&self, model: ModelId, own_name: &str) -> Option<LineSample> {
+        self.sketch(model).sample(own_name)
+    }
+
+    /// What the sketch of a model keeps of a matrix's lines.
+    pub(super) fn lines(&self, model: ModelId, own_name: &str) -> Result<Option<LineSketch>, Error> {
+        let named = |source| Error::of_model(self.models.name(model), source);
+        self.sketch(model).lines(own_name).map_err(named)
+    }
+
+    /// Values kept of each larger tensor in a group: the fewest that any of its models keeps.
+    pub(super) fn width(&self, group: &LayoutGroup) -> usize {
+        group.models().iter().map(|&m| self.sketch(m).width).min().unwrap_or(usize::MAX)
+    }
+}

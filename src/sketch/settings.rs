@@ -1,0 +1,110 @@
+use super::segments::{kept, lines, segments};
+use crate::error::Error;
+use crate::geometry::{Observer, Progress};
+use crate::kernel::format::BASE;
+use crate::source::ParameterInfo;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// How a [`Sketch`](super::Sketch) is made.
+///
+/// Defaults: 1 MiB, seed 0, as many threads as there are processors, no observer.
+#[derive(Clone)]
+pub struct SketchSettings {
+    pub(crate) size: u64,
+    pub(crate) width: Option<usize>,
+    pub(crate) seed: u64,
+    pub(crate) threads: usize,
+    pub(crate) observer: Option<Arc<Observer>>,
+}
+
+impl Default for SketchSettings {
+    fn default() -> Self {
+        Self { size: 1 << 20, width: None, seed: 0, threads: 0, observer: None }
+    }
+}
+
+impl fmt::Debug for SketchSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SketchSettings")
+            .field("size", &self.size)
+            .field("width", &self.width)
+            .field("seed", &self.seed)
+            .field("threads", &self.threads)
+            .field("observer", &self.observer.is_some())
+            .finish()
+    }
+}
+
+impl SketchSettings {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes for the sketch of a model, at least 1 KiB for each of its tensors of 256 values or more. Every tensor gets the same
+    /// width, the largest power of two that fits; tensors that are no larger are held whole.
+    pub fn with_size(mut self, bytes: u64) -> Self {
+        self.size = bytes;
+        self
+    }
+
+    /// Values for each tensor, a power of two from 256 on, whatever they take together; in place of a size. For parts of a model
+    /// that are sketched apart, as [`width_for`](Self::width_for) gives it for the whole.
+    pub fn with_width(mut self, width: usize) -> Self {
+        self.width = Some(width);
+        self
+    }
+
+    /// Where random numbers begin. Sketches of different seeds cannot be compared.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Threads; 0 means one for each processor. The result does not depend on it.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Calls `observer` now and then, from several threads, while parameters are read; breaking off ends with
+    /// [`Error::Interrupted`].
+    pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Values that each tensor of a model gets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] when the size is too small for so many tensors, or a width was set that is no power of two from
+    /// 256 on.
+    pub fn width_for(&self, parameters: &[ParameterInfo]) -> Result<usize, Error> {
+        if let Some(width) = self.width {
+            if !width.is_power_of_two() || width < BASE {
+                let found = width.to_string();
+                return Err(Error::InvalidSetting { setting: "width", found, expected: "a power of two from 256 on" });
+            }
+            return Ok(width);
+        }
+        let own = |p: &ParameterInfo, width: usize| {
+            let segments = segments(p, width);
+            4 * (segments.iter().map(|s| kept(s, width)).sum::<usize>() + lines(p, &segments, width)) as u64
+        };
+        let bytes = |width: usize| -> u64 { parameters.iter().map(|p| own(p, width)).sum() };
+        let float = parameters.iter().filter(|p| p.dtype.is_float());
+        let longest = float.clone().flat_map(|p| segments(p, 0)).map(|s| s.len()).max().unwrap_or(0);
+        let whole = longest.next_power_of_two().max(BASE);
+        let mut width = whole;
+        while bytes(width) > self.size {
+            if width == BASE {
+                return Err(Error::SketchTooSmall { found: self.size, expected: bytes(BASE), tensors: float.count() });
+            }
+            width /= 2;
+        }
+        Ok(width)
+    }
+}

@@ -1,0 +1,178 @@
+//! An index brought up to date with the folder.
+
+use super::chunk::ChunkBuffer;
+use super::{Block, Damaged, Excerpt, IndexRow, MatrixExcerpt, Numbers, Stamp, file};
+use crate::bytes::Existing;
+use crate::error::{Error, SourceError};
+use crate::kernel::format::INDEX_FILE;
+use crate::kernel::from_hex;
+use crate::store::sketch_file::SketchFile;
+use crate::store::sketch_store::{entry_hash, write};
+use crate::store::{SketchStore, StoreProblem};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, DirEntry, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// A change of this share of the sketches is written; fewer are read again each time, which takes less than writing all.
+const WORTH_WRITING: usize = 64;
+
+/// An index that tells what is in the folder.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub(super) blocks: Vec<Block>,
+    /// Sketches that were opened.
+    pub(crate) read: usize,
+    /// Sketches that cannot be read, sorted by path.
+    pub(crate) unreadable: Vec<StoreProblem>,
+    /// Why it could not be written, in a store that may only be read.
+    pub(crate) unwritten: Option<std::io::Error>,
+}
+
+/// Whether what the file of an index tells is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Taken,
+    Ignored,
+}
+
+/// The index of a store as the folder is now; opens the sketches that are not in it, or no longer as they were.
+pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, Error> {
+    let path = store.path().join(INDEX_FILE);
+    let mut blocks = match written {
+        Written::Taken => file::open(&path, store.seed()).unwrap_or_default(),
+        Written::Ignored => Vec::new(),
+    };
+    let mut files = files(store.path())?;
+    let mut gone = 0;
+    for block in &mut blocks {
+        for (row, live) in block.rows.iter().zip(&mut block.live) {
+            let hash = xxh3_128(row.name.as_bytes());
+            *live = files.get(&hash).is_some_and(|(_, stamp)| *stamp == row.stamp);
+            match live {
+                true => drop(files.remove(&hash)),
+                false => gone += 1,
+            }
+        }
+    }
+    let mut changed: Vec<(PathBuf, Stamp)> = files.into_values().collect();
+    changed.sort_by(|a, b| a.0.cmp(&b.0));
+    let outcomes: Vec<_> = changed.into_par_iter().map(|(path, stamp)| read(store, path, stamp)).collect();
+    let (mut fresh, mut unreadable) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(one) => fresh.push(one),
+            // Removed since it was listed.
+            Err(gone) if matches!(*gone.problem, SourceError::NotFound { .. }) => {}
+            Err(problem) => unreadable.push(problem),
+        }
+    }
+    let read = fresh.len();
+    let kept: usize = blocks.iter().map(Block::live).sum();
+    blocks.extend(gathered(fresh));
+    let mut current = Current { blocks, read, unreadable, unwritten: None };
+    if (read + gone) * WORTH_WRITING > kept {
+        match compact(&current.blocks) {
+            Ok(blocks) => current.write(blocks, &path, store.seed()),
+            Err(Damaged) => return self::current(store, Written::Ignored),
+        }
+    }
+    Ok(current)
+}
+
+impl Current {
+    /// Takes what is one block for each layout, in memory, and writes it to the file.
+    fn write(&mut self, blocks: Vec<Block>, path: &Path, seed: u64) {
+        let written = file::encode(&blocks, seed).and_then(|bytes| write(path, &bytes, Existing::Replace));
+        self.unwritten = written.err();
+        self.blocks = blocks;
+    }
+}
+
+fn read(store: &SketchStore, path: PathBuf, stamp: Stamp) -> Result<(IndexRow, Excerpt), StoreProblem> {
+    let open = || -> Result<(IndexRow, Excerpt), SourceError> {
+        let SketchFile { sketch, name, content, .. } = store.read_file(&path)?;
+        // Opening compared it with the hash of what was read, which is in this form.
+        let content = from_hex(&content).unwrap_or_default();
+        Ok((IndexRow { name, content, stamp }, Excerpt::new(&sketch)?))
+    };
+    open().map_err(|problem: SourceError| StoreProblem { path, problem: problem.into() })
+}
+
+/// LayoutRows of one layout and their numbers, in the making.
+#[derive(Debug, Default)]
+struct LayoutRows {
+    rows: Vec<IndexRow>,
+    moments: Vec<f64>,
+    values: Vec<f32>,
+}
+
+impl LayoutRows {
+    fn block(self, places: Arc<[MatrixExcerpt]>) -> Block {
+        let Self { rows, moments, values } = self;
+        Block { places, live: vec![true; rows.len()], rows, numbers: Numbers::Memory { moments, values } }
+    }
+}
+
+/// One block for each layout.
+fn gathered(fresh: Vec<(IndexRow, Excerpt)>) -> Vec<Block> {
+    let mut by_layout: BTreeMap<Arc<[MatrixExcerpt]>, LayoutRows> = BTreeMap::new();
+    for (row, excerpt) in fresh {
+        let all = by_layout.entry(excerpt.places).or_default();
+        all.rows.push(row);
+        all.moments.extend(excerpt.moments);
+        all.values.extend(excerpt.values);
+    }
+    by_layout.into_iter().map(|(places, rows)| rows.block(places)).collect()
+}
+
+/// The rows that are live, one block for each layout, all in memory.
+fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
+    let mut by_layout: BTreeMap<Arc<[MatrixExcerpt]>, LayoutRows> = BTreeMap::new();
+    let mut buffer = ChunkBuffer::default();
+    for block in blocks {
+        let all = by_layout.entry(Arc::clone(&block.places)).or_default();
+        let (of_moments, of_values) = (2 * block.places.len(), block.stride());
+        for number in 0..block.chunks() {
+            let chunk = block.chunk(number, &mut buffer)?;
+            for (at, row) in chunk.rows.clone().enumerate().filter(|(_, row)| block.live[*row]) {
+                all.rows.push(block.rows[row].clone());
+                all.moments.extend_from_slice(&chunk.moments[at * of_moments..][..of_moments]);
+                all.values.extend_from_slice(&chunk.values[at * of_values..][..of_values]);
+            }
+        }
+    }
+    let filled = by_layout.into_iter().filter(|(_, all)| !all.rows.is_empty());
+    Ok(filled.map(|(places, rows)| rows.block(places)).collect())
+}
+
+/// The entries of a folder by the hash they are named by.
+fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
+    let failed = |source| Error::Store { source: SourceError::Io { path: folder.to_owned(), source }.into() };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        entries.extend(entry_hash(&entry.path()).map(|hash| (hash, entry)));
+    }
+    let stamped = |(hash, entry): (u128, DirEntry)| {
+        let path = entry.path();
+        // By way of the open folder, which is faster; a link is followed as it is when it is opened.
+        let metadata = entry.metadata().and_then(|m| if m.is_symlink() { fs::metadata(&path) } else { Ok(m) });
+        // What was removed since then, or cannot be looked at, has no stamp.
+        metadata.ok().map(|m| (hash, (path, stamp(&m))))
+    };
+    let listed: Vec<(u128, (PathBuf, Stamp))> = entries.into_par_iter().filter_map(stamped).collect();
+    Ok(listed.into_iter().collect())
+}
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let number = 0;
+    Stamp { length: metadata.len(), modified: modified.map_or(0, |since| since.as_nanos() as u64), number }
+}

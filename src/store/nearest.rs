@@ -1,0 +1,129 @@
+//! Which models of a store are near to one.
+
+use super::index::{self, Damaged, Excerpt, Written};
+use super::{SketchStore, StoreProblem};
+use crate::error::{Error, SourceError};
+use crate::kernel::hex;
+use crate::sketch::Sketch;
+use std::sync::Arc;
+
+/// A stored model that looks like kin of another.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Neighbor {
+    /// The model's name.
+    pub name: String,
+    /// Hash of the model, as [`Sketch::content`] gives it.
+    pub content: String,
+    /// Euclidean distance over the matrices that the index holds of both, as a share of the geometric mean of their norms: 0 for the
+    /// same weights, about √2 for unrelated models of one norm.
+    pub relative_distance: f64,
+    /// How unlikely so much in common is between models trained apart: a z-score, as in [`Independence`](crate::Independence).
+    pub z: f64,
+}
+
+/// What a store tells of one model without opening its sketches.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Nearest {
+    /// The nearest models of other content that look like kin, as many as were wanted, nearest first.
+    pub kin: Vec<Neighbor>,
+    /// Stored models that look like kin, those in `kin` included.
+    pub related: usize,
+    /// Names of stored models of the very same content, sorted; that of the model itself when it is stored.
+    pub identical: Vec<String>,
+    /// Models of the store.
+    pub stored: usize,
+    /// Sketches opened because the index did not tell of them as they are.
+    pub read: usize,
+    /// Sketches that cannot be read, sorted by path: what they are of is not known.
+    pub unreadable: Vec<StoreProblem>,
+    /// Why the index is not kept for the next time; `None` where it is, or had nothing new.
+    pub unwritten: Option<Arc<std::io::Error>>,
+}
+
+impl SketchStore {
+    /// The stored models nearest to one, of those that could be its kin.
+    ///
+    /// Compares by the index of the store, `index.safetensors` in its folder: some 8 KiB for each model, the exact norms and 256
+    /// sketched values of up to eight of its matrices, chosen by its layout. An index that is not there, is damaged or tells of
+    /// other sketches than are in the folder is brought up to date, by opening those sketches alone; where it cannot be written it
+    /// is kept in memory for this call.
+    ///
+    /// Models look like kin when their matrices correlate so much that among as many stored models trained apart one in ten times
+    /// any would; whole sketches decide ([`query`](crate::Query)). Matrices correspond by name and shape, also where one side has a
+    /// wrapper in front of all names. Not found are permuted copies, models of another shape, and those that moved so far that 256
+    /// values of each matrix do not show what is left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the folder cannot be listed, or the sketch is in a file that cannot be read; [`Error::SketchSeed`] when
+    /// its seed is not that of the store.
+    ///
+    /// # Complexity
+    ///
+    /// Of n stored models: n file sizes and times, and a read of 8 KiB for each model that has a matrix of the same name and shape.
+    ///
+    /// ```
+    /// use neural_phylogeny::{InMemory, Sketch, SketchSettings, SketchStore};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let noise = |seed: u64| {
+    /// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    /// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+    /// # };
+    /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new().with_size(16 << 10))?;
+    /// let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
+    ///     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
+    ///     Ok(Sketch::compute(&model, &store.settings())?)
+    /// };
+    /// let parent: Vec<f32> = noise(1).take(10_000).collect();
+    /// let child = parent.iter().zip(noise(2)).map(|(w, e)| w + 0.1 * e).collect();
+    /// store.add("parent", &sketch(parent)?)?;
+    /// store.add("stranger", &sketch(noise(3).take(10_000).collect())?)?;
+    ///
+    /// let nearest = store.nearest(&sketch(child)?, 32)?;
+    /// assert_eq!((nearest.stored, nearest.kin.len()), (2, 1));
+    /// assert_eq!(nearest.kin[0].name, "parent");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn nearest(&self, sketch: &Sketch, count: usize) -> Result<Nearest, Error> {
+        if sketch.seed() != self.seed() {
+            let (found, expected) = (sketch.seed(), self.seed());
+            return Err(Error::SketchSeed { name: None, found, expected });
+        }
+        let asked = Excerpt::new(sketch).map_err(|source| Error::Store { source: source.into() })?;
+        let content = sketch.content_hash();
+        let mut index = index::current(self, Written::Taken)?;
+        let kin = match index::search(&index, &asked, content) {
+            Ok(kin) => kin,
+            Err(Damaged) => {
+                index = index::current(self, Written::Ignored)?;
+                let changed = |Damaged| SourceError::SketchDamaged {
+                    path: self.path().to_owned(),
+                    what: "index",
+                    found: "not what it was".to_owned(),
+                    expected: "one just made".to_owned(),
+                };
+                index::search(&index, &asked, content).map_err(|e| Error::Store { source: changed(e).into() })?
+            }
+        };
+        let related = kin.found.len();
+        let neighbor = |found: index::Found| Neighbor {
+            name: found.name,
+            content: hex(found.content),
+            relative_distance: found.squared.sqrt(),
+            z: found.z,
+        };
+        Ok(Nearest {
+            kin: kin.found.into_iter().take(count).map(neighbor).collect(),
+            related,
+            identical: kin.identical,
+            stored: kin.stored,
+            read: index.read,
+            unreadable: index.unreadable,
+            unwritten: index.unwritten.map(Arc::new),
+        })
+    }
+}

@@ -1,0 +1,350 @@
+//! A folder of sketches that grows.
+
+use super::entry::{Added, StoreEntry, StoreProblem};
+use super::sketch_file::SketchFile;
+use crate::bytes::{self, Existing, Temporary};
+use crate::discover::SKETCHES;
+use crate::error::{Error, SourceError};
+use crate::kernel::format::{self, ENTRY_SUFFIX, STORE_VERSION};
+use crate::kernel::{from_hex, hex};
+use crate::sketch::{Sketch, SketchSettings};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Settings take far less.
+const SETTINGS_LIMIT: u64 = 1 << 16;
+
+/// What files are called while they are written: hidden from searches, and told from entries by both ends.
+const PREFIX: &str = ".sketch-";
+const SUFFIX: &str = ".tmp";
+
+/// No sketch takes so long to write; older temporary files are of runs that stopped.
+const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A folder of [`Sketch`]es, one safetensors file for each model, all of one seed.
+///
+/// Any number of threads and processes may add and read at once: files appear whole, under their name, in one step.
+///
+/// ```
+/// use neural_phylogeny::{Added, InMemory, Sketch, SketchSettings, SketchStore};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
+/// let model = InMemory::new().with_parameter("w", &[2], vec![0.5, -0.5])?;
+/// let sketch = Sketch::compute(&model, &store.settings())?;
+///
+/// assert_eq!(store.add("run/step-100", &sketch)?, Added::New);
+/// assert_eq!(store.add("run/step-100", &sketch)?, Added::Unchanged);
+/// assert_eq!(store.entries()?[0].name, "run/step-100");
+/// assert!(store.verify()?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SketchStore {
+    folder: PathBuf,
+    recorded: StoreSettings,
+}
+
+/// The file of the settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct StoreSettings {
+    version: u64,
+    /// What the sketches were made with: [`format::map`].
+    #[serde(default)]
+    map: String,
+    seed: u64,
+    size: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    width: Option<usize>,
+}
+
+impl SketchStore {
+    /// Opens the store that is in a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the folder is none or its settings cannot be read.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
+        let folder = folder.into();
+        let path = folder.join(SKETCHES);
+        let none =
+            |reason: String| Error::Store { source: SourceError::NotAStore { path: folder.clone(), reason }.into() };
+        let bytes = bytes::read_small(&path, SETTINGS_LIMIT).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => none(format!("it has no {SKETCHES}; sketch a model into it to make one")),
+            _ => Error::Store { source: SourceError::Io { path: path.clone(), source }.into() },
+        })?;
+        let recorded: StoreSettings = serde_json::from_slice(&bytes)
+            .map_err(|source| Error::Store { source: SourceError::Json { path, source }.into() })?;
+        if recorded.version != STORE_VERSION {
+            return Err(none(format!("found version {} of {SKETCHES}, expected {STORE_VERSION}", recorded.version)));
+        }
+        if recorded.map != format::map() {
+            let (path, found, expected) = (folder.join(SKETCHES), recorded.map, format::map());
+            return Err(Error::Store { source: SourceError::SketchMap { path, found, expected }.into() });
+        }
+        Ok(Self { folder, recorded })
+    }
+
+    /// Opens the store that is in a folder, or makes one there; of several that make one at once, the first does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreMismatch`] when there is one of other seed, size or width, [`Error::StoreWrite`], and those of
+    /// [`open`](Self::open).
+    pub fn open_or_create(folder: impl Into<PathBuf>, settings: &SketchSettings) -> Result<Self, Error> {
+        let folder = folder.into();
+        let recorded = StoreSettings {
+            version: STORE_VERSION,
+            map: format::map(),
+            seed: settings.seed,
+            size: settings.size,
+            width: settings.width,
+        };
+        let path = folder.join(SKETCHES);
+        if !path.exists() {
+            let failed = |source| Error::StoreWrite { path: path.clone(), source };
+            fs::create_dir_all(&folder).map_err(failed)?;
+            let bytes = serde_json::to_vec_pretty(&recorded).map_err(|e| failed(e.into()))?;
+            match write(&path, &bytes, Existing::Keep) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                other => other.map_err(failed)?,
+            }
+        }
+        let store = Self::open(folder)?;
+        if store.recorded != recorded {
+            let (found, expected) = (store.recorded.described(), recorded.described());
+            return Err(Error::StoreMismatch { path: store.folder, found, expected });
+        }
+        Ok(store)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.recorded.seed
+    }
+
+    /// How sketches of this store are made.
+    pub fn settings(&self) -> SketchSettings {
+        let settings = SketchSettings::new().with_seed(self.recorded.seed).with_size(self.recorded.size);
+        self.recorded.width.map_or(settings.clone(), |width| settings.with_width(width))
+    }
+
+    /// Adds the sketch of the model `name`, unless the store has the same already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SketchExists`] when it has another of that name, [`Error::SketchSeed`], [`Error::Store`], [`Error::StoreWrite`].
+    pub fn add(&self, name: &str, sketch: &Sketch) -> Result<Added, Error> {
+        let path = self.checked_place(name, sketch)?;
+        let described = |content: &str, width: usize| format!("content {content} at width {width}");
+        let bytes = sketch.encode(&path, name)?;
+        loop {
+            if let Some(stored) = self.read(name)? {
+                if same(&stored, sketch) {
+                    return Ok(Added::Unchanged);
+                }
+                let found = described(&stored.content, stored.sketch.width);
+                let expected = described(&sketch.content(), sketch.width);
+                return Err(Error::SketchExists { name: name.to_owned(), found, expected });
+            }
+            match write(&path, &bytes, Existing::Keep) {
+                // Another was faster; whose it is tells the next turn.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(Error::StoreWrite { path, source }),
+                Ok(()) => return Ok(Added::New),
+            }
+        }
+    }
+
+    /// Adds the sketch of the model `name`, over another of that name and over a damaged one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SketchSeed`], [`Error::StoreWrite`].
+    pub fn replace(&self, name: &str, sketch: &Sketch) -> Result<Added, Error> {
+        let path = self.checked_place(name, sketch)?;
+        let added = match self.read(name) {
+            Ok(None) => Added::New,
+            // Its values too: replacing is how a damaged entry is repaired.
+            Ok(Some(stored)) if same(&stored, sketch) && stored.verify().is_ok() => return Ok(Added::Unchanged),
+            Ok(Some(_)) | Err(_) => Added::Replaced,
+        };
+        let bytes = sketch.encode(&path, name)?;
+        match write(&path, &bytes, Existing::Replace) {
+            Ok(()) => Ok(added),
+            Err(source) => Err(Error::StoreWrite { path, source }),
+        }
+    }
+
+    /// Removes the sketch of the model `name`, whatever its state.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownModel`] when there is none, [`Error::StoreWrite`].
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        let path = self.place(name);
+        fs::remove_file(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::UnknownModel { name: name.to_owned(), near: Vec::new() },
+            _ => Error::StoreWrite { path, source },
+        })
+    }
+
+    /// The sketch of the model `name`; its values stay on disk until they are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownModel`] when there is none, [`Error::Store`] when it cannot be read.
+    pub fn get(&self, name: &str) -> Result<Sketch, Error> {
+        let stored = self.read(name)?;
+        Ok(stored.ok_or_else(|| Error::UnknownModel { name: name.to_owned(), near: Vec::new() })?.sketch)
+    }
+
+    /// All sketches, sorted by name. Reads headers, moments and fingerprints, no values.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the folder or a sketch cannot be read.
+    pub fn entries(&self) -> Result<Vec<StoreEntry>, Error> {
+        let entry = |stored: SketchFile| StoreEntry {
+            width: stored.sketch.width,
+            tensors: stored.sketch.parameters.len(),
+            values: stored.sketch.parameters.iter().fold(0, |n: u64, p| n.saturating_add(p.size() as u64)),
+            bytes: stored.bytes(),
+            name: stored.name,
+            content: stored.content,
+            crate_version: stored.crate_version,
+        };
+        Ok(self.stored()?.into_iter().map(entry).collect())
+    }
+
+    /// All sketches with the names of their models, sorted by name, each file opened once; values stay on disk until they are
+    /// needed.
+    ///
+    /// # Errors
+    ///
+    /// As [`entries`](Self::entries).
+    pub fn sketches(&self) -> Result<Vec<(String, Sketch)>, Error> {
+        Ok(self.stored()?.into_iter().map(|stored| (stored.name, stored.sketch)).collect())
+    }
+
+    fn stored(&self) -> Result<Vec<SketchFile>, Error> {
+        let mut all = Vec::new();
+        for path in self.files()?.into_iter().filter(|path| is_entry(path)) {
+            match self.read_file(&path) {
+                // Removed since it was listed.
+                Err(SourceError::NotFound { .. }) => {}
+                other => all.push(other.map_err(|source| Error::Store { source: source.into() })?),
+            }
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// Reads every byte again and lists what is not as it was written, sorted by path; also temporary files left for a day.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the folder cannot be listed.
+    pub fn verify(&self) -> Result<Vec<StoreProblem>, Error> {
+        let mut problems = Vec::new();
+        for path in self.files()? {
+            let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            let outcome = if is_entry(&path) {
+                self.read_file(&path).and_then(|stored| stored.verify())
+            } else if is_temporary(&name) && is_old(&path) {
+                Err(SourceError::Leftover { path: path.clone() })
+            } else {
+                Ok(())
+            };
+            match outcome {
+                Ok(()) | Err(SourceError::NotFound { .. }) => {}
+                Err(problem) => problems.push(StoreProblem { path, problem: problem.into() }),
+            }
+        }
+        Ok(problems)
+    }
+
+    /// The file of a model: named by a hash, so that no name is a path.
+    fn place(&self, name: &str) -> PathBuf {
+        self.folder.join(hex(xxh3_128(name.as_bytes())) + ENTRY_SUFFIX)
+    }
+
+    fn checked_place(&self, name: &str, sketch: &Sketch) -> Result<PathBuf, Error> {
+        let (found, expected) = (sketch.seed, self.recorded.seed);
+        if found != expected {
+            return Err(Error::SketchSeed { name: Some(name.to_owned()), found, expected });
+        }
+        Ok(self.place(name))
+    }
+
+    fn read(&self, name: &str) -> Result<Option<SketchFile>, Error> {
+        match self.read_file(&self.place(name)) {
+            Err(SourceError::NotFound { .. }) => Ok(None),
+            other => other.map(Some).map_err(|source| Error::Store { source: source.into() }),
+        }
+    }
+
+    /// Opens an entry, and checks that it belongs where it is.
+    pub(super) fn read_file(&self, path: &Path) -> Result<SketchFile, SourceError> {
+        let stored = SketchFile::open(path)?;
+        let file = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        stored.agrees("file name", &file, &hex(xxh3_128(stored.name.as_bytes())))?;
+        stored.agrees("seed", &stored.sketch.seed.to_string(), &self.recorded.seed.to_string())?;
+        Ok(stored)
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let failed = |source| Error::Store { source: SourceError::Io { path: self.folder.clone(), source }.into() };
+        let listed: io::Result<Vec<PathBuf>> =
+            fs::read_dir(&self.folder).map_err(failed)?.map(|entry| Ok(entry?.path())).collect();
+        let mut files = listed.map_err(failed)?;
+        files.sort();
+        Ok(files)
+    }
+}
+
+impl StoreSettings {
+    fn described(&self) -> String {
+        let width = self.width.map_or_else(String::new, |width| format!(" and width {width}"));
+        format!("seed {}, size {} bytes{width}", self.seed, self.size)
+    }
+}
+
+/// Writes a file of the store, whole or not at all.
+pub(super) fn write(path: &Path, content: &[u8], existing: Existing) -> io::Result<()> {
+    let temporary = Temporary::Unique { prefix: PREFIX, suffix: SUFFIX };
+    bytes::write_whole(path, temporary, existing, |file| io::Write::write_all(file, content))
+}
+
+/// Whether a file name is one that [`write`] uses before the file is whole.
+fn is_temporary(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
+fn same(stored: &SketchFile, sketch: &Sketch) -> bool {
+    stored.content == sketch.content() && stored.sketch.width == sketch.width
+}
+
+fn is_entry(path: &Path) -> bool {
+    entry_hash(path).is_some()
+}
+
+/// The hash that the file of an entry is named by; `None` of any other file.
+pub(super) fn entry_hash(path: &Path) -> Option<u128> {
+    let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(ENTRY_SUFFIX))?;
+    from_hex(name)
+}
+
+fn is_old(path: &Path) -> bool {
+    let age = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+    age.is_some_and(|age| age > LEFTOVER)
+}

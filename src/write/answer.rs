@@ -1,0 +1,92 @@
+use super::columns::write_columns;
+use super::edge::{self, Weights};
+use super::text::{count, listed, shown};
+use crate::error::{Error, unwritten};
+use crate::model_set::ModelId;
+use crate::phylogeny::Edge;
+use crate::query::Answer;
+use std::io::{self, Write};
+
+/// Models named on one line.
+const MOST: usize = 10;
+
+/// Writes for a terminal what a store tells of one model.
+///
+/// - How many models the store has, how many of them look like kin and how many were compared in full.
+/// - Stored models of the very same content.
+/// - Parents, then children, with relation, distance (four digits, and its standard error where it was taken from sketches) and
+///   confidence; a weight where there are several parents.
+/// - Siblings by name, then what the detector remarked.
+///
+/// `W` is taken by value; pass `&mut writer` to keep it.
+///
+/// # Errors
+///
+/// [`Error::Write`] when the writer fails.
+///
+/// An example is at [`query`](crate::query::query).
+pub fn write_answer<W: Write>(answer: &Answer, writer: W) -> Result<(), Error> {
+    answer_rows(answer, writer).map_err(unwritten)
+}
+
+fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
+    let (phylogeny, nearest) = (&answer.phylogeny, &answer.nearest);
+    let name = |m: ModelId| shown(phylogeny.name(m));
+    let stored = count(nearest.stored, "model", "models");
+    let compared = phylogeny.len() - 1;
+    writeln!(writer, "{}: {stored} stored, {} like kin, {compared} compared", name(answer.model), nearest.related)?;
+    if !nearest.identical.is_empty() {
+        let same = nearest.identical.iter().map(String::as_str);
+        writeln!(writer, "identical to {}", listed(same, MOST))?;
+    }
+    let parents: Vec<&Edge> = answer.parents().iter().collect();
+    if !answer.has_kin() {
+        let other = if nearest.identical.is_empty() { "" } else { " other" };
+        writeln!(writer, "no{other} kin in the store")?;
+    } else if parents.is_empty() {
+        let family = phylogeny.family_of(answer.model);
+        writeln!(
+            writer,
+            "{}",
+            match phylogeny.unobserved_root(family) {
+                _ if phylogeny.is_withheld(answer.model) => "its parent is withheld, as less sure than asked for",
+                true => "its parent is not in the store",
+                false => "a root: nothing compared was before it",
+            }
+        )?;
+    }
+    edges(answer, "parent", &parents, |e| e.parent, &mut writer)?;
+    let children: Vec<&Edge> = answer.children().collect();
+    edges(answer, "child", &children, |e| e.child, &mut writer)?;
+    let siblings = answer.siblings();
+    if !siblings.is_empty() {
+        let number = count(siblings.len(), "sibling", "siblings");
+        writeln!(writer, "\n{number}: {}", listed(siblings.iter().map(|&m| phylogeny.name(m)), MOST))?;
+    }
+    let remarks = phylogeny.remarks();
+    if !remarks.is_empty() {
+        writeln!(writer, "\nremarks")?;
+    }
+    for remark in remarks {
+        writeln!(writer, "  {}", shown(&remark.to_string()))?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn edges<W: Write>(
+    answer: &Answer,
+    title: &str,
+    edges: &[&Edge],
+    other: impl Fn(&Edge) -> ModelId,
+    writer: &mut W,
+) -> io::Result<()> {
+    if edges.is_empty() {
+        return Ok(());
+    }
+    let weights = if edges.iter().any(|e| e.weight != 1.0) { Weights::Shown } else { Weights::Hidden };
+    let mut table = vec![edge::headings(title, weights)];
+    table.extend(edges.iter().map(|e| edge::row(shown(answer.phylogeny.name(other(e))), e, weights)));
+    writeln!(writer)?;
+    write_columns(edge::TEXT, &table, writer)
+}

@@ -1,0 +1,124 @@
+//! What is written of an edge, in every form: a field of [`Edge`] is named here and nowhere else in this room.
+
+use super::number::{brief, significant};
+use crate::phylogeny::Edge;
+
+/// One thing that is shown of an edge.
+struct Column {
+    heading: &'static str,
+    /// `None` when it is not known.
+    cell: fn(&Edge) -> Option<String>,
+}
+
+/// In the order in which they are shown; the first is a word, the others are numbers.
+const COLUMNS: [Column; 4] = [
+    Column { heading: "relation", cell: |e| Some(e.relation.to_string()) },
+    Column { heading: WEIGHT, cell: |e| Some(format!("{:.2}", e.weight)) },
+    Column { heading: "distance", cell: distance },
+    Column { heading: "confidence", cell: |e| e.confidence.map(|c| format!("{c:.2}")) },
+];
+
+const WEIGHT: &str = "weight";
+
+/// Columns to the left in a row: a name and the relation.
+pub(super) const TEXT: usize = 2;
+
+/// Below this an edge is drawn as a doubtful one.
+const DOUBTFUL: f64 = 0.5;
+
+/// Whether the weights of edges are shown: that of a single parent is 1 and says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weights {
+    Shown,
+    Hidden,
+}
+
+fn columns(weights: Weights) -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(move |c| weights == Weights::Shown || c.heading != WEIGHT)
+}
+
+/// The headings of a table of edges, after that of the column of names.
+pub(super) fn headings(name: &str, weights: Weights) -> Vec<String> {
+    std::iter::once(name).chain(columns(weights).map(|c| c.heading)).map(str::to_owned).collect()
+}
+
+/// The row of an edge, after a name; a dash stands for what is not known.
+pub(super) fn row(name: String, edge: &Edge, weights: Weights) -> Vec<String> {
+    let cells = columns(weights).map(|c| (c.cell)(edge).unwrap_or_else(|| "-".to_owned()));
+    std::iter::once(name).chain(cells).collect()
+}
+
+/// What is known of an edge, one thing a line.
+pub(super) fn label(edge: &Edge, weights: Weights) -> Vec<String> {
+    let line = |c: &Column| {
+        let cell = (c.cell)(edge)?;
+        Some(if c.heading == WEIGHT { format!("{WEIGHT} {cell}") } else { cell })
+    };
+    columns(weights).filter_map(line).collect()
+}
+
+/// Whether the detector is less sure of an edge than of none.
+pub(super) fn doubtful(edge: &Edge) -> bool {
+    edge.confidence.is_some_and(|c| c < DOUBTFUL)
+}
+
+/// With its standard error, `3.210 ± 0.05`.
+fn distance(edge: &Edge) -> Option<String> {
+    let distance = significant(edge.distance?);
+    Some(match edge.distance_error {
+        Some(error) => format!("{distance} ± {}", brief(error)),
+        None => distance,
+    })
+}
+
+#[cfg(feature = "serde")]
+pub(super) use json::EdgeEntry;
+
+#[cfg(feature = "serde")]
+mod json {
+    use super::Edge;
+    use crate::model_set::ModelId;
+    use crate::phylogeny::Relation;
+    use serde::{Deserialize, Serialize};
+
+    /// An edge in JSON, beside the name of the other model.
+    #[derive(Debug, Serialize, Deserialize)]
+    pub(in crate::write) struct EdgeEntry {
+        pub(in crate::write) weight: Option<f64>,
+        #[serde(default)]
+        relation: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        distance: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        distance_error: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        confidence: Option<f64>,
+    }
+
+    impl From<&Edge> for EdgeEntry {
+        fn from(edge: &Edge) -> Self {
+            Self {
+                weight: Some(edge.weight),
+                relation: edge.relation.as_str().to_owned(),
+                distance: edge.distance,
+                distance_error: edge.distance_error,
+                confidence: edge.confidence,
+            }
+        }
+    }
+
+    impl EdgeEntry {
+        /// The edge; `share` is its weight where none is given.
+        pub(in crate::write) fn edge(&self, parent: ModelId, child: ModelId, share: f64) -> Edge {
+            Edge {
+                weight: self.weight.unwrap_or(share),
+                // Perhaps of a later version.
+                relation: self.relation.parse().unwrap_or(Relation::Unspecified),
+                distance: self.distance,
+                distance_error: self.distance_error,
+                confidence: self.confidence,
+                ..Edge::new(parent, child)
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+use super::document::{Document, FamilyEntry, Model, VERSION};
+use crate::error::Error;
+use crate::model_set::{ModelId, Skipped};
+use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Remark};
+use std::collections::{BTreeMap, HashMap};
+
+/// Whether a file may name parents that it does not list as models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parents {
+    /// A result: no.
+    MustBeListed,
+    /// A truth: yes, they become models without parents, after the listed ones.
+    MayBeUnlisted,
+}
+
+/// A phylogeny and what only its file told.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) phylogeny: Phylogeny,
+    /// Models listed by the file; those after them were only named as parents.
+    pub(crate) listed: usize,
+    /// Whether the weights of a model's parents were given rather than shared out equally.
+    pub(crate) weighted: Vec<bool>,
+}
+
+impl Document {
+    /// The phylogeny of the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Format`] and [`Error::InvalidPhylogeny`], each naming the model.
+    pub(crate) fn build(self, parents: Parents) -> Result<Built, Error> {
+        if self.version != VERSION {
+            return invalid(format!("version is {}, expected {VERSION}", self.version));
+        }
+        let mut names = Names::default();
+        for model in &self.models {
+            if names.insert(&model.name).is_none() {
+                return invalid(format!("two models are named `{}`", model.name));
+            }
+        }
+        let listed = names.in_order.len();
+        for parent in self.models.iter().flat_map(|m| &m.parents) {
+            if parents == Parents::MayBeUnlisted {
+                let _ = names.insert(&parent.name);
+            }
+        }
+        let mut edges = Vec::new();
+        let mut weighted = vec![true; names.in_order.len()];
+        for (child, model) in self.models.iter().enumerate() {
+            weighted[child] = append_edges(model, ModelId::new(child), &names, &mut edges)?;
+        }
+        let families = stated_families(&self.models, &self.families, &names)?;
+        let Names { in_order, ids } = names;
+        let mut builder = PhylogenyBuilder::new(in_order.len()).with_names(in_order).with_edges(edges);
+        for family in &families {
+            builder = builder.with_kin(family.members.iter().copied());
+        }
+        // A truth is only who descends from whom.
+        if parents == Parents::MayBeUnlisted {
+            return Ok(Built { phylogeny: builder.build()?, listed, weighted });
+        }
+        for (m, model) in self.models.iter().enumerate() {
+            builder = with_reasons(builder, ModelId::new(m), model, &ids)?;
+        }
+        for (family, &member) in families.iter().filter_map(|f| Some((f, f.members.first()?))) {
+            builder = family.margin.into_iter().fold(builder, |b, margin| b.with_margin(member, margin));
+            builder = if family.unobserved_root { builder.with_unobserved_root(member) } else { builder };
+        }
+        builder = if self.structured_remarks.is_empty() {
+            builder.with_remarks(self.remarks.into_iter().map(Remark::Other))
+        } else {
+            builder.with_remarks(self.structured_remarks.into_iter().map(|r| r.0))
+        };
+        let skipped = self.skipped.into_iter().map(|s| Skipped::from_reason(s.name, s.reason));
+        let phylogeny = builder.with_skipped(skipped).build()?;
+        check_families(&phylogeny, &families)?;
+        Ok(Built { phylogeny, listed, weighted })
+    }
+}
+
+fn invalid<T>(reason: String) -> Result<T, Error> {
+    Err(Error::Format { reason })
+}
+
+#[derive(Default)]
+struct Names<'a> {
+    in_order: Vec<&'a str>,
+    ids: HashMap<&'a str, ModelId>,
+}
+
+impl<'a> Names<'a> {
+    /// The new model's id; `None` when there is one of that name.
+    fn insert(&mut self, name: &'a str) -> Option<ModelId> {
+        let id = ModelId::new(self.in_order.len());
+        if self.ids.contains_key(name) {
+            return None;
+        }
+        self.ids.insert(name, id);
+        self.in_order.push(name);
+        Some(id)
+    }
+}
+
+/// Appends the edges to one model; tells whether their weights were given.
+fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Vec<Edge>) -> Result<bool, Error> {
+    let count = model.parents.len();
+    let given = model.parents.iter().filter(|p| p.edge.weight.is_some()).count();
+    if given != 0 && given != count {
+        let reason =
+            format!("model `{}` has weights for {given} of its {count} parents, expected all or none", model.name);
+        return invalid(reason);
+    }
+    for parent in &model.parents {
+        let Some(&id) = names.ids.get(parent.name.as_str()) else {
+            return invalid(format!(
+                "model `{}` has parent `{}`, which is not among the models",
+                model.name, parent.name
+            ));
+        };
+        edges.push(parent.edge.edge(id, child, 1.0 / count as f64));
+    }
+    Ok(given == count || count == 1)
+}
+
+/// What a model's entry tells of why its parents are its parents.
+fn with_reasons(
+    mut builder: PhylogenyBuilder,
+    model: ModelId,
+    entry: &Model,
+    ids: &HashMap<&str, ModelId>,
+) -> Result<PhylogenyBuilder, Error> {
+    builder = entry.score.into_iter().fold(builder, |b, score| b.with_score(model, score));
+    builder = entry.residual.into_iter().fold(builder, |b, residual| b.with_residual(model, residual));
+    for parent in &entry.parents {
+        if let (Some(movements), Some(&id)) = (&parent.movements, ids.get(parent.name.as_str())) {
+            builder = movements.add(builder, id, model);
+        }
+    }
+    let find = |name: &str| match ids.get(name) {
+        Some(&id) => Ok(id),
+        None => invalid(format!("model `{}` has a candidate `{name}`, which is not among the models", entry.name)),
+    };
+    let candidates = entry.candidates.iter().chain(&entry.more_candidates).map(|c| c.candidate(find));
+    builder = builder.with_candidates(model, candidates.collect::<Result<_, _>>()?);
+    Ok(if entry.withheld { builder.with_withheld_parent(model) } else { builder })
+}
+
+struct StatedFamily {
+    id: usize,
+    members: Vec<ModelId>,
+    margin: Option<f64>,
+    unobserved_root: bool,
+}
+
+/// The list of families; where there is none, the models' own family numbers.
+fn stated_families(models: &[Model], families: &[FamilyEntry], names: &Names<'_>) -> Result<Vec<StatedFamily>, Error> {
+    if families.is_empty() {
+        let mut by_id: BTreeMap<usize, Vec<ModelId>> = BTreeMap::new();
+        for (m, id) in models.iter().enumerate().filter_map(|(m, model)| Some((m, model.family?))) {
+            by_id.entry(id).or_default().push(ModelId::new(m));
+        }
+        return Ok(by_id
+            .into_iter()
+            .map(|(id, members)| StatedFamily { id, members, margin: None, unobserved_root: false })
+            .collect());
+    }
+    let find = |id: usize, name: &String| match names.ids.get(name.as_str()) {
+        Some(&member) => Ok(member),
+        None => invalid(format!("family {id} has member `{name}`, which is not among the models")),
+    };
+    let stated = |family: &FamilyEntry| {
+        let mut members: Vec<ModelId> =
+            family.members.iter().map(|name| find(family.id, name)).collect::<Result<_, _>>()?;
+        members.sort_unstable();
+        members.dedup();
+        Ok(StatedFamily { id: family.id, members, margin: family.margin, unobserved_root: family.unobserved_root })
+    };
+    families.iter().map(stated).collect()
+}
+
+/// Refuses a family list that its own edges contradict.
+fn check_families(phylogeny: &Phylogeny, families: &[StatedFamily]) -> Result<(), Error> {
+    for stated in families {
+        let Some(&first) = stated.members.first() else { continue };
+        let joined = &phylogeny.family(phylogeny.family_of(first)).members;
+        if let Some(&outside) = joined.iter().find(|m| stated.members.binary_search(m).is_err()) {
+            return invalid(format!(
+                "family {} does not list `{}`, which edges or another family join to its member `{}`",
+                stated.id,
+                phylogeny.name(outside),
+                phylogeny.name(first)
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+use super::reasons::{self, CandidateEntry, Extent, MovementsEntry};
+use super::remark::RemarkEntry;
+use crate::model_set::{ModelId, Skipped};
+use crate::phylogeny::{Edge, FamilyId, Phylogeny};
+use crate::write::edge::EdgeEntry;
+use serde::{Deserialize, Serialize};
+
+/// The only version there is.
+pub(super) const VERSION: u64 = 1;
+
+/// A phylogeny file as it stands in JSON; fields that follow from others are written and not read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Document {
+    pub(super) version: u64,
+    pub(super) models: Vec<Model>,
+    #[serde(default)]
+    pub(super) families: Vec<FamilyEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) remarks: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) skipped: Vec<SkippedEntry>,
+    /// The remarks once more, for programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) structured_remarks: Vec<RemarkEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Model {
+    pub(super) name: String,
+    pub(super) family: Option<usize>,
+    #[serde(skip_deserializing)]
+    pub(super) generation: usize,
+    #[serde(default)]
+    pub(super) parents: Vec<Parent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) residual: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) candidates: Vec<CandidateEntry>,
+    /// Those after the foremost ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) more_candidates: Vec<CandidateEntry>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) withheld: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Parent {
+    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) edge: EdgeEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) movements: Option<MovementsEntry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FamilyEntry {
+    #[serde(default)]
+    pub(super) id: usize,
+    #[serde(skip_deserializing)]
+    pub(super) roots: Vec<String>,
+    pub(super) members: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) margin: Option<f64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unobserved_root: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SkippedEntry {
+    pub(super) name: String,
+    pub(super) reason: String,
+}
+
+/// One model and its family, as they stand in a phylogeny file, with all that is known of them.
+#[derive(Debug, Serialize)]
+pub(super) struct OneModel {
+    version: u64,
+    model: Model,
+    family: FamilyEntry,
+}
+
+impl OneModel {
+    pub(super) fn new(phylogeny: &Phylogeny, model: ModelId) -> Self {
+        let family = FamilyEntry::new(phylogeny, phylogeny.family_of(model));
+        Self { version: VERSION, model: Model::new(phylogeny, model, Extent::Everything), family }
+    }
+}
+
+impl Model {
+    fn new(phylogeny: &Phylogeny, m: ModelId, extent: Extent) -> Self {
+        let parent = |e: &Edge| Parent {
+            name: phylogeny.name(e.parent).to_owned(),
+            edge: e.into(),
+            movements: reasons::movements(phylogeny, e.parent, m, extent),
+        };
+        Self {
+            name: phylogeny.name(m).to_owned(),
+            family: Some(phylogeny.family_of(m).index()),
+            generation: phylogeny.generation(m),
+            parents: phylogeny.parents(m).iter().map(parent).collect(),
+            score: phylogeny.score(m),
+            residual: phylogeny.residual(m),
+            candidates: reasons::candidates(phylogeny, m, extent),
+            more_candidates: reasons::more_candidates(phylogeny, m, extent),
+            withheld: phylogeny.is_withheld(m),
+        }
+    }
+}
+
+impl FamilyEntry {
+    fn new(phylogeny: &Phylogeny, id: FamilyId) -> Self {
+        let names = |models: &[ModelId]| models.iter().map(|&m| phylogeny.name(m).to_owned()).collect();
+        let family = phylogeny.family(id);
+        Self {
+            id: id.index(),
+            roots: names(&family.roots),
+            members: names(&family.members),
+            margin: phylogeny.margin(id),
+            unobserved_root: phylogeny.unobserved_root(id),
+        }
+    }
+}
+
+impl From<&Phylogeny> for Document {
+    fn from(phylogeny: &Phylogeny) -> Self {
+        let skipped = |s: &Skipped| SkippedEntry { name: s.name.clone(), reason: s.reason.clone() };
+        let families = 0..phylogeny.families().len();
+        Self {
+            version: VERSION,
+            models: phylogeny.models().map(|m| Model::new(phylogeny, m, Extent::Foremost)).collect(),
+            families: families.map(|id| FamilyEntry::new(phylogeny, FamilyId::new(id))).collect(),
+            remarks: phylogeny.remarks().iter().map(ToString::to_string).collect(),
+            skipped: phylogeny.skipped().iter().map(skipped).collect(),
+            structured_remarks: phylogeny.remarks().iter().cloned().map(RemarkEntry).collect(),
+        }
+    }
+}

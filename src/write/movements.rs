@@ -1,0 +1,41 @@
+use super::columns::write_columns;
+use super::number::significant;
+use super::text::{count, listed_of, shown};
+use crate::phylogeny::{Edge, Movement, Phylogeny};
+use std::io::{self, Write};
+
+/// Parameters in each list; the JSON form has them all.
+const MOST: usize = 10;
+
+/// Writes which parameters moved most along an edge, and which were untouched.
+pub(super) fn write_movements<W: Write>(phylogeny: &Phylogeny, edge: &Edge, writer: &mut W) -> io::Result<()> {
+    let (parent, child) = (edge.parent, edge.child);
+    let compared = phylogeny.compared(parent, child);
+    if compared == 0 {
+        return Ok(());
+    }
+    let untouched = phylogeny.untouched(parent, child);
+    let parameters = count(compared, "parameter", "parameters");
+    writeln!(writer, "\nfrom {}: {parameters} compared, {untouched} untouched", shown(phylogeny.name(parent)))?;
+    let (still, moved): (Vec<&Movement>, Vec<&Movement>) =
+        phylogeny.movements(parent, child).iter().partition(|m| m.relative == 0.0);
+    if !moved.is_empty() {
+        let mut rows = vec![["moved most", "values", "movement", "rank"].map(str::to_owned).to_vec()];
+        rows.extend(moved.iter().take(MOST).map(|m| row(m)));
+        write_columns(1, &rows, writer)?;
+        let more = compared.saturating_sub(untouched).saturating_sub(MOST.min(moved.len()));
+        if more > 0 {
+            writeln!(writer, "  and {more} more")?;
+        }
+    }
+    if !still.is_empty() {
+        writeln!(writer, "  untouched: {}", listed_of(untouched, still.iter().map(|m| m.parameter.as_str()), MOST))?;
+    }
+    Ok(())
+}
+
+fn row(movement: &Movement) -> Vec<String> {
+    let relative = if movement.relative.is_finite() { significant(movement.relative) } else { "from zero".to_owned() };
+    let rank = movement.rank.map_or_else(|| "-".to_owned(), |r| r.to_string());
+    vec![shown(&movement.parameter), movement.size.to_string(), relative, rank]
+}

@@ -1,0 +1,381 @@
+use super::columns::{line, widths};
+use super::edge::{self, Weights};
+use super::format::{Content, ContentKind, OutputFormat};
+use super::heaviest::HeaviestParent;
+use super::number::significant;
+use super::text::{count, listed, shown};
+use super::{write_answer, write_explanation};
+use crate::error::{Error, unwritten};
+use crate::model_set::ModelId;
+use crate::phylogeny::{Family, FamilyId, Phylogeny, Remark};
+use std::fmt;
+use std::io::{self, Write};
+
+/// Roots named in a family's heading; the tree below names them all.
+const ROOTS_IN_HEADING: usize = 3;
+
+/// Stands for a root that is not in the set.
+const UNOBSERVED: &str = "(not in the set)";
+
+/// Stands after a child that more probably has no parent in the set than the one that is named.
+const DOUBTED: &str = "*";
+
+/// The form of [`write_table`], [`write_explanation`] and [`write_answer`].
+#[derive(Clone, Copy, Debug)]
+pub struct Table;
+
+impl OutputFormat for Table {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn extension(&self) -> &'static str {
+        "txt"
+    }
+
+    fn description(&self) -> &'static str {
+        "For a person"
+    }
+
+    fn kinds(&self) -> &'static [ContentKind] {
+        &[ContentKind::Phylogeny, ContentKind::Explanation, ContentKind::Answer]
+    }
+
+    fn write(&self, content: &Content<'_>, writer: &mut dyn Write) -> Result<(), Error> {
+        match *content {
+            Content::Phylogeny(phylogeny) => write_table(phylogeny, writer),
+            Content::Explanation(phylogeny, model) => write_explanation(phylogeny, model, writer),
+            Content::Answer(answer) => write_answer(answer, writer),
+        }
+    }
+}
+
+/// Writes a phylogeny as an indented table for a terminal.
+///
+/// - Families of two or more come first, each as a tree under a heading; then the isolated models, the remarks, and the
+///   models that were skipped. Family numbers are those of the JSON form, which counts each isolated model as a family too.
+/// - A child stands under its parent with the edge's relation, distance (four digits) and confidence (two decimals).
+/// - A merge stands under its heaviest parent (of equal weights, the first); a line below it gives each parent, its weight,
+///   distance and confidence, and a last one the share of its squared distance that they leave unexplained.
+/// - Siblings whose common parent is not in the set hang under a line that says so.
+/// - A star stands after a child for which the detector gives "no parent in the set" a higher probability than the parent it
+///   hangs under: the tree as a whole names a parent, the odds of that child alone do not.
+/// - A model whose parent is [withheld](Phylogeny::is_withheld) says so, and is not among the roots.
+/// - Where no edge joins the roots of a family, the heading says that its parent is unknown (siblings, or a tie).
+///
+/// Columns are aligned by characters over the whole table. `W` is taken by value; pass `&mut writer` to keep it.
+///
+/// # Errors
+///
+/// [`Error::Write`] when the writer fails.
+///
+/// ```
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny, write_table};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let edge = |child, distance| Edge::new(ModelId::new(0), ModelId::new(child)).with_distance(distance);
+/// let phylogeny = Phylogeny::from_edges(4, vec![edge(1, 3.21).with_confidence(0.9), edge(2, 0.5)])?
+///     .with_names(["base", "chat", "code", "stranger"])?;
+///
+/// let mut text = Vec::new();
+/// write_table(&phylogeny, &mut text)?;
+/// assert_eq!(
+///     String::from_utf8(text)?,
+///     "\
+/// 4 models: 1 family, 1 isolated
+///
+/// family 0: 3 models, root base
+///   model    relation   distance  confidence
+///   base
+///   ├─ chat  fine-tune     3.210        0.90
+///   └─ code  fine-tune    0.5000           -
+///
+/// isolated: 1 model
+///   stranger
+/// "
+/// );
+/// # Ok(())
+/// # }
+/// ```
+pub fn write_table<W: Write>(phylogeny: &Phylogeny, writer: W) -> Result<(), Error> {
+    table(phylogeny, writer).map_err(unwritten)
+}
+
+fn table<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
+    write!(writer, "{phylogeny}")?;
+    if phylogeny.models().any(|m| is_doubted(phylogeny, m)) {
+        let legend = "by the odds of this child alone, its parent is more probably not in the set";
+        writeln!(writer, "\n{DOUBTED} {legend}")?;
+    }
+    block("remarks", phylogeny.remarks().iter().map(sentence).collect(), &mut writer)?;
+    let skipped: Vec<String> = phylogeny.skipped().iter().map(|s| format!("{}: {}", s.name, s.reason)).collect();
+    block(&format!("skipped: {}", count(skipped.len(), "model", "models")), skipped, &mut writer)?;
+    writer.flush()?;
+    Ok(())
+}
+
+/// The [table](write_table) in short: trees and isolated models, without remarks and skipped models.
+impl fmt::Display for Phylogeny {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let families: Vec<FamilyId> =
+            self.families().iter().filter(|f| f.members.len() > 1).map(|f| self.family_of(f.members[0])).collect();
+        let isolated: Vec<ModelId> = self.isolated().collect();
+        let models = count(self.len(), "model", "models");
+        writeln!(f, "{models}: {}, {} isolated", count(families.len(), "family", "families"), isolated.len())?;
+
+        let forest = HeaviestParent::new(self);
+        let headings = edge::headings("model", Weights::Hidden);
+        let tables: Vec<Vec<Row>> = families.iter().map(|&id| rows(self, &forest, id)).collect();
+        let widths = widths(tables.iter().flatten().chain([&headings]));
+        for (&id, table) in families.iter().zip(&tables) {
+            writeln!(f, "\n{}", heading(self, id))?;
+            for row in std::iter::once(&headings).chain(table) {
+                writeln!(f, "{}", line(edge::TEXT, row, &widths))?;
+            }
+        }
+        if !isolated.is_empty() {
+            writeln!(f, "\nisolated: {}", count(isolated.len(), "model", "models"))?;
+        }
+        isolated.iter().try_for_each(|&m| writeln!(f, "  {}", shown(self.name(m))))
+    }
+}
+
+type Row = Vec<String>;
+
+/// The headline counts families of two or more; what was expected counts isolated models with them.
+fn sentence(remark: &Remark) -> String {
+    match remark {
+        Remark::FamiliesExpected { .. } => format!("{remark}, isolated models included"),
+        _ => remark.to_string(),
+    }
+}
+
+/// Whether "no parent in the set" is more probable for a child than any of its parents.
+fn is_doubted(phylogeny: &Phylogeny, model: ModelId) -> bool {
+    let parents = phylogeny.parents(model);
+    let candidates = phylogeny.candidates(model);
+    let none = candidates.iter().find(|c| c.parent.is_none()).map_or(0.0, |c| c.probability);
+    let named = candidates.iter().filter(|c| c.parent.is_some_and(|p| parents.iter().any(|e| e.parent == p)));
+    !parents.is_empty() && none > named.map(|c| c.probability).fold(0.0, f64::max)
+}
+
+/// Roots of a family, and the members whose parents are withheld.
+fn roots(phylogeny: &Phylogeny, family: &Family) -> (Vec<ModelId>, Vec<ModelId>) {
+    family.roots.iter().partition(|m| !phylogeny.is_withheld(**m))
+}
+
+fn heading(phylogeny: &Phylogeny, id: FamilyId) -> String {
+    let family = phylogeny.family(id);
+    let (roots, withheld) = roots(phylogeny, family);
+    let mut text = format!("family {id}: {} models", family.members.len());
+    if !roots.is_empty() {
+        text.push_str(if roots.len() == 1 { ", root " } else { ", roots " });
+        text.push_str(&listed(roots.iter().map(|&m| phylogeny.name(m)), ROOTS_IN_HEADING));
+    }
+    if phylogeny.unobserved_root(id) {
+        text.push_str(", descended from one that is not in the set");
+    } else if roots.len() > 1 && phylogeny.edge_components(id) > 1 {
+        text.push_str(", no parent known between them");
+    }
+    if !withheld.is_empty() {
+        text.push_str(&format!(", {} withheld", count(withheld.len(), "parent", "parents")));
+    }
+    if let Some(margin) = phylogeny.margin(id) {
+        text.push_str(&format!(", margin {}", significant(margin)));
+    }
+    text
+}
+
+/// The rows of one family, depth first. Not recursive: a lineage may be as long as the set is large.
+fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let (roots, withheld) = roots(phylogeny, phylogeny.family(id));
+    let on_top = |models: Vec<ModelId>| models.into_iter().rev().map(|m| (m, String::new(), String::new()));
+    // A model, and what stands before its own name and before the lines below it; the next one last.
+    let mut waiting: Vec<(ModelId, String, String)> = on_top(withheld).collect();
+    if phylogeny.unobserved_root(id) {
+        rows.push(vec![UNOBSERVED.to_owned()]);
+        waiting.extend(branches(&roots, ""));
+    } else {
+        waiting.extend(on_top(roots));
+    }
+    while let Some((model, before, below)) = waiting.pop() {
+        let children = forest.children(model);
+        let name = format!("{before}{}", shown(phylogeny.name(model)));
+        let mut own = match phylogeny.parents(model) {
+            [] if phylogeny.is_withheld(model) => vec![name, "parent withheld".to_owned()],
+            [] => vec![name],
+            [edge] => edge::row(name, edge, Weights::Hidden),
+            parents => vec![name, format!("{} parents", parents.len())],
+        };
+        if is_doubted(phylogeny, model) {
+            own.resize(edge::headings("", Weights::Hidden).len(), String::new());
+            own.push(DOUBTED.to_owned());
+        }
+        rows.push(own);
+        if let parents @ [_, _, ..] = phylogeny.parents(model) {
+            let stem = if children.is_empty() { " " } else { "│" };
+            rows.extend(parents.iter().map(|e| {
+                let share = format!("{below}{stem}  {:.2} × {}", e.weight, shown(phylogeny.name(e.parent)));
+                edge::row(share, e, Weights::Hidden)
+            }));
+            let unexplained = |residual| vec![format!("{below}{stem}  unexplained {}", significant(residual))];
+            rows.extend(phylogeny.residual(model).map(unexplained));
+        }
+        waiting.extend(branches(children, &below));
+    }
+    rows
+}
+
+/// Models that hang under one, the last first, each with what stands before its name and before the lines below it.
+fn branches(models: &[ModelId], below: &str) -> Vec<(ModelId, String, String)> {
+    let branch = |(i, &model): (usize, &ModelId)| {
+        let (branch, stem) = if i + 1 == models.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        (model, format!("{below}{branch}"), format!("{below}{stem}"))
+    };
+    models.iter().enumerate().rev().map(branch).collect()
+}
+
+fn block<W: Write>(title: &str, lines: Vec<String>, writer: &mut W) -> io::Result<()> {
+    if !lines.is_empty() {
+        writeln!(writer, "\n{title}")?;
+    }
+    for line in lines {
+        writeln!(writer, "  {}", shown(&line))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phylogeny::arbitrary::{any_phylogeny, builder, family};
+    use crate::phylogeny::{Candidate, Edge, PhylogenyBuilder};
+    use proptest::prelude::*;
+
+    fn table(phylogeny: &Phylogeny) -> String {
+        let mut text = Vec::new();
+        write_table(phylogeny, &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn no_models_are_said_in_one_line() {
+        assert_eq!(table(&family(0, &[])), "0 models: 0 families, 0 isolated\n");
+    }
+
+    #[test]
+    fn a_tie_is_said_and_not_drawn_as_a_tree() {
+        let kin = [(0..5).map(ModelId::new).collect::<Vec<_>>()];
+        let [five] = kin;
+        let text = table(&builder(5, &[]).with_kin(five).with_margin(ModelId::new(0), 0.0).build().unwrap());
+        assert!(
+            text.contains("family 0: 5 models, roots 0, 1, 2 and 2 more, no parent known between them, margin 0\n")
+        );
+        assert!(text.contains("\n  3\n  4\n"), "{text}");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let phylogeny = family(3, &[(0, 1, 1.0)]).with_names(["a\u{1b}[2J", "b\nc", "d\r"]).unwrap();
+        let phylogeny = phylogeny.with_remark(Remark::Other("e\u{7}".into()));
+        assert!(!table(&phylogeny).contains(|c: char| c.is_control() && c != '\n'));
+        assert_eq!(table(&phylogeny).lines().count(), 12);
+    }
+
+    #[test]
+    fn a_merge_shows_every_parent_with_its_weight() {
+        let text = table(&family(4, &[(0, 2, 0.75), (1, 2, 0.25), (2, 3, 1.0)]));
+        let expected = "\
+family 0: 4 models, roots 0, 1
+  model           relation   distance  confidence
+  0
+  └─ 2            2 parents
+     │  0.75 × 0  fine-tune         -           -
+     │  0.25 × 1  fine-tune         -           -
+     └─ 3         fine-tune         -           -
+  1
+";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_merge_shows_what_its_parents_leave_unexplained() {
+        let merge = builder(3, &[(0, 2, 0.75), (1, 2, 0.25)]).with_residual(ModelId::new(2), 0.0123);
+        let text = table(&merge.build().unwrap());
+        assert!(text.contains("\n        unexplained 0.01230\n  1\n"), "{text}");
+    }
+
+    #[test]
+    fn siblings_hang_under_a_root_that_is_not_in_the_set() {
+        let siblings = builder(3, &[(0, 2, 1.0)]).with_kin((0..3).map(ModelId::new));
+        let phylogeny = siblings.with_unobserved_root(ModelId::new(0)).build().unwrap();
+        let expected = "\
+family 0: 3 models, roots 0, 1, descended from one that is not in the set
+  model             relation   distance  confidence
+  (not in the set)
+  ├─ 0
+  │  └─ 2           fine-tune         -           -
+  └─ 1
+";
+        assert!(table(&phylogeny).ends_with(expected), "{}", table(&phylogeny));
+    }
+
+    #[test]
+    fn a_child_whose_odds_favor_no_parent_is_marked_and_the_mark_explained() {
+        let edges = [(0, 1), (0, 2)].map(|(p, c)| Edge::new(ModelId::new(p), ModelId::new(c)).with_confidence(0.25));
+        let odds = |none| {
+            vec![Candidate::new(None, none, Vec::new()), Candidate::new(Some(ModelId::new(0)), 1.0 - none, Vec::new())]
+        };
+        let unsure = PhylogenyBuilder::new(3).with_edges(edges).with_candidates(ModelId::new(1), odds(0.75));
+        let phylogeny = unsure.clone().with_candidates(ModelId::new(2), odds(0.5)).build().unwrap();
+        let expected = "
+  ├─ 1   fine-tune         -        0.25  *
+  └─ 2   fine-tune         -        0.25
+
+* by the odds of this child alone, its parent is more probably not in the set
+";
+        assert!(table(&phylogeny).ends_with(expected), "{}", table(&phylogeny));
+        assert!(!phylogeny.to_string().contains("odds"));
+    }
+
+    #[test]
+    fn a_withheld_parent_makes_no_root() {
+        let id = ModelId::new;
+        let edge = |p, c, confidence| Edge::new(id(p), id(c)).with_confidence(confidence);
+        let phylogeny = Phylogeny::from_edges(4, vec![edge(0, 1, 0.25), edge(1, 2, 1.0), edge(0, 3, 0.25)]).unwrap();
+        let expected = "\
+family 0: 4 models, root 0, 2 parents withheld
+  model  relation         distance  confidence
+  0
+  1      parent withheld
+  └─ 2   fine-tune               -        1.00
+  3      parent withheld
+
+remarks
+  2 edges withheld as less sure than 0.5
+";
+        let text = table(&phylogeny.with_minimum_confidence(0.5));
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn what_was_expected_counts_isolated_models() {
+        let expected = builder(3, &[(0, 1, 1.0)]).with_remark(Remark::FamiliesExpected { count: 2 });
+        let text = table(&expected.build().unwrap());
+        assert!(text.starts_with("3 models: 1 family, 1 isolated\n"), "{text}");
+        assert!(text.ends_with("  2 families expected, isolated models included\n"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn columns_end_at_the_same_character(phylogeny in any_phylogeny()) {
+            let names = (0..phylogeny.len()).map(|i| format!("m{i}é"));
+            let text = table(&phylogeny.with_names(names).unwrap());
+            let tail = |l: &&str| l.split_whitespace().last().is_some_and(|w| w.len() == 4 && w.as_bytes()[1] == b'.');
+            let tree = |l: &&str| l.contains("─ ") || l.contains(" × ");
+            let mut ends = text.lines().filter(tree).filter(tail).map(|l| l.chars().count()).collect::<Vec<_>>();
+            ends.dedup();
+            prop_assert!(ends.len() <= 1, "{}", text);
+        }
+    }
+}

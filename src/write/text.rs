@@ -1,0 +1,25 @@
+//! Words and names for a terminal.
+
+/// A number and what it counts.
+pub(super) fn count(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+/// A name or sentence without what would move a terminal's cursor.
+pub(super) fn shown(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+/// The first of some names, and how many more there are.
+pub(super) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: usize) -> String {
+    let all = names.len();
+    listed_of(all, names, most)
+}
+
+/// The same where there are more than the names known.
+pub(super) fn listed_of<'a>(all: usize, names: impl Iterator<Item = &'a str>, most: usize) -> String {
+    let named: Vec<String> = names.take(most).map(shown).collect();
+    let more = all.saturating_sub(named.len());
+    let text = named.join(", ");
+    if more > 0 { format!("{text} and {more} more") } else { text }
+}

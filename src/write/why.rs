@@ -1,0 +1,207 @@
+use super::candidates::{label, signed, weight};
+use super::number::significant;
+use super::text::{count, listed, shown};
+use crate::model_set::ModelId;
+use crate::phylogeny::{Candidate, Edge, Phylogeny, Relation, Signal, Stage};
+
+/// Roots named in a sentence.
+const MOST: usize = 3;
+
+/// Why a model has the parents it has, or none, in one sentence.
+pub(super) fn why(phylogeny: &Phylogeny, model: ModelId) -> String {
+    match phylogeny.parents(model) {
+        [] => without_parent(phylogeny, model),
+        [edge] => of_one_parent(phylogeny, edge),
+        parents => {
+            let term = |e: &Edge| format!("{:.2} × {}", e.weight, shown(phylogeny.name(e.parent)));
+            let sum = parents.iter().map(term).collect::<Vec<_>>().join(" + ");
+            let left = phylogeny.residual(model).map_or_else(String::new, |residual| {
+                format!(", which leaves {} of its squared distance to the nearest unexplained", significant(residual))
+            });
+            format!("It is the affine combination {sum}{left}.")
+        }
+    }
+}
+
+fn of_one_parent(phylogeny: &Phylogeny, edge: &Edge) -> String {
+    let parent = shown(phylogeny.name(edge.parent));
+    let candidates = phylogeny.candidates(edge.child);
+    let Some(at) = candidates.iter().position(|c| c.parent == Some(edge.parent)) else {
+        return match (candidates, edge.relation) {
+            ([], Relation::Duplicate) => "The two have the same weights.".to_owned(),
+            ([], _) => by_score(phylogeny, edge.parent, &parent),
+            _ => format!("{parent} is the parent in the phylogeny as a whole, and not among the candidates below."),
+        };
+    };
+    if let Some(first) = candidates.first().filter(|_| at > 0) {
+        let [likelier, chosen] = [first, &candidates[at]].map(|c| format!("{:.3}", c.probability));
+        if phylogeny.favors_no_parent(edge.child) && first.parent.is_none() {
+            return format!(
+                "The detector's own odds favor no parent in the set, {likelier} against {chosen}{}; {parent} is the likeliest parent if there is one.",
+                decisive(first, &candidates[at])
+            );
+        }
+        return format!(
+            "{parent} is the parent in the phylogeny as a whole; taken by itself, {} is more probable, {likelier} against {chosen}.",
+            label(phylogeny, first)
+        );
+    }
+    match candidates {
+        [chosen, next, ..] => format!(
+            "{parent} is {} {}, the next candidate{}.",
+            times(chosen.probability, next.probability),
+            label(phylogeny, next),
+            decisive(chosen, next)
+        ),
+        _ => format!("{parent} is the only candidate."),
+    }
+}
+
+fn times(chosen: f64, next: f64) -> String {
+    match chosen / next {
+        ratio if !ratio.is_finite() => "the only candidate of any probability, before".to_owned(),
+        ratio if ratio < 1.05 => "no more probable than".to_owned(),
+        ratio if ratio < 10.0 => format!("{ratio:.1} times as probable as"),
+        ratio if ratio < 1e6 => format!("{ratio:.0} times as probable as"),
+        _ => "more than a million times as probable as".to_owned(),
+    }
+}
+
+/// The signal of a stage that speaks most for one candidate against another.
+fn decisive(chosen: &Candidate, next: &Candidate) -> String {
+    let mut leads: Vec<(Stage, &Signal, f64, f64)> = Vec::new();
+    for e in chosen.evidence.iter().chain(&next.evidence).filter(|e| e.stage != Stage::Kinship) {
+        if leads.iter().all(|&(stage, signal, ..)| (stage, signal) != (e.stage, &e.signal)) {
+            let [ours, theirs] = [chosen, next].map(|c| weight(c, e.stage, &e.signal).unwrap_or(0.0));
+            leads.push((e.stage, &e.signal, ours, theirs));
+        }
+    }
+    let ahead = leads.into_iter().filter(|(_, _, ours, theirs)| ours > theirs);
+    match ahead.reduce(|best, l| if l.2 - l.3 > best.2 - best.3 { l } else { best }) {
+        Some((stage, signal, ours, theirs)) => {
+            format!(", most of all by {signal} ({stage}): {} against {}", signed(ours), signed(theirs))
+        }
+        None => String::new(),
+    }
+}
+
+fn by_score(phylogeny: &Phylogeny, parent: ModelId, name: &str) -> String {
+    let margin = phylogeny.margin(phylogeny.family_of(parent));
+    match margin.filter(|_| phylogeny.score(parent).is_some()) {
+        Some(margin) => format!(
+            "{name} has the lowest score of the parent selector in the family, by a margin of {}; the detector keeps no candidates.",
+            significant(margin)
+        ),
+        None => "The detector keeps no candidates.".to_owned(),
+    }
+}
+
+fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
+    let number = phylogeny.family_of(model);
+    let family = phylogeny.family(number);
+    if phylogeny.unobserved_root(number) {
+        return "It descends from the root of its family, which is not in the set.".to_owned();
+    }
+    match phylogeny.candidates(model) {
+        [none, rest @ ..] if none.parent.is_none() => {
+            let next = rest.first().map_or_else(String::new, |c| {
+                let decided = decisive(none, c);
+                format!("; {}, the likeliest one, has {:.3}{decided}", label(phylogeny, c), c.probability)
+            });
+            format!("No model of the set is its parent, at a probability of {:.3}{next}.", none.probability)
+        }
+        [likeliest, ..] => format!(
+            "The likeliest parent, {}, has a probability of {:.3}, and the phylogeny names none.",
+            label(phylogeny, likeliest),
+            likeliest.probability
+        ),
+        [] if family.members.len() == 1 => "No other model of the set is its kin.".to_owned(),
+        [] if phylogeny.edge_components(number) > 1 => {
+            let roots = count(family.roots.len(), "root", "roots");
+            let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);
+            format!("No parent is named for the {roots} of its family: {names}.")
+        }
+        [] if family.roots.len() == 1 => by_score(phylogeny, model, "It"),
+        [] => "The detector keeps no candidates.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phylogeny::Evidence;
+    use crate::phylogeny::arbitrary::builder;
+
+    fn id(model: usize) -> ModelId {
+        ModelId::new(model)
+    }
+
+    fn candidate(parent: Option<usize>, probability: f64, weight: f64) -> Candidate {
+        Candidate::new(
+            parent.map(id),
+            probability,
+            vec![Evidence::new(Stage::Parent, Signal::from_spelling("angle"), weight)],
+        )
+    }
+
+    /// Model 2, child of 1, of these candidates.
+    #[track_caller]
+    fn says(candidates: Vec<Candidate>, expected: &str) {
+        let chain = builder(3, &[(0, 1, 1.0), (1, 2, 1.0)]).with_candidates(id(2), candidates);
+        assert_eq!(why(&chain.build().unwrap(), id(2)), expected);
+    }
+
+    #[test]
+    fn a_parent_is_set_against_the_next_candidate() {
+        says(
+            vec![candidate(Some(1), 0.75, 1.5), candidate(Some(0), 0.25, -0.25)],
+            "1 is 3.0 times as probable as 0, the next candidate, most of all by angle (parent): +1.50 against -0.25.",
+        );
+        says(
+            vec![candidate(Some(1), 1.0, 1.5), candidate(None, 0.0, 1.5)],
+            "1 is the only candidate of any probability, before no parent in the set, the next candidate.",
+        );
+        says(
+            vec![candidate(Some(1), 0.5, 2.0), candidate(Some(0), 0.5, 1.0)],
+            "1 is no more probable than 0, the next candidate, most of all by angle (parent): +2.00 against +1.00.",
+        );
+        says(vec![candidate(Some(1), 0.9, 1.0)], "1 is the only candidate.");
+        says(Vec::new(), "The detector keeps no candidates.");
+    }
+
+    #[test]
+    fn a_parent_that_is_not_the_likeliest_is_said_to_be_none() {
+        says(
+            vec![candidate(Some(0), 0.6, 0.0), candidate(Some(1), 0.4, 0.0)],
+            "1 is the parent in the phylogeny as a whole; taken by itself, 0 is more probable, 0.600 against 0.400.",
+        );
+        says(
+            vec![candidate(None, 0.6, 1.0), candidate(Some(1), 0.4, 0.0)],
+            "The detector's own odds favor no parent in the set, 0.600 against 0.400, most of all by angle (parent): +1.00 against \
+             +0.00; 1 is the likeliest parent if there is one.",
+        );
+        says(
+            vec![candidate(Some(0), 0.6, 0.0)],
+            "1 is the parent in the phylogeny as a whole, and not among the candidates below.",
+        );
+    }
+
+    #[test]
+    fn a_model_without_parent_has_its_reason() {
+        let root = builder(3, &[(0, 1, 1.0)]);
+        let said = |candidates| why(&root.clone().with_candidates(id(0), candidates).build().unwrap(), id(0));
+        assert_eq!(
+            said(vec![candidate(None, 0.8, 0.0), candidate(Some(1), 0.2, 0.0)]),
+            "No model of the set is its parent, at a probability of 0.800; 1, the likeliest one, has 0.200."
+        );
+        assert_eq!(
+            said(vec![candidate(Some(1), 0.4, 0.0)]),
+            "The likeliest parent, 1, has a probability of 0.400, and the phylogeny names none."
+        );
+        let scored = root.clone().with_score(id(0), 1.0).with_margin(id(0), 0.5).build().unwrap();
+        assert!(why(&scored, id(0)).starts_with("It has the lowest score of the parent selector in the family, by "));
+        assert_eq!(why(&root.build().unwrap(), id(2)), "No other model of the set is its kin.");
+        let tie = builder(2, &[]).with_kin([id(0), id(1)]).build().unwrap();
+        assert_eq!(why(&tie, id(1)), "No parent is named for the 2 roots of its family: 0, 1.");
+    }
+}
