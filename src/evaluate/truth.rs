@@ -6,7 +6,7 @@ use std::collections::HashMap;
 /// The known lineage that a result is measured against.
 ///
 /// - Made from any [`Phylogeny`], so that a result can be measured against another result, or read from a truth file, which
-///   has the form of a result where only names and parents matter (feature `serde`, [`read`](Self::read)).
+///   has the form of a result where only names and parents matter (feature `serde`, `Truth::read`).
 /// - A truth file may name parents that it does not list, because another file does: they are models without parents until
 ///   [`merge`](Self::merge) brings theirs.
 ///
