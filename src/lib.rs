@@ -62,7 +62,7 @@
 //! let models = ModelSet::discover(path)?;
 //! let phylogeny = detect_phylogeny(&models, Config::default())?;
 //! write_table(&phylogeny, std::io::stdout())?;
-//! assert_eq!(phylogeny.names().collect::<Vec<_>>(), ["base", "chat"]);
+//! assert_eq!(models.names().collect::<Vec<_>>(), ["base", "chat"]);
 //! # Ok(())
 //! # }
 //! ```
@@ -117,7 +117,10 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("sketches");
 //! let store = SketchStore::open_or_create(path, &SketchSettings::new())?;
-//! let sketch = |weights| Sketch::of(&InMemory::new().parameter("w", &[100, 100], weights)?, &store.settings());
+//! let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
+//!     let model = InMemory::new().parameter("w", &[100, 100], weights)?;
+//!     Ok(Sketch::of(&model, &store.settings())?)
+//! };
 //! for (name, weights) in [("base", base), ("chat", chat), ("code", code)] {
 //!     store.add(name, &sketch(weights)?)?;
 //! }

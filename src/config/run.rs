@@ -14,8 +14,9 @@ use rand_chacha::ChaCha8Rng;
 ///
 /// # Errors
 ///
-/// [`Error::OneModel`], [`Error::InvalidSetting`], [`Error::FamilyCount`], [`Error::UnusedSelector`], [`Error::MemoryTooSmall`], [`Error::Source`] for a model that cannot be read
-/// or holds NaN or infinity, [`Error::Interrupted`], those of a checkpoint, and whatever the detector and the selector return.
+/// [`Error::OneModel`]; [`Error::InvalidSetting`], [`Error::FamilyCount`], [`Error::UnusedSelector`] and
+/// [`Error::MemoryTooSmall`] of the settings; [`Error::Source`] for a model that cannot be read or holds NaN or infinity;
+/// [`Error::Interrupted`]; those of a checkpoint, and whatever the detector and the selector return.
 ///
 /// ```
 /// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
