@@ -22,12 +22,15 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Clustering>();
     auto_traits::<Comparison>();
     auto_traits::<Config>();
+    auto_traits::<Content<'_>>();
+    auto_traits::<ContentKind>();
     auto_traits::<Coordinates>();
     auto_traits::<Coverage>();
     auto_traits::<Dbscan>();
     auto_traits::<Discovered>();
     auto_traits::<DiscoveredModel>();
     auto_traits::<Discovery>();
+    auto_traits::<Dot>();
     auto_traits::<Dtype>();
     auto_traits::<Edge>();
     auto_traits::<EntryDistribution>();
@@ -39,6 +42,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Families>();
     auto_traits::<Family>();
     auto_traits::<FamilyAgreement>();
+    auto_traits::<FamilyId>();
     auto_traits::<GaussianMixture>();
     auto_traits::<Geometry>();
     auto_traits::<GeometrySettings>();
@@ -48,6 +52,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<InMemory>();
     auto_traits::<Independence>();
     auto_traits::<Initialization>();
+    #[cfg(feature = "serde")]
+    auto_traits::<Json>();
     auto_traits::<KMeans>();
     auto_traits::<Iter<'static>>();
     auto_traits::<Kind>();
@@ -71,6 +77,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Nearest>();
     auto_traits::<Neighbor>();
     auto_traits::<NeighborJoining>();
+    auto_traits::<Newick>();
     auto_traits::<OnUnreadable>();
     auto_traits::<PairEvidence>();
     auto_traits::<ParameterEvidence>();
@@ -78,6 +85,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<ParameterView>();
     auto_traits::<PeftAdapter>();
     auto_traits::<Phylogeny>();
+    auto_traits::<PhylogenyBuilder>();
     auto_traits::<Points<'static>>();
     auto_traits::<Precedence>();
     auto_traits::<Query<'static>>();
@@ -111,8 +119,10 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<StoreProblem>();
     auto_traits::<SmallestNorm>();
     auto_traits::<SourceError>();
+    auto_traits::<Table>();
     auto_traits::<TreeNode>();
     auto_traits::<Truth>();
+    auto_traits::<UnknownRelation>();
     auto_traits::<Unreadable>();
     auto_traits::<UnrootedTree>();
     auto_traits::<WeightErrors>();
@@ -125,6 +135,7 @@ fn public_types_are_send_sync_and_unpin() {
 fn public_traits_are_object_safe_and_their_objects_send_and_sync() {
     auto_traits::<Box<dyn CentroidClusterer>>();
     auto_traits::<Box<dyn Clusterer>>();
+    auto_traits::<Box<dyn OutputFormat>>();
     auto_traits::<Box<dyn ParameterSource>>();
     auto_traits::<Box<dyn ParentSelector>>();
     auto_traits::<Box<dyn PhylogenyDetector>>();

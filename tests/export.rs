@@ -157,6 +157,49 @@ fn json_with_reasons() -> TestResult {
     Ok(())
 }
 
+/// All that a file can hold: more candidates and movements than it lists first, a withheld parent, an edge without confidence,
+/// a distance with its error, a remark of every kind.
+#[cfg(feature = "serde")]
+fn whole() -> Result<Phylogeny, Error> {
+    let id = ModelId::new;
+    let sketched = Edge::new(id(0), id(1)).with_distance(2.5).with_distance_error(0.125);
+    let candidates = (2..9).map(|i| Candidate::new(Some(id(i)), 1.0 / (1 << i) as f64, vec![])).collect();
+    let movements = (0..24).map(|i| Movement::new(format!("layers.{i}"), 64, f64::from(i % 12) / 8.0)).collect();
+    let [clusterer, setting, rule] = ["KMeans", "eps", "links"].map(std::borrow::Cow::Borrowed);
+    PhylogenyBuilder::new(9)
+        .with_edges([sketched, Edge::new(id(1), id(2)).with_confidence(0.5)])
+        .with_candidates(id(1), candidates)
+        .with_movements(id(0), id(1), movements)
+        .with_movement_counts(id(0), id(1), 40, 16)
+        .with_remarks([
+            Remark::FamiliesExpected { count: 7 },
+            Remark::LayoutGroups { count: 2 },
+            Remark::CoordinatesReduced { clusterer: clusterer.clone(), used: 2, available: 8, variance: 0.75 },
+            Remark::RadiusEstimated { setting, value: f64::INFINITY, rule },
+            Remark::AlphaChosen { clusterer: clusterer.clone(), alpha: 0.5, disagreements: 3 },
+            Remark::Regularized { share: 1e-6 },
+            Remark::Converged { clusterer: clusterer.clone(), iterations: 4 },
+            Remark::NotConverged { clusterer, iterations: 300 },
+            Remark::Noise { count: 1 },
+            Remark::Ties { count: 1 },
+            Remark::Sketched { left_out: vec!["embed.weight".into()] },
+            Remark::Other("an outside detector said so".into()),
+        ])
+        .build()
+        .map(|whole| whole.with_minimum_confidence(0.75))
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn json_with_everything() -> TestResult {
+    let mut text = Vec::new();
+    neural_phylogeny::write_json(&whole()?, &mut text)?;
+    check("whole.json", &text)?;
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/whole.json");
+    assert_eq!(neural_phylogeny::read_json(std::fs::File::open(golden)?)?, whole()?);
+    Ok(())
+}
+
 /// Files that were written before the form was lossless mean what they meant.
 #[cfg(feature = "serde")]
 #[test]
@@ -187,7 +230,7 @@ fn json_of_the_first_form() -> TestResult {
 fn an_evaluation() -> TestResult {
     let id = ModelId::new;
     // The chain is found as a star, the merge as a child of one parent.
-    let edges = [(0, 1), (0, 2), (0, 3), (3, 4), (1, 5)].map(|(p, c)| Edge::new(id(p), id(c)));
+    let edges = [(0, 1), (0, 2), (0, 3), (3, 4), (1, 5)].map(|(p, c)| Edge::new(id(p), id(c)).with_confidence(1.0));
     let names = sample()?.models().map(|m| sample().map(|s| s.name(m).to_owned())).collect::<Result<Vec<_>, _>>()?;
     let result =
         Phylogeny::from_edges(6, edges.to_vec())?.with_names(names.into_iter().take(5).chain(["other".into()]))?;

@@ -2,7 +2,7 @@
 
 mod arborescence;
 pub(crate) mod cluster;
-mod edge;
+mod draft;
 mod edmonds;
 mod families;
 mod family_trees;

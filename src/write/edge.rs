@@ -97,13 +97,9 @@ mod json {
 
     impl From<&Edge> for EdgeEntry {
         fn from(edge: &Edge) -> Self {
-            Self {
-                weight: Some(edge.weight),
-                relation: edge.relation.as_str().to_owned(),
-                distance: edge.distance,
-                distance_error: edge.distance_error,
-                confidence: edge.confidence,
-            }
+            // Without `..`: a field that is not written does not compile.
+            let Edge { parent: _, child: _, weight, relation, distance, distance_error, confidence } = *edge;
+            Self { weight: Some(weight), relation: relation.as_str().to_owned(), distance, distance_error, confidence }
         }
     }
 
@@ -111,13 +107,14 @@ mod json {
         /// The edge; `share` is its weight where none is given.
         pub(in crate::write) fn edge(&self, parent: ModelId, child: ModelId, share: f64) -> Edge {
             Edge {
+                parent,
+                child,
                 weight: self.weight.unwrap_or(share),
                 // Perhaps of a later version.
                 relation: self.relation.parse().unwrap_or(Relation::Unspecified),
                 distance: self.distance,
                 distance_error: self.distance_error,
                 confidence: self.confidence,
-                ..Edge::new(parent, child)
             }
         }
     }

@@ -104,9 +104,14 @@ fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
     }
     let generation = phylogeny.generation(model);
     let models = count(family.members.len(), "model", "models");
-    let roots = if family.roots.len() == 1 { "root" } else { "roots" };
-    let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);
+    let known: Vec<&str> =
+        family.roots.iter().filter(|&&r| !phylogeny.is_withheld(r)).map(|&r| phylogeny.name(r)).collect();
+    let roots = if known.len() == 1 { "root" } else { "roots" };
+    let names = listed(known.into_iter(), MOST);
     let below = if phylogeny.unobserved_root(number) { ", descended from one that is not in the set" } else { "" };
+    if phylogeny.is_withheld(model) {
+        return format!("of family {number}, {models}, {roots} {names}{below}; its parent is withheld");
+    }
     format!("generation {generation} of family {number}, {models}, {roots} {names}{below}")
 }
 

@@ -4,6 +4,7 @@ use crate::phylogeny::Phylogeny;
 use crate::query::Answer;
 use std::fmt::{self, Debug};
 use std::io::Write;
+use std::sync::Arc;
 
 /// What can be written.
 #[derive(Clone, Copy, Debug)]
@@ -127,3 +128,34 @@ pub trait OutputFormat: Send + Sync + Debug {
         Error::InvalidSetting { setting: "format", found, expected: "one that writes it" }
     }
 }
+
+/// A pointer to a form is that form.
+macro_rules! forward {
+    ($pointer:ty) => {
+        impl<F: OutputFormat + ?Sized> OutputFormat for $pointer {
+            fn name(&self) -> &'static str {
+                (**self).name()
+            }
+
+            fn extension(&self) -> &'static str {
+                (**self).extension()
+            }
+
+            fn description(&self) -> &'static str {
+                (**self).description()
+            }
+
+            fn kinds(&self) -> &'static [ContentKind] {
+                (**self).kinds()
+            }
+
+            fn write(&self, content: &Content<'_>, writer: &mut dyn Write) -> Result<(), Error> {
+                (**self).write(content, writer)
+            }
+        }
+    };
+}
+
+forward!(&F);
+forward!(Box<F>);
+forward!(Arc<F>);

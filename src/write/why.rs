@@ -99,6 +99,13 @@ fn by_score(phylogeny: &Phylogeny, parent: ModelId, name: &str) -> String {
 fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
     let number = phylogeny.family_of(model);
     let family = phylogeny.family(number);
+    if phylogeny.is_withheld(model) {
+        let likeliest = phylogeny.candidates(model).iter().find(|c| c.parent.is_some());
+        let named = likeliest.map_or_else(String::new, |c| {
+            format!(": {}, the likeliest one, has a probability of {:.3}", label(phylogeny, c), c.probability)
+        });
+        return format!("Its parent is withheld, as less sure than was asked for{named}.");
+    }
     if phylogeny.unobserved_root(number) {
         return "It descends from the root of its family, which is not in the set.".to_owned();
     }
@@ -201,6 +208,12 @@ mod tests {
         let scored = root.clone().with_score(id(0), 1.0).with_margin(id(0), 0.5).build().unwrap();
         assert!(why(&scored, id(0)).starts_with("It has the lowest score of the parent selector in the family, by "));
         assert_eq!(why(&root.build().unwrap(), id(2)), "No other model of the set is its kin.");
+        let edge = Edge::new(id(0), id(1)).with_confidence(0.4);
+        let unsure = builder(2, &[]).with_edge(edge).with_candidates(id(1), vec![candidate(Some(0), 0.4, 0.0)]);
+        assert_eq!(
+            why(&unsure.build().unwrap().with_minimum_confidence(0.5), id(1)),
+            "Its parent is withheld, as less sure than was asked for: 0, the likeliest one, has a probability of 0.400."
+        );
         let tie = builder(2, &[]).with_kin([id(0), id(1)]).build().unwrap();
         assert_eq!(why(&tie, id(1)), "No parent is named for the 2 roots of its family: 0, 1.");
     }

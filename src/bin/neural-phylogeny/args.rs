@@ -130,7 +130,7 @@ pub(crate) struct Detection {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "resume")]
     pub(crate) resume_every: u64,
 
-    /// Leave out parents less sure than this, from 0 to 1: such a child becomes a root of its family.
+    /// Leave out parents less sure than this, from 0 to 1: such a child stays in its family without a parent.
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     pub(crate) minimum_confidence: f64,
 }

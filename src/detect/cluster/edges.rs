@@ -1,31 +1,24 @@
-use crate::detect::edge::edge;
+use crate::detect::draft::Draft;
 use crate::detect::family_trees::FamilyTree;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
 use crate::parent::{Choice, ParentSelector};
-use crate::phylogeny::{Phylogeny, PhylogenyBuilder, Relation, Remark};
+use crate::phylogeny::{Phylogeny, Relation, Remark};
 
 /// Adds the edges of clusters to a phylogeny, one cluster after the other.
 pub(in crate::detect) struct Edges<'g> {
-    geometry: &'g Geometry,
-    independence: &'g Independence,
-    builder: PhylogenyBuilder,
-    ties: usize,
+    draft: Draft<'g>,
 }
 
 impl<'g> Edges<'g> {
     pub(in crate::detect) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
-        Self { geometry, independence, builder: PhylogenyBuilder::new(geometry.len()), ties: 0 }
-    }
-
-    fn add(&mut self, what: impl FnOnce(PhylogenyBuilder) -> PhylogenyBuilder) {
-        self.builder = what(std::mem::take(&mut self.builder));
+        Self { draft: Draft::new(geometry, independence) }
     }
 
     fn add_scores(&mut self, members: &[ModelId], scores: &[f64]) {
         let scores = members.iter().zip(scores);
-        self.add(|builder| scores.fold(builder, |b, (&member, &score)| b.with_score(member, score)));
+        self.draft.add(|builder| scores.fold(builder, |b, (&member, &score)| b.with_score(member, score)));
     }
 
     /// Joins the members of one cluster to its parent, and copies to their original.
@@ -34,11 +27,11 @@ impl<'g> Edges<'g> {
         if originals.len() < 2 {
             return Ok(());
         }
-        let choice = Choice::new(selector, self.geometry, &originals)?;
-        self.add(|builder| builder.with_margin(originals[0], choice.margin));
+        let choice = Choice::new(selector, self.draft.geometry, &originals)?;
+        self.draft.add(|builder| builder.with_margin(originals[0], choice.margin));
         self.add_scores(&originals, &choice.scores);
         let roots: Vec<ModelId> = choice.best.iter().map(|&b| originals[b]).collect();
-        self.ties += usize::from(roots.len() > 1);
+        self.draft.count_tie(roots.len() > 1);
         let distinctness = choice.distinctness();
         for &member in originals.iter().filter(|m| !roots.contains(m)) {
             if let Some(parent) = self.nearest(member, &roots)? {
@@ -61,9 +54,9 @@ impl<'g> Edges<'g> {
         let tree = grow(&originals)?;
         self.add_scores(&originals, &tree.scores);
         if let Some(margin) = tree.margin {
-            self.add(|builder| builder.with_margin(originals[0], margin));
+            self.draft.add(|builder| builder.with_margin(originals[0], margin));
         }
-        self.ties += usize::from(tree.is_tie());
+        self.draft.count_tie(tree.is_tie());
         for (child, parent) in tree.agreed() {
             self.join(originals[parent], originals[child], tree.distinctness[child])?;
         }
@@ -75,7 +68,7 @@ impl<'g> Edges<'g> {
         if members.len() < 2 {
             return Ok(members.to_vec());
         }
-        self.add(|builder| builder.with_kin(members.iter().copied()));
+        self.draft.add(|builder| builder.with_kin(members.iter().copied()));
         let (originals, copies) = self.without_copies(members);
         for &(original, copy) in &copies {
             self.join(original, copy, 0.0)?;
@@ -86,7 +79,7 @@ impl<'g> Edges<'g> {
     /// One of each set of identical models, the one of lowest id, in the order given; and pairs of it and its copies.
     fn without_copies(&self, members: &[ModelId]) -> (Vec<ModelId>, Vec<(ModelId, ModelId)>) {
         let original =
-            |m: ModelId| members.iter().copied().filter(|&o| self.geometry.identical(o, m)).min().unwrap_or(m);
+            |m: ModelId| members.iter().copied().filter(|&o| self.draft.geometry.identical(o, m)).min().unwrap_or(m);
         let (originals, copies): (Vec<_>, Vec<_>) =
             members.iter().map(|&m| (original(m), m)).partition(|(o, m)| o == m);
         (originals.into_iter().map(|(o, _)| o).collect(), copies)
@@ -96,7 +89,7 @@ impl<'g> Edges<'g> {
     fn nearest(&self, model: ModelId, among: &[ModelId]) -> Result<Option<ModelId>, Error> {
         let mut found = Vec::with_capacity(among.len());
         for &other in among {
-            found.push((self.geometry.compare(&[other, model])?.squared_distance(0, 1), other));
+            found.push((self.draft.geometry.compare(&[other, model])?.squared_distance(0, 1), other));
         }
         found.sort_by(|x, y| x.0.total_cmp(&y.0));
         Ok(match found[..] {
@@ -107,19 +100,16 @@ impl<'g> Edges<'g> {
 
     /// Confidence is that of kinship times that of direction: one half when nothing tells, one when the parent stands out from the rest.
     fn join(&mut self, parent: ModelId, child: ModelId, distinctness: f64) -> Result<(), Error> {
-        let identical = self.geometry.identical(parent, child);
-        let kinship = self.independence.kinship(parent, child);
+        let identical = self.draft.geometry.identical(parent, child);
+        let kinship = self.draft.independence.kinship(parent, child);
         let direction = if identical { 0.5 } else { 0.5 + 0.5 * distinctness };
         let relation = if identical { Relation::Duplicate } else { Relation::FineTune };
-        let edge = edge(self.geometry, parent, child, relation, kinship * direction)?;
-        self.add(|builder| builder.with_edge(edge));
+        let edge = self.draft.edge(parent, child, relation, kinship * direction)?;
+        self.draft.add(|builder| builder.with_edge(edge));
         Ok(())
     }
 
-    pub(in crate::detect) fn phylogeny(self, mut remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
-        if self.ties > 0 {
-            remarks.push(Remark::Ties { count: self.ties });
-        }
-        self.builder.with_remarks(remarks).build()
+    pub(in crate::detect) fn phylogeny(self, remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
+        self.draft.phylogeny(remarks)
     }
 }

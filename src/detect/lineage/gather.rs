@@ -5,53 +5,42 @@ use super::merges::Merge;
 use super::relations::{movements, relation};
 use super::solve::Solved;
 use super::weights::Weights;
-use crate::detect::edge::edge;
+use crate::detect::draft::Draft;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Edge, Evidence, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage};
+use crate::phylogeny::{Candidate, Evidence, Phylogeny, Relation, Remark, Signal, Stage};
 use std::collections::BTreeMap;
 
 pub(super) struct Gathered<'g> {
-    geometry: &'g Geometry,
-    independence: &'g Independence,
     weights: &'g Weights,
-    builder: PhylogenyBuilder,
+    draft: Draft<'g>,
     /// The first member of the family that is being gathered.
     family: ModelId,
     /// Of each family, by its first member. Where a merge joins lineages, the margin of the last one solved is kept.
     margins: BTreeMap<ModelId, f64>,
-    ties: usize,
 }
 
 impl<'g> Gathered<'g> {
     pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
-        let builder = PhylogenyBuilder::new(geometry.len());
-        Self { geometry, independence, weights, builder, family: ModelId::new(0), margins: BTreeMap::new(), ties: 0 }
-    }
-
-    fn add(&mut self, what: impl FnOnce(PhylogenyBuilder) -> PhylogenyBuilder) {
-        self.builder = what(std::mem::take(&mut self.builder));
+        let draft = Draft::new(geometry, independence);
+        Self { weights, draft, family: ModelId::new(0), margins: BTreeMap::new() }
     }
 
     pub(super) fn kin(&mut self, members: &[ModelId]) {
         self.family = members.first().copied().unwrap_or(self.family);
-        self.add(|builder| builder.with_kin(members.iter().copied()));
-    }
-
-    fn edge(&self, parent: ModelId, child: ModelId, relation: Relation, confidence: f64) -> Result<Edge, Error> {
-        edge(self.geometry, parent, child, relation, confidence.clamp(0.0, 1.0))
+        self.draft.add(|builder| builder.with_kin(members.iter().copied()));
     }
 
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
         let evidence = vec![Evidence::new(Stage::Parent, Signal::COPY, (copy.direction / (1.0 - copy.direction)).ln())];
         let candidates = vec![Candidate::new(Some(copy.source), copy.direction, evidence)];
-        let edge = self.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
-        self.add(|builder| builder.with_edge(edge).with_candidates(copy.copy, candidates));
+        let edge = self.draft.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
+        self.draft.add(|builder| builder.with_edge(edge).with_candidates(copy.copy, candidates));
         // Of a permuted copy every parameter moved, and none changed.
         if !matches!(copy.relation, Relation::Duplicate | Relation::Permuted) {
-            let movements = movements(self.geometry, copy.source, copy.copy)?;
-            self.add(|builder| builder.with_movements(copy.source, copy.copy, movements));
+            let movements = movements(self.draft.geometry, copy.source, copy.copy)?;
+            self.draft.add(|builder| builder.with_movements(copy.source, copy.copy, movements));
         }
         Ok(())
     }
@@ -61,14 +50,15 @@ impl<'g> Gathered<'g> {
         let odds = (confidence / (1.0 - confidence)).ln();
         let mut candidates = Vec::new();
         for (&parent, &weight) in merge.combination.parents.iter().zip(&merge.combination.weights) {
-            let edge = self.edge(parent, child, Relation::Merge, confidence)?;
-            let movements = movements(self.geometry, parent, child)?;
-            self.add(|builder| builder.with_edge(edge.with_weight(weight)).with_movements(parent, child, movements));
+            let edge = self.draft.edge(parent, child, Relation::Merge, confidence)?;
+            let movements = movements(self.draft.geometry, parent, child)?;
+            self.draft
+                .add(|builder| builder.with_edge(edge.with_weight(weight)).with_movements(parent, child, movements));
             let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
             candidates.push(Candidate::new(Some(parent), confidence, evidence));
         }
         let residual = merge.combination.residual.clamp(0.0, 1.0);
-        self.add(|builder| builder.with_candidates(child, candidates).with_residual(child, residual));
+        self.draft.add(|builder| builder.with_candidates(child, candidates).with_residual(child, residual));
         Ok(())
     }
 
@@ -77,29 +67,28 @@ impl<'g> Gathered<'g> {
         for (c, &child) in plain.iter().enumerate() {
             if let Some(q) = solved.parents[c] {
                 let parent = models[q.index()];
-                let (relation, movements) = relation(self.geometry, parent, child, self.weights.relations.far)?;
-                let confidence = solved.confidences[c] * self.independence.kinship(parent, child);
-                let edge = self.edge(parent, child, relation, confidence)?;
-                self.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
+                let far = self.weights.relations.far;
+                let (relation, movements) = relation(self.draft.geometry, parent, child, far)?;
+                let confidence = solved.confidences[c] * self.draft.independence.kinship(parent, child);
+                let edge = self.draft.edge(parent, child, relation, confidence)?;
+                self.draft.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
             }
         }
         for ((&member, score), candidates) in plain.iter().zip(solved.scores).zip(solved.candidates) {
-            self.add(|builder| builder.with_score(member, score).with_candidates(member, candidates));
+            self.draft.add(|builder| builder.with_score(member, score).with_candidates(member, candidates));
         }
         self.margins.insert(self.family, solved.margin);
-        self.ties += usize::from(solved.margin == 0.0);
+        self.draft.count_tie(solved.margin == 0.0);
         if solved.contradicted {
-            self.add(|builder| builder.with_unobserved_root(plain[0]));
+            self.draft.add(|builder| builder.with_unobserved_root(plain[0]));
         }
         Ok(())
     }
 
-    pub(super) fn phylogeny(self, mut remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
-        if self.ties > 0 {
-            remarks.push(Remark::Ties { count: self.ties });
+    pub(super) fn phylogeny(mut self, remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
+        for (member, margin) in self.margins {
+            self.draft.add(|builder| builder.with_margin(member, margin));
         }
-        let margins = self.margins.into_iter();
-        let builder = margins.fold(self.builder, |b, (member, margin)| b.with_margin(member, margin));
-        builder.with_remarks(remarks).build()
+        self.draft.phylogeny(remarks)
     }
 }

@@ -1,0 +1,49 @@
+use crate::error::Error;
+use crate::geometry::{Geometry, Independence};
+use crate::model_set::ModelId;
+use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Relation, Remark};
+
+/// A phylogeny in the making, and what its edges are measured by.
+pub(super) struct Draft<'g> {
+    pub(super) geometry: &'g Geometry,
+    pub(super) independence: &'g Independence,
+    builder: PhylogenyBuilder,
+    ties: usize,
+}
+
+impl<'g> Draft<'g> {
+    pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
+        Self { geometry, independence, builder: PhylogenyBuilder::new(geometry.len()), ties: 0 }
+    }
+
+    pub(super) fn add(&mut self, what: impl FnOnce(PhylogenyBuilder) -> PhylogenyBuilder) {
+        self.builder = what(std::mem::take(&mut self.builder));
+    }
+
+    /// Counts a family in which nothing tells the parent.
+    pub(super) fn count_tie(&mut self, tie: bool) {
+        self.ties += usize::from(tie);
+    }
+
+    /// An edge with its distance, and the standard error of it, where the two can be compared.
+    pub(super) fn edge(
+        &self,
+        parent: ModelId,
+        child: ModelId,
+        relation: Relation,
+        confidence: f64,
+    ) -> Result<Edge, Error> {
+        let edge = Edge::new(parent, child).with_relation(relation).with_confidence(confidence.clamp(0.0, 1.0));
+        if !self.geometry.comparable(parent, child) {
+            return Ok(edge);
+        }
+        let comparison = self.geometry.compare(&[parent, child])?;
+        let edge = edge.with_distance(comparison.squared_distance(0, 1).sqrt());
+        Ok(edge.with_distance_error(comparison.distance_error(0, 1)))
+    }
+
+    pub(super) fn phylogeny(self, remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
+        let ties = (self.ties > 0).then_some(Remark::Ties { count: self.ties });
+        self.builder.with_remarks(remarks).with_remarks(ties).build()
+    }
+}
