@@ -7,6 +7,7 @@
 
 use super::confidence::holds;
 use super::index::Member;
+use super::presence::HOLDS;
 use super::root::Roots;
 use super::tree::{Tree, root_prior};
 use super::witness::{ALL, Lineage};
@@ -46,8 +47,8 @@ impl Found<'_> {
         let listed = self.lineage.weights().confidence.listed;
         let all: f64 = order.iter().map(|&q| share(q)).sum();
         let mut drafts: Vec<Draft> = order.into_iter().take(listed).map(|q| self.parent(q, child)).collect();
-        let none = Draft { parent: None, probability: (1.0 - all).clamp(0.0, 1.0), evidence: self.absence(child) };
-        drafts.push(none);
+        let probability = (1.0 - all).clamp(0.0, 1.0);
+        drafts.push(Draft { parent: None, probability, evidence: self.absence(child, probability, &drafts) });
 
         let reference = self.reference(child, &drafts);
         drafts.into_iter().map(|draft| self.finished(draft, reference)).collect()
@@ -72,9 +73,9 @@ impl Found<'_> {
         }
         let without_root = self.lineage.weights().confidence.without_root;
         let present = self.tree.presence.probability;
-        let survives = (holds(false, present, without_root) / holds(true, present, without_root)).ln();
+        let stays = (holds(false, present, without_root) / holds(true, present, without_root)).ln();
         let mut evidence = vec![
-            Evidence::new(Stage::Presence, Signal::PRIOR, survives),
+            Evidence::new(Stage::Presence, HOLDS, stays),
             Evidence::new(Stage::Parent, Signal::PRIOR, -root_prior(self.lineage.len())),
         ];
         let weighed = self.tree.hypothesis.weigh(parent, child);
@@ -83,25 +84,37 @@ impl Found<'_> {
     }
 
     /// What speaks for no parent in the set: that the member is the root, or that the root is not there.
-    fn absence(&self, child: Member) -> Vec<Evidence> {
+    fn absence(&self, child: Member, probability: f64, drafts: &[Draft]) -> Vec<Evidence> {
         let mut evidence: Vec<Evidence> = if child == self.root() {
             told(Stage::Root, self.roots.rather(child, self.second())).collect()
-        } else if self.is_rather_root(child) {
-            told(Stage::Root, self.roots.rather(child, self.root())).collect()
+        } else if self.roots.probability(child) > probability / 2.0 {
+            // Most of the probability is that the member is itself the root; then no other root has to be there.
+            let alone = Evidence::new(Stage::Presence, HOLDS, -self.tree.presence.probability.ln());
+            told(Stage::Root, self.roots.rather(child, self.root())).chain([alone]).collect()
         } else {
-            let terms = self.tree.presence.terms.iter();
-            told(Stage::Presence, terms.map(|(signal, odds)| (signal.clone(), -odds))).collect()
+            self.without_root(drafts)
         };
         evidence.retain(|e| e.weight != 0.0);
         evidence
     }
 
-    /// Whether most of the probability of no parent is that the member is itself the root.
-    fn is_rather_root(&self, child: Member) -> bool {
-        let absent = |(root, probability): &(Member, f64)| {
-            if *root == child { 0.0 } else { probability * (1.0 - self.tree.presence.probability) }
+    /// What speaks for the likeliest edge being wrong because the root is not there. A model that is not in the set stands in
+    /// the place of the parent, so that what speaks for that parent against the root speaks for it too.
+    fn without_root(&self, drafts: &[Draft]) -> Vec<Evidence> {
+        let without_root = self.lineage.weights().confidence.without_root;
+        let lost = |draft: &Draft| {
+            let there = holds(draft.parent == Some(self.root()), self.tree.presence.probability, without_root);
+            draft.probability * (1.0 - there) / there
         };
-        self.roots.probability(child) > self.roots.likely.iter().map(absent).sum()
+        let Some(replaced) = drafts.iter().max_by(|a, b| lost(a).total_cmp(&lost(b))) else { return Vec::new() };
+        let terms = self.tree.presence.terms.iter();
+        let mut evidence: Vec<Evidence> =
+            told(Stage::Presence, terms.map(|(signal, odds)| (signal.clone(), -odds))).collect();
+        if replaced.parent != Some(self.root()) {
+            evidence.push(Evidence::new(Stage::Presence, HOLDS, (1.0 - without_root).ln()));
+            evidence.extend(replaced.evidence.iter().filter(|e| e.stage == Stage::Parent).cloned());
+        }
+        evidence
     }
 
     /// What the logarithm of a probability is set against, so that the reference needs no row of the tree as a whole.

@@ -19,7 +19,7 @@ macro_rules! index {
 
             /// The first positions, `count` of them.
             $visibility fn all(count: usize) -> impl DoubleEndedIterator<Item = Self> + Clone {
-                (0..count).map(Self)
+                (0..count).map(Self::new)
             }
         }
 

@@ -58,3 +58,21 @@ fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> 
     };
     comparison.parameters().iter().map(movement).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, noticed, of_points, point};
+
+    #[test]
+    fn far_and_partial_training_are_relations() {
+        let [parent, child] = [0, 1].map(ModelId::new);
+        let of = |geometry: &Geometry, far| relation(geometry, parent, child, far).unwrap().0;
+        let far = alike(1, &[point(&[(0, 1.0)]), point(&[(0, 1.0), (1, 1.5)])]);
+        noticed("relations", &[], |w| format!("{:?}", of(&far, w.relations.far)));
+        assert_eq!((of(&far, 1.0), of(&far, 1.6)), (Relation::Continued, Relation::FineTune));
+        let moved = vec![point(&[(0, 1.0)]), point(&[(0, 1.0), (1, 0.1)])];
+        let partial = of_points(&[moved, vec![point(&[(0, 1.0)]), point(&[(0, 1.0)])]]);
+        assert_eq!(of(&partial, 1.0), Relation::Partial);
+    }
+}

@@ -141,6 +141,8 @@ pub(super) fn descends(parents: &[Option<Member>], model: Member, ancestor: Memb
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, point};
+    use crate::detect::lineage::weights::Weights;
 
     fn parents(of: &[Option<usize>]) -> Vec<Option<Member>> {
         of.iter().map(|p| p.map(Member::new)).collect()
@@ -160,6 +162,25 @@ mod tests {
         let descends = |parents: &[_], m, a| descends(parents, Member::new(m), Member::new(a));
         assert!(descends(&tree, 2, 0) && descends(&tree, 2, 2) && !descends(&tree, 2, 3) && !descends(&tree, 0, 2));
         assert!(!descends(&parents(&[Some(1), Some(0), None]), 0, 2));
+    }
+
+    #[test]
+    fn children_of_merges_have_enough_of_each_parent() {
+        // The merge has half of 1 and half of 2; the child has half of 1 and 0.3 of 2, a share of 0.6.
+        let points = [
+            point(&[(0, 10.0)]),
+            point(&[(0, 10.0), (1, 1.0)]),
+            point(&[(0, 10.0), (2, 1.0)]),
+            point(&[(0, 10.0), (1, 0.5), (2, 0.3), (6, 0.2)]),
+        ];
+        let geometry = alike(2, &points);
+        let ids = ids(&geometry);
+        let of = |w: &Weights| {
+            let lineage = Lineage::of(&geometry, &ids, w).unwrap();
+            inherits(&Hypothesis::of(&lineage, m(0)), &[(m(1), 0.5), (m(2), 0.5)], m(3))
+        };
+        assert!(of(&Weights::default()));
+        noticed("parents", &["least_share"], |w| of(w).to_string());
     }
 
     #[test]

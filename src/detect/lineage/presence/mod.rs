@@ -15,6 +15,9 @@ use crate::phylogeny::Signal;
 pub(super) const BRANCHES: Signal =
     Signal::new("branches", "branches of the tree that share lines or tensors which the root, or its children, lack");
 
+/// What the presence of the root leaves of an edge.
+pub(super) const HOLDS: Signal = Signal::new("holds", "how far an edge holds although the root may not be there");
+
 /// What is known of the presence of the root.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Presence {
@@ -152,17 +155,17 @@ mod tests {
 
     #[test]
     fn much_from_lines_leaves_angles_half() {
-        // Eight children share one tensor or another, so that each of them is ruled out by many branches.
+        // Seven children share each tensor with the root, so that those without it are ruled out by eight branches.
         let child =
             |i: usize, shared: bool| if shared { point(&[(0, 10.0)]) } else { point(&[(0, 10.0), (2 + i, 1.0)]) };
         let parameter = |t: usize| -> Vec<Vec<f64>> {
-            std::iter::once(point(&[(0, 10.0)])).chain((0..12).map(|i| child(i, i % 6 != t))).collect()
+            std::iter::once(point(&[(0, 10.0)])).chain((0..28).map(|i| child(i, i % 4 == t))).collect()
         };
-        let geometry = of_points(&(0..6).map(parameter).collect::<Vec<_>>());
+        let geometry = of_points(&(0..4).map(parameter).collect::<Vec<_>>());
         let ids = ids(&geometry);
         let found = |w: &Weights| {
             let lineage = Lineage::of(&geometry, &ids, w).unwrap();
-            let parents: Vec<Option<Member>> = (0..13).map(|i| (i > 0).then_some(m(0))).collect();
+            let parents: Vec<Option<Member>> = (0..29).map(|i| (i > 0).then_some(m(0))).collect();
             presence(&Hypothesis::of(&lineage, m(0)), &parents)
         };
         let terms = found(&Weights::default()).terms;

@@ -7,9 +7,9 @@ use crate::geometry::{Geometry, GeometrySettings, ParameterDistances};
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::{Dtype, ParameterInfo, ParameterSource};
 
-/// A point of sixteen dimensions: what it has along some axes.
+/// A point of 32 dimensions: what it has along some axes.
 pub(crate) fn point(along: &[(usize, f64)]) -> Vec<f64> {
-    let mut point = vec![0.0; 16];
+    let mut point = vec![0.0; 32];
     along.iter().for_each(|&(axis, value)| point[axis] += value);
     point
 }
@@ -19,10 +19,11 @@ pub(crate) fn alike(parameters: usize, points: &[Vec<f64>]) -> Geometry {
     of_points(&vec![points.to_vec(); parameters])
 }
 
-/// A geometry of models of points, of other points in each parameter.
+/// A geometry of models of points, of other points in each parameter. They count as many values: small ones have no kin.
 pub(crate) fn of_points(parameters: &[Vec<Vec<f64>>]) -> Geometry {
     let named = parameters.iter().enumerate();
-    let parameters = named.map(|(t, points)| ParameterDistances::from_points(format!("w{t}"), points));
+    let parameters =
+        named.map(|(t, points)| ParameterDistances::from_points(format!("w{t}"), points).with_size(1 << 12));
     Geometry::of_distances(parameters).expect("points have distances")
 }
 
@@ -151,6 +152,7 @@ pub(crate) fn noticed(group: &str, names: &[&str], scenario: impl Fn(&Weights) -
             weights.set(group, number.name, value);
             scenario(&weights) != found
         };
-        assert!(other.into_iter().any(changes), "nothing notices another `{group}.{}`", number.name);
+        let begin: String = found.chars().take(3000).collect();
+        assert!(other.into_iter().any(changes), "nothing notices another `{group}.{}` in {begin}", number.name);
     }
 }

@@ -34,31 +34,3 @@ fn hopeless_candidates_are_looked_at_no_further() {
     let geometry = of_models(&[root.clone(), parent, child, near, root.trained(5, 0..0, 1.0)]);
     noticed("parents", &["hopeless"], |w| detected(w, &geometry));
 }
-
-#[test]
-fn children_of_merges_have_enough_of_each_parent() {
-    let merge = [(0, 10.0), (1, 0.5), (2, 0.5)];
-    let child = |share: f64| point(&[(0, 10.0), (1, 0.5), (2, share), (6, 0.2)]);
-    let geometry = |share| {
-        alike(
-            3,
-            &[
-                point(&[(0, 10.0)]),
-                point(&[(0, 10.0), (1, 1.0)]),
-                point(&[(0, 10.0), (2, 1.0)]),
-                point(&[(0, 10.0), (3, 1.0)]),
-                point(&merge),
-                child(share),
-            ],
-        )
-    };
-    noticed("parents", &["least_share"], |w| {
-        format!("{} {}", detected(w, &geometry(0.4)), detected(w, &geometry(0.3)))
-    });
-}
-
-#[test]
-fn far_training_is_noticed() {
-    let geometry = alike(1, &[point(&[(0, 1.0)]), point(&[(0, 1.0), (1, 1.5)]), point(&[(0, 1.0), (2, 0.7)])]);
-    noticed("relations", &[], |w| detected(w, &geometry));
-}

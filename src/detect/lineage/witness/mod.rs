@@ -137,7 +137,7 @@ witnesses! {
 
 /// The signals of explanations that this detector gives: those of the stages, then those of the witnesses.
 pub fn signals() -> Vec<Signal> {
-    let general = Signal::GENERAL.into_iter().chain([super::presence::BRANCHES]);
+    let general = Signal::GENERAL.into_iter().chain([super::presence::BRANCHES, super::presence::HOLDS]);
     general.chain(ALL.iter().map(|w| w.signal())).collect()
 }
 
