@@ -1,6 +1,6 @@
 //! File formats: one file each, which turns the bytes of an object into tensors.
 //!
-//! To add a format: its file here, and its line in the list of [`read_formats`]. Everything else asks the list.
+//! To add a format: its file here, and its line in the list `read_formats`. Everything else asks the list.
 
 mod check_range;
 mod decode;
