@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_set_that_is_collected_again_is_the_same() {
-        let model = |w: f32| InMemory::new().parameter("w", &[2], vec![w, 1.0]).unwrap();
+        let model = |w: f32| InMemory::new().with_parameter("w", [2], vec![w, 1.0]).unwrap();
         let models = ModelSet::from_models([("b", model(0.0)), ("a", model(1.0))]).unwrap();
         let mut names = Vec::new();
         for (name, source) in &models {

@@ -231,7 +231,7 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             let found = check_parameter_source(&Bytes(bytes)).unwrap_err();
-            assert!(found.contains(expected), "{found}");
+            assert!(found.to_string().contains(expected), "{found}");
         }
     }
 

@@ -15,7 +15,7 @@ fn entries(zoo: &Zoo) -> Vec<PathBuf> {
 fn sketching_again_leaves_a_store_as_it_is() {
     let zoo = Zoo::two_stars();
     let first = zoo.output(SKETCH);
-    assert!(first.starts_with("added      a\nadded      a1\n") && first.read_lines().count() == 9, "{first}");
+    assert!(first.starts_with("added      a\nadded      a1\n") && first.lines().count() == 9, "{first}");
     let again = zoo.output("sketch zoo --store store");
     assert!(again.lines().all(|l| l.starts_with("unchanged  ")) && again.lines().count() == 9, "{again}");
     let said = zoo.refusal("sketch zoo --store store --seed 1");

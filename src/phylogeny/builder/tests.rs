@@ -1,13 +1,13 @@
 use super::*;
 use crate::phylogeny::arbitrary::builder;
-use crate::phylogeny::{Evidence, Signal};
+use crate::phylogeny::{Evidence, Signal, Stage};
 
 fn id(model: usize) -> ModelId {
     ModelId::new(model)
 }
 
 fn candidate(parent: Option<usize>, probability: f64, weight: f64) -> Candidate {
-    Candidate::new(parent.map(id), probability, vec![Evidence::new(Signal::Distance, weight)])
+    Candidate::new(parent.map(id), probability, vec![Evidence::new(Stage::Parent, Signal::PRIOR, weight)])
 }
 
 fn moves(relative: &[f64]) -> Vec<Movement> {
