@@ -9,10 +9,11 @@ use linfa::prelude::{FitWith, ParamGuard};
 use linfa_clustering::KMeansInit;
 use linfa_nn::distance::L2Dist;
 use ndarray::{Array2, Axis};
-use neural_phylogeny::{
-    Alpha, CentroidClusterer, CentroidDetector, Choice, Geometry, GeometrySettings, InMemory, KMeans, MeanShift,
-    ModelId, ModelSet, PhylogenyDetector, Points, Remark, SmallestNorm,
-};
+use neural_phylogeny::detect::cluster::{Alpha, CentroidClusterer, CentroidDetector, KMeans, MeanShift, Points};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::parent::{Choice, SmallestNorm};
+use neural_phylogeny::phylogeny::Remark;
+use neural_phylogeny::{InMemory, ModelId, ModelSet, PhylogenyDetector};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -96,7 +97,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn bench(n: usize, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let geometry = geometry(n);
     let members: Vec<ModelId> = geometry.groups().next().ok_or("no group")?.to_vec();
-    let expected = neural_phylogeny::Families::Count(FAMILIES).expected(&geometry)?.remove(0);
+    let expected = neural_phylogeny::detect::Families::Count(FAMILIES).expected(&geometry)?.remove(0);
     let norms = SmallestNormScores::of(&geometry, &members)?;
     let scores = |positions: &[usize]| Ok(positions.iter().map(|&p| norms.0[p]).collect());
     let coordinates = geometry.compare(&members)?.coordinates()?.values;

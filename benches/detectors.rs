@@ -2,7 +2,8 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
-use neural_phylogeny::{Alpha, CentroidClusterer, Clusterer, Dbscan, GaussianMixture, KMeans, MeanShift, Points};
+use neural_phylogeny::Clusterer;
+use neural_phylogeny::detect::cluster::{Alpha, CentroidClusterer, Dbscan, GaussianMixture, KMeans, MeanShift, Points};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;

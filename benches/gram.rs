@@ -1,7 +1,8 @@
 //! What the one pass over the weights costs, N models of D parameters, next to what reading them alone costs.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use neural_phylogeny::{Geometry, GeometrySettings, InMemory, ModelSet};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::{InMemory, ModelSet};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;

@@ -9,7 +9,9 @@
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatRef, Par};
-use neural_phylogeny::{Geometry, GeometrySettings, ModelSet, SafetensorsFile};
+use neural_phylogeny::ModelSet;
+use neural_phylogeny::format::SafetensorsFile;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
 use rayon::prelude::*;
 use std::error::Error;
 use std::fs;

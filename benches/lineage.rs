@@ -7,7 +7,9 @@ mod lineages;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use lineages::geometry;
-use neural_phylogeny::{LineageDetector, PhylogenyDetector, SmallestNorm};
+use neural_phylogeny::PhylogenyDetector;
+use neural_phylogeny::detect::LineageDetector;
+use neural_phylogeny::parent::SmallestNorm;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;

@@ -5,8 +5,9 @@
 use linfa_clustering::{Dbscan, GaussianMixtureModel, KMeans};
 use linfa_nn::{CommonNearestNeighbour, distance::L1Dist};
 use ndarray::array;
+use neural_phylogeny::detect::cluster::{Clustering, Linfa, LinfaWith, Points};
 use neural_phylogeny::testing::check_clusterer;
-use neural_phylogeny::{Clusterer, Clustering, Error, Linfa, LinfaWith, Points};
+use neural_phylogeny::{Clusterer, Error};
 use rand::{RngCore, SeedableRng};
 
 /// Families of models within a distance of the first of them.

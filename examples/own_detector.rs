@@ -3,10 +3,13 @@
 //!
 //! `cargo run --example own_detector --features testing`
 
+use neural_phylogeny::detect::Families;
+use neural_phylogeny::geometry::Geometry;
+use neural_phylogeny::parent::{Choice, SmallestNorm};
+use neural_phylogeny::phylogeny::PhylogenyBuilder;
 use neural_phylogeny::testing::check_detector;
 use neural_phylogeny::{
-    Choice, Config, Edge, Error, Families, Geometry, InMemory, ModelId, ModelSet, ParentSelector, Phylogeny,
-    PhylogenyBuilder, PhylogenyDetector, SmallestNorm, detect_phylogeny,
+    Config, Edge, Error, InMemory, ModelId, ModelSet, ParentSelector, Phylogeny, PhylogenyDetector, detect_phylogeny,
 };
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -7,8 +7,11 @@
 //! <64 · 32 + 10 · 64 numbers of type f32, little-endian>
 //! ```
 
+use neural_phylogeny::bytes::ReadAt;
+use neural_phylogeny::discover::Discovery;
+use neural_phylogeny::format::{Dtype, Format, Tensors};
 use neural_phylogeny::testing::check_format;
-use neural_phylogeny::{Discovery, Dtype, Format, ParameterSource, ReadAt, SourceError, Tensors};
+use neural_phylogeny::{ParameterSource, SourceError};
 use std::error::Error;
 use std::sync::Arc;
 

@@ -6,10 +6,10 @@
 //!
 //! `cargo run --example own_parent_selector --features testing`
 
+use neural_phylogeny::detect::cluster::{CentroidDetector, KMeans};
+use neural_phylogeny::geometry::Geometry;
 use neural_phylogeny::testing::check_parent_selector;
-use neural_phylogeny::{
-    CentroidDetector, Config, Error, Geometry, InMemory, KMeans, ModelId, ModelSet, ParentSelector, detect_phylogeny,
-};
+use neural_phylogeny::{Config, Error, InMemory, ModelId, ModelSet, ParentSelector, detect_phylogeny};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

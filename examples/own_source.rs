@@ -2,8 +2,9 @@
 //!
 //! The format here keeps each tensor in a text file, a number on each line.
 
+use neural_phylogeny::format::{Dtype, ParameterInfo, check_range};
 use neural_phylogeny::testing::check_parameter_source;
-use neural_phylogeny::{Dtype, ParameterInfo, ParameterSource, SourceError, check_range};
+use neural_phylogeny::{ParameterSource, SourceError};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;

@@ -19,12 +19,14 @@ use std::sync::Arc;
 /// Defaults: [`LineageDetector`], seed 0, 1 GiB of memory, one thread for each processor, distances over matrix-shaped
 /// parameters, no edge withheld. A clone shares detector and selector.
 ///
-/// A selector without a detector is used as the paper uses it: families by the [independence test](crate::Independence), every
+/// A selector without a detector is used as the paper uses it: families by the [independence test](crate::geometry::Independence), every
 /// other member a child of the one it selects ([`ClusterDetector`]). A detector that needs a selector and is given none uses
 /// [`Precedence`]. A selector beside a detector that uses none is an error before anything is read.
 ///
 /// ```
-/// use neural_phylogeny::{Config, GeometrySettings, Scope, SmallestNorm};
+/// use neural_phylogeny::Config;
+/// use neural_phylogeny::geometry::{GeometrySettings, Scope};
+/// use neural_phylogeny::parent::SmallestNorm;
 /// // The paper's rule in each family, on all parameters.
 /// let geometry = GeometrySettings::new().with_scope(Scope::All).with_memory(4 << 30);
 /// let config = Config::new().with_selector(SmallestNorm).with_seed(7).with_geometry(geometry);

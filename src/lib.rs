@@ -40,10 +40,11 @@
 //!
 //! # I have a folder of checkpoints
 //!
-//! [`ModelSet::discover`] finds them and names each by its path. [`Discovery`] has options: bases of adapters, parts of pipelines.
+//! [`ModelSet::discover`] finds them and names each by its path. [`Discovery`](discover::Discovery) has options: bases of adapters, parts of pipelines.
 //!
 //! ```
-//! use neural_phylogeny::{Config, ModelSet, detect_phylogeny, write_table};
+//! use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
+//! use neural_phylogeny::write::write_table;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use neural_phylogeny::rand::{Rng, SeedableRng};
 //! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
@@ -73,7 +74,8 @@
 //! methods, `parameters` and `read`.
 //!
 //! ```
-//! use neural_phylogeny::{Dtype, ModelSet, ParameterInfo, ParameterSource, SourceError, check_range};
+//! use neural_phylogeny::{ModelSet, ParameterSource, SourceError};
+//! use neural_phylogeny::format::{Dtype, ParameterInfo, check_range};
 //!
 //! /// One matrix whose values are computed.
 //! #[derive(Debug)]
@@ -103,11 +105,14 @@
 //!
 //! # I have a registry that grows
 //!
-//! A [`SketchStore`] keeps a small sketch of each model. A [`Query`] says what one more is derived from, and opens its nearest kin
-//! alone; [`detect_phylogeny_from_sketches`] finds the lineage of all of them. No model is read twice.
+//! A [`SketchStore`](store::SketchStore) keeps a small sketch of each model. A [`Query`](query::Query) says what one more is derived from, and opens its nearest kin
+//! alone; [`detect_phylogeny_from_sketches`](config::detect_phylogeny_from_sketches) finds the lineage of all of them. No model is read twice.
 //!
 //! ```
-//! use neural_phylogeny::{InMemory, Query, Sketch, SketchSettings, SketchStore};
+//! use neural_phylogeny::InMemory;
+//! use neural_phylogeny::query::Query;
+//! use neural_phylogeny::sketch::{Sketch, SketchSettings};
+//! use neural_phylogeny::store::SketchStore;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use neural_phylogeny::rand::{Rng, SeedableRng};
 //! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
@@ -133,11 +138,13 @@
 //!
 //! # I want the paper's method
 //!
-//! A [`ParentSelector`] alone gives families by the independence test and one parent in each. [`CentroidDetector`] follows the α
+//! A [`ParentSelector`] alone gives families by the independence test and one parent in each. [`CentroidDetector`](detect::cluster::CentroidDetector) follows the α
 //! rule, *identify along clustering*; [`Alpha::Sweep`] chooses α.
 //!
 //! ```
-//! use neural_phylogeny::{CentroidDetector, Config, InMemory, KMeans, ModelSet, SmallestNorm, detect_phylogeny};
+//! use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
+//! use neural_phylogeny::detect::cluster::{CentroidDetector, KMeans};
+//! use neural_phylogeny::parent::SmallestNorm;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use neural_phylogeny::rand::{Rng, SeedableRng};
 //! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
@@ -158,12 +165,14 @@
 //! # I have my own detector, clusterer or selector
 //!
 //! Each is a small trait with a written contract and an example on its page: [`PhylogenyDetector`], [`Clusterer`],
-//! [`ParentSelector`]. The module `testing` (feature `testing`) checks an implementation. [`Linfa`] makes linfa's clusterers ours, and
-//! [`detect_phylogeny_in`] runs several detectors over one pass.
+//! [`ParentSelector`]. The module `testing` (feature `testing`) checks an implementation. [`Linfa`](detect::cluster::Linfa) makes linfa's clusterers ours, and
+//! [`detect_phylogeny_in`](config::detect_phylogeny_in) runs several detectors over one pass.
 //!
 //! ```
 //! use linfa_clustering::Dbscan;
-//! use neural_phylogeny::{ClusterDetector, Config, InMemory, Linfa, Medoid, ModelSet, detect_phylogeny};
+//! use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
+//! use neural_phylogeny::detect::cluster::{ClusterDetector, Linfa};
+//! use neural_phylogeny::parent::Medoid;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let model = |w| InMemory::new().parameter("w", &[2, 2], vec![w; 4]);
 //! # let models = ModelSet::from_models([("a", model(1.0)?), ("b", model(1.1)?), ("c", model(9.0)?)])?;
@@ -187,7 +196,7 @@
 //! # let model = |w| InMemory::new().parameter("w", &[2, 2], vec![w; 4]);
 //! # let models = ModelSet::from_models([("a", model(1.0)?), ("b", model(1.1)?)])?;
 //! # let phylogeny = detect_phylogeny(&models, Config::default())?;
-//! use neural_phylogeny::{read_json, write_json};
+//! use neural_phylogeny::write::{read_json, write_json};
 //!
 //! let mut file = Vec::new();
 //! write_json(&phylogeny, &mut file)?;
@@ -202,42 +211,42 @@
 //!
 //! In the order in which data flows:
 //!
-//! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`] finds safetensors, transformers, diffusers and
+//! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`](discover::Discovery) finds safetensors, transformers, diffusers and
 //!   peft checkpoints in folders; [`InMemory`] holds what a caller loaded.
 //! - [`ModelSet`]: named models, and which of them can be compared on what.
-//! - [`Geometry`]: distances, norms, moments; the [`Independence`] test; [`Coordinates`]; on demand [`PairEvidence`] and [`Lines`],
+//! - [`Geometry`](geometry::Geometry): distances, norms, moments; the [`Independence`](geometry::Independence) test; [`Coordinates`](geometry::Coordinates); on demand [`PairEvidence`](geometry::PairEvidence) and [`Lines`](evidence::Lines),
 //!   which read the models in question once more.
-//! - [`PhylogenyDetector`]: [`LineageDetector`], the default; [`ClusterDetector`] and [`CentroidDetector`] around a [`Clusterer`];
-//!   [`Arborescence`] and [`NeighborJoining`].
+//! - [`PhylogenyDetector`]: [`LineageDetector`](detect::LineageDetector), the default; [`ClusterDetector`](detect::cluster::ClusterDetector) and [`CentroidDetector`](detect::cluster::CentroidDetector) around a [`Clusterer`];
+//!   [`Arborescence`](detect::Arborescence) and [`NeighborJoining`](detect::NeighborJoining).
 //! - [`ParentSelector`]: which member of a family is the parent.
-//! - [`Phylogeny`]: the result, written by [`write_table`], [`write_dot`], [`write_newick`] and, with feature `serde`, as JSON;
-//!   [`write_explanation`] tells why one model has the parents it has.
-//! - [`evaluate()`]: a result against known [`Truth`].
-//! - [`SketchStore`]: sketches of models, kept; [`Query`]: what one more model is derived from among them.
+//! - [`Phylogeny`]: the result, written by [`write_table`](write::write_table), [`write_dot`](write::write_dot), [`write_newick`](write::write_newick) and, with feature `serde`, as JSON;
+//!   [`write_explanation`](write::write_explanation) tells why one model has the parents it has.
+//! - [`evaluate()`]: a result against known [`Truth`](evaluate::Truth).
+//! - [`SketchStore`](store::SketchStore): sketches of models, kept; [`Query`](query::Query): what one more model is derived from among them.
 //!
 //! [`detect_phylogeny`] strings them together by a [`Config`].
 //!
 //! # Choosing a detector
 //!
-//! [`LineageDetector`], the default, finds any depth, merges and copies with nothing to set; it assumes independent
+//! [`LineageDetector`](detect::LineageDetector), the default, finds any depth, merges and copies with nothing to set; it assumes independent
 //! initializations, costs n² T + n³ and some reading, and is unsure where siblings were trained on the same data.
 //!
 //! One generation, by the paper's scheme of families first and one parent each:
 //!
 //! | detector around | assumes | needs | cost | fails when |
 //! |---|---|---|---|---|
-//! | [`ExpectedFamilies`] | independent initializations | nothing | n² T | initializations are shared, matrices are tiny |
-//! | [`KMeans`] | families as compact balls of one size | K, estimated | n² K per iteration | a child moved farther than families are apart |
-//! | [`MeanShift`] | families of one radius | a bandwidth, estimated | n³ | families differ in spread |
-//! | [`Dbscan`] | dense families | eps, estimated | n² | families differ in density |
-//! | [`GaussianMixture`] | ellipsoids, many models each | K, estimated | n K r² per iteration | families are few models |
+//! | [`ExpectedFamilies`](detect::cluster::ExpectedFamilies) | independent initializations | nothing | n² T | initializations are shared, matrices are tiny |
+//! | [`KMeans`](detect::cluster::KMeans) | families as compact balls of one size | K, estimated | n² K per iteration | a child moved farther than families are apart |
+//! | [`MeanShift`](detect::cluster::MeanShift) | families of one radius | a bandwidth, estimated | n³ | families differ in spread |
+//! | [`Dbscan`](detect::cluster::Dbscan) | dense families | eps, estimated | n² | families differ in density |
+//! | [`GaussianMixture`](detect::cluster::GaussianMixture) | ellipsoids, many models each | K, estimated | n K r² per iteration | families are few models |
 //!
 //! Published tree methods, detectors of their own, over the families of the independence test:
 //!
 //! | detector | assumes | needs | cost | fails when |
 //! |---|---|---|---|---|
-//! | [`Arborescence`] | kurtosis changes one way from parent to child | that way, and λ | n² (T + log n) | it does not, or the way is unknown |
-//! | [`NeighborJoining`] | uncorrelated increments; the selector knows the root | nothing | n³ | siblings drifted alike |
+//! | [`Arborescence`](detect::Arborescence) | kurtosis changes one way from parent to child | that way, and λ | n² (T + log n) | it does not, or the way is unknown |
+//! | [`NeighborJoining`](detect::NeighborJoining) | uncorrelated increments; the selector knows the root | nothing | n³ | siblings drifted alike |
 //!
 //! # Limits
 //!
@@ -257,76 +266,38 @@
 //! Yu & Wang, *Neural Phylogeny: Fine-Tuning Relationship Detection among Neural Networks*, ICLR 2025,
 //! <https://openreview.net/forum?id=jv2zHOalpL>.
 
-mod bytes;
-mod config;
-mod detect;
-mod discover;
-mod error;
-mod evaluate;
-mod evidence;
-mod format;
-mod geometry;
+pub mod bytes;
+pub mod config;
+pub mod detect;
+pub mod discover;
+pub mod error;
+pub mod evaluate;
+pub mod evidence;
+pub mod format;
+pub mod geometry;
 mod kernel;
-mod model_set;
-mod parent;
-mod phylogeny;
-mod query;
-mod sketch;
-mod source;
-mod store;
+pub mod model_set;
+pub mod parent;
+pub mod phylogeny;
+pub mod query;
+pub mod sketch;
+pub mod source;
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod write;
+pub mod write;
 
-pub use crate::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
-pub use crate::config::{Config, Settings, detect_phylogeny, detect_phylogeny_from_sketches, detect_phylogeny_in};
-pub use crate::detect::cluster::{
-    Alpha, Bandwidth, ByFit, ByTransform, CentroidClusterer, CentroidDetector, ClusterDetector, Clusterer, Clustering,
-    Dbscan, ExpectedFamilies, GaussianMixture, KMeans, Labels, Linfa, LinfaClusterer, LinfaWith, MeanShift,
-    MemberScores, Points, Radius, Seeding,
-};
-pub use crate::detect::{
-    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, PhylogenyDetector, SelectorUse,
-    TreeNode, UnrootedTree, Weights, weights, witness,
-};
-pub use crate::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
+pub use crate::config::{Config, detect_phylogeny};
+pub use crate::detect::PhylogenyDetector;
+pub use crate::detect::cluster::Clusterer;
 pub use crate::error::{Error, SourceError};
-pub use crate::evaluate::{
-    Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors, evaluate,
-};
-pub use crate::evidence::{Factor, LineState, Lines};
-pub use crate::format::{
-    BEGINNING, Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype,
-    UnreadFormat, check_range,
-};
-pub use crate::geometry::{
-    Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, PairEvidence,
-    ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, Scope,
-};
-pub use crate::kernel::Moments;
-pub use crate::model_set::{
-    Iter, Kind, LayoutGroup, ModelId, ModelSet, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
-};
-pub use crate::parent::{
-    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, ParentSelector, Precedence, PrecedenceWeights,
-    SmallestNorm,
-};
-pub use crate::phylogeny::{
-    Candidate, Edge, Evidence, Family, FamilyId, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal,
-    Stage, UnknownRelation,
-};
-pub use crate::query::{Answer, Query};
-pub use crate::sketch::{Sketch, SketchSet, SketchSettings};
-pub use crate::source::{EntryDistribution, InMemory, ParameterSource, PeftAdapter, RandomSource, Shards};
-pub use crate::store::{Added, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
+pub use crate::evaluate::evaluate;
+pub use crate::model_set::{ModelId, ModelSet};
+pub use crate::parent::ParentSelector;
+pub use crate::phylogeny::{Edge, Phylogeny, Relation};
+pub use crate::source::{InMemory, ParameterSource};
 pub use {linfa, ndarray, rand, rand_chacha};
 
-pub use crate::write::{
-    Content, ContentKind, Dot, Newick, OutputFormat, Table, format_named, formats, write_answer, write_dot,
-    write_explanation, write_newick, write_newick_unrooted, write_table,
-};
-#[cfg(feature = "serde")]
-pub use crate::write::{Json, read_json, write_answer_json, write_explanation_json, write_json};
 pub use petgraph;
 
 /// The examples of README.md.

@@ -69,7 +69,10 @@ impl Answer {
 /// Defaults: 32 nearest models, as many comparisons as the store has models, [`Config::new`].
 ///
 /// ```
-/// use neural_phylogeny::{InMemory, Query, Sketch, SketchSettings, SketchStore};
+/// use neural_phylogeny::InMemory;
+/// use neural_phylogeny::query::Query;
+/// use neural_phylogeny::sketch::{Sketch, SketchSettings};
+/// use neural_phylogeny::store::SketchStore;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let noise = |seed: u64| {

@@ -3,7 +3,9 @@
 
 use float8::{F8E4M3, F8E5M2};
 use half::{bf16, f16};
-use neural_phylogeny::{Comparison, Geometry, GeometrySettings, ModelSet, SafetensorsFile, Scope};
+use neural_phylogeny::ModelSet;
+use neural_phylogeny::format::SafetensorsFile;
+use neural_phylogeny::geometry::{Comparison, Geometry, GeometrySettings, Scope};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;

@@ -1,10 +1,13 @@
 //! The α rule from models to edges: what it is for, that it is repeatable, and what settings it takes.
 
-use neural_phylogeny::{
-    Alpha, Bandwidth, CentroidDetector, Choice, ClusterDetector, Config, Error, Families, Geometry, GeometrySettings,
-    InMemory, KMeans, MeanShift, ModelSet, Phylogeny, PhylogenyDetector, Remark, Seeding, SmallestNorm,
-    detect_phylogeny,
+use neural_phylogeny::detect::Families;
+use neural_phylogeny::detect::cluster::{
+    Alpha, Bandwidth, CentroidDetector, ClusterDetector, KMeans, MeanShift, Seeding,
 };
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::parent::{Choice, SmallestNorm};
+use neural_phylogeny::phylogeny::Remark;
+use neural_phylogeny::{Config, Error, InMemory, ModelSet, Phylogeny, PhylogenyDetector, detect_phylogeny};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -157,7 +160,7 @@ fn one_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
         let config = Config::default().with_selector(SmallestNorm).with_detector(detector());
         let found = detect_phylogeny(&models, config.with_threads(threads).with_seed(seed)).unwrap();
         let mut bytes = Vec::new();
-        neural_phylogeny::write_json(&found, &mut bytes).unwrap();
+        neural_phylogeny::write::write_json(&found, &mut bytes).unwrap();
         bytes
     };
     for (name, detector) in along() {

@@ -1,6 +1,42 @@
 //! Every public type can be sent to and shared with other threads.
 
-use neural_phylogeny::*;
+use neural_phylogeny::config::Settings;
+use neural_phylogeny::detect::cluster::{
+    Alpha, Bandwidth, ByFit, ByTransform, CentroidClusterer, CentroidDetector, ClusterDetector, Clustering, Dbscan,
+    ExpectedFamilies, GaussianMixture, KMeans, Linfa, LinfaWith, MeanShift, Points, Radius, Seeding,
+};
+use neural_phylogeny::detect::{
+    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, SelectorUse, TreeNode, UnrootedTree,
+    Weights,
+};
+use neural_phylogeny::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
+use neural_phylogeny::evaluate::{
+    Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors,
+};
+use neural_phylogeny::evidence::{Factor, LineState, Lines};
+use neural_phylogeny::format::{Dtype, ParameterInfo, SafetensorsFile};
+use neural_phylogeny::geometry::{
+    Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, Moments,
+    PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
+};
+use neural_phylogeny::model_set::{
+    Iter, Kind, LayoutGroup, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
+};
+use neural_phylogeny::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
+use neural_phylogeny::phylogeny::{
+    Candidate, Evidence, Family, FamilyId, Movement, PhylogenyBuilder, Remark, Signal, Stage, UnknownRelation,
+};
+use neural_phylogeny::query::{Answer, Query};
+use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
+use neural_phylogeny::source::{EntryDistribution, PeftAdapter, RandomSource, Shards};
+use neural_phylogeny::store::{Added, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
+#[cfg(feature = "testing")]
+use neural_phylogeny::testing;
+use neural_phylogeny::write::{Content, ContentKind, Dot, Json, Newick, OutputFormat, Table};
+use neural_phylogeny::{
+    Clusterer, Config, Edge, Error, InMemory, ModelId, ModelSet, ParameterSource, ParentSelector, Phylogeny,
+    PhylogenyDetector, Relation, SourceError,
+};
 use std::path::Path;
 
 fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}

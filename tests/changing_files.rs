@@ -1,6 +1,8 @@
 //! Checkpoints that another program cuts while they are read.
 
-use neural_phylogeny::{Error, Geometry, GeometrySettings, ModelSet, Progress, SafetensorsFile, SourceError};
+use neural_phylogeny::format::SafetensorsFile;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings, Progress};
+use neural_phylogeny::{Error, ModelSet, SourceError};
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize_to_file};
 use std::fs::OpenOptions;

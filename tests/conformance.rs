@@ -1,13 +1,16 @@
 //! The conformance checks of formats, detectors and selectors: ours pass, and each way to break a contract is seen.
 #![cfg(feature = "testing")]
 
-use neural_phylogeny::testing::{check_detector, check_format, check_parent_selector};
-use neural_phylogeny::{
-    Arborescence, CentroidDetector, Choice, ClusterDetector, Dbscan, Dtype, Edge, Error, ExpectedFamilies, Families,
-    Format, GaussianMixture, Geometry, KMeans, Kurtosis, LineageDetector, LogDistanceMedoid, MeanShift, Medoid,
-    ModelId, NearestToInitialization, NeighborJoining, ParentSelector, Phylogeny, PhylogenyDetector, Precedence,
-    ReadAt, Safetensors, SmallestNorm, SourceError, Tensors,
+use neural_phylogeny::bytes::ReadAt;
+use neural_phylogeny::detect::cluster::{
+    CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, GaussianMixture, KMeans, MeanShift,
 };
+use neural_phylogeny::detect::{Arborescence, Families, Kurtosis, LineageDetector, NeighborJoining};
+use neural_phylogeny::format::{Dtype, Format, Safetensors, Tensors};
+use neural_phylogeny::geometry::Geometry;
+use neural_phylogeny::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
+use neural_phylogeny::testing::{check_detector, check_format, check_parent_selector};
+use neural_phylogeny::{Edge, Error, ModelId, ParentSelector, Phylogeny, PhylogenyDetector, SourceError};
 use rand::{Rng, RngCore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

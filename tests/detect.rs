@@ -1,9 +1,10 @@
 //! Detection on small networks of known lineage.
 
-use neural_phylogeny::{
-    ClusterDetector, Clusterer, Clustering, Config, Error, ExpectedFamilies, Families, FamilyId, InMemory, Medoid,
-    ModelSet, Phylogeny, Points, Relation, Remark, SmallestNorm, detect_phylogeny,
-};
+use neural_phylogeny::detect::Families;
+use neural_phylogeny::detect::cluster::{ClusterDetector, Clustering, ExpectedFamilies, Points};
+use neural_phylogeny::parent::{Medoid, SmallestNorm};
+use neural_phylogeny::phylogeny::{FamilyId, Remark};
+use neural_phylogeny::{Clusterer, Config, Error, InMemory, ModelSet, Phylogeny, Relation, detect_phylogeny};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;

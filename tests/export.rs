@@ -1,9 +1,10 @@
 //! The written forms against files in `tests/golden`; `UPDATE_GOLDEN=1 cargo test --test export` writes them anew.
 
-use neural_phylogeny::{
-    Candidate, Edge, Error, Evidence, ModelId, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal,
-    Skipped, Stage, Truth, evaluate, write_dot, write_explanation, write_newick, write_table,
-};
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::model_set::Skipped;
+use neural_phylogeny::phylogeny::{Candidate, Evidence, Movement, PhylogenyBuilder, Remark, Signal, Stage};
+use neural_phylogeny::write::{write_dot, write_explanation, write_newick, write_table};
+use neural_phylogeny::{Edge, Error, ModelId, Phylogeny, Relation, evaluate};
 use std::path::Path;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -141,9 +142,9 @@ fn newick_trees() -> TestResult {
 #[test]
 fn json() -> TestResult {
     let mut text = Vec::new();
-    neural_phylogeny::write_json(&sample()?, &mut text)?;
+    neural_phylogeny::write::write_json(&sample()?, &mut text)?;
     check("sample.json", &text)?;
-    assert_eq!(neural_phylogeny::read_json(text.as_slice())?, sample()?);
+    assert_eq!(neural_phylogeny::write::read_json(text.as_slice())?, sample()?);
     Ok(())
 }
 
@@ -151,9 +152,9 @@ fn json() -> TestResult {
 #[test]
 fn json_with_reasons() -> TestResult {
     let mut text = Vec::new();
-    neural_phylogeny::write_json(&reasoned()?, &mut text)?;
+    neural_phylogeny::write::write_json(&reasoned()?, &mut text)?;
     check("reasoned.json", &text)?;
-    assert_eq!(neural_phylogeny::read_json(text.as_slice())?, reasoned()?);
+    assert_eq!(neural_phylogeny::write::read_json(text.as_slice())?, reasoned()?);
     Ok(())
 }
 
@@ -193,10 +194,10 @@ fn whole() -> Result<Phylogeny, Error> {
 #[test]
 fn json_with_everything() -> TestResult {
     let mut text = Vec::new();
-    neural_phylogeny::write_json(&whole()?, &mut text)?;
+    neural_phylogeny::write::write_json(&whole()?, &mut text)?;
     check("whole.json", &text)?;
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/whole.json");
-    assert_eq!(neural_phylogeny::read_json(std::fs::File::open(golden)?)?, whole()?);
+    assert_eq!(neural_phylogeny::write::read_json(std::fs::File::open(golden)?)?, whole()?);
     Ok(())
 }
 
@@ -206,7 +207,7 @@ fn json_with_everything() -> TestResult {
 fn json_of_the_first_form() -> TestResult {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/first");
     for (file, meant) in [("sample.json", builder().build()?), ("reasoned.json", reasoned()?)] {
-        let read = neural_phylogeny::read_json(std::fs::File::open(golden.join(file))?)?;
+        let read = neural_phylogeny::write::read_json(std::fs::File::open(golden.join(file))?)?;
         assert_eq!((read.edges(), read.families()), (meant.edges(), meant.families()), "{file}");
         for model in read.models() {
             assert_eq!(read.name(model), meant.name(model));

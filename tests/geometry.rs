@@ -1,9 +1,10 @@
 //! The geometry against direct sums over the flattened parameters.
 
-use neural_phylogeny::{
-    EntryDistribution, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet, ParameterInfo,
-    ParameterSource, RandomSource, Scope, Sketch, SketchSettings, SourceError,
-};
+use neural_phylogeny::format::ParameterInfo;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings, Initialization, Scope};
+use neural_phylogeny::sketch::{Sketch, SketchSettings};
+use neural_phylogeny::source::{EntryDistribution, RandomSource};
+use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, ParameterSource, SourceError};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

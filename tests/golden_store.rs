@@ -1,10 +1,10 @@
 //! Stored formats against files in `tests/golden/store` that an earlier build wrote: sketches, settings and index of a store, and
 //! partial sums. `tests/golden/store/README.md` says when and how to write them anew.
 
-use neural_phylogeny::{
-    Added, Error, Geometry, GeometrySettings, InMemory, ModelId, ModelSet, Sketch, SketchSettings, SketchStore,
-    SourceError,
-};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::sketch::{Sketch, SketchSettings};
+use neural_phylogeny::store::{Added, SketchStore};
+use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, SourceError};
 use safetensors::SafeTensors;
 use std::fs;
 use std::ops::ControlFlow;
@@ -238,7 +238,7 @@ fn compute(file: Option<&Path>, until: u64) -> Result<(Result<Geometry, Error>, 
     let models = models.map_err(|e: SourceError| e.to_string())?.build()?;
     let first = Arc::new(AtomicU64::new(u64::MAX));
     let least = first.clone();
-    let observer = move |p: neural_phylogeny::Progress| {
+    let observer = move |p: neural_phylogeny::geometry::Progress| {
         least.fetch_min(p.read, Ordering::Relaxed);
         if p.read > until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };

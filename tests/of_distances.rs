@@ -1,10 +1,12 @@
 //! Every detector on a geometry made from given distances: it works, or says what it misses.
 
-use neural_phylogeny::{
-    Arborescence, CentroidDetector, ClusterDetector, Dbscan, Error, ExpectedFamilies, Families, GaussianMixture,
-    Geometry, KMeans, LineageDetector, LogDistanceMedoid, MeanShift, Medoid, ModelId, NearestToInitialization,
-    NeighborJoining, ParameterDistances, ParentSelector, Phylogeny, PhylogenyDetector, Precedence, SmallestNorm,
+use neural_phylogeny::detect::cluster::{
+    CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, GaussianMixture, KMeans, MeanShift,
 };
+use neural_phylogeny::detect::{Arborescence, Families, LineageDetector, NeighborJoining};
+use neural_phylogeny::geometry::{Geometry, ParameterDistances};
+use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
+use neural_phylogeny::{Error, ModelId, ParentSelector, Phylogeny, PhylogenyDetector};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

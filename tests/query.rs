@@ -1,6 +1,10 @@
 //! One model against a store: what it is derived from, whatever became of the index.
 
-use neural_phylogeny::*;
+use neural_phylogeny::config::detect_phylogeny_from_sketches;
+use neural_phylogeny::query::{Answer, Query};
+use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
+use neural_phylogeny::store::{Nearest, SketchStore};
+use neural_phylogeny::{Config, Error, InMemory, ModelSet, Relation};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -157,8 +161,10 @@ fn models_without_a_parameter_or_of_another_layout_are_no_kin() -> Outcome {
 #[test]
 fn another_seed_is_refused() -> Outcome {
     let (_folder, store) = two_families();
-    let other =
-        Sketch::compute(&InMemory::new().with_parameter("a.weight", [60, 50], noise(1, 3000))?, &settings().with_seed(3))?;
+    let other = Sketch::compute(
+        &InMemory::new().with_parameter("a.weight", [60, 50], noise(1, 3000))?,
+        &settings().with_seed(3),
+    )?;
     assert!(matches!(store.nearest(&other, 1), Err(Error::SketchSeed { found: 3, expected: 0, .. })));
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! A pass that is stopped and continued gives the same bits as one that is not.
 
-use neural_phylogeny::{
-    EntryDistribution, Error, Geometry, GeometrySettings, InMemory, Initialization, ModelId, ModelSet, ParameterInfo,
-    ParameterSource, SourceError,
-};
+use neural_phylogeny::format::ParameterInfo;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings, Initialization};
+use neural_phylogeny::source::EntryDistribution;
+use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, ParameterSource, SourceError};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;

@@ -1,9 +1,15 @@
 //! Sketches against the models they were made from.
 
+use neural_phylogeny::config::detect_phylogeny_from_sketches;
+use neural_phylogeny::detect::LineageDetector;
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::evidence::LineState;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings, Progress, Scope};
+use neural_phylogeny::parent::Precedence;
+use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
 use neural_phylogeny::{
-    Config, Error, Geometry, GeometrySettings, InMemory, LineState, LineageDetector, ModelId, ModelSet,
-    ParameterSource, Phylogeny, PhylogenyDetector, Precedence, Progress, Scope, Sketch, SketchSet, SketchSettings,
-    SourceError, Truth, detect_phylogeny, detect_phylogeny_from_sketches, evaluate,
+    Config, Error, InMemory, ModelId, ModelSet, ParameterSource, Phylogeny, PhylogenyDetector, SourceError,
+    detect_phylogeny, evaluate,
 };
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};

@@ -1,8 +1,9 @@
 //! Distances and kinship that a geometry of sketches computes when they are asked for.
 
-use neural_phylogeny::{
-    Error, Geometry, GeometrySettings, InMemory, ModelId, Sketch, SketchSet, SketchSettings, SketchStore, SourceError,
-};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
+use neural_phylogeny::store::SketchStore;
+use neural_phylogeny::{Error, InMemory, ModelId, SourceError};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -1,6 +1,8 @@
 //! Stores of sketches: what is read is what was written, whoever writes beside, and whatever became of the bytes.
 
-use neural_phylogeny::*;
+use neural_phylogeny::sketch::{Sketch, SketchSettings};
+use neural_phylogeny::store::{Added, SketchStore};
+use neural_phylogeny::{Error, InMemory, SourceError};
 use proptest::prelude::*;
 use std::error::Error as StdError;
 use std::fs;

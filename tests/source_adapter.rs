@@ -2,7 +2,10 @@
 
 mod support;
 
-use neural_phylogeny::{Discovery, Dtype, FileLayout, InMemory, ParameterSource, PeftAdapter, SourceError};
+use neural_phylogeny::discover::{Discovery, FileLayout};
+use neural_phylogeny::format::Dtype;
+use neural_phylogeny::source::PeftAdapter;
+use neural_phylogeny::{InMemory, ParameterSource, SourceError};
 use proptest::prelude::*;
 use std::path::Path;
 use support::{TestResult, bytes, f32_file, text, values, write};
@@ -227,7 +230,7 @@ fn the_wider_dtype_is_announced() -> TestResult {
     let header = r#"{"fc.weight":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]},
         "other":{"dtype":"BF16","shape":[],"data_offsets":[12,14]}}"#;
     let stored = write(scratch.path(), "base.safetensors", bytes(header, &[0; 14]));
-    let model = PeftAdapter::open(scratch.path(), neural_phylogeny::SafetensorsFile::open(stored)?)?;
+    let model = PeftAdapter::open(scratch.path(), neural_phylogeny::format::SafetensorsFile::open(stored)?)?;
     let dtypes: Vec<Dtype> = model.parameters()?.into_iter().map(|p| p.dtype).collect();
     assert_eq!(dtypes, [Dtype::F32, Dtype::BF16]);
     Ok(())

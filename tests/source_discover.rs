@@ -2,7 +2,8 @@
 
 mod support;
 
-use neural_phylogeny::{Discovered, Discovery, FileLayout, SourceError};
+use neural_phylogeny::SourceError;
+use neural_phylogeny::discover::{Discovered, Discovery, FileLayout};
 use std::path::Path;
 use support::{TestResult, bytes, f32_file, text, values, write};
 

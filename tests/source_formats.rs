@@ -2,10 +2,10 @@
 
 mod support;
 
-use neural_phylogeny::{
-    Discovered, Discovery, Dtype, Entry, EntryKind, FileLayout, Folder, Format, Library, MemoryFile, ParameterSource,
-    ReadAt, SourceError, Tensors,
-};
+use neural_phylogeny::bytes::{Entry, EntryKind, Folder, MemoryFile, ReadAt};
+use neural_phylogeny::discover::{Discovered, Discovery, FileLayout};
+use neural_phylogeny::format::{Dtype, Format, Library, Tensors};
+use neural_phylogeny::{ParameterSource, SourceError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

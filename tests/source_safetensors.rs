@@ -2,7 +2,9 @@
 
 mod support;
 
-use neural_phylogeny::{Dtype, ParameterSource, SafetensorsFile, Shards, SourceError};
+use neural_phylogeny::format::{Dtype, SafetensorsFile};
+use neural_phylogeny::source::Shards;
+use neural_phylogeny::{ParameterSource, SourceError};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype as Stored, SafeTensors, TensorView, serialize};
 use std::collections::BTreeMap;

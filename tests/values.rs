@@ -1,10 +1,10 @@
 //! Value-level evidence on models in memory whose making is known.
 
 use half::{bf16, f16};
-use neural_phylogeny::{
-    Dtype, Error, Geometry, GeometrySettings, Grid, GridSpan, InMemory, LineState, ModelId, ModelSet, PairEvidence,
-    ParameterInfo, ParameterSource, SourceError,
-};
+use neural_phylogeny::evidence::LineState;
+use neural_phylogeny::format::{Dtype, ParameterInfo};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings, Grid, GridSpan, PairEvidence};
+use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, ParameterSource, SourceError};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

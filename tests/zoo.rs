@@ -2,10 +2,11 @@
 
 #![cfg(feature = "serde")]
 
-use neural_phylogeny::{
-    Config, Discovery, Evaluation, GeometrySettings, ModelId, ModelSet, Phylogeny, Scope, Truth, detect_phylogeny,
-    evaluate, read_json, write_json,
-};
+use neural_phylogeny::discover::Discovery;
+use neural_phylogeny::evaluate::{Evaluation, Truth};
+use neural_phylogeny::geometry::{GeometrySettings, Scope};
+use neural_phylogeny::write::{read_json, write_json};
+use neural_phylogeny::{Config, ModelId, ModelSet, Phylogeny, detect_phylogeny, evaluate};
 use std::collections::BTreeSet;
 use std::fs::File;
 

@@ -3,7 +3,8 @@
 // Whoever includes this needs a part of it.
 #![allow(dead_code)]
 
-use neural_phylogeny::{Geometry, GeometrySettings, InMemory, ModelSet};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::{InMemory, ModelSet};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;

@@ -2,7 +2,8 @@
 
 pub mod document;
 
-use neural_phylogeny::{ModelSet, Truth};
+use neural_phylogeny::ModelSet;
+use neural_phylogeny::evaluate::Truth;
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;

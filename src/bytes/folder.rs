@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// - Two paths have the same [`identity`](Self::identity) if and only if they lead to the same object.
 ///
 /// ```
-/// use neural_phylogeny::{EntryKind, Folder, LocalFolder};
+/// use neural_phylogeny::bytes::{EntryKind, Folder, LocalFolder};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let scratch = tempfile::tempdir()?;
 /// # let path = scratch.path();

@@ -13,7 +13,7 @@ use std::path::Path;
 /// - [`prefetch`](Self::prefetch) may be left out, and changes nothing of what is read.
 ///
 /// ```
-/// use neural_phylogeny::{MemoryFile, ReadAt};
+/// use neural_phylogeny::bytes::{MemoryFile, ReadAt};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let object: Box<dyn ReadAt> = Box::new(MemoryFile::new("greeting", "hello, world"));
 /// let mut word = [0; 5];

@@ -78,9 +78,10 @@ pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> R
 /// [`Error::DuplicateName`] when there is not one name for each model; whatever the detector and the selector return.
 ///
 /// ```
-/// use neural_phylogeny::{
-///     Config, Geometry, GeometrySettings, InMemory, Medoid, ModelSet, SmallestNorm, detect_phylogeny_in,
-/// };
+/// use neural_phylogeny::{Config, InMemory, ModelSet};
+/// use neural_phylogeny::config::detect_phylogeny_in;
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::parent::{Medoid, SmallestNorm};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let noise = |seed: u64| {
 /// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -100,7 +100,8 @@ impl FromStr for Kurtosis {
 /// [`Families::expected`].
 ///
 /// ```
-/// use neural_phylogeny::{Arborescence, Config, Kurtosis, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::detect::{Arborescence, Kurtosis};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use neural_phylogeny::InMemory;
 /// # use neural_phylogeny::rand::{Rng, SeedableRng};

@@ -1,7 +1,7 @@
 //! Geometry and parent selector → phylogeny.
 
 mod arborescence;
-pub(crate) mod cluster;
+pub mod cluster;
 mod draft;
 mod edmonds;
 mod families;
@@ -48,9 +48,10 @@ pub enum SelectorUse {
 ///
 /// ```
 /// use neural_phylogeny::{
-///     Choice, Config, Edge, Error, Geometry, InMemory, ModelSet, ParentSelector, Phylogeny, PhylogenyDetector, SmallestNorm,
-///     detect_phylogeny,
+///     Config, Edge, Error, InMemory, ModelSet, ParentSelector, Phylogeny, PhylogenyDetector, detect_phylogeny,
 /// };
+/// use neural_phylogeny::geometry::Geometry;
+/// use neural_phylogeny::parent::{Choice, SmallestNorm};
 /// use neural_phylogeny::rand::RngCore;
 ///
 /// /// All comparable models are one family, around the member that the selector prefers.

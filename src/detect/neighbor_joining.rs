@@ -46,7 +46,7 @@ use rand::RngCore;
 /// Pairs of the same Q are settled by the order of [`Geometry::models`], which depends on weights alone. (Of the last four nodes two
 /// pairs always tie, and give the same tree.)
 ///
-/// Confidence is that of kinship times that of the selector's choice, as of [`ClusterDetector`](crate::ClusterDetector). Not
+/// Confidence is that of kinship times that of the selector's choice, as of [`ClusterDetector`](crate::detect::cluster::ClusterDetector). Not
 /// calibrated.
 ///
 /// # Complexity
@@ -66,7 +66,8 @@ use rand::RngCore;
 /// Of [`detect`](PhylogenyDetector::detect): those of [`Families::expected`] and of the selector.
 ///
 /// ```
-/// use neural_phylogeny::{Config, ModelSet, NeighborJoining, detect_phylogeny};
+/// use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::detect::NeighborJoining;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use neural_phylogeny::InMemory;
 /// # use neural_phylogeny::rand::{Rng, SeedableRng};
@@ -113,7 +114,10 @@ impl NeighborJoining {
     /// O(n³) time and O(n²) memory for n members.
     ///
     /// ```
-    /// use neural_phylogeny::{Geometry, GeometrySettings, ModelSet, NeighborJoining, write_newick_unrooted};
+    /// use neural_phylogeny::ModelSet;
+    /// use neural_phylogeny::detect::NeighborJoining;
+    /// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+    /// use neural_phylogeny::write::write_newick_unrooted;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use neural_phylogeny::InMemory;
     /// # use neural_phylogeny::rand::{Rng, SeedableRng};

@@ -54,7 +54,7 @@ use surroundings::Surroundings;
 /// component of the recorded name; then [`with_base`](Self::with_base), which so serves adapters that record no base or one that is not here.
 ///
 /// ```
-/// use neural_phylogeny::Discovery;
+/// use neural_phylogeny::discover::Discovery;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # std::fs::create_dir(folder.path().join("run"))?;

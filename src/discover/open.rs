@@ -77,7 +77,7 @@ impl<'a> Opener<'a> {
         Ok((FileLayout::Adapter { base }, Arc::new(adapter)))
     }
 
-    /// Where the base of an adapter is; [`Discovery`](crate::Discovery) documents the order.
+    /// Where the base of an adapter is; [`Discovery`](crate::discover::Discovery) documents the order.
     fn base_of(&self, folder: &Path, real: &Path, recorded: Option<&str>) -> Result<PathBuf, SourceError> {
         let missing = |reason| SourceError::BaseMissing { path: folder.to_owned(), reason };
         let mut reason = "adapter_config.json records none in `base_model_name_or_path`".to_owned();

@@ -3,7 +3,7 @@
 /// With the feature `serde` it is written as `{"right": 3, "of": 4, "share": 0.75}`; the share is not read back.
 ///
 /// ```
-/// use neural_phylogeny::Ratio;
+/// use neural_phylogeny::evaluate::Ratio;
 ///
 /// assert_eq!(Ratio::new(3, 4).share(), Some(0.75));
 /// assert_eq!(Ratio::new(0, 0).share(), None);
@@ -40,7 +40,7 @@ impl Ratio {
 /// With the feature `serde` precision, recall and F1 are written beside the counts; they are not read back.
 ///
 /// ```
-/// use neural_phylogeny::Retrieval;
+/// use neural_phylogeny::evaluate::Retrieval;
 ///
 /// let edges = Retrieval::new(3, 4, 6);
 /// assert_eq!((edges.precision(), edges.recall(), edges.f1()), (Some(0.75), Some(0.5), Some(0.6)));

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 /// How the families of a result agree with the true ones, as two partitions of the evaluated models.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, Ratio, Truth, evaluate};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny, evaluate};
+/// use neural_phylogeny::evaluate::{Ratio, Truth};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let pair = Phylogeny::from_edges(3, vec![Edge::new(ModelId::new(0), ModelId::new(1))])?;
 /// let apart = Phylogeny::from_edges(3, Vec::new())?;

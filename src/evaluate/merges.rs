@@ -23,7 +23,8 @@ pub(super) fn merges(m: &Matched<'_>) -> Retrieval {
 /// Counted are true edges of children with several true parents whose weights are known, as far as the result has them.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, Error, ModelId, Phylogeny, Truth, evaluate};
+/// use neural_phylogeny::{Edge, Error, ModelId, Phylogeny, evaluate};
+/// use neural_phylogeny::evaluate::Truth;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let merge = |first: f64| -> Result<Phylogeny, Error> {
 ///     let edge = |parent, weight| Edge::new(ModelId::new(parent), ModelId::new(2)).with_weight(weight);

@@ -81,7 +81,8 @@ pub struct Evaluation {
 /// [`Error::Evaluation`] when both have models but not one name in common.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, Ratio, Truth, evaluate};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny, evaluate};
+/// use neural_phylogeny::evaluate::{Ratio, Truth};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edges = |pairs: &[(usize, usize)]| pairs.iter().map(|&(p, c)| Edge::new(ModelId::new(p), ModelId::new(c))).collect();
 /// let truth = Truth::from(Phylogeny::from_edges(3, edges(&[(0, 1), (0, 2)]))?);

@@ -39,7 +39,8 @@ pub struct Coverage {
 /// Counted are the edges of [`Evaluation::edges`](super::Evaluation::edges), both ends evaluated; right is one that truth has.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, Truth, evaluate};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny, evaluate};
+/// use neural_phylogeny::evaluate::Truth;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edge = |parent, child, confidence| {
 ///     Edge::new(ModelId::new(parent), ModelId::new(child)).with_confidence(confidence)

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 ///   [`merge`](Self::merge) brings theirs.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, Truth};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+/// use neural_phylogeny::evaluate::Truth;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edge = Edge::new(ModelId::new(0), ModelId::new(1));
 /// let truth = Truth::from(Phylogeny::from_edges(2, vec![edge])?.with_names(["base", "tuned"])?);
@@ -43,7 +44,7 @@ impl Truth {
     /// As [`read_json`](crate::write::read_json).
     ///
     /// ```
-    /// use neural_phylogeny::Truth;
+    /// use neural_phylogeny::evaluate::Truth;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let bases = r#"{"version": 1, "models": [{"name": "base"}, {"name": "a", "parents": [{"name": "base"}]}]}"#;
     /// let merges = r#"{"version": 1, "models": [{"name": "m", "parents": [{"name": "base"}, {"name": "a"}]}]}"#;

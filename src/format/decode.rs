@@ -14,7 +14,9 @@ use std::fmt;
 /// - Calls come from several threads at once.
 ///
 /// ```
-/// use neural_phylogeny::{Decode, Dtype, MemoryFile, ReadAt, SourceError, Tensors};
+/// use neural_phylogeny::SourceError;
+/// use neural_phylogeny::bytes::{MemoryFile, ReadAt};
+/// use neural_phylogeny::format::{Decode, Dtype, Tensors};
 /// use std::sync::Arc;
 ///
 /// /// Percents, a byte each.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// spelling of the safetensors format.
 ///
 /// ```
-/// use neural_phylogeny::Dtype;
+/// use neural_phylogeny::format::Dtype;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let dtype: Dtype = "BF16".parse()?;
 /// assert_eq!((dtype.size(), dtype.digits()), (2, Some(8)));

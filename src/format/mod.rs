@@ -43,7 +43,9 @@ use std::sync::Arc;
 /// `testing::check_format` (feature `testing`) checks an implementation, and `examples/own_format.rs` is one.
 ///
 /// ```
-/// use neural_phylogeny::{Dtype, Format, MemoryFile, ReadAt, SourceError, Tensors};
+/// use neural_phylogeny::SourceError;
+/// use neural_phylogeny::bytes::{MemoryFile, ReadAt};
+/// use neural_phylogeny::format::{Dtype, Format, Tensors};
 /// use std::sync::Arc;
 ///
 /// /// A file that is one vector: how many values there are, in eight bytes, and the values.
@@ -86,7 +88,7 @@ pub trait Format: Send + Sync + fmt::Debug {
     /// Whether an object of this file name, which begins with these bytes, may be of this format.
     ///
     /// `beginning` is empty where the bytes have not been read: then the name alone decides. Otherwise it is the first
-    /// [`BEGINNING`](crate::BEGINNING) bytes, or the whole of a shorter object. A search reads them where the name does not decide.
+    /// [`BEGINNING`](crate::format::BEGINNING) bytes, or the whole of a shorter object. A search reads them where the name does not decide.
     /// Default: the name ends in one of the extensions, in capitals or not.
     fn recognizes(&self, name: &str, beginning: &[u8]) -> bool {
         let _ = beginning;

@@ -16,7 +16,7 @@ impl ParameterInfo {
     /// A tensor of that name, shape and dtype.
     ///
     /// ```
-    /// use neural_phylogeny::{Dtype, ParameterInfo};
+    /// use neural_phylogeny::format::{Dtype, ParameterInfo};
     ///
     /// assert_eq!(ParameterInfo::new("fc.weight", [3, 4], Dtype::F32).size(), 12);
     /// ```

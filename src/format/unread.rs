@@ -5,7 +5,7 @@ use super::has_extension;
 /// A format that is known by its files' names and that nothing reads.
 ///
 /// ```
-/// use neural_phylogeny::UnreadFormat;
+/// use neural_phylogeny::format::UnreadFormat;
 ///
 /// let gguf = UnreadFormat::all().find(|f| f.extensions() == ["gguf"]);
 /// assert!(gguf.is_some_and(|f| f.reason().contains("quantized")));

@@ -63,7 +63,7 @@ impl ParameterDistances {
 
     /// Sets `‖θ_a‖²` of each model. Default: unknown.
     ///
-    /// [`SmallestNorm`](crate::SmallestNorm) and [`LineageDetector`](crate::LineageDetector) need them.
+    /// [`SmallestNorm`](crate::parent::SmallestNorm) and [`LineageDetector`](crate::detect::LineageDetector) need them.
     pub fn with_squared_norms(mut self, squared_norms: impl Into<Vec<f64>>) -> Self {
         self.squared_norms = Some(squared_norms.into());
         self
@@ -71,7 +71,7 @@ impl ParameterDistances {
 
     /// Sets the number of values D. Default: 0, unknown.
     ///
-    /// With it and the norms, [`Independence`](crate::Independence) is at hand: values are taken to have mean 0.
+    /// With it and the norms, [`Independence`](crate::geometry::Independence) is at hand: values are taken to have mean 0.
     pub fn with_size(mut self, size: usize) -> Self {
         self.size = size;
         self
@@ -169,7 +169,7 @@ impl Geometry {
     /// - moments beyond the second.
     ///
     /// A detector or selector that cannot do without one of these fails with [`Error::NotMeasured`]; [`require`](Self::require)
-    /// is the check. Without independence, families must be given: [`Families::Count(1)`](crate::Families::Count). Models at
+    /// is the check. Without independence, families must be given: [`Families::Count(1)`](crate::detect::Families::Count). Models at
     /// distance 0 in a parameter count as equal there.
     ///
     /// # Errors
@@ -183,7 +183,8 @@ impl Geometry {
     /// O(n² (T + log n)) time for n models and T parameters, and as much memory as was given.
     ///
     /// ```
-    /// use neural_phylogeny::{Geometry, ModelId, ParameterDistances};
+    /// use neural_phylogeny::ModelId;
+    /// use neural_phylogeny::geometry::{Geometry, ParameterDistances};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// // Squared distances of answers: models 1 and 2 each moved away from model 0.
     /// let answers = ParameterDistances::new("answers", 3, [0.0, 1.0, 4.0, 1.0, 0.0, 5.0, 4.0, 5.0, 0.0]);

@@ -59,7 +59,7 @@ impl Independence {
         Self { n: models, z: Arc::new(Packed::constant(models, f64::NAN)), pairs: 0, measured: false }
     }
 
-    /// Whether the geometry tells independence at all: all but those made [from distances](crate::Geometry::of_distances) do.
+    /// Whether the geometry tells independence at all: all but those made [from distances](crate::geometry::Geometry::of_distances) do.
     pub fn is_measured(&self) -> bool {
         self.measured
     }

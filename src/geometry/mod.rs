@@ -22,6 +22,7 @@ mod resume;
 mod settings;
 mod sums;
 
+pub use crate::kernel::Moments;
 pub use comparison::{Comparison, ParameterView};
 pub use coordinates::Coordinates;
 pub(crate) use evidence::{Evidence, LineSums, MemberSums, ModelFacts};

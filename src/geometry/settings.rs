@@ -141,7 +141,7 @@ impl GeometrySettings {
         self
     }
 
-    /// What [`NearestToInitialization`](crate::NearestToInitialization) measures from. Default: zero.
+    /// What [`NearestToInitialization`](crate::parent::NearestToInitialization) measures from. Default: zero.
     pub fn with_initialization(mut self, initialization: Initialization) -> Self {
         self.initialization = initialization;
         self

@@ -65,7 +65,7 @@ impl ModelSet {
     /// Every model below a file or folder, named by its path under it.
     ///
     /// Finds safetensors files and shards, folders of transformers and diffusers, and peft adapters over their base, nested to
-    /// any depth; [`Discovery`](crate::Discovery) has options.
+    /// any depth; [`Discovery`](crate::discover::Discovery) has options.
     ///
     /// # Errors
     ///

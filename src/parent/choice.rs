@@ -10,7 +10,9 @@ const ROUNDING: f64 = 1e-12;
 /// What a selector makes of one family.
 ///
 /// ```
-/// use neural_phylogeny::{Choice, Geometry, GeometrySettings, InMemory, ModelSet, SmallestNorm};
+/// use neural_phylogeny::{InMemory, ModelSet};
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::parent::{Choice, SmallestNorm};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().model("a", model(2.0)?).model("b", model(1.0)?).build()?;

@@ -6,7 +6,7 @@ use crate::model_set::ModelId;
 /// The member nearest to the initialization that the geometry was computed with.
 ///
 /// `score(a) = ‖θ_a − z‖₂` over the parameters in scope that all members hold, with z the
-/// [`Initialization`](crate::Initialization) of [`GeometrySettings`](crate::GeometrySettings): zero (the default, which makes
+/// [`Initialization`](crate::geometry::Initialization) of [`GeometrySettings`](crate::geometry::GeometrySettings): zero (the default, which makes
 /// this [`SmallestNorm`](super::SmallestNorm)), random, or a model.
 ///
 /// # Differs from

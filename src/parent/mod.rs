@@ -38,7 +38,8 @@ use std::fmt::Debug;
 /// `testing::check_parent_selector` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a selector are selectors.
 ///
 /// ```
-/// use neural_phylogeny::{Error, Geometry, ModelId, ParentSelector};
+/// use neural_phylogeny::{Error, ModelId, ParentSelector};
+/// use neural_phylogeny::geometry::Geometry;
 ///
 /// /// The member nearest to its nearest neighbor.
 /// #[derive(Debug)]

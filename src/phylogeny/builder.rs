@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 /// part in the result, but that of remarks and skipped models.
 ///
 /// ```
-/// use neural_phylogeny::{Candidate, Edge, ModelId, PhylogenyBuilder};
+/// use neural_phylogeny::{Edge, ModelId};
+/// use neural_phylogeny::phylogeny::{Candidate, PhylogenyBuilder};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let [base, chat, code, twin] = [0, 1, 2, 3].map(ModelId::new);
 /// let phylogeny = PhylogenyBuilder::new(5)

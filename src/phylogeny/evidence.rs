@@ -15,7 +15,7 @@ pub(super) const LARGEST_WEIGHT: f64 = 1000.0;
 /// Any detector may have signals of its own. Two signals are equal when their spellings are.
 ///
 /// ```
-/// use neural_phylogeny::Signal;
+/// use neural_phylogeny::phylogeny::Signal;
 ///
 /// const TOKENIZER: Signal = Signal::new("tokenizer", "tokens that one of the two has and the other lacks");
 /// assert_eq!(TOKENIZER.as_str(), "tokenizer");
@@ -200,7 +200,8 @@ impl Evidence {
 /// ratio of their probabilities, where the detector says what all of its stages found.
 ///
 /// ```
-/// use neural_phylogeny::{Candidate, Evidence, ModelId, Signal, Stage};
+/// use neural_phylogeny::ModelId;
+/// use neural_phylogeny::phylogeny::{Candidate, Evidence, Signal, Stage};
 ///
 /// let distance = Evidence::new(Stage::Parent, Signal::new("distance", "how far the two lie apart"), 3.0);
 /// let candidate = Candidate::new(Some(ModelId::new(4)), 0.92, vec![distance, Evidence::new(Stage::Parent, Signal::PRIOR, -0.5)]);
@@ -248,7 +249,8 @@ impl Phylogeny {
     /// When `model` is not one of this phylogeny's.
     ///
     /// ```
-    /// use neural_phylogeny::{Candidate, Edge, ModelId, Phylogeny};
+    /// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+    /// use neural_phylogeny::phylogeny::Candidate;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let [a, b] = [0, 1].map(ModelId::new);
     /// let candidates = vec![Candidate::new(None, 0.78, Vec::new()), Candidate::new(Some(a), 0.22, Vec::new())];

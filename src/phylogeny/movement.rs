@@ -53,7 +53,8 @@ impl Phylogeny {
     /// A phylogeny that was read from a file of the first, shorter form has the twenty largest alone.
     ///
     /// ```
-    /// use neural_phylogeny::{Edge, ModelId, Movement, PhylogenyBuilder};
+    /// use neural_phylogeny::{Edge, ModelId};
+    /// use neural_phylogeny::phylogeny::{Movement, PhylogenyBuilder};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let [parent, child] = [0, 1].map(ModelId::new);
     /// let movements = vec![Movement::new("embed.weight", 64, 0.0), Movement::new("head.weight", 32, 0.25)];

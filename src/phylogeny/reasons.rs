@@ -41,7 +41,8 @@ impl Phylogeny {
     /// A phylogeny that was read from a file of the first, shorter form has the five most probable alone.
     ///
     /// ```
-    /// use neural_phylogeny::{Candidate, ModelId, PhylogenyBuilder};
+    /// use neural_phylogeny::ModelId;
+    /// use neural_phylogeny::phylogeny::{Candidate, PhylogenyBuilder};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let [a, b] = [0, 1].map(ModelId::new);
     /// let candidates = vec![Candidate::new(None, 0.25, Vec::new()), Candidate::new(Some(a), 0.75, Vec::new())];

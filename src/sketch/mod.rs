@@ -29,7 +29,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A small linear image of one model: for each tensor `S θ_t` of `width` values, its exact [`Moments`] and its fingerprint, and of
-/// a sample of its rows and columns eight random sums each, from which [`read_lines`](crate::Geometry::read_lines) tells lines.
+/// a sample of its rows and columns eight random sums each, from which [`read_lines`](crate::geometry::Geometry::read_lines) tells lines.
 ///
 /// `‖S θ_i − S θ_j‖²` is `‖θ_i − θ_j‖²` but for a relative standard error of `√(2 / width)` in each tensor, however near the two
 /// are: it is the error of the *difference*. Tensors of at most `width` values are held whole and are exact.
@@ -40,7 +40,8 @@ use std::sync::Arc;
 /// As a [`ParameterSource`] it lists the tensors of its model and reads those that it holds whole.
 ///
 /// ```
-/// use neural_phylogeny::{InMemory, Sketch, SketchSettings};
+/// use neural_phylogeny::InMemory;
+/// use neural_phylogeny::sketch::{Sketch, SketchSettings};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = |shift: f32| InMemory::new().with_parameter("w", [100, 100], (0..10_000).map(|i| (i as f32).sin() + shift).collect());
 /// let settings = SketchSettings::new().with_size(16 << 10);

@@ -7,7 +7,9 @@ use std::sync::Arc;
 /// Named sketches to be compared: a [`ModelSet`] whose models need not be there.
 ///
 /// ```
-/// use neural_phylogeny::{Config, InMemory, Sketch, SketchSet, SketchSettings, detect_phylogeny_from_sketches};
+/// use neural_phylogeny::{Config, InMemory};
+/// use neural_phylogeny::config::detect_phylogeny_from_sketches;
+/// use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let noise = |seed: u64| {
 /// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

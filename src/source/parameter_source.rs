@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// `testing::check_parameter_source` (feature `testing`) checks an implementation.
 ///
 /// ```
-/// use neural_phylogeny::{Dtype, ParameterInfo, ParameterSource, SourceError, check_range};
+/// use neural_phylogeny::{ParameterSource, SourceError};
+/// use neural_phylogeny::format::{Dtype, ParameterInfo, check_range};
 ///
 /// /// One vector that counts: 0, 1, 2, …
 /// #[derive(Debug)]

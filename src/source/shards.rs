@@ -10,7 +10,8 @@ use std::path::{Component, Path, PathBuf};
 /// A model in several files of one format, with an index or numbered.
 ///
 /// ```no_run
-/// use neural_phylogeny::{ParameterSource, Shards};
+/// use neural_phylogeny::ParameterSource;
+/// use neural_phylogeny::source::Shards;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = Shards::open("llama/model.safetensors.index.json")?;
 /// let model = Shards::open("llama/model-00001-of-00003.safetensors")?;

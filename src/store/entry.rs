@@ -22,7 +22,7 @@ pub enum Added {
 pub struct StoreEntry {
     /// The model's name.
     pub name: String,
-    /// Hash of the model, as [`Sketch::content`](crate::Sketch::content) gives it.
+    /// Hash of the model, as [`Sketch::content`](crate::sketch::Sketch::content) gives it.
     pub content: String,
     /// Values kept of each tensor that has more.
     pub width: usize,

@@ -18,7 +18,7 @@ pub struct Neighbor {
     /// Euclidean distance over the matrices that the index holds of both, as a share of the geometric mean of their norms: 0 for the
     /// same weights, about √2 for unrelated models of one norm.
     pub relative_distance: f64,
-    /// How unlikely so much in common is between models trained apart: a z-score, as in [`Independence`](crate::Independence).
+    /// How unlikely so much in common is between models trained apart: a z-score, as in [`Independence`](crate::geometry::Independence).
     pub z: f64,
 }
 
@@ -51,7 +51,7 @@ impl SketchStore {
     /// is kept in memory for this call.
     ///
     /// Models look like kin when their matrices correlate so much that among as many stored models trained apart one in ten times
-    /// any would; whole sketches decide ([`query`](crate::Query)). Matrices correspond by name and shape, also where one side has a
+    /// any would; whole sketches decide ([`query`](crate::query::Query)). Matrices correspond by name and shape, also where one side has a
     /// wrapper in front of all names. Not found are permuted copies, models of another shape, and those that moved so far that 256
     /// values of each matrix do not show what is left.
     ///
@@ -65,7 +65,9 @@ impl SketchStore {
     /// Of n stored models: n file sizes and times, and a read of 8 KiB for each model that has a matrix of the same name and shape.
     ///
     /// ```
-    /// use neural_phylogeny::{InMemory, Sketch, SketchSettings, SketchStore};
+    /// use neural_phylogeny::InMemory;
+    /// use neural_phylogeny::sketch::{Sketch, SketchSettings};
+    /// use neural_phylogeny::store::SketchStore;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let folder = tempfile::tempdir()?;
     /// # let noise = |seed: u64| {

@@ -30,7 +30,9 @@ const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Any number of threads and processes may add and read at once: files appear whole, under their name, in one step.
 ///
 /// ```
-/// use neural_phylogeny::{Added, InMemory, Sketch, SketchSettings, SketchStore};
+/// use neural_phylogeny::InMemory;
+/// use neural_phylogeny::sketch::{Sketch, SketchSettings};
+/// use neural_phylogeny::store::{Added, SketchStore};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;

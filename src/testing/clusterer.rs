@@ -21,7 +21,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// What was broken, on which input.
 ///
 /// ```
-/// use neural_phylogeny::{KMeans, testing::check_clusterer};
+/// use neural_phylogeny::detect::cluster::KMeans;
+/// use neural_phylogeny::testing::check_clusterer;
 ///
 /// assert_eq!(check_clusterer(&KMeans::new()), Ok(()));
 /// ```

@@ -26,7 +26,8 @@ use rand_chacha::ChaCha8Rng;
 /// What was broken, on which set.
 ///
 /// ```
-/// use neural_phylogeny::{ClusterDetector, ExpectedFamilies, testing::check_detector};
+/// use neural_phylogeny::detect::cluster::{ClusterDetector, ExpectedFamilies};
+/// use neural_phylogeny::testing::check_detector;
 ///
 /// assert_eq!(check_detector(&ClusterDetector::new(ExpectedFamilies)), Ok(()));
 /// ```

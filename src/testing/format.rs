@@ -19,7 +19,7 @@ const ELEMENTS: usize = 64;
 /// tensors tells most.
 ///
 /// ```
-/// use neural_phylogeny::Safetensors;
+/// use neural_phylogeny::format::Safetensors;
 /// use neural_phylogeny::testing::check_format;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let header = r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;

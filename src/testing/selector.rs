@@ -20,7 +20,8 @@ use crate::parent::ParentSelector;
 /// What was broken, on which family.
 ///
 /// ```
-/// use neural_phylogeny::{Medoid, testing::check_parent_selector};
+/// use neural_phylogeny::parent::Medoid;
+/// use neural_phylogeny::testing::check_parent_selector;
 ///
 /// assert_eq!(check_parent_selector(&Medoid), Ok(()));
 /// ```

@@ -2,7 +2,9 @@
 ///
 /// ```
 /// use neural_phylogeny::testing::check_clusterer;
-/// use neural_phylogeny::{Clusterer, Clustering, Error, Points, rand::RngCore};
+/// use neural_phylogeny::{Clusterer, Error};
+/// use neural_phylogeny::detect::cluster::{Clustering, Points};
+/// use neural_phylogeny::rand::RngCore;
 ///
 /// #[derive(Debug)]
 /// struct Short;

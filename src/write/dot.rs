@@ -47,7 +47,8 @@ impl OutputFormat for Dot {
 /// [`Error::Write`] when the writer fails.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, write_dot};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+/// use neural_phylogeny::write::write_dot;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edge = Edge::new(ModelId::new(0), ModelId::new(1)).with_distance(3.21).with_confidence(0.98);
 /// let phylogeny = Phylogeny::from_edges(2, vec![edge])?.with_names(["base", "tuned"])?;

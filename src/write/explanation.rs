@@ -34,7 +34,9 @@ const MOST: usize = 5;
 /// When `model` is not one of this phylogeny's.
 ///
 /// ```
-/// use neural_phylogeny::{Candidate, Edge, Evidence, ModelId, PhylogenyBuilder, Signal, Stage, write_explanation};
+/// use neural_phylogeny::{Edge, ModelId};
+/// use neural_phylogeny::phylogeny::{Candidate, Evidence, PhylogenyBuilder, Signal, Stage};
+/// use neural_phylogeny::write::write_explanation;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let [base, chat] = [0, 1].map(ModelId::new);
 /// let edge = Edge::new(base, chat).with_distance(3.21).with_confidence(0.9);

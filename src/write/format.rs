@@ -59,7 +59,8 @@ impl fmt::Display for ContentKind {
 /// - [`write`](Self::write) succeeds for every [kind](Self::kinds) that is listed, and refuses the others.
 ///
 /// ```
-/// use neural_phylogeny::{Content, ContentKind, Edge, Error, ModelId, OutputFormat, Phylogeny};
+/// use neural_phylogeny::{Edge, Error, ModelId, Phylogeny};
+/// use neural_phylogeny::write::{Content, ContentKind, OutputFormat};
 /// use std::io::Write;
 ///
 /// /// Parent and child, a line each.

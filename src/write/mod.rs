@@ -50,7 +50,7 @@ static FORMATS: &[&dyn OutputFormat] = &[
 /// Every form in which results are written.
 ///
 /// ```
-/// use neural_phylogeny::{ContentKind, formats};
+/// use neural_phylogeny::write::{ContentKind, formats};
 /// let names: Vec<&str> = formats().iter().filter(|f| f.writes(ContentKind::Phylogeny)).map(|f| f.name()).collect();
 /// assert!(names.contains(&"table") && names.contains(&"newick"));
 /// ```

@@ -53,7 +53,8 @@ impl OutputFormat for Newick {
 /// [`Error::Write`] when the writer fails.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, write_newick};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+/// use neural_phylogeny::write::write_newick;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edge = |child, distance| Edge::new(ModelId::new(0), ModelId::new(child)).with_distance(distance);
 /// let phylogeny = Phylogeny::from_edges(4, vec![edge(1, 0.5), edge(2, 2.0)])?

@@ -7,7 +7,7 @@ use std::io::Write;
 
 /// Writes an undirected tree as one line of Newick with branch lengths.
 ///
-/// - Models are named and quoted as by [`write_newick`](crate::write_newick); unobserved nodes have no name.
+/// - Models are named and quoted as by [`write_newick`](crate::write::write_newick); unobserved nodes have no name.
 /// - Newick has no undirected trees. By custom three branches at the top mean that the top is no root: writing begins at
 ///   the unobserved node made last, with its branches in the order in which they were made. A pair is written as one node below the other.
 /// - Lengths are written as they are, below 0 too.
@@ -20,7 +20,10 @@ use std::io::Write;
 /// [`Error::InvalidPhylogeny`] when the tree is not of these models, [`Error::Write`] when the writer fails.
 ///
 /// ```
-/// use neural_phylogeny::{Geometry, GeometrySettings, ModelSet, NeighborJoining, write_newick_unrooted};
+/// use neural_phylogeny::ModelSet;
+/// use neural_phylogeny::detect::NeighborJoining;
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::write::write_newick_unrooted;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use neural_phylogeny::InMemory;
 /// # use neural_phylogeny::rand::{Rng, SeedableRng};

@@ -70,7 +70,8 @@ impl OutputFormat for Table {
 /// [`Error::Write`] when the writer fails.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, write_table};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+/// use neural_phylogeny::write::write_table;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edge = |child, distance| Edge::new(ModelId::new(0), ModelId::new(child)).with_distance(distance);
 /// let phylogeny = Phylogeny::from_edges(4, vec![edge(1, 3.21).with_confidence(0.9), edge(2, 0.5)])?

@@ -5,9 +5,10 @@ mod raw;
 mod stories;
 
 use ndarray::Array2;
-use neural_phylogeny::{
-    Bandwidth, Clusterer, Clustering, Dbscan, Error, ExpectedFamilies, GaussianMixture, KMeans, MeanShift, Points,
+use neural_phylogeny::detect::cluster::{
+    Bandwidth, Clustering, Dbscan, ExpectedFamilies, GaussianMixture, KMeans, MeanShift, Points,
 };
+use neural_phylogeny::{Clusterer, Error};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -7,7 +7,7 @@ use linfa::DatasetBase;
 use linfa::prelude::{Fit, ParamGuard, Predict, Transformer};
 use linfa_clustering::GaussianMixtureModel;
 use ndarray::{Array1, Axis};
-use neural_phylogeny::Remark;
+use neural_phylogeny::phylogeny::Remark;
 use rand::{Rng, RngCore};
 use rand_distr::StandardNormal;
 

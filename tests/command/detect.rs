@@ -1,5 +1,6 @@
 use crate::support::{SHAPES, Zoo, network, write};
-use neural_phylogeny::{Phylogeny, read_json};
+use neural_phylogeny::Phylogeny;
+use neural_phylogeny::write::read_json;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;

@@ -1,6 +1,9 @@
 //! What explanations say of real detections.
 
-use neural_phylogeny::{Candidate, Config, ModelSet, Phylogeny, Stage, detect_phylogeny, witness, write_explanation};
+use neural_phylogeny::detect::witness;
+use neural_phylogeny::phylogeny::{Candidate, Stage};
+use neural_phylogeny::write::write_explanation;
+use neural_phylogeny::{Config, ModelSet, Phylogeny, detect_phylogeny};
 use std::path::Path;
 
 fn zoo(folder: &str) -> Phylogeny {

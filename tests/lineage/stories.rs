@@ -1,8 +1,9 @@
 use crate::models::{Weights, detected, family, mapped, mixed, named, parents, rng, root, set, tuned};
-use neural_phylogeny::{
-    Config, FamilyId, Geometry, GeometrySettings, LineageDetector, PhylogenyDetector, Precedence, Relation,
-    detect_phylogeny,
-};
+use neural_phylogeny::detect::LineageDetector;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::parent::Precedence;
+use neural_phylogeny::phylogeny::FamilyId;
+use neural_phylogeny::{Config, PhylogenyDetector, Relation, detect_phylogeny};
 use rand::Rng;
 
 fn of(models: &[(String, Weights)], name: &str) -> Weights {
@@ -207,7 +208,8 @@ fn two_models_get_a_direction_by_what_training_cannot_undo() {
 
 #[test]
 fn reading_again_is_observed_and_can_be_interrupted() {
-    use neural_phylogeny::{Error, Progress};
+    use neural_phylogeny::Error;
+    use neural_phylogeny::geometry::Progress;
     use std::ops::ControlFlow;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,8 @@
 //! Hand-made files for the tests of sources; each test uses some of it.
 #![allow(dead_code)]
 
-use neural_phylogeny::{ParameterSource, Skipped, SourceError};
+use neural_phylogeny::model_set::Skipped;
+use neural_phylogeny::{ParameterSource, SourceError};
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};

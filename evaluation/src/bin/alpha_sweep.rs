@@ -4,10 +4,10 @@
 //! right, its mean over ten seeds at each α; a sweep is right when no α of the grid is more accurate under the same seed.
 //! The last rows add up all folders, beside what α = 0 and α = 1 throughout would have come to.
 
-use neural_phylogeny::{
-    Alpha, Bandwidth, CentroidDetector, Geometry, GeometrySettings, KMeans, LogDistanceMedoid, MeanShift, Medoid,
-    ParentSelector, PhylogenyDetector, Seeding, SmallestNorm, evaluate,
-};
+use neural_phylogeny::detect::cluster::{Alpha, Bandwidth, CentroidDetector, KMeans, MeanShift, Seeding};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, SmallestNorm};
+use neural_phylogeny::{ParentSelector, PhylogenyDetector, evaluate};
 use neural_phylogeny_evaluation::TrueSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

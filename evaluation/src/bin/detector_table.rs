@@ -4,11 +4,14 @@
 //! detector: whether families are exactly right, then for each selector the accuracy (children whose parent and direction are
 //! both right) and in brackets the families whose roots are right.
 
-use neural_phylogeny::{
-    Arborescence, ClusterDetector, Clusterer, Dbscan, EntryDistribution, ExpectedFamilies, GaussianMixture, Geometry,
-    GeometrySettings, Initialization, KMeans, Kurtosis, LogDistanceMedoid, MeanShift, Medoid, NearestToInitialization,
-    NeighborJoining, ParentSelector, PhylogenyDetector, Precedence, SmallestNorm, evaluate,
+use neural_phylogeny::detect::cluster::{
+    ClusterDetector, Dbscan, ExpectedFamilies, GaussianMixture, KMeans, MeanShift,
 };
+use neural_phylogeny::detect::{Arborescence, Kurtosis, NeighborJoining};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings, Initialization};
+use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
+use neural_phylogeny::source::EntryDistribution;
+use neural_phylogeny::{Clusterer, ParentSelector, PhylogenyDetector, evaluate};
 use neural_phylogeny_evaluation::TrueSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -9,7 +9,8 @@
 #[path = "../../../benches/support/lineages.rs"]
 mod lineages;
 
-use neural_phylogeny::{Sketch, SketchSettings, SketchStore};
+use neural_phylogeny::sketch::{Sketch, SketchSettings};
+use neural_phylogeny::store::SketchStore;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;

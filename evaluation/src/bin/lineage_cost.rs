@@ -6,7 +6,10 @@
 #[path = "../../../benches/support/lineages.rs"]
 mod lineages;
 
-use neural_phylogeny::{LineageDetector, PhylogenyDetector, SmallestNorm, write_json};
+use neural_phylogeny::PhylogenyDetector;
+use neural_phylogeny::detect::LineageDetector;
+use neural_phylogeny::parent::SmallestNorm;
+use neural_phylogeny::write::write_json;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::error::Error;

@@ -4,7 +4,10 @@
 //! (a root, 16 children of it, a child of each), every child its parent with a tenth of its norm in noise added; sketches of 512 KiB, 4 GB in
 //! all at 10,000. Then ask for models that are not in it.
 
-use neural_phylogeny::{Error, InMemory, Query, Sketch, SketchSettings, SketchStore};
+use neural_phylogeny::query::Query;
+use neural_phylogeny::sketch::{Sketch, SketchSettings};
+use neural_phylogeny::store::SketchStore;
+use neural_phylogeny::{Error, InMemory};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;

@@ -4,9 +4,11 @@
 //! whose parents are those that `detect_phylogeny_from_sketches` gives them in the whole store, for some sizes of sketches and numbers of
 //! nearest models compared.
 
-use neural_phylogeny::{
-    Config, ModelSet, Query, Sketch, SketchSet, SketchSettings, SketchStore, detect_phylogeny_from_sketches,
-};
+use neural_phylogeny::config::detect_phylogeny_from_sketches;
+use neural_phylogeny::query::Query;
+use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
+use neural_phylogeny::store::SketchStore;
+use neural_phylogeny::{Config, ModelSet};
 use std::collections::BTreeSet;
 use std::error::Error;
 

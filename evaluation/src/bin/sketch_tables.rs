@@ -5,10 +5,13 @@
 //! geometry states, and how many children the default detector finds with parent and direction right. The second does the same for
 //! movements of a known size.
 
-use neural_phylogeny::{
-    Config, Geometry, GeometrySettings, InMemory, LineageDetector, ModelSet, ParentSelector, PhylogenyDetector,
-    Precedence, Sketch, SketchSet, SketchSettings, Truth, detect_phylogeny, detect_phylogeny_from_sketches, evaluate,
-};
+use neural_phylogeny::config::detect_phylogeny_from_sketches;
+use neural_phylogeny::detect::LineageDetector;
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::parent::Precedence;
+use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
+use neural_phylogeny::{Config, InMemory, ModelSet, ParentSelector, PhylogenyDetector, detect_phylogeny, evaluate};
 use neural_phylogeny_evaluation::TrueSet;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -96,7 +99,8 @@ fn table(folder: &str) -> Result<(), Failure> {
 
 fn found_families(truth: &Truth, models: &ModelSet) -> Vec<Vec<neural_phylogeny::ModelId>> {
     let known = truth.phylogeny();
-    let of = |f: &neural_phylogeny::Family| f.members.iter().filter_map(|&m| models.id(known.name(m))).collect();
+    let of =
+        |f: &neural_phylogeny::phylogeny::Family| f.members.iter().filter_map(|&m| models.id(known.name(m))).collect();
     known.families().iter().map(of).collect()
 }
 

@@ -3,7 +3,7 @@ use crate::form;
 use crate::query::Query;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use neural_phylogeny::{ContentKind, OutputFormat};
+use neural_phylogeny::write::{ContentKind, OutputFormat};
 use std::path::PathBuf;
 
 /// Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.

@@ -1,10 +1,14 @@
 use crate::args::{Detect, Detection, Scope, Selector};
 use crate::{models, output, progress, resume};
-use neural_phylogeny::{
-    Config, Content, Discovery, EntryDistribution, GeometrySettings, Initialization, LogDistanceMedoid, Medoid,
-    ModelSet, NearestToInitialization, OnUnreadable, Phylogeny, Precedence, SketchSet, SmallestNorm, detect_phylogeny,
-    detect_phylogeny_from_sketches,
-};
+use neural_phylogeny::config::detect_phylogeny_from_sketches;
+use neural_phylogeny::discover::Discovery;
+use neural_phylogeny::geometry::{GeometrySettings, Initialization};
+use neural_phylogeny::model_set::OnUnreadable;
+use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
+use neural_phylogeny::sketch::SketchSet;
+use neural_phylogeny::source::EntryDistribution;
+use neural_phylogeny::write::Content;
+use neural_phylogeny::{Config, ModelSet, Phylogeny, detect_phylogeny};
 use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
@@ -90,8 +94,8 @@ fn geometry(arguments: &Detection) -> Result<GeometrySettings, Box<dyn Error>> {
         .with_memory(arguments.memory.as_u64())
         .with_initialization(initialization(arguments)?)
         .with_scope(match arguments.scope {
-            Scope::Matrices => neural_phylogeny::Scope::Matrices,
-            Scope::All => neural_phylogeny::Scope::All,
+            Scope::Matrices => neural_phylogeny::geometry::Scope::Matrices,
+            Scope::All => neural_phylogeny::geometry::Scope::All,
         });
     let Some(file) = &arguments.resume else { return Ok(settings) };
     Ok(settings.with_resume_file(file).with_resume_every(Duration::from_secs(arguments.resume_every)))

@@ -1,8 +1,10 @@
 use clap::{Args, ValueEnum};
-use neural_phylogeny::{
-    Alpha, Arborescence, Bandwidth, CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, Families,
-    GaussianMixture, KMeans, Kurtosis, LineageDetector, MeanShift, NeighborJoining, PhylogenyDetector, Radius, Seeding,
+use neural_phylogeny::PhylogenyDetector;
+use neural_phylogeny::detect::cluster::{
+    Alpha, Bandwidth, CentroidDetector, ClusterDetector, Dbscan, ExpectedFamilies, GaussianMixture, KMeans, MeanShift,
+    Radius, Seeding,
 };
+use neural_phylogeny::detect::{Arborescence, Families, Kurtosis, LineageDetector, NeighborJoining};
 use std::fmt;
 use std::str::FromStr;
 

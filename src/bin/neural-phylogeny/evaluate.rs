@@ -1,6 +1,8 @@
 use crate::args::{Evaluate, PlainFormat};
 use crate::output;
-use neural_phylogeny::{Truth, evaluate, read_json};
+use neural_phylogeny::evaluate;
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::write::read_json;
 use std::error::Error;
 use std::fmt;
 use std::fs::File;

@@ -1,6 +1,6 @@
 use crate::args::Explain;
 use crate::{detect, output};
-use neural_phylogeny::Content;
+use neural_phylogeny::write::Content;
 use std::error::Error;
 use std::io::Write;
 

@@ -1,5 +1,5 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use neural_phylogeny::{ContentKind, OutputFormat, format_named, formats};
+use neural_phylogeny::write::{ContentKind, OutputFormat, format_named, formats};
 
 /// The form that is taken where none is named.
 pub(crate) const DEFAULT: &str = "table";

@@ -1,6 +1,7 @@
 use crate::args::Inspect;
 use crate::models;
-use neural_phylogeny::{LayoutGroup, ModelId, ModelSet, OnUnreadable, Role};
+use neural_phylogeny::model_set::{LayoutGroup, OnUnreadable, Role};
+use neural_phylogeny::{ModelId, ModelSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;

@@ -1,6 +1,10 @@
 use crate::args::{Models, Selection};
 use glob::Pattern;
-use neural_phylogeny::{Discovered, Discovery, Error, ModelSet, ModelSetBuilder, OnUnreadable, SketchSet, SketchStore};
+use neural_phylogeny::discover::{Discovered, Discovery};
+use neural_phylogeny::model_set::{ModelSetBuilder, OnUnreadable};
+use neural_phylogeny::sketch::SketchSet;
+use neural_phylogeny::store::SketchStore;
+use neural_phylogeny::{Error, ModelSet};
 use std::path::Path;
 
 /// Searches, and leaves out what the model patterns exclude.

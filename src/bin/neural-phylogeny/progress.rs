@@ -1,5 +1,5 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use neural_phylogeny::Progress;
+use neural_phylogeny::geometry::Progress;
 use std::ops::ControlFlow;
 
 /// On standard error when that is a terminal, nothing otherwise.

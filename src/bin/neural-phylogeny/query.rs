@@ -1,6 +1,9 @@
 use crate::{chain, form, models, output, progress};
 use clap::Args;
-use neural_phylogeny::{Config, Content, ContentKind, OutputFormat, Sketch, SketchStore};
+use neural_phylogeny::Config;
+use neural_phylogeny::sketch::Sketch;
+use neural_phylogeny::store::SketchStore;
+use neural_phylogeny::write::{Content, ContentKind, OutputFormat};
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
@@ -57,8 +60,10 @@ pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
     let (name, sketch, sketching) = sketched(arguments, &store)?;
     let config = Config::new().with_threads(arguments.threads).with_minimum_confidence(arguments.minimum_confidence);
     let started = Instant::now();
-    let mut answer =
-        neural_phylogeny::Query::new(&store).with_nearest(arguments.count).with_config(config).run(&name, &sketch)?;
+    let mut answer = neural_phylogeny::query::Query::new(&store)
+        .with_nearest(arguments.count)
+        .with_config(config)
+        .run(&name, &sketch)?;
     let asking = started.elapsed();
     if arguments.name.is_some() {
         answer.nearest.identical.retain(|other| *other != name);

@@ -1,6 +1,8 @@
 use crate::args::Sketch;
 use crate::{chain, models, progress};
-use neural_phylogeny::{Added, SketchSettings, SketchStore, SourceError};
+use neural_phylogeny::SourceError;
+use neural_phylogeny::sketch::SketchSettings;
+use neural_phylogeny::store::{Added, SketchStore};
 use std::error::Error;
 use std::io::{self, Write};
 
@@ -20,7 +22,7 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
         let bar = progress::bar();
         let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
         // Read even when the store has the name: the content hash takes all values.
-        let outcome = neural_phylogeny::Sketch::compute(&*model.source, &settings);
+        let outcome = neural_phylogeny::sketch::Sketch::compute(&*model.source, &settings);
         bar.finish_and_clear();
         let sketch = match outcome {
             Ok(sketch) => sketch,

@@ -1,6 +1,6 @@
 use crate::args::{PlainFormat, StoreAction};
 use crate::{chain, output};
-use neural_phylogeny::{SketchStore, StoreEntry};
+use neural_phylogeny::store::{SketchStore, StoreEntry};
 use std::error::Error;
 use std::fmt::Write as _;
 

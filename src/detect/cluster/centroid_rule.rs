@@ -16,12 +16,12 @@ use std::str::FromStr;
 /// α = 1 is the paper's *identify after clustering*: the selector has no say until clusters are final. α < 1 is *identify along
 /// clustering*.
 ///
-/// It is a setting of [`CentroidDetector`](crate::CentroidDetector), the one detector that follows it.
+/// It is a setting of [`CentroidDetector`](crate::detect::cluster::CentroidDetector), the one detector that follows it.
 ///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 ///
 /// ```
-/// use neural_phylogeny::{Alpha, CentroidDetector, KMeans, MeanShift};
+/// use neural_phylogeny::detect::cluster::{Alpha, CentroidDetector, KMeans, MeanShift};
 /// let along = CentroidDetector::new(KMeans::new()).with_alpha(0.5);
 /// let swept = CentroidDetector::new(MeanShift::new()).with_alpha(Alpha::Sweep);
 /// ```
@@ -31,16 +31,16 @@ pub enum Alpha {
     /// A number in [0, 1]; NaN is refused.
     Fixed(f64),
     /// Each of [`GRID`](Self::GRID), from the same random numbers; the run kept is the one whose clusters differ from the
-    /// [expected families](crate::Points) in the fewest pairs of models, of equal ones that of the largest α.
+    /// [expected families](crate::detect::cluster::Points) in the fewest pairs of models, of equal ones that of the largest α.
     ///
     /// `Σ_{i<j} [same(i, j) ≠ expected(i, j)]`: no truth is seen, and the sweep ends early where nothing differs. α and that
-    /// number are in [`Remark::AlphaChosen`](crate::Remark::AlphaChosen).
+    /// number are in [`Remark::AlphaChosen`](crate::phylogeny::Remark::AlphaChosen).
     ///
     /// The families found are thereby no better than the independence test (or the caller's count) lets them be. Where that is
-    /// right, [`ExpectedFamilies`](crate::ExpectedFamilies) needs no α at all.
+    /// right, [`ExpectedFamilies`](crate::detect::cluster::ExpectedFamilies) needs no α at all.
     ///
     /// How often it picks the best: on five sets of really trained networks, with three selectors and ten seeds each, no other α
-    /// was more accurate in 150 of 150 cases for [`KMeans`](crate::KMeans) and 150 of 150 for [`MeanShift`](crate::MeanShift)
+    /// was more accurate in 150 of 150 cases for [`KMeans`](crate::detect::cluster::KMeans) and 150 of 150 for [`MeanShift`](crate::detect::cluster::MeanShift)
     /// under default settings; α mattered in 44 and 50 of them, and α = 1 was best in 144 and 110. The independence
     /// test finds the true families of all five, and the criterion was chosen on them: expect less elsewhere. `docs/alpha.md`
     /// has the table, the criteria it was preferred to, and where it fails.

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 /// order in which models were given.
 ///
 /// ```
-/// use neural_phylogeny::Points;
+/// use neural_phylogeny::detect::cluster::Points;
 /// use neural_phylogeny::ndarray::array;
 /// let coordinates = array![[0.0, 3.0], [4.0, 0.0]];
 /// let points = Points::new(coordinates.view(), &[0, 1]);
@@ -153,7 +153,7 @@ impl Clustering {
     }
 }
 
-/// Anything that divides points into clusters; linfa's own come by [`Linfa`](crate::Linfa) in a line.
+/// Anything that divides points into clusters; linfa's own come by [`Linfa`](crate::detect::cluster::Linfa) in a line.
 ///
 /// # Contract
 ///
@@ -167,7 +167,8 @@ impl Clustering {
 ///
 /// ```
 /// use neural_phylogeny::rand::RngCore;
-/// use neural_phylogeny::{ClusterDetector, Clusterer, Clustering, Config, Error, InMemory, ModelSet, Points, detect_phylogeny};
+/// use neural_phylogeny::{Clusterer, Config, Error, InMemory, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::detect::cluster::{ClusterDetector, Clustering, Points};
 ///
 /// /// Every model joins the first one that is nearer than a radius.
 /// #[derive(Debug)]
@@ -220,12 +221,12 @@ pub type MemberScores<'a> = dyn Fn(&[usize]) -> Result<Vec<f64>, Error> + 'a;
 
 /// A clusterer that moves centroids and can therefore follow the α rule.
 ///
-/// α is a setting of [`CentroidDetector`](crate::CentroidDetector), which hands it over. At α = 1, as long as no setting of the
+/// α is a setting of [`CentroidDetector`](crate::detect::cluster::CentroidDetector), which hands it over. At α = 1, as long as no setting of the
 /// clusterer needs scores, [`cluster_along`](Self::cluster_along) is [`cluster`](Clusterer::cluster).
 ///
 /// ```
 /// use neural_phylogeny::ndarray::array;
-/// use neural_phylogeny::{Alpha, CentroidClusterer, KMeans, Points};
+/// use neural_phylogeny::detect::cluster::{Alpha, CentroidClusterer, KMeans, Points};
 /// use rand::SeedableRng;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinates = array![[0.0], [0.1], [9.0], [9.1]];

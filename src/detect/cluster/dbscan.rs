@@ -110,7 +110,8 @@ impl FromStr for Radius {
 ///
 /// ```
 /// use ndarray::array;
-/// use neural_phylogeny::{Clusterer, Dbscan, Points};
+/// use neural_phylogeny::Clusterer;
+/// use neural_phylogeny::detect::cluster::{Dbscan, Points};
 /// use rand::SeedableRng;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinates = array![[0.0, 0.1], [0.1, 0.0], [9.0, 9.1]];

@@ -20,12 +20,13 @@ use rand::RngCore;
 /// α has no say here; what follows it is [`CentroidDetector`].
 ///
 /// ```
-/// use neural_phylogeny::{ClusterDetector, ExpectedFamilies, Families};
+/// use neural_phylogeny::detect::Families;
+/// use neural_phylogeny::detect::cluster::{ClusterDetector, ExpectedFamilies};
 /// let detector = ClusterDetector::new(ExpectedFamilies).with_families(Families::Count(3));
 /// ```
 ///
 /// ```compile_fail
-/// use neural_phylogeny::{ClusterDetector, KMeans};
+/// use neural_phylogeny::detect::cluster::{ClusterDetector, KMeans};
 /// let detector = ClusterDetector::new(KMeans::new()).with_alpha(0.5);
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -68,7 +69,9 @@ impl<C: Clusterer> PhylogenyDetector for ClusterDetector<C> {
 /// At α = 1 this is [`ClusterDetector`]. Parents at the end are the selector's choice among the final members.
 ///
 /// ```
-/// use neural_phylogeny::{CentroidDetector, Config, InMemory, MeanShift, ModelSet, SmallestNorm, detect_phylogeny};
+/// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::detect::cluster::{CentroidDetector, MeanShift};
+/// use neural_phylogeny::parent::SmallestNorm;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().model("a", model(1.0)?).model("b", model(1.1)?).model("c", model(9.0)?).build()?;

@@ -14,7 +14,8 @@ use rand::RngCore;
 ///
 /// ```
 /// use ndarray::Array2;
-/// use neural_phylogeny::{Clusterer, ExpectedFamilies, Points};
+/// use neural_phylogeny::Clusterer;
+/// use neural_phylogeny::detect::cluster::{ExpectedFamilies, Points};
 /// use rand::SeedableRng;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinates = Array2::zeros((3, 0));

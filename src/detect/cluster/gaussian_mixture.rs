@@ -84,7 +84,8 @@ const RAISE: f64 = 100.0;
 ///
 /// ```
 /// use ndarray::array;
-/// use neural_phylogeny::{Clusterer, GaussianMixture, Points};
+/// use neural_phylogeny::Clusterer;
+/// use neural_phylogeny::detect::cluster::{GaussianMixture, Points};
 /// use rand::SeedableRng;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinates = array![[0.0, 0.1], [0.1, 0.0], [0.2, 0.1], [9.0, 9.1], [9.2, 9.0]];

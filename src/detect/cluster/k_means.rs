@@ -44,8 +44,8 @@ const TIE: f64 = 1e-9;
 ///
 /// # Returns
 ///
-/// A label for every model, no noise; [`Converged`](crate::Remark::Converged) or
-/// [`NotConverged`](crate::Remark::NotConverged) of the kept restart; [`AlphaChosen`](crate::Remark::AlphaChosen) of a sweep.
+/// A label for every model, no noise; [`Converged`](crate::phylogeny::Remark::Converged) or
+/// [`NotConverged`](crate::phylogeny::Remark::NotConverged) of the kept restart; [`AlphaChosen`](crate::phylogeny::Remark::AlphaChosen) of a sweep.
 ///
 /// # Errors
 ///
@@ -87,7 +87,8 @@ const TIE: f64 = 1e-9;
 ///
 /// ```
 /// use ndarray::array;
-/// use neural_phylogeny::{Clusterer, KMeans, Points};
+/// use neural_phylogeny::Clusterer;
+/// use neural_phylogeny::detect::cluster::{KMeans, Points};
 /// use rand::SeedableRng;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinates = array![[0.0, 0.1], [0.1, 0.0], [9.0, 9.1]];

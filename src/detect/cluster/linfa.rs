@@ -39,7 +39,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// ```
 /// use linfa_clustering::Dbscan;
 /// use neural_phylogeny::ndarray::array;
-/// use neural_phylogeny::{Clusterer, Linfa, Points};
+/// use neural_phylogeny::Clusterer;
+/// use neural_phylogeny::detect::cluster::{Linfa, Points};
 /// use rand::SeedableRng;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinates = array![[0.0, 0.1], [0.1, 0.0], [9.0, 9.1]];
@@ -87,7 +88,8 @@ impl<P: LinfaClusterer<Way> + fmt::Debug, Way> Clusterer for Linfa<P, Way> {
 ///
 /// ```
 /// use linfa_clustering::KMeans;
-/// use neural_phylogeny::{ClusterDetector, Config, InMemory, LinfaWith, ModelSet, Points, detect_phylogeny};
+/// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::detect::cluster::{ClusterDetector, LinfaWith, Points};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().model("a", model(1.0)?).model("b", model(1.1)?).model("c", model(9.0)?).build()?;

@@ -119,7 +119,8 @@ impl FromStr for Bandwidth {
 ///
 /// ```
 /// use ndarray::array;
-/// use neural_phylogeny::{Clusterer, MeanShift, Points};
+/// use neural_phylogeny::Clusterer;
+/// use neural_phylogeny::detect::cluster::{MeanShift, Points};
 /// use rand::SeedableRng;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let coordinates = array![[0.0, 0.1], [0.1, 0.0], [9.0, 9.1]];

@@ -40,12 +40,12 @@ use weights::Weights;
 ///
 /// In this order, each step on a page of its own in `docs/method.md`:
 ///
-/// 1. **Families** by the [independence test](crate::Independence); a permuted copy joins that of its source.
+/// 1. **Families** by the [independence test](crate::geometry::Independence); a permuted copy joins that of its source.
 /// 2. **Copies**: identical, cast, quantized, pruned, scaled and permuted models are children of their source and take no
 ///    further part.
 /// 3. **Merges**: models that are affine combinations of others, whichever they are; after step 5 also those of masked
 ///    increments (TIES, DARE). Lineages that only a merge joins are solved one by one.
-/// 4. **Roots**: distances and angles as in [`Precedence`](crate::Precedence), lines and tensors that training left as they were
+/// 4. **Roots**: distances and angles as in [`Precedence`](crate::parent::Precedence), lines and tensors that training left as they were
 ///    or decay shrank by one exact factor, step counters, norms.
 /// 5. **Parents**: for every member and every possible ancestor, whether the way from the root goes through it; a likelihood
 ///    ratio from angles, distances and norms, against which training that cannot be undone has a veto. The tree is the arborescence of
@@ -68,7 +68,8 @@ use weights::Weights;
 /// four times for lines and once or twice for each edge. Figures: `docs/performance.md`.
 ///
 /// ```
-/// use neural_phylogeny::{Config, LineageDetector, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
+/// use neural_phylogeny::detect::LineageDetector;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use neural_phylogeny::InMemory;
 /// # use neural_phylogeny::rand::{Rng, SeedableRng};

@@ -24,7 +24,7 @@ pub struct Branch {
 
 /// An undirected tree with branch lengths, models at its tips.
 ///
-/// - Nodes: first the models, each once, in the order of [`Geometry::models`](crate::Geometry::models), which does not depend
+/// - Nodes: first the models, each once, in the order of [`Geometry::models`](crate::geometry::Geometry::models), which does not depend
 ///   on how they were given; then unobserved nodes in the order in which they were made.
 /// - n ≥ 3 models have n − 2 unobserved nodes, each of three branches; two models share one branch.
 /// - Branches: as many as nodes, less one.

@@ -53,7 +53,7 @@ pub struct Factor {
 /// of `Δ = m − r` in f64. Dead inputs and tokens that a corpus never shows have no gradient: training multiplies their lines by
 /// `Π (1 − η_t λ)` and leaves them *exact*; two models that trained on from one another keep what the earlier one kept.
 ///
-/// Lines are the rows and columns, of at least 8 values, of parameters of [`Kind::Matrix`](crate::Kind::Matrix) that reference
+/// Lines are the rows and columns, of at least 8 values, of parameters of [`Kind::Matrix`](crate::model_set::Kind::Matrix) that reference
 /// and members hold, flattened to (rows, row_size); lines where the reference is zero are left out. Of more than 65,536, or for
 /// more than 256 members proportionally fewer, an even sample is taken, which depends on shapes and the number of members
 /// alone. Members are numbered as they were given.

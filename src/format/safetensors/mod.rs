@@ -70,7 +70,8 @@ impl Format for Safetensors {
 /// A model in one `.safetensors` file of this machine.
 ///
 /// ```
-/// use neural_phylogeny::{ParameterSource, SafetensorsFile};
+/// use neural_phylogeny::ParameterSource;
+/// use neural_phylogeny::format::SafetensorsFile;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("model.safetensors");

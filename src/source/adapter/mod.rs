@@ -39,7 +39,8 @@ use std::sync::Arc;
 /// adapter included. Where only one side has a common prefix in its names (`model.`), it is recognized.
 ///
 /// ```no_run
-/// use neural_phylogeny::{Discovery, PeftAdapter};
+/// use neural_phylogeny::discover::Discovery;
+/// use neural_phylogeny::source::PeftAdapter;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let base = Discovery::new().open("models/llama")?.source;
 /// let model = PeftAdapter::open("runs/llama-lora", base)?;

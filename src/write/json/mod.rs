@@ -90,7 +90,8 @@ impl OutputFormat for Json {
 /// [`Error::Write`] when the writer fails.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, read_json, write_json};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+/// use neural_phylogeny::write::{read_json, write_json};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edge = Edge::new(ModelId::new(0), ModelId::new(1)).with_distance(3.21);
 /// let phylogeny = Phylogeny::from_edges(2, vec![edge])?.with_names(["base", "tuned"])?;
@@ -121,7 +122,8 @@ pub fn write_json<W: Write>(phylogeny: &Phylogeny, writer: W) -> Result<(), Erro
 /// When `model` is not one of this phylogeny's.
 ///
 /// ```
-/// use neural_phylogeny::{Edge, ModelId, Phylogeny, write_explanation_json};
+/// use neural_phylogeny::{Edge, ModelId, Phylogeny};
+/// use neural_phylogeny::write::write_explanation_json;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let edge = Edge::new(ModelId::new(0), ModelId::new(1));
 /// let phylogeny = Phylogeny::from_edges(2, vec![edge])?.with_names(["base", "tuned"])?;
@@ -166,7 +168,7 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 /// - [`Error::InvalidPhylogeny`] as [`PhylogenyBuilder::build`](crate::phylogeny::PhylogenyBuilder::build).
 ///
 /// ```
-/// use neural_phylogeny::read_json;
+/// use neural_phylogeny::write::read_json;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let text = r#"{"version": 1, "models": [{"name": "a"}, {"name": "b", "parents": [{"name": "a"}]}]}"#;
 /// let phylogeny = read_json(text.as_bytes())?;

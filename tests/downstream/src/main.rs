@@ -3,10 +3,15 @@
 use linfa_clustering::{Dbscan, KMeans};
 use neural_phylogeny::rand::{Rng, RngCore, SeedableRng};
 use neural_phylogeny::{
-    Choice, ClusterDetector, Clusterer, Clustering, Config, Dtype, Edge, Error, Geometry, GeometrySettings, Linfa, LinfaWith,
-    ModelId, ModelSet, ParameterInfo, ParameterSource, ParentSelector, Phylogeny, PhylogenyDetector, Points, SmallestNorm,
-    SourceError, check_range, detect_phylogeny, detect_phylogeny_in, read_json, write_json,
+    Clusterer, Config, Edge, Error, ModelId, ModelSet, ParameterSource, ParentSelector, Phylogeny, PhylogenyDetector,
+    SourceError, detect_phylogeny,
 };
+use neural_phylogeny::config::detect_phylogeny_in;
+use neural_phylogeny::detect::cluster::{ClusterDetector, Clustering, Linfa, LinfaWith, Points};
+use neural_phylogeny::format::{Dtype, ParameterInfo, check_range};
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::parent::{Choice, SmallestNorm};
+use neural_phylogeny::write::{read_json, write_json};
 use std::sync::Arc;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

@@ -1,6 +1,7 @@
 //! What a result says of each model, beside the truth.
 
-use neural_phylogeny::{Edge, Phylogeny, Truth};
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::{Edge, Phylogeny};
 use std::collections::BTreeSet;
 
 /// One model.
@@ -31,7 +32,7 @@ impl<'a> Answer<'a> {
             let parents = known.parents(child);
             let truth: BTreeSet<&str> = parents.iter().map(|e| known.name(e.parent)).collect();
             let ancestors = known.ancestors(child).into_iter().map(|a| known.name(a)).filter(|a| here.contains(a));
-            let candidate = |c: &&neural_phylogeny::Candidate| {
+            let candidate = |c: &&neural_phylogeny::phylogeny::Candidate| {
                 truth.len() == 1 && c.parent.is_some_and(|p| truth.contains(found.name(p)))
             };
             Some(Self {

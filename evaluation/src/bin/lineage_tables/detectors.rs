@@ -3,10 +3,10 @@
 use crate::answers::Answer;
 use crate::sets::Set;
 use crate::{Failure, ratio, share};
-use neural_phylogeny::{
-    Arborescence, ClusterDetector, ExpectedFamilies, Kurtosis, LineageDetector, NeighborJoining, ParentSelector,
-    PhylogenyDetector, Precedence, SmallestNorm, evaluate,
-};
+use neural_phylogeny::detect::cluster::{ClusterDetector, ExpectedFamilies};
+use neural_phylogeny::detect::{Arborescence, Kurtosis, LineageDetector, NeighborJoining};
+use neural_phylogeny::parent::{Precedence, SmallestNorm};
+use neural_phylogeny::{ParentSelector, PhylogenyDetector, evaluate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::io::Write;

@@ -2,10 +2,12 @@
 
 use crate::Failure;
 use crate::recipes::{self, Kind};
-use neural_phylogeny::{
-    Config, DiscoveredModel, Discovery, FileLayout, Geometry, GeometrySettings, LineageDetector, ModelId, ModelSet,
-    ParameterInfo, ParameterSource, Phylogeny, SourceError, Truth, detect_phylogeny,
-};
+use neural_phylogeny::detect::LineageDetector;
+use neural_phylogeny::discover::{DiscoveredModel, Discovery, FileLayout};
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::format::ParameterInfo;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::{Config, ModelId, ModelSet, ParameterSource, Phylogeny, SourceError, detect_phylogeny};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
@@ -112,7 +114,7 @@ impl Set {
     /// The models of each true family that are in the set, root first.
     pub(crate) fn families(&self) -> Vec<Vec<String>> {
         let truth = self.truth.phylogeny();
-        let family = |f: &neural_phylogeny::Family| {
+        let family = |f: &neural_phylogeny::phylogeny::Family| {
             let mut members = f.members.clone();
             members.sort_by_key(|&m| truth.generation(m));
             members.into_iter().map(|m| truth.name(m).to_owned()).filter(|n| self.names.contains(n)).collect()

@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::recipes::Kind;
 use crate::sets::Set;
 use crate::signals::{Measured, Says, family, first_undirected, names};
-use neural_phylogeny::witness::Lineage;
+use neural_phylogeny::detect::witness::Lineage;
 use std::io::Write;
 
 fn edges(set: &Set) -> Result<Vec<(Kind, Says)>, Failure> {

@@ -4,8 +4,11 @@
 
 use crate::Failure;
 use crate::sets::Set;
-use neural_phylogeny::witness::{ALL, Hypothesis, Lineage, Member, Witness};
-use neural_phylogeny::{Geometry, LogDistanceMedoid, ModelId, ParameterView, ParentSelector, Weights};
+use neural_phylogeny::detect::Weights;
+use neural_phylogeny::geometry::{Geometry, ParameterView};
+use neural_phylogeny::parent::LogDistanceMedoid;
+use neural_phylogeny::detect::witness::{ALL, Hypothesis, Lineage, Member, Witness};
+use neural_phylogeny::{ModelId, ParentSelector};
 use std::cmp::Ordering;
 
 /// Signals that no witness is.

@@ -11,7 +11,8 @@
 
 use crate::Failure;
 use crate::sets::{NO_DECAY, Set};
-use neural_phylogeny::{Edge, InMemory, ModelId, ModelSet, Phylogeny, Truth};
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::{Edge, InMemory, ModelId, ModelSet, Phylogeny};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

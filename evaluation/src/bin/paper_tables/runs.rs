@@ -2,10 +2,13 @@
 
 use crate::Failure;
 use crate::sets::Set;
-use neural_phylogeny::{
-    CentroidDetector, ClusterDetector, Dbscan, Evaluation, Families, GaussianMixture, KMeans, MeanShift,
-    PhylogenyDetector, SmallestNorm, evaluate,
+use neural_phylogeny::detect::Families;
+use neural_phylogeny::detect::cluster::{
+    CentroidDetector, ClusterDetector, Dbscan, GaussianMixture, KMeans, MeanShift,
 };
+use neural_phylogeny::evaluate::Evaluation;
+use neural_phylogeny::parent::SmallestNorm;
+use neural_phylogeny::{PhylogenyDetector, evaluate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;

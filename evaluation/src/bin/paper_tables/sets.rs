@@ -1,9 +1,12 @@
 //! Sets of models with their truth, reduced to their geometries.
 
 use crate::Failure;
-use neural_phylogeny::{
-    Discovered, Discovery, Family, Geometry, GeometrySettings, ModelId, ModelSet, ModelSetBuilder, Role, Truth,
-};
+use neural_phylogeny::discover::{Discovered, Discovery};
+use neural_phylogeny::evaluate::Truth;
+use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::model_set::{ModelSetBuilder, Role};
+use neural_phylogeny::phylogeny::Family;
+use neural_phylogeny::{ModelId, ModelSet};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

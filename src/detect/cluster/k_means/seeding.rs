@@ -21,8 +21,8 @@ pub enum Seeding {
     /// parent. Of N models the ⌈share · N⌉ of lowest score are candidates, and those equal to the last of them. Where the
     /// candidates are fewer than K different models, every model is one. At share 1 this is [`Seeding::PlusPlus`].
     ///
-    /// Scores compare models of different families here: those of [`SmallestNorm`](crate::SmallestNorm) and
-    /// [`NearestToInitialization`](crate::NearestToInitialization) mean the same in every family, those of a medoid favor the
+    /// Scores compare models of different families here: those of [`SmallestNorm`](crate::parent::SmallestNorm) and
+    /// [`NearestToInitialization`](crate::parent::NearestToInitialization) mean the same in every family, those of a medoid favor the
     /// family in the middle.
     ///
     /// The paper's code has the same with a threshold on the norm in place of a share.

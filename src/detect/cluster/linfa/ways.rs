@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 ///
 /// ```
 /// use linfa_clustering::{Dbscan, GaussianMixtureModel, KMeans};
-/// use neural_phylogeny::LinfaClusterer;
+/// use neural_phylogeny::detect::cluster::LinfaClusterer;
 ///
 /// fn is_one<Way>(_: impl LinfaClusterer<Way>) {}
 /// is_one(KMeans::params_with_rng(2, rand_chacha::ChaCha8Rng::from_seed([0; 32])));

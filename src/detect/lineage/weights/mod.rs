@@ -13,7 +13,7 @@ use super::witness::WitnessWeights;
 use crate::error::Error;
 use crate::parent::{Number, Numbers, PrecedenceWeights};
 
-/// Every number of the [`LineageDetector`](crate::LineageDetector), grouped by the stage that uses it.
+/// Every number of the [`LineageDetector`](crate::detect::LineageDetector), grouped by the stage that uses it.
 ///
 /// `Default` gives the numbers that the detector is documented and measured with. Each field says its unit, its range and the
 /// reason for its value; docs/method.md has them in one table. None was fitted by optimization.
@@ -22,7 +22,7 @@ use crate::parent::{Number, Numbers, PrecedenceWeights};
 /// default, and fields that are not known are an error.
 ///
 /// ```
-/// use neural_phylogeny::{LineageDetector, Weights};
+/// use neural_phylogeny::detect::{LineageDetector, Weights};
 ///
 /// let mut weights = Weights::default();
 /// weights.witnesses.counters.root = 6.0;

@@ -7,7 +7,7 @@ impl Weights {
     /// A table in Markdown of every number with its value, unit, meaning and reason.
     ///
     /// ```
-    /// let table = neural_phylogeny::Weights::default().table();
+    /// let table = neural_phylogeny::detect::Weights::default().table();
     /// assert!(table.contains("| `copies.certain` | 0.98 | probability |"));
     /// ```
     pub fn table(&self) -> String {

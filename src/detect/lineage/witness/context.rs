@@ -15,7 +15,9 @@ use std::collections::BTreeMap;
 ///
 /// ```
 /// use neural_phylogeny::witness::{ALL, Lineage, Member};
-/// use neural_phylogeny::{Geometry, GeometrySettings, ModelSet, Weights};
+/// use neural_phylogeny::ModelSet;
+/// use neural_phylogeny::detect::Weights;
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let models = ModelSet::discover("tests/data/zoo/mlp")?;
 /// let geometry = Geometry::compute(&models, &GeometrySettings::default())?;

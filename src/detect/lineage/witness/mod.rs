@@ -32,7 +32,7 @@ use std::fmt::Debug;
 /// - Methods are called for every pair of members, from several threads.
 ///
 /// ```
-/// use neural_phylogeny::Signal;
+/// use neural_phylogeny::phylogeny::Signal;
 /// use neural_phylogeny::witness::{Lineage, Member, Witness};
 ///
 /// /// The smaller norm came first.

@@ -13,7 +13,7 @@ numbers! {
     }
 }
 
-/// Distances and angles to all other members, as [`Precedence`](crate::Precedence) has them. Root alone.
+/// Distances and angles to all other members, as [`Precedence`](crate::parent::Precedence) has them. Root alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Precedence;
 
