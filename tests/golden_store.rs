@@ -75,7 +75,7 @@ fn model(name: &str) -> Result<InMemory, SourceError> {
         // Apart by so much of the squared norm that the pass reads one as a difference from the other, but only just.
         let moved = if name == "child" { 0.625 } else { 0.0 };
         let values = noise(seed).zip(noise(1000 + seed)).map(|(w, e)| w + moved * e).take(size).collect();
-        source = source.parameter(parameter, &shape, values)?;
+        source = source.with_parameter(parameter, &shape, values)?;
     }
     Ok(source)
 }
@@ -85,7 +85,7 @@ fn settings() -> SketchSettings {
 }
 
 fn sketch(name: &str) -> Result<Sketch, Error> {
-    let source = model(name).map_err(|source| Error::Source { model: name.to_owned(), source })?;
+    let source = model(name).map_err(|source| Error::of_model(name, source))?;
     Sketch::compute(&source, &settings())
 }
 
@@ -194,7 +194,7 @@ fn checksums_of_an_index_are_of_64_models_each() -> Outcome {
     let folder = tempfile::tempdir()?;
     let store = SketchStore::open_or_create(folder.path(), &settings())?;
     for m in 0..66u8 {
-        let tiny = InMemory::new().parameter("w", &[2], vec![f32::from(m), 1.0])?;
+        let tiny = InMemory::new().with_parameter("w", [2], vec![f32::from(m), 1.0])?;
         store.add(&format!("m{m}"), &Sketch::compute(&tiny, &settings())?)?;
     }
     store.nearest(&Sketch::compute(&InMemory::new(), &settings())?, 1)?;

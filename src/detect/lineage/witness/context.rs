@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Members are numbered as they were given. Those that are no merges come first, and they alone may be the root.
 ///
 /// ```
-/// use neural_phylogeny::witness::{ALL, Lineage, Member};
+/// use neural_phylogeny::detect::witness::{ALL, Lineage, Member};
 /// use neural_phylogeny::ModelSet;
 /// use neural_phylogeny::detect::Weights;
 /// use neural_phylogeny::geometry::{Geometry, GeometrySettings};

@@ -33,7 +33,7 @@ use std::fmt::Debug;
 ///
 /// ```
 /// use neural_phylogeny::phylogeny::Signal;
-/// use neural_phylogeny::witness::{Lineage, Member, Witness};
+/// use neural_phylogeny::detect::witness::{Lineage, Member, Witness};
 ///
 /// /// The smaller norm came first.
 /// #[derive(Debug)]
