@@ -261,7 +261,7 @@ fn formats_that_break_their_contract_are_seen() {
     for (format, expected) in cases {
         match check_format(&format, "a.len", &file) {
             Ok(()) => assert_eq!(expected, "", "{format:?}"),
-            Err(found) => assert!(!expected.is_empty() && found.contains(expected), "{format:?}: {found}"),
+            Err(found) => assert!(!expected.is_empty() && found.to_string().contains(expected), "{format:?}: {found}"),
         }
     }
 }
