@@ -15,8 +15,6 @@ use neural_phylogeny::{
 };
 use std::sync::Arc;
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
-
 /// One 32 × 32 matrix; a broken one fails when it is read.
 #[derive(Debug)]
 struct OneMatrix {
@@ -113,7 +111,7 @@ fn parents(phylogeny: &Phylogeny) -> Vec<(&str, &str)> {
     phylogeny.edges().iter().map(|e| (phylogeny.name(e.child), phylogeny.name(e.parent))).collect()
 }
 
-fn main() -> Outcome {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let models = models("")?;
     let expected = [("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "b")];
     let phylogeny = detect_phylogeny(&models, Config::default())?;
