@@ -73,7 +73,10 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<PeftAdapter>();
     auto_traits::<Phylogeny>();
     auto_traits::<Points<'static>>();
+    auto_traits::<ParameterDistances>();
     auto_traits::<Precedence>();
+    auto_traits::<PrecedenceWeights>();
+    auto_traits::<Quantity>();
     auto_traits::<Progress>();
     auto_traits::<Radius>();
     auto_traits::<RandomSource>();
