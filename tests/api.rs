@@ -172,8 +172,6 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<SketchSettings>();
     auto_traits::<Skipped>();
     auto_traits::<Signal>();
-    auto_traits::<Sketch>();
-    auto_traits::<SketchSettings>();
     auto_traits::<SketchStore>();
     auto_traits::<Stage>();
     auto_traits::<StoreEntry>();

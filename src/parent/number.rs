@@ -69,7 +69,7 @@ impl Value for usize {
 
     #[cfg(test)]
     fn of_number(number: f64) -> Self {
-        number as usize
+        number as Self
     }
 }
 

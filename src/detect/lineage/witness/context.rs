@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let models = ModelSet::discover("tests/data/zoo/mlp")?;
 /// let geometry = Geometry::compute(&models, &GeometrySettings::default())?;
-/// let family: Vec<_> = geometry.models().filter(|&m| models.name(m).starts_with("m0")).collect();
+/// let family: Vec<_> = geometry.models().iter().copied().filter(|&m| models.name(m).starts_with("m0")).collect();
 ///
 /// let weights = Weights::default();
 /// let lineage = Lineage::of(&geometry, &family, &weights)?;
