@@ -1,6 +1,7 @@
 use std::error::Error;
 
-/// An error with all its causes on one line, each said once: texts that hold their cause's already are not said again.
+/// Joins the texts of an error and of all its causes on one line. A cause is left out when the text before it already ends
+/// with it.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
