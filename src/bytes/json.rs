@@ -21,6 +21,7 @@ pub(crate) fn read<T: DeserializeOwned>(object: &dyn ReadAt) -> Result<T, Source
     }
     let mut bytes = vec![0; length as usize];
     object.read_at(&mut bytes, 0)?;
+    // Without Git LFS, a repository has a pointer here. As JSON, it would give an error that does not help.
     if bytes.starts_with(b"version https://git-lfs") {
         return Err(SourceError::LfsPointer { path: path() });
     }

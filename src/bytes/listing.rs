@@ -16,6 +16,7 @@ impl Listing {
     /// Lists a folder of a tree.
     pub(crate) fn read(tree: &dyn Folder, folder: &Path) -> Result<Self, SourceError> {
         let mut entries = tree.list(folder)?;
+        // Two names may be equal after bytes were replaced. Paths are exact, so they decide then.
         entries.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.path.cmp(&b.path)));
         let (folders, files) = entries.into_iter().partition(|e| e.kind == EntryKind::Folder);
         Ok(Self { folder: folder.to_owned(), files, folders })

@@ -31,6 +31,7 @@ struct Held(File);
 
 impl Held {
     fn within_limit(file: File) -> Option<Self> {
+        // The counter only limits file descriptors and guards no data, so relaxed ordering is enough.
         let taken = OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < OPEN_LIMIT).then_some(n + 1));
         taken.ok().map(|_| Self(file))
     }
@@ -84,6 +85,7 @@ impl ReadAt for LocalFile {
             }
         };
         match result {
+            // The file became shorter after it was opened. Its present length makes the error clear.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                 let found = fs::metadata(&self.path).map_or(position, |m| m.len());
                 Err(SourceError::Truncated { path: self.path.clone(), found, expected: self.length })

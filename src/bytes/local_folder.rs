@@ -27,7 +27,9 @@ impl Folder for LocalFolder {
             let kind = match fs::metadata(&path) {
                 Ok(m) if m.is_dir() => EntryKind::Folder,
                 Ok(m) if m.is_file() => EntryKind::File,
+                // A socket, a pipe or a device.
                 Ok(_) => continue,
+                // A link that leads nowhere.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => EntryKind::File,
                 Err(e) => return Err(link_error(&path, e)),
             };

@@ -26,6 +26,7 @@ impl ReadAt for MemoryFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
+        // A position that does not fit in a `usize` is beyond the end as well.
         let begin = usize::try_from(position).unwrap_or(usize::MAX);
         match self.bytes.get(begin..).and_then(|rest| rest.get(..bytes.len())) {
             Some(found) => bytes.copy_from_slice(found),

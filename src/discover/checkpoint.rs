@@ -61,6 +61,7 @@ fn single(around: &Surroundings, listing: &Listing, layout: FileLayout, chosen: 
     let reason = format!("beside {}, which is the one taken", chosen.name);
     let taken = members(around, listing, chosen);
     let mut ignored = others(around, listing, |file| taken.contains(&file.path), &reason);
+    // The weights are whole, so an adapter's configuration beside them is not used.
     if let Some(adapter) = listing.file("adapter_config.json") {
         ignored.push(Ignored { path: adapter.path.clone(), reason });
     }

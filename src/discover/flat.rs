@@ -21,6 +21,7 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
     };
     let named = |file: &'_ Entry| around.formats.parse(&file.name);
 
+    // Indexes come first, so that their shards do not become models of their own.
     for file in &listing.files {
         let Some(name) = named(file).filter(|n| n.part == FilePart::Index) else { continue };
         let mut shards = members(around, listing, file);

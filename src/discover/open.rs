@@ -64,6 +64,7 @@ impl<'a> Opener<'a> {
     }
 
     fn adapter(&self, folder: &Path, real: &Path, above: &[PathBuf]) -> Result<Opened, SourceError> {
+        // Without this check, adapters that are each other's base would be opened for ever.
         if above.iter().any(|a| a == real) {
             let base = above.last().map_or_else(PathBuf::new, Clone::clone);
             return Err(SourceError::AdapterCycle { path: folder.to_owned(), base });
@@ -86,6 +87,7 @@ impl<'a> Opener<'a> {
             if let Some(found) = places.map(|p| p.join(recorded)).find(|p| self.recognize(p).is_ok()) {
                 return Ok(found);
             }
+            // A model beside the adapter is more likely to be meant than one elsewhere.
             let name = recorded.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(recorded);
             let other = |p: &PathBuf| self.around.tree.identity(p).is_ok_and(|p| p != real);
             let files = self.around.formats.iter().flat_map(|f| f.extensions()).map(|end| whole_name(name, end));
@@ -94,6 +96,7 @@ impl<'a> Opener<'a> {
             if let Some(found) = beside {
                 return Ok(found);
             }
+            // If two models have the name, none is taken: a wrong base would give wrong weights without an error.
             let named = |(n, p): &&(String, PathBuf)| n.rsplit('/').next() == Some(name) && other(p);
             let mut known = self.known.iter().filter(named).map(|(_, p)| p);
             match (known.next(), known.next()) {

@@ -107,6 +107,7 @@ impl Search<'_> {
 
     fn folder(&mut self, folder: &Folder) -> Result<(), SourceError> {
         let real = self.around.tree.identity(&folder.path)?;
+        // A link to a folder above would be walked for ever.
         if folder.above.contains(&real) {
             return Err(SourceError::SymlinkLoop { path: folder.path.clone(), target: real });
         }
@@ -150,10 +151,12 @@ impl Search<'_> {
     fn models_of(&mut self, folder: &Folder, listing: &Listing) -> Vec<String> {
         if let Some(Checkpoint { content, parts, ignored }) = checkpoint::recognize(self.around, listing) {
             let (name, path) = (folder.name.clone(), folder.path.clone());
+            // A given folder that is itself a model has its own name already. Only the folder above can make it unique.
             let root = match folder.prefix.is_empty() {
                 true => names::parent_of_given(self.around, &path),
                 false => folder.root.clone(),
             };
+            // The error of such a model already names one of these files.
             if !matches!(content, Content::Unreadable(SourceError::UnsupportedFormat { .. })) {
                 self.unread(listing);
             }

@@ -40,6 +40,7 @@ impl<'a> FileName<'a> {
             if let Some((stem, count)) = shard(name, extension) {
                 return Some(found(stem, FilePart::Shard { count }));
             }
+            // A format may refuse a name although it has the right ending.
             let stem = without_extension(name, extension).filter(|_| format.recognizes(name, &[]))?;
             Some(found(stem, FilePart::Whole))
         })
@@ -78,6 +79,7 @@ fn index_stem(name: &str, extension: &str) -> Option<String> {
 
 /// Returns the stem and the count of a shard. `None` for any other name.
 fn shard<'a>(name: &'a str, extension: &str) -> Option<(&'a str, u32)> {
+    // The libraries write exactly five digits. Other names are whole models.
     let digits = |s: &str| -> Option<u32> {
         (s.len() == 5 && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok()).flatten()
     };

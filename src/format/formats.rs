@@ -96,6 +96,7 @@ impl Formats {
         library: Library,
         beside: &str,
     ) -> Result<Tensors, SourceError> {
+        // A listing is needed only for the error, so the names are tried first.
         for name in self.names_of(library) {
             match self.open(tree, &folder.join(name)) {
                 Err(SourceError::NotFound { .. }) => {}

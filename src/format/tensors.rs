@@ -86,11 +86,13 @@ impl Tensors {
         if self.tensors.contains_key(&name) {
             return Err(SourceError::DuplicateTensor { path: path(), tensor: name });
         }
+        // Shapes come from a file that is not trusted, so both products may overflow.
         let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let stored = size.and_then(|n| n.checked_mul(dtype.size()));
         let (Some(size), Some(stored)) = (size, stored) else {
             return Err(SourceError::ShapeOverflow { path: path(), tensor: name, shape });
         };
+        // Only the format knows where decoded values are, so only plain ones are checked here.
         if let Content::Plain { begin } = content {
             let (found, expected) = (self.bytes.length(), begin.saturating_add(stored as u64));
             if found < expected {

@@ -59,6 +59,7 @@ impl WithSimd for Bf16<'_> {
 }
 
 fn f16s(bytes: &[u8], values: &mut [f32]) {
+    // `half` converts slices of its own type only, so the bytes pass through a block of f16.
     let mut block = [f16::ZERO; HALVES];
     for (bytes, values) in bytes.chunks(2 * HALVES).zip(values.chunks_mut(HALVES)) {
         let (words, _) = bytes.as_chunks::<2>();

@@ -21,6 +21,7 @@ pub(crate) fn encode(metadata: BTreeMap<&str, String>, tensors: Vec<TensorBytes<
         views.push((name, TensorView::new(dtype, shape, bytes).map_err(io::Error::other)?));
     }
     let file = safetensors::serialize(views, Some(owned(metadata))).map_err(io::Error::other)?;
+    // Only the entries of the header change their order. Offsets and data stay as they are.
     let (length, rest) = file.split_at(8);
     let length = super::words::<u64>(length).next().unwrap_or_default();
     let (header, data) = rest.split_at(length as usize);

@@ -6,6 +6,7 @@ pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
         return None;
     }
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    // The lower of the two values in the middle is the greatest of those before the upper one.
     let lower = below.iter().copied().max_by(f64::total_cmp).filter(|_| !odd);
     Some(lower.map_or(upper, |lower| (lower + upper) / 2.0))
 }

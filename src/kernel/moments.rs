@@ -46,6 +46,7 @@ impl Moments {
         Self {
             count,
             mean: center + d,
+            // Rounding must not make an even moment negative.
             m2: (s2 - d * s1).max(0.0),
             m3: s3 - d * (3.0 * s2 - 2.0 * d * s1),
             m4: (s4 - d * (4.0 * s3 - d * (6.0 * s2 - 3.0 * d * s1))).max(0.0),
@@ -121,6 +122,7 @@ impl WithSimd for PowerSums<'_> {
             wide.iter_mut().zip(values).for_each(|(d, &x)| *d = f64::from(x) - self.center);
             add_powers(simd, &mut sums, wide);
         }
+        // The rest goes into the first lanes, one value each. This is the same on every processor.
         for (lane, &x) in rest.iter().enumerate() {
             let d = f64::from(x) - self.center;
             let d2 = d * d;
@@ -141,6 +143,7 @@ fn add_powers<S: Simd>(simd: S, sums: &mut [[f64; LANES]; 4], values: &[f64]) {
         let lanes = S::as_simd_f64s(lanes).0;
         array::from_fn(|v| lanes.get(v).copied().unwrap_or(simd.splat_f64s(0.0)))
     };
+    // The sums are loaded once and stored once, so that the loop works in registers.
     let (mut s1, mut s2, mut s3, mut s4) = (own(one), own(two), own(three), own(four));
     for group in S::as_simd_f64s(values).0.chunks_exact(vectors) {
         for v in 0..vectors {

@@ -111,6 +111,7 @@ impl<T: Term> WithSimd for Update<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        // The rows of one block stay in the cache while all rows below pass by.
         for block in (0..self.n).step_by(BLOCK) {
             let end = (block + BLOCK).min(self.n);
             for i in (block..self.n).step_by(DOWN) {
@@ -159,6 +160,7 @@ impl<T: Term> Update<'_, T> {
                 }
             }
         }
+        // A tile on the diagonal also computes products above it. These are not added.
         for (m, sums) in sums.iter().enumerate() {
             for (n, &sum) in sums.iter().enumerate().filter(|(n, _)| j + n <= i + m) {
                 self.sums[(j + n) * self.n + i + m] += simd.reduce_sum_f64s(sum);

@@ -188,8 +188,8 @@ impl ModelSetBuilder {
             skip(name, source)?;
         }
 
-        let mut lists: HashMap<Vec<ParameterInfo>, Arc<[ParameterInfo]>> = HashMap::new();
         // Thousands of models of one layout have equal lists, so equal lists are stored once.
+        let mut lists: HashMap<Vec<ParameterInfo>, Arc<[ParameterInfo]>> = HashMap::new();
         let mut models: Vec<Model> = Vec::with_capacity(self.models.len());
         for (name, source) in self.models {
             match listed(source.as_ref()) {
@@ -205,8 +205,8 @@ impl ModelSetBuilder {
             return Err(Error::NoModels { searched: self.searched });
         }
 
+        // Layouts are compared with each other instead of models, because there are far fewer of them.
         let mut layouts: Vec<Layout> = Vec::new();
-        // Layouts are compared with each other, and there are far fewer of them than models.
         let mut numbers: HashMap<Layout, usize> = HashMap::new();
         let mut layout_of = Vec::with_capacity(models.len());
         for model in &models {

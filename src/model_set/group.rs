@@ -136,12 +136,14 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
         alignment.layouts.iter().map(|&l| (l, Vec::new())).collect();
     for ((name, tail), holders) in &alignment.tensors {
         let row_size = tail.as_deref().map_or(1, |t| t.iter().product());
+        // The tallest holder decides the kind, so that all ranges of a parameter have the same kind.
         let most_rows = holders.iter().map(|h| h.rows).max().unwrap_or(0);
         let wide = tail.as_deref().unwrap_or_default().iter().filter(|&&d| d > 1).count();
         let kind = if wide + usize::from(most_rows > 1) >= 2 { Kind::Matrix } else { Kind::Vector };
         for values in ranges(holders) {
             let held: Vec<&Holder> = holders.iter().filter(|h| h.values >= values.end).collect();
             let mut at: Vec<usize> = held.iter().flat_map(|h| positions[&h.layout].iter().copied()).collect();
+            // Values of one model alone cannot be compared. They only show that it is not identical to others.
             if let [alone] = at[..] {
                 unshared[alone] += values.len();
             }

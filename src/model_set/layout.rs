@@ -153,6 +153,7 @@ impl Alignment {
 pub(super) fn align(layouts: &[Layout], minimum: f64) -> Vec<Alignment> {
     let totals: Vec<f64> = layouts.iter().map(compared).collect();
     let mut order: Vec<usize> = (0..layouts.len()).collect();
+    // Layouts of one size are sorted by content, so that the order of the models does not matter.
     order.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]).then_with(|| layouts[a].cmp(&layouts[b])));
 
     let mut alignments: Vec<Alignment> = Vec::new();

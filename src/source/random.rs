@@ -44,6 +44,7 @@ impl RandomSource {
     }
 
     fn run(&self, name: &str, run: usize) -> ChaCha8Rng {
+        // The key holds everything that a value depends on, so that reads of any range agree.
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
         key[8..16].copy_from_slice(&(run as u64).to_le_bytes());

@@ -58,6 +58,7 @@ impl Shards {
     fn indexed(tree: &dyn Folder, formats: &Formats, index: &Path, folder: &Path) -> Result<Self, SourceError> {
         let listed = weight_map(tree, index)?;
         let mut shards: Vec<&str> = listed.values().map(String::as_str).collect();
+        // Many tensors name the same shard, and each shard is opened once.
         shards.sort_unstable();
         shards.dedup();
         let files = shards
@@ -66,6 +67,7 @@ impl Shards {
             .collect::<Result<Vec<_>, _>>()?;
 
         let placed = Self::placed(files)?;
+        // Index and shards are compared in both directions, because an old index may miss tensors as well as misplace them.
         for (tensor, shard) in &listed {
             let found = placed.place.get(tensor).map(|&at| shards[at]);
             if found != Some(shard) {

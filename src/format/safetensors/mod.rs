@@ -29,6 +29,7 @@ impl Format for Safetensors {
         let Some((length, rest)) = beginning.split_first_chunk() else {
             return super::has_extension(name, self.extensions());
         };
+        // A header has a limited length and is a JSON object. Archives and pickles do not begin like this.
         u64::from_le_bytes(*length) <= HEADER_LIMIT && rest.first() == Some(&b'{')
     }
 
@@ -45,6 +46,7 @@ impl Format for Safetensors {
         }
         let mut found = [0; LENGTH_BYTES as usize];
         bytes.read_at(&mut found, 0)?;
+        // A Git LFS pointer begins with this word. As a length, it would only seem too large.
         if &found == b"version " {
             return Err(SourceError::LfsPointer { path: path() });
         }

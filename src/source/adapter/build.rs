@@ -36,6 +36,7 @@ pub(super) fn tensors(
         }
         (None, Some(_)) => return Err(fit.without_target(&targets)),
     };
+    // Whole tensors come first, because an increment may be added to one of them.
     for (name, key) in stored {
         fit.store(&renaming, &name, key)?;
     }
@@ -147,6 +148,7 @@ impl Fit<'_> {
                 return Err(self.mismatch(&delta.b, found, "one, as `use_dora` is set".to_owned()));
             }
         };
+        // A merged weight is not rounded back, so it is as precise as the most precise of its parts.
         let of_adapter = [&delta.a, &delta.b].into_iter().filter_map(|key| self.stored.get(key)).map(|info| info.dtype);
         let tensor = &self.tensors[&target];
         let dtype = of_adapter.fold(tensor.dtype, wider);
@@ -188,6 +190,7 @@ impl Fit<'_> {
         let (&[rank, ref inputs @ ..], &[outputs, inner, ref ones @ ..]) = (a_shape, b_shape) else {
             return Err(misfit());
         };
+        // In convolutions, A has the dimensions of the kernel, and B has ones in their place.
         if rank == 0 || rank != inner || inputs.is_empty() || ones.iter().any(|&n| n != 1) {
             return Err(misfit());
         }
@@ -199,6 +202,7 @@ impl Fit<'_> {
         // A square linear weight fits both ways, and only then does the configuration decide.
         let turned = weight.shape == [inputs[0], outputs] && inputs.len() == 1;
         let transposed = match (plain, turned) {
+            // The weight of an embedding has its inputs, the tokens, as rows.
             (_, true) if embedding => true,
             (true, false) if !embedding => false,
             (false, true) => true,

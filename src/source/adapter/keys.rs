@@ -29,6 +29,7 @@ pub(super) enum Piece {
 pub(super) fn parse(stored: &str) -> Key {
     let name = stored.strip_prefix("base_model.model.").unwrap_or(stored);
     let parts: Vec<&str> = name.split('.').collect();
+    // The last such part counts, because a module may have such a name itself.
     let Some((at, piece)) = parts.iter().enumerate().rev().find_map(|(at, part)| piece(part).map(|p| (at, p))) else {
         return whole(&parts);
     };
@@ -89,6 +90,7 @@ impl Renaming {
         if works(&Self::Same) {
             return Some(Self::Same);
         }
+        // The first missing target proposes the prefixes. Every target must then confirm the same one.
         let missing = targets.iter().find(|t| !base.contains_key(*t))?;
         let prepended = base.keys().filter_map(|name| {
             let prefix = name.strip_suffix(missing.as_str())?;

@@ -64,6 +64,7 @@ impl LowRank {
         columns: Range<usize>,
         out: &mut [f32],
     ) -> Result<(), SourceError> {
+        // Both pieces of a pair have the whole rank, so each product is complete and no sum depends on the size of pieces.
         let side = (HELD / self.rank).max(1);
         let width = columns.len();
         let mut product = Vec::new();
