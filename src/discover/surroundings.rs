@@ -6,6 +6,7 @@ use crate::format::{FileName, FilePart, Formats};
 use std::path::Path;
 use std::sync::Arc;
 
+/// The settings of a search.
 #[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     pub(super) tree: Arc<dyn Folder>,

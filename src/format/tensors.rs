@@ -34,6 +34,7 @@ struct Tensor {
     content: Content,
 }
 
+/// How the values of a tensor are stored.
 #[derive(Debug)]
 enum Content {
     /// Plain little-endian numbers, one after another, from byte `begin` of the object on.
@@ -52,8 +53,9 @@ impl Tensors {
     ///
     /// # Errors
     ///
-    /// [`SourceError::DuplicateTensor`] when the name is taken; [`SourceError::ShapeOverflow`] when the number of bytes does
-    /// not fit in a `usize`; [`SourceError::Truncated`] when the object ends before the tensor does.
+    /// - [`SourceError::DuplicateTensor`] when the name is taken.
+    /// - [`SourceError::ShapeOverflow`] when the number of bytes does not fit in a `usize`.
+    /// - [`SourceError::Truncated`] when the object ends before the tensor does.
     pub fn with_tensor(
         self,
         name: impl Into<String>,

@@ -41,6 +41,7 @@ fn each<const N: usize>(bytes: &[u8], values: &mut [f32], convert: impl Fn([u8; 
     }
 }
 
+/// The conversion of BF16, in a type so that `pulp` can compile it for each set of vector instructions.
 struct Bf16<'a> {
     bytes: &'a [u8],
     values: &'a mut [f32],

@@ -143,6 +143,7 @@ pub(super) fn run(
 }
 
 impl Partial {
+    /// Adds the sums over the jobs that follow. The order matters for fingerprints and for rounding.
     pub(super) fn plus(mut self, next: &Self) -> Self {
         self.products.iter_mut().zip(&next.products).for_each(|(a, b)| *a += b);
         self.moments.iter_mut().zip(&next.moments).for_each(|(a, b)| *a = a.merge(*b));

@@ -30,6 +30,11 @@ pub struct ParameterView {
 }
 
 impl Comparison {
+    /// Compares the models at some places of a group.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Pairwise::parameters`](super::pairwise::Pairwise::parameters).
     pub(super) fn new(group: Option<&GroupGeometry>, places: &[Place]) -> Result<Self, Error> {
         let mut parameters = Vec::new();
         let mut in_scope = Vec::new();
@@ -110,6 +115,10 @@ impl Comparison {
     }
 
     /// Returns all squared distances, shape (n_models, n_models), symmetric with a zero diagonal. Clusterers work on them.
+    ///
+    /// # Complexity
+    ///
+    /// O(n² T) time for n models and T parameters, and O(n²) memory.
     pub fn squared_distances(&self) -> Array2<f64> {
         // The upper triangle is filled block by block, so that neither the rows read nor those written leave the cache.
         const BLOCK: usize = 64;
@@ -135,6 +144,10 @@ impl Comparison {
     /// # Errors
     ///
     /// [`Error::Decomposition`] when the distances are not finite, or the decomposition does not converge.
+    ///
+    /// # Complexity
+    ///
+    /// O(n² T + n³) time for n models and T parameters, and O(n²) memory.
     pub fn coordinates(&self) -> Result<Coordinates, Error> {
         embed(self.squared_distances())
     }

@@ -174,9 +174,11 @@ impl Geometry {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidDistances`] for an entry that is negative or not finite, a diagonal other than 0, a matrix that is not
-    /// symmetric, different numbers of models, fewer than two models, or a name that comes twice. [`Error::InvalidSetting`]
-    /// when there is no parameter.
+    /// - [`Error::InvalidSetting`] when there is no parameter.
+    /// - [`Error::InvalidDistances`] for an entry that is negative or not finite, for a diagonal other than 0, and for a matrix
+    ///   that is not symmetric.
+    /// - [`Error::InvalidDistances`] also for different numbers of models, for fewer than two models, for squared norms that
+    ///   are negative, not finite or not one per model, and for a name that comes twice.
     ///
     /// # Complexity
     ///

@@ -91,10 +91,11 @@ impl Independence {
         Self::p_value(z) * self.pairs as f64
     }
 
-    /// Returns how probable it is that the two are kin, in [0, 1]: one minus the number of [`false_alarms`](Self::false_alarms)
-    /// at their z, which bounds the probability that some unrelated pair of the set looks so related.
+    /// Returns the probability that the two are kin, in [0, 1].
     ///
-    /// It is 1 when independence is not measured, because the families were then given.
+    /// It is one minus the [`false_alarms`](Self::false_alarms) at their z, and at least 0. The false alarms bound the
+    /// probability that any unrelated pair of the set looks so related. The result is 1 when independence is not measured,
+    /// because the families were then given.
     pub(crate) fn kinship(&self, a: ModelId, b: ModelId) -> f64 {
         if !self.measured {
             return 1.0;

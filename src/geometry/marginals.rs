@@ -30,6 +30,7 @@ pub(crate) struct Place(pub(crate) usize);
 pub(crate) struct Holder(pub(crate) usize);
 
 impl Marginals {
+    /// Returns the number of values, over all tensors.
     pub(crate) fn size(&self) -> usize {
         self.tensors.iter().map(|t| t.size).sum()
     }

@@ -136,6 +136,7 @@ impl Geometry {
         Self { evidence: Some(evidence), ..self }
     }
 
+    /// Returns the reader of further values, if there is one.
     pub(crate) fn evidence(&self) -> Option<&dyn Evidence> {
         self.evidence.as_deref()
     }
@@ -189,6 +190,7 @@ impl Geometry {
         self.groups.iter().map(|g| g.members.as_slice())
     }
 
+    /// Returns the group of two models and their places in it. `None` when they are not in the same group.
     pub(crate) fn together(&self, a: ModelId, b: ModelId) -> Option<(&GroupGeometry, Place, Place)> {
         let (&(g, i), &(h, j)) = (self.place_of.get(a.index())?, self.place_of.get(b.index())?);
         (g == h).then(|| (&self.groups[g], i, j))

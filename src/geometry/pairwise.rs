@@ -62,6 +62,7 @@ impl ParameterGeometry {
         self.width.map_or(0.0, |width| 2.0 * squared * squared / width as f64)
     }
 
+    /// Returns `⟨θ_a, θ_b⟩`, from norms and distance.
     pub(crate) fn inner(&self, a: Holder, b: Holder) -> f64 {
         if a == b {
             return self.squared_norm(a);

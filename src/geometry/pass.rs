@@ -22,6 +22,7 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
+    /// Prepares the rows of every parameter, and starts the threads of the plan.
     pub(super) fn new(
         models: &'a ModelSet,
         group: &'a LayoutGroup,
@@ -59,6 +60,8 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// Returns the rows of one parameter: the models that hold it, in the order of content, and then the initialization if there is
+/// one.
 fn rows<'a>(
     group: &'a LayoutGroup,
     p: usize,

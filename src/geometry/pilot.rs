@@ -36,6 +36,7 @@ impl Pilot {
     }
 }
 
+/// Samples every model of a group, and finds their order and references.
 pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Error> {
     let n = group.models().len();
     let seen: Vec<Vec<f32>> = (0..n).map(|at| look(models, group, at)).collect::<Result<_, _>>()?;

@@ -23,10 +23,12 @@ impl Products<'_> {
         [Some(self.rows[i].reference), difference].into_iter().flatten()
     }
 
+    /// Returns the inner product of two models.
     pub(super) fn inner(&self, i: usize, j: usize) -> f64 {
         self.parts(i).flat_map(|a| self.parts(j).map(move |b| self.product(a, b))).sum()
     }
 
+    /// Returns the squared distance of two models. It is exactly 0 when they have the same values, and never negative.
     pub(super) fn squared_distance(&self, i: usize, j: usize) -> f64 {
         if self.sum.fingerprints[i] == self.sum.fingerprints[j] {
             // Rounding must not give a distance to models with the same values.

@@ -209,6 +209,11 @@ impl GeometrySettings {
         self
     }
 
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] for less than 1 MiB of memory.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.memory.0 < LEAST_MEMORY {
             let found = format!("{} bytes", self.memory.0);

@@ -194,7 +194,7 @@ mod tests {
         for values in [near, outlier, late] {
             let m = Moments::new(&values);
             let [count, mean, m2, m3, m4] = direct(&values);
-            // Of the cubes of a nearly symmetric spread little is left.
+            // The cubes of a nearly symmetric spread almost cancel, so little of them is left.
             let cubes = m2 * (m2 / count).sqrt();
             let pairs =
                 [(m.count, count, count), (m.mean, mean, mean), (m.m2, m2, m2), (m.m3, m3, cubes), (m.m4, m4, m4)];

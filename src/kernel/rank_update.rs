@@ -3,8 +3,8 @@
 //!
 //! Rows are stored one after the other. A tile of products is a few dot products side by side, so each loaded vector is used
 //! several times and nothing is packed. Matrix libraries pack, for square matrices. With so few and so long rows, packing costs
-//! more than it gains (`docs/performance.md`). The update processes [`STRIP`] columns at a time: four rows of a strip stay in
-//! the first-level cache, and a block of rows in the second-level cache.
+//! more than it gains (`docs/performance.md`). The update processes [`STRIP`] columns at a time. Four rows of a strip then stay
+//! in the first-level cache, and a block of rows in the second-level cache.
 
 use pulp::{Arch, Simd, WithSimd};
 use std::array;
@@ -71,6 +71,7 @@ trait Term {
     fn of(x: f64, y: f64) -> f64;
 }
 
+/// The term of an inner product: `x · y`.
 struct Product;
 
 impl Term for Product {
@@ -84,6 +85,7 @@ impl Term for Product {
     }
 }
 
+/// The term of a squared distance: `(x − y)²`.
 struct SquaredDifference;
 
 impl Term for SquaredDifference {

@@ -24,6 +24,7 @@ use crate::source::{Dtype, ParameterInfo, ParameterSource};
 use selection::Selection;
 use std::sync::Arc;
 
+/// One model of a set. Models with equal lists of parameters share the list.
 #[derive(Clone, Debug)]
 struct Model {
     name: String,

@@ -50,6 +50,7 @@ impl Selection {
         self.first_values.map_or(info.size(), |count| info.size().min(count))
     }
 
+    /// Returns what a tensor is to the comparison.
     pub(super) fn role(&self, info: &ParameterInfo) -> Role {
         let matches = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(&info.name));
         if is_buffer(info) {

@@ -26,6 +26,7 @@ pub(super) fn try_beside(path: &Path) -> io::Result<()> {
     bytes::try_beside(path, TEMPORARY)
 }
 
+/// Writes the sums to the file, in one step.
 pub(super) fn write(path: &Path, binding: &Binding, sums: &mut [Sums]) -> io::Result<()> {
     let header = Header::new(binding, sums)?.into_bytes(binding, sums)?;
     bytes::write_whole(path, TEMPORARY, Existing::Replace, |file| {
@@ -113,6 +114,7 @@ fn most_header(sums: &[Sums]) -> u64 {
     HEADER + HEADER_PER_TENSOR * tensors + 24 * sums.len() as u64
 }
 
+/// The walk that writes values to a file.
 struct Writer<W>(W);
 
 impl<W: Write> Archive for Writer<W> {
@@ -130,6 +132,7 @@ impl<W: Write> Archive for Writer<W> {
     }
 }
 
+/// The walk that reads values from a file.
 struct Reader<R>(R);
 
 impl<R: Read> Reader<R> {

@@ -30,6 +30,7 @@ impl Header {
         Ok(header)
     }
 
+    /// Returns the checksum as 32 hexadecimal digits. It covers the properties, the numbers of finished jobs and all values.
     pub(super) fn checksum(&self) -> String {
         hex(self.checksum.digest128())
     }

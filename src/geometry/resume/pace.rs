@@ -22,6 +22,7 @@ impl Pace {
         Self { every, saved: now, cost: Duration::ZERO, wave_began: now, jobs: 1 }
     }
 
+    /// Returns the number of jobs of the next wave, within `least` and `most`.
     pub(super) fn jobs(&self, least: usize, most: usize) -> usize {
         self.jobs.clamp(least, most.max(least))
     }
@@ -41,6 +42,7 @@ impl Pace {
         self.saved.elapsed() >= least
     }
 
+    /// Records a save and the time that it took.
     pub(super) fn saved(&mut self, cost: Duration) {
         (self.cost, self.saved) = (cost, Instant::now());
         self.wave_began = self.saved;

@@ -77,6 +77,7 @@ struct Stored {
     rest: BTreeMap<String, Value>,
 }
 
+/// The type of the adapter, read before its other fields.
 #[derive(Deserialize)]
 struct Kind {
     peft_type: Option<String>,

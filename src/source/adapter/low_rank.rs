@@ -25,10 +25,12 @@ pub(super) struct LowRank {
 }
 
 impl LowRank {
+    /// Returns the number of rows of the weight, seen as a matrix.
     pub(super) fn rows(&self) -> usize {
         if self.transposed { self.inputs } else { self.outputs }
     }
 
+    /// Returns the number of columns of the weight, seen as a matrix.
     pub(super) fn columns(&self) -> usize {
         if self.transposed { self.outputs } else { self.inputs }
     }

@@ -69,12 +69,14 @@ struct Tensor {
     content: Content,
 }
 
+/// Where the values of a tensor of the resulting model come from.
 #[derive(Debug)]
 enum Content {
     /// The tensor of the base, unchanged.
     Base,
     /// Stored whole in the adapter, under this name.
     Stored(String),
+    /// A weight with an increment.
     Adapted(Box<Adapted>),
 }
 
