@@ -69,6 +69,7 @@ fn single(around: &Surroundings, listing: &Listing, layout: FileLayout, chosen: 
 }
 
 fn pipeline(around: &Surroundings, listing: &Listing, index: &Entry) -> Checkpoint {
+    // The values of `model_index.json` that are lists describe the parts. All other values are settings.
     let parts = match around.tree.open(&index.path).and_then(|bytes| json::read::<Value>(&*bytes)) {
         Ok(Value::Object(entries)) => entries.into_iter().filter(|(_, v)| v.is_array()).map(|(k, _)| k).collect(),
         Ok(_) => Vec::new(),

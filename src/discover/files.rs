@@ -84,6 +84,7 @@ pub(super) fn members(around: &Surroundings, listing: &Listing, chosen: &Entry) 
         FilePart::Shard { count } => Some(count),
         FilePart::Index => None,
     };
+    // The index may be damaged. Its shards still belong to this model and must not become models of their own.
     if own.part == FilePart::Index {
         let listed = weight_map(&*around.tree, &chosen.path).unwrap_or_default();
         members.extend(listed.values().filter_map(|name| listing.file(name)).map(|file| file.path.clone()));

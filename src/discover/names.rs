@@ -35,6 +35,7 @@ fn last_component(around: &Surroundings, path: &Path) -> String {
 
 /// Gives different names to models that would have the same: whole file names, then the given folder in front, then numbers.
 pub(super) fn make_unique(around: &Surroundings, candidates: &mut [Candidate]) {
+    // Each step applies only to names that are still equal, so that most models keep their short name.
     rename_repeated(candidates, |c| {
         let file = around.is_file(&c.path).then(|| c.path.file_name())??.to_string_lossy().into_owned();
         Some(match c.name.rsplit_once('/') {

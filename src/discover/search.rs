@@ -36,6 +36,7 @@ pub(super) fn search(around: &Surroundings, paths: &[PathBuf]) -> Result<Found, 
     for path in paths {
         search.given(path)?;
     }
+    // Real folders come first, so that a model behind a link keeps the name of its real path.
     search.links()?;
     let Search { mut candidates, mut ignored, .. } = search;
     without_repeats(around, &mut candidates, &mut ignored);

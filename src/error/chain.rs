@@ -7,6 +7,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     let mut cause = error.source();
     while let Some(e) = cause {
         let said = e.to_string();
+        // Many `Display` implementations already include their cause.
         if !text.ends_with(&said) {
             text.push_str(": ");
             text.push_str(&said);

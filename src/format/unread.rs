@@ -97,6 +97,7 @@ impl UnreadFormat {
 
     /// Returns the format of a file of that name. `None` when the file holds no weights, or a trainer's state.
     pub(super) fn of_file(name: &str) -> Option<&'static Self> {
+        // These files have the extensions of weights but would give a wrong hint in an error.
         if TRAINER_STATE.iter().any(|state| name.starts_with(state)) {
             return None;
         }

@@ -45,6 +45,7 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
         None => None,
     };
 
+    // A resumed pass starts with the sums of the file, so the counter starts with the values that these cover.
     let counter = Counter::new(settings.observer.clone(), sums.iter().map(Sums::read).sum(), total);
     for (g, (group, plan)) in models.groups().iter().zip(&plans).enumerate() {
         if sums[g].left().is_empty() {

@@ -206,6 +206,7 @@ impl Geometry {
     /// A geometry of sketches reads the sketches for it, unless the last call of [`compare`](Self::compare) covered both
     /// models. It also returns `None` when they can no longer be read; `compare` reports why.
     pub fn squared_distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
+        // A geometry of sketches may read them here. An error of that reading has no place in an `Option`.
         let (group, i, j) = self.together(a, b)?;
         group
             .pairs

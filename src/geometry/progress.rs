@@ -40,7 +40,9 @@ impl Counter {
     /// [`Error::Interrupted`] in every thread, once the observer has stopped the reading.
     pub(crate) fn advance(&self, values: u64) -> Result<(), Error> {
         let read = self.read.fetch_add(values, Ordering::Relaxed) + values;
+        // The announced total may be behind, so the reported total is never below the number read.
         let total = self.total.load(Ordering::Relaxed).max(read);
+        // One thread that sees a break stops all others at their next block.
         if self.observer.as_ref().is_some_and(|observe| observe(Progress { read, total }).is_break()) {
             self.stopped.store(true, Ordering::Relaxed);
         }

@@ -44,6 +44,7 @@ fn owned(metadata: BTreeMap<&str, String>) -> HashMap<String, String> {
 ///
 /// The header is padded with spaces to a multiple of 8 bytes, so that the tensors are aligned.
 fn in_order(header: &[u8]) -> io::Result<Vec<u8>> {
+    // Sorted maps at both levels make the text of the header unique.
     let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header)?;
     let mut text = serde_json::to_vec(&entries)?;
     text.resize(text.len().next_multiple_of(8), b' ');

@@ -16,6 +16,7 @@ pub(crate) type Eigen = (Vec<f64>, Vec<f64>);
 ///
 /// O(n³) time and O(n²) memory.
 pub(crate) fn symmetric_eigen(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
+    // The check names the place of the value, which no backend would do.
     if let Some(at) = matrix.iter().position(|x| !x.is_finite()) {
         let reason = format!("found {} at ({}, {}), expected finite values", matrix[at], at / n, at % n);
         return Err(Error::Decomposition { matrix: what, size: n, reason });

@@ -26,6 +26,7 @@ impl Fingerprint {
     /// Adds the next values.
     pub(crate) fn update(&mut self, mut values: &[f32]) {
         while !values.is_empty() {
+            // A job is closed only when the next value arrives, so that `value` never chains an empty job.
             if self.taken == JOB {
                 self.before = Some(self.value());
                 self.job.reset();

@@ -171,6 +171,7 @@ impl ModelSetBuilder {
     /// - [`Error::NoParameters`] when a model has nothing to compare.
     /// - [`Error::Source`] when a model cannot be read, unless such models are skipped.
     pub fn build(self) -> Result<ModelSet, Error> {
+        // Checks of settings come before any model is read.
         if !(self.minimum_shared > 0.0 && self.minimum_shared <= 1.0) {
             let found = self.minimum_shared.to_string();
             return Err(Error::InvalidSetting { setting: "minimum_shared", found, expected: "a share in (0, 1]" });

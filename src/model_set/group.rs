@@ -151,6 +151,7 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
                 continue;
             }
             at.sort_unstable();
+            // Every list of own names has one entry for each parameter, also for layouts that do not hold it.
             for (layout, own) in &mut names {
                 own.push(held.iter().find(|h| h.layout == *layout).map(|h| h.own_name.clone()));
             }

@@ -21,7 +21,8 @@ const PREFIX_DEPTH: usize = 3;
 /// Least share of a layout's elements, in (0, 1], that a prefix must cover to count as a wrapper around the network.
 const PREFIX_SHARE: f64 = 0.5;
 
-/// Share of common elements, in (0, 1], from which on names agree as they are. No prefix is searched for then.
+/// Share of common elements, in (0, 1] of the smaller side, from which on names agree as they are. No prefix is searched for
+/// then.
 const NAMES_AGREE: f64 = 0.9;
 
 /// The key that corresponding tensors share: the name without wrapper, and every dimension but the first (`None` for a scalar).
@@ -70,6 +71,7 @@ fn prefixes<'a>(tensors: impl Iterator<Item = (&'a str, f64)> + Clone) -> Vec<St
             *covered.entry(&name[..=at]).or_default() += n;
         }
     }
+    // Candidates are few: a prefix has at most three parts and must cover half of the elements.
     covered.into_iter().filter(|&(_, n)| n >= PREFIX_SHARE * total).map(|(p, _)| p.to_owned()).collect()
 }
 
@@ -93,6 +95,7 @@ impl Alignment {
     fn shared(&self, layout: &Layout, own: &str, other: &str) -> f64 {
         let theirs: BTreeMap<Key, usize> =
             layout.iter().map(|t| (key(strip(&t.name, other), &t.shape), t.values)).collect();
+        // A prefix that makes two tensors equal is no wrapper.
         if theirs.len() < layout.len() {
             return 0.0;
         }
@@ -123,6 +126,7 @@ impl Alignment {
         let there = layout.iter().map(|t| (t.name.as_str(), t.values as f64));
         let ours = prefixes(here).into_iter().map(|p| (p, String::new()));
         let theirs = prefixes(there).into_iter().map(|p| (String::new(), p));
+        // Only one side loses a prefix, because both sides together would match networks that merely resemble each other.
         for (own, other) in ours.chain(theirs) {
             let shared = self.shared(layout, &own, &other);
             if shared > best.0 {

@@ -34,6 +34,7 @@ fn unlikeness(wanted: &str, name: &str) -> Option<usize> {
     if !wanted.is_empty() && name.contains(wanted) {
         return Some(0);
     }
+    // The last part of a path is often all that a user types.
     let last = name.rsplit(['/', MAIN_SEPARATOR]).next().unwrap_or(name);
     let edits = edits(wanted, name).min(edits(wanted, last));
     (edits <= 1 + wanted.chars().count() / 3).then_some(edits)

@@ -67,6 +67,7 @@ const BUFFER_NAMES: [&str; 19] = [
 
 /// Whether a tensor is a buffer. Its dtype and its name decide.
 pub(crate) fn is_buffer(info: &ParameterInfo) -> bool {
+    // No gradient reaches integers and booleans, whatever their name.
     if !info.dtype.is_float() {
         return true;
     }

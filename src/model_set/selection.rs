@@ -53,6 +53,7 @@ impl Selection {
     /// Returns what a tensor is to the comparison.
     pub(super) fn role(&self, info: &ParameterInfo) -> Role {
         let matches = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(&info.name));
+        // Patterns cannot make a buffer a parameter, so the dtype and the name are decided first.
         if is_buffer(info) {
             Role::Buffer
         } else if info.size() == 0 {

@@ -7,6 +7,7 @@ use crate::error::SourceError;
 pub(crate) fn read_integer(source: &dyn ParameterSource, info: &ParameterInfo) -> Result<Option<f64>, SourceError> {
     let size = info.dtype.size();
     let mut bytes = [0; 8];
+    // A source may have only values. Then the caller does without the integer.
     match source.read_bytes(&info.name, 0, &mut bytes[..size]) {
         Err(SourceError::NoBytes { .. }) => return Ok(None),
         other => other?,

@@ -58,6 +58,7 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
         tensors.insert(name, Tensor { dtype, shape: entry.shape, begin: data_begin.saturating_add(begin) });
     }
 
+    // Bytes after the last tensor may hide content, so the format does not allow them.
     let expected = data_begin.saturating_add(expected);
     match length {
         found if found < expected => Err(SourceError::Truncated { path: path.to_owned(), found, expected }),

@@ -62,6 +62,7 @@ impl ResumeFile {
     }
 
     fn save(&mut self, sums: &mut [Sums]) -> Result<(), Error> {
+        // The time of a save is measured, because the next one is delayed in proportion to it.
         let began = Instant::now();
         file::write(&self.path, &self.binding, sums)
             .map_err(|source| Error::CheckpointIo { path: self.path.clone(), source })?;

@@ -45,6 +45,7 @@ impl Pace {
     /// Records a save and the time that it took.
     pub(super) fn saved(&mut self, cost: Duration) {
         (self.cost, self.saved) = (cost, Instant::now());
+        // The time of the save must not count as time of the next wave.
         self.wave_began = self.saved;
     }
 }

@@ -119,6 +119,7 @@ impl Fit<'_> {
                 return Err(self.mismatch(&key, "neither".to_owned(), expected));
             }
         };
+        // A whole tensor may have another number of rows, as after resizing a vocabulary. Saved modules may have any shape.
         if let Some(base) = self.tensors.get(&target) {
             let resized = shape.len() == base.shape.len() && shape.get(1..) == base.shape.get(1..);
             if shape != base.shape && !saved && !resized {
@@ -194,6 +195,7 @@ impl Fit<'_> {
         if rank == 0 || rank != inner || inputs.is_empty() || ones.iter().any(|&n| n != 1) {
             return Err(misfit());
         }
+        // Ranks in the configuration decide the scale, so a difference would give wrong weights silently.
         if rank != self.config.rank(module) {
             let expected = format!("rank {} from adapter_config.json", self.config.rank(module));
             return Err(self.mismatch(a, format!("rank {rank}"), expected));

@@ -151,6 +151,7 @@ fn is_empty(value: &Value) -> bool {
 /// Some initializations split the first factors off the base's weights. The rest of the base is not stored with the adapter, so
 /// base + increment would count these factors twice. (An adapter that was converted on saving has `true` here.)
 fn check_initialization(initialization: Option<&Value>) -> Result<(), String> {
+    // An unknown initialization is refused too, because it may change the base.
     match initialization {
         None | Some(Value::Null | Value::Bool(_)) => Ok(()),
         Some(Value::String(s))

@@ -54,6 +54,7 @@ impl Magnitude {
             return Ok(Arc::clone(factors));
         }
         let size = delta.rows() * delta.columns();
+        // Sums of squares are in f64, because a row may have many thousands of values.
         let mut squares = vec![0f64; delta.outputs];
         let mut block = vec![0.0; HELD.min(size)];
         let mut offset = 0;
