@@ -4,17 +4,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A tree of folders and objects: a disk, a bucket, a repository on a server.
+/// A tree of folders and objects, such as a disk, a bucket or a repository on a server.
 ///
-/// Paths are those of the tree. A tree that is no file system may read them as it likes, as long as joining a name to the path of
-/// a folder gives the path of what has that name in it.
+/// A path belongs to its tree. A tree that is no file system may interpret paths in its own way. One rule holds for all trees:
+/// the path of a folder joined with the name of an entry is the path of that entry.
 ///
 /// # Contract
 ///
-/// - [`list`](Self::list) gives what stands directly in a folder, in any order, each name once. Names that begin with a dot are
+/// - [`list`](Self::list) returns the direct entries of a folder, in any order, each name once. Names that begin with a dot are
 ///   left out.
-/// - An object that is listed need not be there: [`open`](Self::open) says so.
+/// - A listed object may be missing. Then [`open`](Self::open) returns an error.
 /// - Two paths have the same [`identity`](Self::identity) if and only if they lead to the same object.
+/// - Calls come from several threads at once.
 ///
 /// ```
 /// use neural_phylogeny::bytes::{EntryKind, Folder, LocalFolder};
@@ -31,32 +32,32 @@ use std::sync::Arc;
 /// # }
 /// ```
 pub trait Folder: Send + Sync + fmt::Debug {
-    /// What stands directly in a folder, but for names that begin with a dot.
+    /// Returns the direct entries of a folder, without names that begin with a dot.
     ///
     /// # Errors
     ///
-    /// [`SourceError::NotFound`] when there is no such folder, and what the system or server says otherwise.
+    /// [`SourceError::NotFound`] when there is no such folder; any other error of the system or server.
     fn list(&self, folder: &Path) -> Result<Vec<Entry>, SourceError>;
 
-    /// What stands at a path, links followed.
+    /// Returns the entry at a path. Links are followed.
     ///
     /// # Errors
     ///
-    /// [`SourceError::NotFound`] when nothing does, and what the system or server says otherwise.
+    /// [`SourceError::NotFound`] when the path leads to nothing; any other error of the system or server.
     fn entry(&self, path: &Path) -> Result<Entry, SourceError>;
 
     /// Opens the object at a path.
     ///
     /// # Errors
     ///
-    /// [`SourceError::NotFound`] when there is none, and what the system or server says otherwise.
+    /// [`SourceError::NotFound`] when there is no object; any other error of the system or server.
     fn open(&self, path: &Path) -> Result<Arc<dyn ReadAt>, SourceError>;
 
-    /// The one path of what a path leads to, links resolved.
+    /// Returns the one path of the object that a path leads to, with all links resolved.
     ///
     /// # Errors
     ///
-    /// [`SourceError::NotFound`] when nothing is there, and what the system or server says otherwise.
+    /// [`SourceError::NotFound`] when the path leads to nothing; any other error of the system or server.
     fn identity(&self, path: &Path) -> Result<PathBuf, SourceError>;
 }
 
@@ -64,17 +65,17 @@ pub trait Folder: Send + Sync + fmt::Debug {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Its name; what is no UTF-8 is replaced, so that two entries of one folder may have one name.
+    /// The name. Bytes that are not UTF-8 are replaced, so two entries of a folder may have the same name.
     pub name: String,
-    /// Its path in the tree, exact.
+    /// The exact path in the tree.
     pub path: PathBuf,
-    /// What it is, links followed.
+    /// File or folder. For a link, the kind of what it leads to.
     pub kind: EntryKind,
-    /// Whether it is a link to something else.
+    /// Whether the entry is a link to something else.
     pub is_link: bool,
 }
 
-/// What an [`Entry`] is.
+/// The kind of an [`Entry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntryKind {
@@ -85,14 +86,14 @@ pub enum EntryKind {
 }
 
 impl Entry {
-    /// An entry that is no link, named by the last component of its path.
+    /// Creates an entry that is no link. Its name is the last component of the path.
     pub fn new(path: impl Into<PathBuf>, kind: EntryKind) -> Self {
         let path = path.into();
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         Self { name, path, kind, is_link: false }
     }
 
-    /// The same entry, reached by a link.
+    /// Marks the entry as a link.
     pub fn with_link(mut self) -> Self {
         self.is_link = true;
         self

@@ -1,4 +1,4 @@
-//! JSON files that stand beside weights.
+//! JSON files beside weights, such as configurations and indexes of shards.
 
 use super::ReadAt;
 use crate::error::SourceError;
@@ -8,10 +8,10 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 
-/// No configuration and no index comes near this; larger files are not loaded.
+/// Largest JSON file that is loaded, in bytes. No configuration and no index comes near this size.
 const LIMIT: u64 = 100_000_000;
 
-/// Reads an object of JSON of bounded size.
+/// Reads and parses a JSON object of at most [`LIMIT`] bytes.
 pub(crate) fn read<T: DeserializeOwned>(object: &dyn ReadAt) -> Result<T, SourceError> {
     let path = || object.path().to_owned();
     let length = object.length();
@@ -21,13 +21,14 @@ pub(crate) fn read<T: DeserializeOwned>(object: &dyn ReadAt) -> Result<T, Source
     }
     let mut bytes = vec![0; length as usize];
     object.read_at(&mut bytes, 0)?;
+    // Without Git LFS, a repository has a pointer here. As JSON, it would give an error that does not help.
     if bytes.starts_with(b"version https://git-lfs") {
         return Err(SourceError::LfsPointer { path: path() });
     }
     serde_json::from_slice(&bytes).map_err(|source| SourceError::Json { path: path(), source })
 }
 
-/// The entries of a JSON object in the order of the file, repeated names included.
+/// The entries of a JSON object in the order of the file. Repeated names are kept, so the caller can refuse them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entries<V>(pub(crate) Vec<(String, V)>);
 

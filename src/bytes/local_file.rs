@@ -1,4 +1,4 @@
-//! Reading a file at given positions, from several threads, without running out of file descriptors.
+//! Local files that several threads read at given positions, without running out of file descriptors.
 
 use super::ReadAt;
 use crate::error::SourceError;
@@ -7,16 +7,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Files kept open by the whole process. macOS allows 256 by default, and other parts of a program open some too;
-/// files beyond this are opened for each read, which costs microseconds next to the read itself.
+/// Most files that the whole process keeps open. macOS allows 256 by default, and other parts of a program open files too.
+/// Files beyond this number are opened for each read. That costs microseconds, which is little beside the read itself.
 const OPEN_LIMIT: usize = 128;
 
+/// How many files the process keeps open now.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
 /// A regular file of this machine, of known length.
 ///
-/// At most 128 files are kept open by the whole process; the others are opened for each read. A file whose length is no longer
-/// what it was when it was opened is an error.
+/// The whole process keeps at most 128 files open. The others are opened for each read. A read fails when the file has become
+/// too short for it. Where the file is opened for each read, it also fails when the length is no longer the same.
 #[derive(Debug)]
 pub struct LocalFile {
     path: PathBuf,
@@ -24,12 +25,13 @@ pub struct LocalFile {
     held: Option<Held>,
 }
 
-/// A file that is kept open and counted.
+/// A file that stays open and counts towards [`OPEN_LIMIT`].
 #[derive(Debug)]
 struct Held(File);
 
 impl Held {
     fn within_limit(file: File) -> Option<Self> {
+        // The counter only limits file descriptors and guards no data, so relaxed ordering is enough.
         let taken = OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < OPEN_LIMIT).then_some(n + 1));
         taken.ok().map(|_| Self(file))
     }
@@ -42,11 +44,12 @@ impl Drop for Held {
 }
 
 impl LocalFile {
-    /// Opens a file and notes its length.
+    /// Opens a file and records its length.
     ///
     /// # Errors
     ///
-    /// [`SourceError::NotFound`], and [`SourceError::Io`] when the system refuses it or it is no regular file.
+    /// [`SourceError::NotFound`] when there is no file; [`SourceError::Io`] when the system refuses it, or when it is not a
+    /// regular file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
         let (file, length) = open(path)?;
@@ -82,6 +85,7 @@ impl ReadAt for LocalFile {
             }
         };
         match result {
+            // The file became shorter after it was opened. Its present length makes the error clear.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                 let found = fs::metadata(&self.path).map_or(position, |m| m.len());
                 Err(SourceError::Truncated { path: self.path.clone(), found, expected: self.length })
@@ -90,11 +94,11 @@ impl ReadAt for LocalFile {
         }
     }
 
-    /// Has the system begin to load a range, where it can and the file is kept open.
+    /// Starts to load a range in the background. Does nothing outside Linux or when the file is not kept open.
     fn prefetch(&self, position: u64, length: u64) {
         #[cfg(target_os = "linux")]
         if let (Some(Held(file)), Some(length)) = (&self.held, std::num::NonZeroU64::new(length)) {
-            // A hint: where it fails, reading is slower and tells what is wrong.
+            // This is a hint. If it fails, the later read is slower, or reports the error itself.
             let _ = rustix::fs::fadvise(file, position, Some(length), rustix::fs::Advice::WillNeed);
         }
         #[cfg(not(target_os = "linux"))]
@@ -102,7 +106,8 @@ impl ReadAt for LocalFile {
     }
 }
 
-/// Opens a regular file; a pipe would block for ever and a device has no length.
+/// Opens a regular file and returns its length in bytes. Other files are refused: a pipe would block for ever, and a device
+/// has no length.
 fn open(path: &Path) -> Result<(File, u64), SourceError> {
     let fail = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => SourceError::NotFound { path: path.to_owned() },

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The file system of this machine; relative paths begin at the current folder.
+/// The file system of this machine. Relative paths begin at the current folder.
 ///
-/// Sockets, pipes and devices are not listed. A link that leads nowhere is listed as a file: where weights are expected, opening
-/// it says what is wrong.
+/// Sockets, pipes and devices are not listed. A link that leads nowhere is listed as a file. Where weights are expected,
+/// opening it reports what is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LocalFolder;
 
@@ -27,7 +27,9 @@ impl Folder for LocalFolder {
             let kind = match fs::metadata(&path) {
                 Ok(m) if m.is_dir() => EntryKind::Folder,
                 Ok(m) if m.is_file() => EntryKind::File,
+                // A socket, a pipe or a device.
                 Ok(_) => continue,
+                // A link that leads nowhere.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => EntryKind::File,
                 Err(e) => return Err(link_error(&path, e)),
             };
@@ -51,7 +53,7 @@ impl Folder for LocalFolder {
     }
 }
 
-/// Names the file an operating system error is about; absence has its own variant.
+/// Adds the path to an error of the operating system. A missing file has its own variant.
 fn io_error(path: &Path, source: io::Error) -> SourceError {
     match source.kind() {
         io::ErrorKind::NotFound => SourceError::NotFound { path: path.to_owned() },
@@ -59,7 +61,7 @@ fn io_error(path: &Path, source: io::Error) -> SourceError {
     }
 }
 
-/// As [`io_error`], with a link that leads to itself told apart.
+/// Works as [`io_error`] does, but a link that leads to itself becomes [`SourceError::SymlinkLoop`].
 fn link_error(path: &Path, source: io::Error) -> SourceError {
     // `io::ErrorKind::FilesystemLoop` is not stable; these are ELOOP and ERROR_CANT_RESOLVE_FILENAME.
     let code = if cfg!(windows) {

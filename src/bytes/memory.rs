@@ -2,7 +2,7 @@ use super::ReadAt;
 use crate::error::SourceError;
 use std::path::{Path, PathBuf};
 
-/// An object whose bytes are in memory: what a caller fetched, and what tests make.
+/// An object whose bytes are in memory, for bytes that a caller has fetched and for tests.
 #[derive(Clone, Debug)]
 pub struct MemoryFile {
     path: PathBuf,
@@ -10,7 +10,7 @@ pub struct MemoryFile {
 }
 
 impl MemoryFile {
-    /// An object that errors call `path`.
+    /// Creates an object. Error messages name it by `path`.
     pub fn new(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         Self { path: path.into(), bytes: bytes.into() }
     }
@@ -26,6 +26,7 @@ impl ReadAt for MemoryFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
+        // A position that does not fit in a `usize` is beyond the end as well.
         let begin = usize::try_from(position).unwrap_or(usize::MAX);
         match self.bytes.get(begin..).and_then(|rest| rest.get(..bytes.len())) {
             Some(found) => bytes.copy_from_slice(found),

@@ -1,7 +1,7 @@
-//! Bytes and where they lie: objects read at given positions, and the trees that hold them.
+//! Storage of bytes: objects that are read at given positions, and the trees of folders that hold them.
 //!
-//! Everything above this room reads through [`ReadAt`] and [`Folder`] alone. What lies elsewhere than on a local disk (a range of
-//! an HTTP server, an object store) is one more file here.
+//! All modules above this one read through [`ReadAt`] and [`Folder`] alone. Storage that is no local disk, such as an HTTP
+//! server with ranges or an object store, is one more file here.
 
 mod folder;
 pub(crate) mod json;

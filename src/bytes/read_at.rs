@@ -2,15 +2,15 @@ use crate::error::SourceError;
 use std::fmt;
 use std::path::Path;
 
-/// One object of bytes, such as a file, read at given positions.
+/// One object of bytes, such as a file, that is read at given positions.
 ///
 /// # Contract
 ///
-/// - [`length`](Self::length) is the same at each call. An object that changed since it was opened is an error of `read_at`.
+/// - [`length`](Self::length) is the same at each call. If the object has changed since it was opened, `read_at` fails.
 /// - [`read_at`](Self::read_at) fills the whole buffer or fails. A range beyond the end is [`SourceError::Truncated`].
-/// - The bytes at a position are the same at each call: nothing is mapped that another program may change.
+/// - The bytes at a position are the same at each call. An implementation maps no memory that another program may change.
 /// - Calls come from several threads at once.
-/// - [`prefetch`](Self::prefetch) may be left out, and changes nothing of what is read.
+/// - [`prefetch`](Self::prefetch) may be left out. It never changes what is read.
 ///
 /// ```
 /// use neural_phylogeny::bytes::{MemoryFile, ReadAt};
@@ -23,28 +23,28 @@ use std::path::Path;
 /// # }
 /// ```
 pub trait ReadAt: Send + Sync + fmt::Debug {
-    /// What errors call the object: its path, or its URL where it lies elsewhere.
+    /// Returns the name of the object in error messages: its path, or its URL if it is not a local file.
     fn path(&self) -> &Path;
 
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     fn length(&self) -> u64;
 
-    /// Fills `bytes` with what stands from `position` on.
+    /// Fills `bytes` with the bytes of the object that begin at `position`.
     ///
     /// # Errors
     ///
-    /// [`SourceError::Truncated`] for a range beyond the end, and what the system or server says otherwise.
+    /// [`SourceError::Truncated`] for a range beyond the end; any other error of the system or server.
     fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError>;
 
-    /// Announces that `length` bytes from `position` on are going to be read soon, from some thread.
+    /// Announces that some thread will soon read `length` bytes from `position` on.
     ///
-    /// A hint without a result, which must not wait. Does nothing unless it is implemented.
+    /// This is a hint: it has no result and must not wait. By default it does nothing.
     fn prefetch(&self, position: u64, length: u64) {
         let _ = (position, length);
     }
 }
 
-/// The first bytes of an object, at most `limit` of them.
+/// Reads the first bytes of an object, at most `limit` of them.
 pub(crate) fn beginning(object: &dyn ReadAt, limit: usize) -> Result<Vec<u8>, SourceError> {
     let length = usize::try_from(object.length()).map_or(limit, |length| length.min(limit));
     let mut bytes = vec![0; length];

@@ -6,7 +6,8 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// Of kind [`io::ErrorKind::InvalidInput`] for what is no regular file, and [`io::ErrorKind::InvalidData`] for one that is larger.
+/// [`io::ErrorKind::InvalidInput`] when the path is not a regular file; [`io::ErrorKind::InvalidData`] when the file is larger
+/// than `limit`; any other error of the operating system.
 pub(crate) fn read_small(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
@@ -18,7 +19,7 @@ pub(crate) fn read_small(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::new();
-    // It may have grown since.
+    // The file may have grown since its length was read, so the read itself is limited too.
     File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
 }

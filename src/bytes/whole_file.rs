@@ -1,32 +1,33 @@
-//! Files that appear whole or not at all.
+//! Files that appear complete or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
-/// What becomes of a file that is already there.
+/// What happens to a file that is already there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     Keep,
     Replace,
 }
 
-/// What the file is called, beside its place, while it is written.
+/// The name of the temporary file, in the same folder, while the content is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Temporary {
-    /// Some name that nobody else has, between these ends: for several writers at once.
+    /// A new unique name between `prefix` and `suffix`, for several writers at once.
     Unique { prefix: &'static str, suffix: &'static str },
-    /// The file's own name and this: for one writer, whose leftovers are then written over.
+    /// The name of the file followed by `suffix`, for one writer. The next run overwrites what a stopped run left behind.
     Named { suffix: &'static str },
 }
 
-/// Writes a file whole: to a temporary one beside it, to the disk, and then under its name in one step.
+/// Writes a complete file. The content goes to a temporary file in the same folder, is synced to the disk, and then gets its
+/// name in one step.
 ///
 /// # Errors
 ///
-/// Those of the operating system and of `fill`, after which nothing is left behind. With [`Existing::Keep`] of kind
-/// [`io::ErrorKind::AlreadyExists`] when another was there first.
+/// Errors of the operating system and of `fill`. No temporary file is left behind. With [`Existing::Keep`], the error is
+/// [`io::ErrorKind::AlreadyExists`] when the file was already there.
 pub(crate) fn write_whole<E: From<io::Error>>(
     path: &Path,
     temporary: Temporary,
@@ -44,7 +45,7 @@ pub(crate) fn write_whole<E: From<io::Error>>(
         Existing::Replace => file.persist(path),
     }
     .map_err(|e| e.error)?;
-    // Some file systems refuse; the content is safe all the same.
+    // Syncing the folder makes the new name safe too. Some file systems refuse it; the content is safe all the same.
     #[cfg(unix)]
     let _ = File::open(folder(path)).and_then(|f| f.sync_all());
     Ok(())
@@ -79,14 +80,15 @@ pub fn replace_file<E: From<io::Error>>(
     write_whole(path, temporary, Existing::Replace, |writer| fill(writer))
 }
 
-/// Whether a file can be made beside a path.
+/// Checks that a temporary file can be created beside a path.
 pub(crate) fn try_beside(path: &Path, temporary: Temporary) -> io::Result<()> {
     create(path, temporary)?.close()
 }
 
 fn create(path: &Path, temporary: Temporary) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
-    // What the user's mask allows, not the private mode of temporary files: whoever may read the folder may read the file.
+    // Temporary files are private by default. These get the mode that the user's mask allows: whoever may read the folder may
+    // read the file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     match temporary {
@@ -97,7 +99,7 @@ fn create(path: &Path, temporary: Temporary) -> io::Result<NamedTempFile> {
         Temporary::Named { suffix } => {
             let mut name = path.file_name().unwrap_or_default().to_owned();
             name.push(suffix);
-            // Of a run killed while it wrote; removed, not written through, in case it is a link.
+            // A run that was killed may have left this file. It is removed and not written through, because it may be a link.
             match fs::remove_file(folder(path).join(&name)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}

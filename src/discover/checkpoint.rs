@@ -1,4 +1,4 @@
-//! What one folder is, by the files that the libraries of its ecosystem write there.
+//! Recognition of a folder that is one model, by the files that the libraries of its ecosystem write there.
 
 use super::files::{members, weights};
 use super::surroundings::Surroundings;
@@ -9,11 +9,11 @@ use crate::format::{FilePart, Library};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// A folder that is one model as a whole.
+/// A folder that is one model.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     pub(super) content: Content,
-    /// Subfolders that are parts of the model and no models themselves.
+    /// Names of subfolders that are parts of the model and no models themselves.
     pub(super) parts: Vec<String>,
     pub(super) ignored: Vec<Ignored>,
 }
@@ -21,15 +21,18 @@ pub(super) struct Checkpoint {
 /// Where the weights of a checkpoint are.
 #[derive(Debug)]
 pub(super) enum Content {
-    /// In this file, or in the shards of this index or numbered like this file.
+    /// The weights are in this file, in the shards of this index, or in the shards numbered like this file.
     Weights { layout: FileLayout, path: PathBuf },
-    /// In the weights file of an adapter, to be added to a base.
+    /// The weights file is that of an adapter and adds to a base.
     Adapter,
-    /// Nowhere they could be read.
+    /// There are no weights that can be read.
     Unreadable(SourceError),
 }
 
-/// Recognizes a folder that is one model, `None` when it is not.
+/// Recognizes a folder that is one model. `None` when it is not.
+///
+/// A pipeline comes first, because its parts would count as models of their own. Weights come before an adapter's
+/// configuration: a folder with both holds a whole model.
 pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Checkpoint> {
     if let Some(index) = listing.file("model_index.json") {
         return Some(pipeline(around, listing, index));
@@ -53,11 +56,12 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
     None
 }
 
-/// A checkpoint whose weights are in the folder itself.
+/// Creates a checkpoint whose weights are in the folder itself.
 fn single(around: &Surroundings, listing: &Listing, layout: FileLayout, chosen: &Entry) -> Checkpoint {
     let reason = format!("beside {}, which is the one taken", chosen.name);
     let taken = members(around, listing, chosen);
     let mut ignored = others(around, listing, |file| taken.contains(&file.path), &reason);
+    // The weights are whole, so an adapter's configuration beside them is not used.
     if let Some(adapter) = listing.file("adapter_config.json") {
         ignored.push(Ignored { path: adapter.path.clone(), reason });
     }
@@ -65,6 +69,7 @@ fn single(around: &Surroundings, listing: &Listing, layout: FileLayout, chosen: 
 }
 
 fn pipeline(around: &Surroundings, listing: &Listing, index: &Entry) -> Checkpoint {
+    // The values of `model_index.json` that are lists describe the parts. All other values are settings.
     let parts = match around.tree.open(&index.path).and_then(|bytes| json::read::<Value>(&*bytes)) {
         Ok(Value::Object(entries)) => entries.into_iter().filter(|(_, v)| v.is_array()).map(|(k, _)| k).collect(),
         Ok(_) => Vec::new(),
@@ -101,14 +106,14 @@ fn pipeline_part(around: &Surroundings, listing: &Listing) -> (Content, Vec<Igno
     }
 }
 
-/// Weights of a folder that are not the ones taken.
+/// Lists the weights of a folder that are not part of its model.
 fn others(around: &Surroundings, listing: &Listing, taken: impl Fn(&Entry) -> bool, reason: &str) -> Vec<Ignored> {
     let read = |file: &&Entry| around.formats.parse(&file.name).is_some_and(|f| f.part != FilePart::Index);
     let left = listing.files.iter().filter(read).filter(|f| !taken(f));
     left.map(|f| Ignored { path: f.path.clone(), reason: reason.to_owned() }).collect()
 }
 
-/// The error of a folder whose weights are all in formats that are not read.
+/// Creates the error for a folder whose weights all have formats that are not supported.
 fn unread(around: &Surroundings, listing: &Listing) -> Option<SourceError> {
     if listing.files.iter().any(|f| around.formats.parse(&f.name).is_some_and(|f| f.part != FilePart::Index)) {
         return None;

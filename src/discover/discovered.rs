@@ -4,15 +4,15 @@ use crate::source::ParameterSource;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Discovered {
     /// The models, sorted by name.
     pub models: Vec<DiscoveredModel>,
-    /// What would be a model if it could be read, sorted by name.
+    /// Models that were found but cannot be read, sorted by name.
     pub unreadable: Vec<Unreadable>,
-    /// Weights that are no model of the set, sorted by path.
+    /// Files and folders that were passed over, sorted by path.
     pub ignored: Vec<Ignored>,
     /// The paths that were given.
     pub searched: Vec<PathBuf>,
@@ -22,24 +22,24 @@ pub struct Discovered {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct DiscoveredModel {
-    /// Its name, unique among those found.
+    /// The name, unique among the models that were found.
     pub name: String,
     /// Its folder, or its file or index.
     pub path: PathBuf,
-    /// How it is laid out.
+    /// How its files are laid out.
     pub layout: FileLayout,
-    /// Its parameters.
+    /// The source of its parameters.
     pub source: Arc<dyn ParameterSource>,
 }
 
-/// A model that was found and cannot be read.
+/// A model that was found but cannot be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unreadable {
-    /// The name it would have.
+    /// The name that it would have.
     pub name: String,
     /// Its folder, or its file or index.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// Why it cannot be read.
     pub error: SourceError,
 }

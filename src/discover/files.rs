@@ -1,4 +1,4 @@
-//! Which files of a folder are the weights of one model.
+//! The files of a folder that are the weights of one model.
 
 use super::surroundings::Surroundings;
 use crate::bytes::{Entry, Listing};
@@ -7,8 +7,10 @@ use crate::source::weight_map;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// The weights that a library wrote, in the first format that has some: the file, else its index, else shards without one; else
-/// a variant such as `model.fp16`.
+/// Finds the weights that a library wrote, in the first format that has some.
+///
+/// The order of preference is the whole file, then the index of shards, then shards without an index. A variant such as
+/// `model.fp16` comes last.
 pub(super) fn weights<'a>(around: &Surroundings, listing: &'a Listing, library: Library) -> Option<&'a Entry> {
     around.formats.iter().find_map(|format| {
         let stem = format.stem(library)?;
@@ -16,7 +18,7 @@ pub(super) fn weights<'a>(around: &Surroundings, listing: &'a Listing, library: 
     })
 }
 
-/// The files of one stem and extension.
+/// A folder's files of one stem and extension.
 struct Files<'a, 'b> {
     around: &'b Surroundings,
     listing: &'a Listing,
@@ -49,7 +51,7 @@ impl<'a> Files<'a, '_> {
         matches!(file.part, FilePart::Shard { .. }).then_some(file.stem)
     }
 
-    /// The `fp16` of a variant's file, of its index and of its shards.
+    /// Returns the variant in a file name, such as `fp16`. The file may be whole, a shard or an index.
     fn variant(&self, name: &'a str) -> Option<&'a str> {
         let rest = name.strip_prefix(self.stem)?.strip_prefix('.')?;
         let index = rest.strip_prefix(self.extension).and_then(|rest| rest.strip_prefix(".index."));
@@ -67,21 +69,22 @@ impl<'a> Files<'a, '_> {
     }
 }
 
-/// The paths of the files that make up the model which `chosen`, a file, an index or a shard, stands for.
+/// Returns the paths of all files of a model. `chosen` is one of them: the whole file, the index or a shard.
 pub(super) fn members(around: &Surroundings, listing: &Listing, chosen: &Entry) -> BTreeSet<PathBuf> {
     let mut members = BTreeSet::from([chosen.path.clone()]);
     let Some(own) = around.formats.parse(&chosen.name) else { return members };
     if chosen.path.to_str().is_none() {
-        // Other files may look as if they were named like it.
+        // Bytes that are not UTF-8 are replaced in names, so other files may seem to have the same name.
         return members;
     }
-    // A shard stands for those of its number; an index for shards of any number that are named like it, and, where it can be
-    // read, for those that it lists.
+    // A shard stands for the shards with its stem and count. An index stands for shards of any count that are named like it
+    // and, if it can be read, for those that it lists.
     let count = match own.part {
         FilePart::Whole => return members,
         FilePart::Shard { count } => Some(count),
         FilePart::Index => None,
     };
+    // The index may be damaged. Its shards still belong to this model and must not become models of their own.
     if own.part == FilePart::Index {
         let listed = weight_map(&*around.tree, &chosen.path).unwrap_or_default();
         members.extend(listed.values().filter_map(|name| listing.file(name)).map(|file| file.path.clone()));

@@ -1,4 +1,4 @@
-//! The models of a folder that is none itself: files side by side.
+//! The models in a folder that is no model itself: its weights files, side by side.
 
 use super::Ignored;
 use super::checkpoint::Content;
@@ -9,11 +9,11 @@ use crate::format::{FileName, FilePart, whole_name};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// The stem, content and path of each model, and what was passed over.
+/// Returns the stem, content and path of each model, and the files that were passed over.
 pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, Content, PathBuf)>, Vec<Ignored>) {
     let mut models = Vec::new();
     let mut ignored = Vec::new();
-    // Files that belong to a model already listed, by their paths: names that are no UTF-8 may look alike.
+    // Files of a model that is already listed. Paths are compared, because names that are not UTF-8 may look alike.
     let mut taken: BTreeSet<PathBuf> = BTreeSet::new();
     let model = |name: FileName<'_>, file: &Entry| {
         let content = Content::Weights { layout: layout_of(&name), path: file.path.clone() };
@@ -21,6 +21,7 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
     };
     let named = |file: &'_ Entry| around.formats.parse(&file.name);
 
+    // Indexes come first, so that their shards do not become models of their own.
     for file in &listing.files {
         let Some(name) = named(file).filter(|n| n.part == FilePart::Index) else { continue };
         let mut shards = members(around, listing, file);

@@ -6,6 +6,6 @@ use std::path::PathBuf;
 pub struct Ignored {
     /// The file or folder.
     pub path: PathBuf,
-    /// Why it is no model of the set.
+    /// Why it is not a model of the set.
     pub reason: String,
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// How the files of a model are laid out.
+/// The layout of a model's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileLayout {
@@ -10,7 +10,7 @@ pub enum FileLayout {
         /// The name of its format, such as `safetensors`.
         format: String,
     },
-    /// Several files of one model, with an index or numbered.
+    /// Several files of one model. An index lists them, or they are numbered.
     Shards {
         /// The name of their format, such as `safetensors`.
         format: String,

@@ -1,4 +1,4 @@
-//! From folders to named models.
+//! Search for models in folders. Each model that is found gets a name.
 
 mod checkpoint;
 mod discovered;
@@ -25,33 +25,39 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use surroundings::Surroundings;
 
-/// Finds models in folders: files, shards, transformers and diffusers folders, and peft adapters over their bases.
+/// A search for models in folders: files, shards, transformers and diffusers folders, and peft adapters over their bases.
 ///
 /// # What is searched
 ///
-/// Folders nested to any depth, in sorted order, links followed. A folder that is one model is searched for further ones
-/// too (trainers leave `checkpoint-500/` in it), except for the parts of a diffusers pipeline. Names that begin with a dot
-/// are passed over unless given. A folder or file reached twice, by a link or by two of the given paths, is one model under
-/// the name of the first; real folders come before links. A store of sketches, a folder with `sketches.json`, is passed over whole,
-/// since its files are no models; it is among the [ignored](Discovered::ignored).
+/// - Folders are searched to any depth and in sorted order. Links are followed; real folders come before links.
+/// - A folder that is one model is searched for further models too, because trainers leave folders such as `checkpoint-500/` in
+///   it. The parts of a diffusers pipeline are not searched.
+/// - Names that begin with a dot are passed over, unless they are given as paths.
+/// - A folder or file may be reached twice, by a link or by two of the given paths. It is one model, under the first name.
+/// - A store of sketches is a folder with `sketches.json`. It is passed over whole, because its files are no models. It is
+///   among the [ignored](Discovered::ignored).
 ///
 /// # Names
 ///
-/// A model's name is its path under the given folder, with `/` on every platform and without the ending of its format; a given path
-/// that is itself a model is named by its last component. Where two names would be the same, those models are named by
-/// their whole file name, else with the name of the given folder in front, else numbered.
+/// The name of a model is its path under the given folder, with `/` on every platform and without the ending of its format. If
+/// a given path is itself a model, its name is the last component of the path. Models that would have the same name get their
+/// whole file names. If these are equal too, the name of the given folder comes in front. Names that are still equal are
+/// numbered.
 ///
 /// # Formats
 ///
-/// Those of this crate, and those that [`with_format`](Self::with_format) adds. A file is of the format that its name tells; where
-/// it tells none or several, the first bytes of a file that is opened decide. Where a folder of a library holds its weights in several
-/// formats, the one listed first is taken: this crate's before added ones.
+/// The formats are those of this crate and those that [`with_format`](Self::with_format) adds. The name of a file decides its
+/// format. If the name fits no format or several, the first bytes of the file decide when it is opened. If a library's folder
+/// holds its weights in several formats, the format that is listed first is used. This crate's formats come before added ones.
 ///
 /// # The base of an adapter
 ///
-/// Taken from the first place that has it: the recorded `base_model_name_or_path` as a path, from the adapter's folder, the
-/// current folder or a given folder; a model beside the adapter, then one anywhere under the given paths, that has the last
-/// component of the recorded name; then [`with_base`](Self::with_base), which so serves adapters that record no base or one that is not here.
+/// The base is the first of these that exists:
+///
+/// 1. The recorded `base_model_name_or_path` as a path from the adapter's folder, the current folder or a given folder.
+/// 2. A model beside the adapter that has the last component of the recorded name.
+/// 3. The one model under the given paths that has the last component of the recorded name.
+/// 4. The model of [`with_base`](Self::with_base). It serves adapters that record no base, or one that is not found.
 ///
 /// ```
 /// use neural_phylogeny::discover::Discovery;
@@ -74,33 +80,33 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// A search with no options set.
+    /// Creates a search without options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes this part of diffusers pipelines. Default: `unet`, else `transformer`.
+    /// Sets the part of diffusers pipelines that is the model. Default: `unet`, else `transformer`.
     pub fn with_part(mut self, name: impl Into<String>) -> Self {
         self.around.part = Some(name.into());
         self
     }
 
-    /// The base of adapters that record none, or one that is not found. Default: none.
+    /// Sets the base of adapters that record no base, or one that is not found. Default: none.
     pub fn with_base(mut self, path: impl Into<PathBuf>) -> Self {
         self.base = Some(path.into());
         self
     }
 
-    /// Reads files of one more format; one that has the name of another replaces it. Default: the formats of this crate.
+    /// Adds a file format. It replaces an earlier format of the same name. Default: the formats of this crate.
     ///
-    /// Where a format of this crate would do as well, that one is taken. `examples/own_format.rs` is a format.
+    /// If a format of this crate fits a file as well, that one is used. `examples/own_format.rs` shows a format.
     pub fn with_format(mut self, format: impl Format + 'static) -> Self {
         self.around.formats.add(Arc::new(format));
         self
     }
 
-    /// Searches this tree, whose paths [`search`](Self::search) and [`open`](Self::open) are then given. Default: the file system
-    /// of this machine.
+    /// Sets the tree that is searched. The paths for [`search`](Self::search) and [`open`](Self::open) are then paths of this
+    /// tree. Default: the file system of this machine.
     pub fn with_tree(mut self, tree: impl Folder + 'static) -> Self {
         self.around.tree = Arc::new(tree);
         self
@@ -111,7 +117,8 @@ impl Discovery {
     /// # Errors
     ///
     /// [`SourceError::NotFound`], [`SourceError::Io`] and [`SourceError::SymlinkLoop`] when one of the paths, or a folder
-    /// below it, cannot be searched. A model that cannot be read is no error here: it is listed as unreadable.
+    /// below it, cannot be searched. A model that cannot be read is not an error here. It is listed as
+    /// [unreadable](Discovered::unreadable).
     pub fn search(&self, paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<Discovered, SourceError> {
         let searched: Vec<PathBuf> = paths.into_iter().map(|p| p.as_ref().to_owned()).collect();
         let Found { mut candidates, mut ignored } = search::search(&self.around, &searched)?;
@@ -136,7 +143,8 @@ impl Discovery {
     ///
     /// # Errors
     ///
-    /// When there is no model, [`SourceError::NoWeights`] and [`SourceError::UnsupportedFormat`] among others, or it cannot be read.
+    /// When there is no model or it cannot be read, for example [`SourceError::NoWeights`] and
+    /// [`SourceError::UnsupportedFormat`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<DiscoveredModel, SourceError> {
         let path = path.as_ref();
         let opener = Opener::new(&self.around, self.base.as_deref(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Opening what was found, adapters over their bases included.
+//! Opening of models that a search found, and of adapters over their bases.
 
 use super::FileLayout;
 use super::checkpoint::{self, Content};
@@ -12,19 +12,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A model and how it is laid out.
+/// A model and the layout of its files.
 type Opened = (FileLayout, Arc<dyn ParameterSource>);
 
-/// Opens models, given what a search knows.
+/// Opens models with the paths and names that a search knows.
 #[derive(Debug)]
 pub(super) struct Opener<'a> {
     around: &'a Surroundings,
     base: Option<&'a Path>,
-    /// The paths searched.
+    /// The paths that were searched.
     roots: Vec<PathBuf>,
-    /// Names and paths of all models found.
+    /// Names and paths of all models that were found.
     known: Vec<(String, PathBuf)>,
-    /// What is open already, links resolved: many adapters share a base.
+    /// The models that are already open, by their paths with links resolved. Many adapters share a base.
     open: RefCell<BTreeMap<PathBuf, Opened>>,
 }
 
@@ -38,17 +38,17 @@ impl<'a> Opener<'a> {
         Self { around, base, roots, known, open: RefCell::default() }
     }
 
-    /// Opens the model at `path` whose content was recognized.
+    /// Opens the model at `path`, whose content is already recognized.
     pub(super) fn open(&self, path: &Path, content: Content) -> Result<Opened, SourceError> {
         self.open_below(path, content, &[])
     }
 
-    /// Recognizes and opens one model.
+    /// Recognizes and opens the model at `path`.
     pub(super) fn open_path(&self, path: &Path) -> Result<Opened, SourceError> {
         self.open(path, self.recognize(path)?)
     }
 
-    /// Opens a model that is the base of the adapters `above`.
+    /// Opens a model that is the base of the adapters `above`, directly or through one another.
     fn open_below(&self, path: &Path, content: Content, above: &[PathBuf]) -> Result<Opened, SourceError> {
         let real = self.around.tree.identity(path)?;
         if let Some(opened) = self.open.borrow().get(&real) {
@@ -64,6 +64,7 @@ impl<'a> Opener<'a> {
     }
 
     fn adapter(&self, folder: &Path, real: &Path, above: &[PathBuf]) -> Result<Opened, SourceError> {
+        // Without this check, adapters that are each other's base would be opened for ever.
         if above.iter().any(|a| a == real) {
             let base = above.last().map_or_else(PathBuf::new, Clone::clone);
             return Err(SourceError::AdapterCycle { path: folder.to_owned(), base });
@@ -77,7 +78,7 @@ impl<'a> Opener<'a> {
         Ok((FileLayout::Adapter { base }, Arc::new(adapter)))
     }
 
-    /// Where the base of an adapter is; [`Discovery`](crate::discover::Discovery) documents the order.
+    /// Finds the base of an adapter. [`Discovery`](crate::discover::Discovery) documents the order of the places.
     fn base_of(&self, folder: &Path, real: &Path, recorded: Option<&str>) -> Result<PathBuf, SourceError> {
         let missing = |reason| SourceError::BaseMissing { path: folder.to_owned(), reason };
         let mut reason = "adapter_config.json records none in `base_model_name_or_path`".to_owned();
@@ -86,6 +87,7 @@ impl<'a> Opener<'a> {
             if let Some(found) = places.map(|p| p.join(recorded)).find(|p| self.recognize(p).is_ok()) {
                 return Ok(found);
             }
+            // A model beside the adapter is more likely to be meant than one elsewhere.
             let name = recorded.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(recorded);
             let other = |p: &PathBuf| self.around.tree.identity(p).is_ok_and(|p| p != real);
             let files = self.around.formats.iter().flat_map(|f| f.extensions()).map(|end| whole_name(name, end));
@@ -94,6 +96,7 @@ impl<'a> Opener<'a> {
             if let Some(found) = beside {
                 return Ok(found);
             }
+            // If two models have the name, none is taken: a wrong base would give wrong weights without an error.
             let named = |(n, p): &&(String, PathBuf)| n.rsplit('/').next() == Some(name) && other(p);
             let mut known = self.known.iter().filter(named).map(|(_, p)| p);
             match (known.next(), known.next()) {
@@ -114,7 +117,7 @@ impl<'a> Opener<'a> {
         self.base.map(Path::to_owned).ok_or_else(|| missing(reason))
     }
 
-    /// What the model at a path is.
+    /// Recognizes the model at a path.
     fn recognize(&self, path: &Path) -> Result<Content, SourceError> {
         let entry = self.around.tree.entry(path)?;
         if entry.kind == EntryKind::File {
@@ -142,7 +145,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// Opens a file, or the shards that an index or one of them stands for.
+    /// Opens a whole file, or all shards of a model, given by the index or by one of them.
     fn weights(&self, path: &Path) -> Result<Arc<dyn ParameterSource>, SourceError> {
         let Surroundings { tree, formats, .. } = self.around;
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
@@ -150,7 +153,8 @@ impl<'a> Opener<'a> {
             Some(FilePart::Index | FilePart::Shard { .. }) => Arc::new(Shards::open_in(&**tree, formats, path)?),
             Some(FilePart::Whole) | None => Arc::new(formats.open(&**tree, path)?),
         };
-        // The factors of an increment are no weights: taken for such, they would be compared with other models' weights.
+        // The factors of an increment are not weights. Without this check they would be compared with the weights of other
+        // models.
         let is_factor = |name: &str| {
             name.split('.').any(|part| LOW_RANK.contains(&part)) || LOW_RANK_ENDS.iter().any(|end| name.ends_with(end))
         };
@@ -164,9 +168,9 @@ impl<'a> Opener<'a> {
     }
 }
 
-/// What the libraries of the ecosystem call the factors of an increment.
+/// Parts of the names that libraries of the ecosystem give to the factors of an increment.
 const LOW_RANK: [&str; 7] =
     ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_down", "lora_up", "lora_magnitude_vector"];
 
-/// The same, of diffusers and the scripts before it.
+/// Ends of the names that diffusers, and the scripts before it, give to the factors of an increment.
 const LOW_RANK_ENDS: [&str; 3] = ["lora.up.weight", "lora.down.weight", "lora_linear_layer.up.weight"];

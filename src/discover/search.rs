@@ -1,4 +1,4 @@
-//! Walks the given paths and gathers what looks like a model.
+//! The walk through the given paths, which gathers everything that looks like a model.
 
 use super::checkpoint::{self, Checkpoint, Content};
 use super::surroundings::{Surroundings, layout_of};
@@ -9,33 +9,34 @@ use crate::format::{FilePart, index_name, shard_name};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
-/// The file that makes a folder a store of sketches.
+/// The file that marks a folder as a store of sketches.
 pub(crate) const SKETCHES: &str = "sketches.json";
 
-/// Something that looks like a model, not opened yet.
+/// A file or folder that looks like a model and is not opened yet.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) name: String,
-    /// Name of the given folder it is under, which is put in front of the name where names collide.
+    /// Name of the given folder that holds it. It comes in front of the name where names collide.
     pub(super) root: String,
     /// The folder, file or index.
     pub(super) path: PathBuf,
     pub(super) content: Content,
 }
 
-/// What a search found, each once.
+/// Everything that a search found, each once.
 pub(super) struct Found {
     pub(super) candidates: Vec<Candidate>,
     pub(super) ignored: Vec<Ignored>,
 }
 
-/// Finds what looks like a model below the given paths.
+/// Finds everything that looks like a model below the given paths.
 pub(super) fn search(around: &Surroundings, paths: &[PathBuf]) -> Result<Found, SourceError> {
     let (candidates, ignored, visited, links) = Default::default();
     let mut search = Search { around, candidates, ignored, visited, links };
     for path in paths {
         search.given(path)?;
     }
+    // Real folders come first, so that a model behind a link keeps the name of its real path.
     search.links()?;
     let Search { mut candidates, mut ignored, .. } = search;
     without_repeats(around, &mut candidates, &mut ignored);
@@ -48,9 +49,9 @@ struct Search<'a> {
     around: &'a Surroundings,
     candidates: Vec<Candidate>,
     ignored: Vec<Ignored>,
-    /// The folders searched, links resolved, and the names they were reached by.
+    /// The folders that were searched: for each resolved path, the path by which it was reached.
     visited: BTreeMap<PathBuf, PathBuf>,
-    /// Folders behind links, searched when all real ones are.
+    /// Folders behind links. They are searched after all real folders.
     links: VecDeque<Folder>,
 }
 
@@ -58,12 +59,12 @@ struct Search<'a> {
 #[derive(Clone, Debug)]
 struct Folder {
     path: PathBuf,
-    /// The name a model would have that is the folder itself.
+    /// The name of the model if the folder itself is one.
     name: String,
-    /// What the names of models in it begin with: empty, or ending in `/`.
+    /// The beginning of the names of models in it. It is empty or ends in `/`.
     prefix: String,
     root: String,
-    /// The folders it is in, links resolved.
+    /// The folders that hold it, with links resolved.
     above: Vec<PathBuf>,
 }
 
@@ -85,7 +86,7 @@ impl Search<'_> {
         let root = names::parent_of_given(self.around, path);
         let content = if let Some(file) = self.around.formats.parse(&file) {
             if let FilePart::Shard { count } = file.part {
-                // Any shard stands for all: the same model whichever was given, so that `detect folder/*` finds it once.
+                // Any shard stands for the whole model, so that `detect folder/*` finds the model only once.
                 let index = path.with_file_name(index_name(&file.stem, file.extension));
                 let first = path.with_file_name(shard_name(&file.stem, file.extension, 1, count));
                 match [index, first].into_iter().find(|p| self.around.is_file(p)) {
@@ -98,7 +99,7 @@ impl Search<'_> {
             let format = format.name().to_owned();
             Content::Unreadable(SourceError::UnsupportedFormat { path: path.to_owned(), format })
         } else {
-            // `detect folder/*` gives the documents of a folder along with its models.
+            // `detect folder/*` also gives the documents of a folder, so a file that holds no weights is no error.
             self.ignored.push(Ignored { path: path.to_owned(), reason: "no weights file by its name".to_owned() });
             return;
         };
@@ -107,6 +108,7 @@ impl Search<'_> {
 
     fn folder(&mut self, folder: &Folder) -> Result<(), SourceError> {
         let real = self.around.tree.identity(&folder.path)?;
+        // A link to a folder above would be walked for ever.
         if folder.above.contains(&real) {
             return Err(SourceError::SymlinkLoop { path: folder.path.clone(), target: real });
         }
@@ -119,7 +121,7 @@ impl Search<'_> {
 
         let listing = Listing::read(&*self.around.tree, &folder.path)?;
         if listing.file(SKETCHES).is_some() {
-            // Its files look like models by their names.
+            // The files of a store look like models by their names.
             self.ignored.push(Ignored { path: folder.path.clone(), reason: "a store of sketches".to_owned() });
             return Ok(());
         }
@@ -146,14 +148,16 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Adds the models of a folder itself; returns the subfolders not to search.
+    /// Adds the models of a folder itself. Returns the names of the subfolders that are not searched.
     fn models_of(&mut self, folder: &Folder, listing: &Listing) -> Vec<String> {
         if let Some(Checkpoint { content, parts, ignored }) = checkpoint::recognize(self.around, listing) {
             let (name, path) = (folder.name.clone(), folder.path.clone());
+            // A given folder that is itself a model has its own name already. Only the folder above can make it unique.
             let root = match folder.prefix.is_empty() {
                 true => names::parent_of_given(self.around, &path),
                 false => folder.root.clone(),
             };
+            // The error of such a model already names one of these files.
             if !matches!(content, Content::Unreadable(SourceError::UnsupportedFormat { .. })) {
                 self.unread(listing);
             }
@@ -173,7 +177,7 @@ impl Search<'_> {
         Vec::new()
     }
 
-    /// Notes the weights of a folder that are in formats not read.
+    /// Lists the weights of a folder that have unsupported formats as ignored.
     fn unread(&mut self, listing: &Listing) {
         for file in &listing.files {
             if let Some(format) = self.around.formats.unread(&file.name) {
@@ -184,9 +188,9 @@ impl Search<'_> {
     }
 }
 
-/// Leaves out files that were reached twice; those behind links first.
+/// Removes candidates that were reached twice. A path that is no link is kept before one that is.
 fn without_repeats(around: &Surroundings, candidates: &mut Vec<Candidate>, ignored: &mut Vec<Ignored>) {
-    // What is not there is a link to nothing.
+    // A path that does not exist is a link to nothing, and counts as a link.
     candidates.sort_by_key(|c| around.tree.entry(&c.path).map_or(true, |entry| entry.is_link));
     let mut first: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     candidates.retain(|c| {

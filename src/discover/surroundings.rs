@@ -1,4 +1,4 @@
-//! What a search goes by: the tree it is in, the formats that are read, what to take of pipelines.
+//! The settings of a search: its tree, the supported formats, and the part of pipelines that is the model.
 
 use super::layout::FileLayout;
 use crate::bytes::{EntryKind, Folder, LocalFolder};
@@ -6,11 +6,12 @@ use crate::format::{FileName, FilePart, Formats};
 use std::path::Path;
 use std::sync::Arc;
 
+/// The settings of a search.
 #[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     pub(super) tree: Arc<dyn Folder>,
     pub(super) formats: Formats,
-    /// The part of a diffusers pipeline to take instead of `unet` or `transformer`.
+    /// The part of a diffusers pipeline that is the model, instead of `unet` or `transformer`.
     pub(super) part: Option<String>,
 }
 
@@ -32,7 +33,7 @@ impl Surroundings {
     }
 }
 
-/// The layout of the model that a weights file, an index or a shard stands for.
+/// Returns the layout of the model that a weights file, an index or a shard belongs to.
 pub(super) fn layout_of(file: &FileName<'_>) -> FileLayout {
     let format = file.format.name().to_owned();
     match file.part {

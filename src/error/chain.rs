@@ -1,11 +1,13 @@
 use std::error::Error;
 
-/// An error with all its causes on one line, each said once: texts that hold their cause's already are not said again.
+/// Joins the texts of an error and of all its causes on one line. A cause is left out when the text before it already ends
+/// with it.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {
         let said = e.to_string();
+        // Many `Display` implementations already include their cause.
         if !text.ends_with(&said) {
             text.push_str(": ");
             text.push_str(&said);

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, one variant per thing a user can fix.
+//! The errors of this crate, with one variant for each thing that a user can fix.
 
 mod chain;
 mod source_error;
@@ -10,7 +10,9 @@ pub use source_error::SourceError;
 use std::io;
 use std::path::PathBuf;
 
-/// Why an operation on a model set, a geometry or a phylogeny failed.
+/// The error of an operation on a model set, a geometry or a phylogeny.
+///
+/// `Display` includes the text of the cause, so one line says everything.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,63 +24,63 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<SourceError>,
     },
-    /// A model that was given without a name, to be sketched, cannot be read.
+    /// A model without a name cannot be read and therefore not be sketched.
     #[error("cannot sketch the model: {}", chain(.source.as_ref()))]
     Sketching {
         /// What is wrong with it.
         source: Box<SourceError>,
     },
-    /// The initialization cannot be read, or lacks a parameter that the models share.
+    /// The initialization cannot be read, or it lacks a parameter that the models share.
     #[error("the initialization does not fit the models: {}", chain(.source.as_ref()))]
     Initialization {
         /// What is wrong with it.
         source: Box<SourceError>,
     },
-    /// A place given to search for models cannot be searched.
+    /// A file or folder cannot be searched for models.
     #[error("cannot search for models: {}", chain(.source.as_ref()))]
     Discovery {
         /// What is wrong.
         source: Box<SourceError>,
     },
-    /// No model at all.
+    /// There is no model at all.
     #[error("found no model{}: expected at least two checkpoints to compare", place(.searched))]
     NoModels {
-        /// The paths searched, empty when models were given one by one.
+        /// The paths searched. Empty when models were given one by one.
         searched: Vec<PathBuf>,
     },
-    /// One model has nothing to be compared with.
+    /// There is only one model, so there is nothing to compare it with.
     #[error("found one model, `{model}`: expected at least two to compare")]
     OneModel {
         /// Its name.
         model: String,
     },
-    /// Two models of one name.
+    /// Two models have the same name.
     #[error("two models are named `{name}`: names must be unique, rename one or give the folder above both")]
     DuplicateName {
         /// The name.
         name: String,
     },
-    /// A model without a trained parameter, or none left by the patterns.
+    /// A model has no trained parameter, or the include and exclude patterns leave none.
     #[error(
         "model `{model}` has no parameter to compare: found {found} tensors, all of them buffers, empty or excluded"
     )]
     NoParameters {
         /// The model's name.
         model: String,
-        /// How many tensors it has.
+        /// How many tensors the model has.
         found: usize,
     },
-    /// A setting out of its range.
+    /// A setting is out of its range.
     #[error("{} is {found}, expected {expected}", setting.replace('_', " "))]
     InvalidSetting {
-        /// The setting, as the method that sets it spells it after `with_`.
+        /// The setting, spelled as in the name of the method that sets it, after `with_`.
         setting: &'static str,
         /// What was given.
         found: String,
         /// What is allowed.
         expected: &'static str,
     },
-    /// Given distances that are none.
+    /// Values that were given as distances are not distances.
     #[error("distances of parameter `{parameter}`: found {found}, expected {expected}")]
     InvalidDistances {
         /// The parameter.
@@ -88,7 +90,7 @@ pub enum Error {
         /// What is allowed.
         expected: &'static str,
     },
-    /// A method needs what a geometry made from distances does not hold.
+    /// A method needs a quantity that a geometry made from distances does not hold.
     #[error(
         "the geometry has no {quantity}, which this method needs: give them with the distances, or choose a method that does without"
     )]
@@ -96,35 +98,35 @@ pub enum Error {
         /// What is missing.
         quantity: String,
     },
-    /// The memory setting is below what the model set needs at least.
+    /// The memory setting is below the least that the model set needs.
     #[error("memory setting is {found} bytes, {models} models need at least {expected}")]
     MemoryTooSmall {
         /// The setting in bytes.
         found: u64,
-        /// The least that would do, in bytes.
+        /// The least that is enough, in bytes.
         expected: u64,
         /// How many models there are.
         models: usize,
     },
-    /// Nothing that sketched models share is held by all of them in the same shape.
+    /// Sketched models share parameters, but no parameter has the same shape in all of them.
     #[error("`{model}` and the models comparable with it hold different numbers of rows of {}, which sketches cannot compare: make larger sketches, or compare the models themselves", parameters.join(", "))]
     NotSketched {
-        /// One of the models.
+        /// The name of one of these models.
         model: String,
         /// The parameters they share.
         parameters: Vec<String>,
     },
-    /// The size of a sketch is below what so many tensors need.
+    /// The size of a sketch is below the least that its number of tensors needs.
     #[error("a sketch of {tensors} tensors needs at least {expected} bytes, found {found}")]
     SketchTooSmall {
         /// The setting, in bytes.
         found: u64,
-        /// The least that would do, in bytes.
+        /// The least that is enough, in bytes.
         expected: u64,
-        /// Floating point tensors of the model.
+        /// How many floating point tensors the model has.
         tensors: usize,
     },
-    /// A store of sketches, or one of its entries, cannot be read.
+    /// A store of sketches or one of its entries cannot be read.
     #[error("cannot read the store of sketches: {}", chain(.source.as_ref()))]
     Store {
         /// What is wrong.
@@ -135,42 +137,42 @@ pub enum Error {
     StoreWrite {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A store has settings other than those asked for.
+    /// A store has other settings than the caller requires.
     #[error("store {} was made with {found}, expected {expected}: leave the settings out, or use another store", path.display())]
     StoreMismatch {
         /// The folder of the store.
         path: PathBuf,
-        /// Its settings.
+        /// The settings of the store.
         found: String,
-        /// Those asked for.
+        /// The settings that the caller requires.
         expected: String,
     },
-    /// A sketch whose seed is not that of the store.
+    /// The seed of a sketch is not the seed of the store.
     #[error("the sketch{} has seed {found}, expected that of the store, {expected}: sketch the model again", of(.name.as_deref()))]
     SketchSeed {
-        /// The model's name, where it has one.
+        /// The name of the model, if it has one.
         name: Option<String>,
         /// Seed of the sketch.
         found: u64,
         /// Seed of the store.
         expected: u64,
     },
-    /// The store has another sketch of that name.
+    /// The store already has another sketch of that name.
     #[error(
         "the store has another model `{name}`: found {found}, expected {expected}; replace it, or rename the model"
     )]
     SketchExists {
         /// The name.
         name: String,
-        /// Content hash and width of the entry.
+        /// Content hash and width of the store's entry.
         found: String,
-        /// Content hash and width of the sketch given.
+        /// Content hash and width of the new sketch.
         expected: String,
     },
-    /// Models of different groups where comparable ones are needed.
+    /// Models of different groups were given where comparable ones are needed.
     #[error("models number {first} and {second} share too few parameters to be compared")]
     NotComparable {
         /// Position of one of them.
@@ -181,19 +183,19 @@ pub enum Error {
     /// Threads could not be started.
     #[error("cannot start threads: {source}")]
     Threads {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A number of families that the set cannot be divided into.
+    /// The set cannot be divided into that number of families.
     #[error("{found} families were asked for, expected {least} to {most}: {reason}")]
     FamilyCount {
-        /// The number asked for.
+        /// The number that was set.
         found: usize,
         /// The fewest possible.
         least: usize,
         /// The most possible.
         most: usize,
-        /// Why.
+        /// Why the number is out of range.
         reason: &'static str,
     },
     /// A clusterer could not finish.
@@ -201,14 +203,14 @@ pub enum Error {
     Clustering {
         /// The clusterer.
         clusterer: String,
-        /// Models clustered.
+        /// How many models were clustered.
         models: usize,
-        /// Coordinates used.
+        /// How many coordinates were used.
         coordinates: usize,
-        /// What it said.
+        /// The reason that the clusterer gave.
         reason: String,
     },
-    /// A parent selector is set beside a detector that finds parents without one.
+    /// A parent selector is set, but the detector finds parents without one.
     #[error(
         "`{detector}` uses no parent selector, found `{selector}`: leave the selector out, or take another detector"
     )]
@@ -223,9 +225,9 @@ pub enum Error {
     Detection {
         /// The detector.
         detector: &'static str,
-        /// Models it was at work on.
+        /// How many models the detector was working on.
         models: usize,
-        /// What it met.
+        /// What went wrong.
         reason: String,
     },
     /// A selector returned scores that cannot be used.
@@ -233,70 +235,70 @@ pub enum Error {
     InvalidScores {
         /// The selector.
         selector: String,
-        /// What it gave.
+        /// What the selector returned.
         found: String,
-        /// Members of the family.
+        /// How many members the family has.
         expected: usize,
     },
-    /// Edges that do not make a phylogeny.
+    /// The edges do not form a phylogeny.
     #[error("invalid phylogeny: {reason}")]
     InvalidPhylogeny {
-        /// What is wrong and where.
+        /// What is wrong, and where.
         reason: String,
     },
-    /// A decomposition met values that are not finite, or did not converge.
+    /// A matrix to decompose has values that are not finite, or the decomposition did not converge.
     #[error("cannot decompose {matrix}, {size} x {size}: {reason}")]
     Decomposition {
-        /// What was decomposed.
+        /// What the matrix holds.
         matrix: &'static str,
-        /// Rows of the matrix.
+        /// How many rows the matrix has.
         size: usize,
         /// What was found.
         reason: String,
     },
-    /// A name that no model has.
+    /// No model has that name.
     #[error("no model is named `{name}`{}", nearest(.near))]
     UnknownModel {
         /// The name.
         name: String,
-        /// Names of models that look like it, nearest first.
+        /// Names of models that look like it, nearest first. At most five.
         near: Vec<String>,
     },
-    /// A result and a truth that cannot be compared.
+    /// A result and a truth cannot be compared.
     #[error("cannot evaluate: {reason}")]
     Evaluation {
         /// What does not fit.
         reason: String,
     },
-    /// A phylogeny file of a form that is not read.
+    /// A phylogeny file has a form that is not supported.
     #[error("not a phylogeny: {reason}")]
     Format {
-        /// What was found and expected.
+        /// What was found, and what was expected.
         reason: String,
     },
-    /// Reading a phylogeny file failed before its form could be looked at.
+    /// A phylogeny file cannot be read, so its form is not known.
     #[error("cannot read the phylogeny file: {source}")]
     Read {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Writing a result failed.
     #[error("cannot write the result: {source}")]
     Write {
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A checkpoint of partial sums that other models or settings left.
+    /// A checkpoint of partial sums comes from a run with other models or other settings.
     #[error("{} was left by a run with {found}, this one has {expected}: repeat that run as it was, or delete the file to begin anew", path.display())]
     CheckpointOfAnother {
         /// The checkpoint.
         path: PathBuf,
-        /// What the run that left it had.
+        /// The property of the run that left it.
         found: String,
-        /// What this run has.
+        /// The same property of this run.
         expected: String,
     },
-    /// A file that is no checkpoint of partial sums, or no longer a whole one.
+    /// A file is no checkpoint of partial sums, or it is damaged.
     #[error("{} is no checkpoint of partial sums, or a damaged one: {reason}; delete it to begin anew, or name another file", path.display())]
     CheckpointDamaged {
         /// The file.
@@ -309,13 +311,13 @@ pub enum Error {
     CheckpointIo {
         /// The checkpoint.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The caller asked to stop.
+    /// The caller stopped the computation.
     #[error("interrupted")]
     Interrupted,
-    /// An outside detector, selector or clusterer failed in its own way.
+    /// A detector, selector or clusterer of another crate failed in its own way.
     #[error("{message}{}", cause(.source.as_deref()))]
     Other {
         /// What failed.
@@ -326,7 +328,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// [`Error::Other`] without a cause: how a plug-in says what went wrong.
+    /// Creates an [`Error::Other`] without a cause. A plug-in reports its own failures in this way.
     ///
     /// ```
     /// use neural_phylogeny::Error;
@@ -336,7 +338,7 @@ impl Error {
         Self::Other { message: message.into(), source: None }
     }
 
-    /// [`Error::Other`] with its cause.
+    /// Creates an [`Error::Other`] with its cause.
     ///
     /// ```
     /// use neural_phylogeny::Error;
@@ -348,18 +350,18 @@ impl Error {
         Self::Other { message: message.into(), source: Some(source.into()) }
     }
 
-    /// A word that names no value of a setting.
+    /// Creates the error for a word that names no value of a setting.
     pub(crate) fn unknown_word(setting: &'static str, found: &str, expected: &'static str) -> Self {
         Self::InvalidSetting { setting, found: format!("`{found}`"), expected }
     }
 
-    /// [`Error::Source`]: what is wrong with the model of a name.
+    /// Creates an [`Error::Source`], which adds the model's name to what is wrong with the model.
     pub fn of_model(model: impl Into<String>, source: SourceError) -> Self {
         Self::Source { model: model.into(), source: Box::new(source) }
     }
 }
 
-/// For `map_err`: writing failed.
+/// Creates the error of a failed write, for use in `map_err`.
 pub(crate) fn unwritten(source: io::Error) -> Error {
     Error::Write { source }
 }

@@ -2,9 +2,9 @@ use super::chain;
 use std::io;
 use std::path::PathBuf;
 
-/// What can be wrong with one model's files or parameters.
+/// The error of one model's files or parameters.
 ///
-/// A source knows no model name; [`Error::Source`](crate::Error::Source) adds it.
+/// A source does not know the name of its model; [`Error::Source`](crate::Error::Source) adds it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
@@ -13,13 +13,13 @@ pub enum SourceError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A path that does not exist was given.
+    /// A path does not exist.
     #[error("{} does not exist", path.display())]
     NotFound {
-        /// The path as given.
+        /// The path, as given.
         path: PathBuf,
     },
     /// A folder contains itself through a symbolic link.
@@ -27,46 +27,46 @@ pub enum SourceError {
     SymlinkLoop {
         /// The link.
         path: PathBuf,
-        /// The folder above it that it points to.
+        /// The folder above the link that it points to.
         target: PathBuf,
     },
-    /// A file ends before its header says it does, or shrank while it was read.
+    /// A file is shorter than its header says, or it became shorter while it was read.
     #[error("{} is truncated: found {found} bytes, expected {expected}", path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
         /// Its length in bytes.
         found: u64,
-        /// The length its header asks for.
+        /// The length that its header, or the read, needs, in bytes.
         expected: u64,
     },
-    /// A file goes on after its last tensor.
+    /// A file has more bytes than its header accounts for, or it became longer while it was read.
     #[error("{} has {found} bytes, its header accounts for {expected}", path.display())]
     TrailingBytes {
         /// The file.
         path: PathBuf,
         /// Its length in bytes.
         found: u64,
-        /// The length its header asks for.
+        /// The length that its header, or the read, needs, in bytes.
         expected: u64,
     },
-    /// A header length above what the safetensors format allows.
+    /// A header is longer than the safetensors format allows.
     #[error("{} announces a header of {found} bytes, at most {limit} are allowed: not a safetensors file, or a hostile one", path.display())]
     HeaderTooLarge {
         /// The file.
         path: PathBuf,
-        /// The length announced.
+        /// The announced length, in bytes.
         found: u64,
-        /// The format's cap, 100,000,000 bytes.
+        /// The limit of the format: 100,000,000 bytes.
         limit: u64,
     },
-    /// A Git LFS pointer that stands where the weights should be.
+    /// A Git LFS pointer stands where the weights should be.
     #[error("{} is a Git LFS pointer, not the weights: fetch them with `git lfs pull`", path.display())]
     LfsPointer {
         /// The file.
         path: PathBuf,
     },
-    /// A header or a JSON file that does not parse.
+    /// A header or a JSON file cannot be parsed.
     #[error("{} is not valid JSON of the expected form: {source}", path.display())]
     Json {
         /// The file.
@@ -74,7 +74,7 @@ pub enum SourceError {
         /// Where and why parsing stopped.
         source: serde_json::Error,
     },
-    /// One name, two tensors, in one header or index.
+    /// One header or index lists two tensors of the same name.
     #[error("tensor `{tensor}` is listed twice in {}", path.display())]
     DuplicateTensor {
         /// The file or index.
@@ -82,7 +82,7 @@ pub enum SourceError {
         /// The tensor.
         tensor: String,
     },
-    /// Offsets that overlap, leave a hole, or run backwards.
+    /// The offsets of a tensor overlap another's, leave a hole, or run backwards.
     #[error("tensor `{tensor}` of {} has data offsets [{begin}, {end}], expected them to begin at {expected} and not to run backwards", path.display())]
     InvalidOffsets {
         /// The file.
@@ -96,7 +96,7 @@ pub enum SourceError {
         /// Where the tensor before it ends.
         expected: u64,
     },
-    /// A tensor whose byte count is not that of its shape and dtype.
+    /// The byte count of a tensor does not fit its shape and dtype.
     #[error("tensor `{tensor}` of {} holds {found} bytes, shape {shape:?} in {dtype} needs {expected}", path.display())]
     SizeMismatch {
         /// The file.
@@ -112,7 +112,7 @@ pub enum SourceError {
         /// Bytes its shape needs.
         expected: u64,
     },
-    /// A shape whose element count does not fit in 64 bits.
+    /// The number of elements, or of bytes, of a shape is too large for a `usize`.
     #[error("tensor `{tensor}` of {} has shape {shape:?}, more elements than can be counted", path.display())]
     ShapeOverflow {
         /// The file.
@@ -122,7 +122,7 @@ pub enum SourceError {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// A dtype that cannot be widened to f32.
+    /// A tensor has a dtype that cannot be widened to f32.
     #[error("tensor `{tensor}` of {} has dtype {dtype}, which cannot be read as a weight; supported: F64, F32, F16, BF16, F8_E4M3, F8_E5M2, integers and BOOL", path.display())]
     UnsupportedDtype {
         /// The file.
@@ -132,7 +132,7 @@ pub enum SourceError {
         /// The dtype as the file spells it.
         dtype: String,
     },
-    /// Values were asked of a sketch that does not hold them.
+    /// A read needs values that the sketch does not hold.
     #[error("tensor `{parameter}` has {size} values, the sketch keeps {kept} sums of them: read the model itself")]
     Sketched {
         /// The tensor.
@@ -142,37 +142,38 @@ pub enum SourceError {
         /// How many sums the sketch keeps.
         kept: usize,
     },
-    /// Sketches that cannot be put together or compared.
+    /// Two sketches cannot be joined or compared.
     #[error("sketch with {found}, expected {expected}")]
     SketchMismatch {
-        /// What the sketch is.
+        /// The property of this sketch.
         found: String,
-        /// What the others are.
+        /// The same property of the others.
         expected: String,
     },
-    /// A file that is no sketch, or one whose header is not true of it.
+    /// A file is no sketch, or its header does not fit its content.
     #[error("{} is not a sketch: found {found}, expected {expected}", path.display())]
     NotASketch {
         /// The file.
         path: PathBuf,
-        /// What it holds.
+        /// What the file holds.
         found: String,
         /// What a sketch holds.
         expected: String,
     },
-    /// A sketch whose bytes are not those that were written.
+    /// The bytes of a sketch are not the bytes that were written.
     #[error("sketch {} is damaged: its {what} is {found}, expected {expected}; remove it and sketch the model again", path.display())]
     SketchDamaged {
         /// The file.
         path: PathBuf,
         /// What does not agree: `content hash`, `checksum`, `name` or `seed`.
         what: &'static str,
-        /// As computed from the file, or its place in the store.
+        /// The value that was computed from the file, or from its place in the store.
         found: String,
-        /// As recorded.
+        /// The value that was recorded.
         expected: String,
     },
-    /// A sketch or a store of sketches that a build with another random map made: the numbers of both cannot be compared.
+    /// A sketch or a store of sketches was made with another random map than that of this build. Their numbers cannot be
+    /// compared.
     #[error("{} was made with the random map {found}, expected {expected}: sketch the models again with this version, or use the version that made it", path.display())]
     SketchMap {
         /// The file.
@@ -182,7 +183,7 @@ pub enum SourceError {
         /// Version and digest of this build's map.
         expected: String,
     },
-    /// A folder that is no store of sketches.
+    /// A folder is no store of sketches.
     #[error("{} is not a store of sketches: {reason}", path.display())]
     NotAStore {
         /// The folder.
@@ -190,7 +191,7 @@ pub enum SourceError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A temporary file of a run that did not end.
+    /// A run that did not finish left a temporary file behind.
     #[error("{} was left by a run that stopped: remove it", path.display())]
     Leftover {
         /// The file.
@@ -216,7 +217,7 @@ pub enum SourceError {
         /// Where the tensor really is: a shard's name, or `nowhere`.
         found: String,
     },
-    /// A tensor that a shard holds and the index does not list.
+    /// A shard holds a tensor that the index does not list.
     #[error("tensor `{tensor}` of {} is not listed in {}", shard.display(), index.display())]
     TensorNotIndexed {
         /// The index.
@@ -226,15 +227,15 @@ pub enum SourceError {
         /// The tensor.
         tensor: String,
     },
-    /// An index that names a shard outside its own folder.
+    /// An index names a shard outside its own folder.
     #[error("{} lists shard `{shard}`, expected a file in the same folder", index.display())]
     ShardOutside {
         /// The index.
         index: PathBuf,
-        /// The shard as the index spells it.
+        /// The shard, as the index spells it.
         shard: String,
     },
-    /// One tensor in two shards.
+    /// Two shards hold the same tensor.
     #[error("tensor `{tensor}` stands in two shards, {} and {}", first.display(), second.display())]
     TensorInTwoShards {
         /// The tensor.
@@ -244,7 +245,7 @@ pub enum SourceError {
         /// The second shard.
         second: PathBuf,
     },
-    /// A file or folder in a format that is not read.
+    /// A file or folder has a format that is not supported.
     #[error("{} is {format}: not supported, convert it to safetensors", path.display())]
     UnsupportedFormat {
         /// The file or folder.
@@ -252,7 +253,7 @@ pub enum SourceError {
         /// What it looks like.
         format: String,
     },
-    /// A file or folder in which no weights were found.
+    /// A file or folder holds no weights.
     #[error("{} holds no weights: expected {expected}", path.display())]
     NoWeights {
         /// The file or folder.
@@ -260,89 +261,89 @@ pub enum SourceError {
         /// What was looked for.
         expected: String,
     },
-    /// NaN or infinity in a trained parameter.
+    /// A trained parameter holds NaN or an infinity.
     #[error(
         "parameter `{parameter}` holds {value} at element {index}, expected finite values: the checkpoint is damaged or training diverged"
     )]
     NotFinite {
         /// The parameter.
         parameter: String,
-        /// Index of the first such element, row-major.
+        /// Row-major index of the first such element.
         index: usize,
         /// `NaN`, `inf` or `-inf`.
         value: f32,
     },
-    /// A parameter that the source does not have was asked for.
+    /// A read names a parameter that the source does not have.
     #[error("no parameter `{parameter}`")]
     UnknownParameter {
-        /// The name asked for.
+        /// The name in the call.
         parameter: String,
     },
-    /// Stored bytes were asked for, and the source has values alone.
+    /// A read needs the stored bytes, but the source has only values.
     #[error("the stored bytes of parameter `{parameter}` are not at hand, its values are")]
     NoBytes {
         /// The parameter.
         parameter: String,
     },
-    /// A read beyond the end of a parameter.
+    /// A read goes beyond the end of a parameter.
     #[error("elements {offset}..{end} of parameter `{parameter}` were asked for, it has {size}")]
     OutOfRange {
         /// The parameter.
         parameter: String,
-        /// First element asked for.
+        /// First element of the read.
         offset: usize,
-        /// One past the last element asked for.
+        /// One past the last element of the read.
         end: usize,
-        /// How many it has.
+        /// How many elements the parameter has.
         size: usize,
     },
-    /// Values whose count is not that of the shape.
+    /// The number of values does not fit the shape.
     #[error("parameter `{parameter}` has {found} values, shape {shape:?} needs {expected}")]
     ShapeMismatch {
         /// The parameter.
         parameter: String,
         /// Its shape.
         shape: Vec<usize>,
-        /// Values given.
+        /// How many values were given.
         found: usize,
-        /// Values the shape needs.
+        /// How many values the shape needs.
         expected: usize,
     },
-    /// One name, two parameters, in one model.
+    /// One model has two parameters of the same name.
     #[error("parameter `{parameter}` is given twice")]
     DuplicateParameter {
         /// The parameter.
         parameter: String,
     },
-    /// An adapter whose base model could not be found.
+    /// The base model of an adapter was not found.
     #[error("adapter {} needs its base model: {reason}; name it with a base option", path.display())]
     BaseMissing {
         /// The adapter's folder.
         path: PathBuf,
-        /// What was looked for and where.
+        /// Why it was not found.
         reason: String,
     },
-    /// An adapter of a kind that is not computed.
+    /// An adapter uses a feature that this crate does not compute.
     #[error("adapter {} uses {feature}, which is not supported: merge it into its base and give the merged model", path.display())]
     AdapterUnsupported {
         /// The adapter's folder.
         path: PathBuf,
-        /// What it uses.
+        /// The feature.
         feature: String,
     },
-    /// An adapter that does not fit its base.
+    /// An adapter does not fit its base.
     #[error("adapter tensor `{tensor}` of {} does not fit its base: found {found}, expected {expected}", path.display())]
     AdapterMismatch {
         /// The adapter's folder.
         path: PathBuf,
-        /// The adapter's tensor.
+        /// The tensor of the adapter.
         tensor: String,
-        /// What it has.
+        /// What the adapter has.
         found: String,
-        /// What the base asks for.
+        /// What would fit the base.
         expected: String,
     },
-    /// An adapter whose base is, directly or by way of other adapters, itself.
+    /// An adapter is its own base, directly or through other adapters.
     #[error("adapter {} is its own base, by way of {}", path.display(), base.display())]
     AdapterCycle {
         /// The adapter's folder.
@@ -350,7 +351,7 @@ pub enum SourceError {
         /// The base that leads back to it.
         base: PathBuf,
     },
-    /// An outside [`ParameterSource`](crate::ParameterSource) failed in its own way.
+    /// A [`ParameterSource`](crate::ParameterSource) of another crate failed in its own way.
     #[error("{message}{}", reason(.source.as_deref()))]
     Other {
         /// What failed.
@@ -360,7 +361,7 @@ pub enum SourceError {
     },
 }
 
-/// The cause of an error, after a colon.
+/// Returns the text of the cause after a colon, or nothing when there is no cause.
 fn reason(source: Option<&(dyn std::error::Error + Send + Sync + 'static)>) -> String {
     source.map_or_else(String::new, |source| format!(": {}", chain(source)))
 }

@@ -2,15 +2,15 @@ use crate::bytes::ReadAt;
 use crate::error::SourceError;
 use std::fmt;
 
-/// Reads a tensor whose values do not stand in its file as plain little-endian numbers.
+/// A reader of one tensor whose values are not stored as plain little-endian numbers.
 ///
-/// A format uses it for what is compressed, quantized in blocks, strided, or of the other byte order.
-/// [`Tensors`](super::Tensors) checks names and ranges before it calls.
+/// A format uses it for values that are compressed, quantized in blocks, strided, or big-endian.
+/// [`Tensors`](super::Tensors) checks names and ranges before each call.
 ///
 /// # Contract
 ///
-/// - [`decode`](Self::decode) fills `out` with elements `offset .. offset + out.len()` in row-major order. An element's value
-///   does not depend on what is read with it.
+/// - [`decode`](Self::decode) fills `out` with elements `offset .. offset + out.len()` in row-major order. The value of an
+///   element does not depend on which other elements are read with it.
 /// - Calls come from several threads at once.
 ///
 /// ```
@@ -42,14 +42,14 @@ use std::fmt;
 /// # }
 /// ```
 pub trait Decode: Send + Sync + fmt::Debug {
-    /// Fills `out` with a row-major run of the tensor, beginning at element `offset`.
+    /// Fills `out` with consecutive elements of the tensor in row-major order, from element `offset` on.
     ///
     /// # Errors
     ///
-    /// When the object cannot be read, or what it holds cannot be decoded.
+    /// When the object cannot be read, or its content cannot be decoded.
     fn decode(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError>;
 
-    /// Announces that a run is going to be read soon. Default: nothing.
+    /// Announces that some thread will soon read `length` elements from `offset` on. By default it does nothing.
     fn prefetch(&self, bytes: &dyn ReadAt, offset: usize, length: usize) {
         let _ = (bytes, offset, length);
     }

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How a tensor is stored.
+/// The number type in which a tensor is stored.
 ///
-/// Every dtype here widens to f32: floating point ones exactly, but for F64, which is rounded. `Display` and `FromStr` use the
-/// spelling of the safetensors format.
+/// Every dtype here widens to f32. Floating point dtypes widen exactly, except F64, which is rounded. Wide integers are rounded
+/// too. `Display` and `FromStr` use the spelling of the safetensors format.
 ///
 /// ```
 /// use neural_phylogeny::format::Dtype;
@@ -50,7 +50,7 @@ pub enum Dtype {
     Bool,
 }
 
-/// What is known of one dtype.
+/// The properties of one dtype.
 struct Facts {
     dtype: Dtype,
     spelling: &'static str,
@@ -59,10 +59,10 @@ struct Facts {
     kind: Kind,
 }
 
-/// What the values of a dtype are.
+/// What kind of values a dtype has.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    /// Floating point of so many significant binary digits as f32 keeps them.
+    /// Floating point. `digits` counts the significant binary digits that are left after widening to f32.
     Float {
         digits: u32,
     },
@@ -72,7 +72,7 @@ enum Kind {
     Bool,
 }
 
-/// Every dtype, in the order of the enum: the one place to add to.
+/// The properties of every dtype, in the order of the enum, because a dtype's number is its index here.
 const FACTS: [Facts; 15] = {
     const fn float(dtype: Dtype, spelling: &'static str, size: usize, digits: u32) -> Facts {
         Facts { dtype, spelling, size, kind: Kind::Float { digits } }
@@ -100,7 +100,8 @@ const FACTS: [Facts; 15] = {
 };
 
 impl Dtype {
-    /// Every dtype, floating point first, the wider first.
+    /// Returns every dtype: floating point, signed integers, unsigned integers, then booleans. Within each kind the wider come
+    /// first.
     pub fn all() -> impl Iterator<Item = Self> {
         FACTS.iter().map(|facts| facts.dtype)
     }
@@ -109,12 +110,12 @@ impl Dtype {
         &FACTS[self as usize]
     }
 
-    /// Whether values of this dtype can have been trained: true of floating point only.
+    /// Whether values of this dtype can have been trained. True for floating point only.
     pub fn is_float(self) -> bool {
         matches!(self.facts().kind, Kind::Float { .. })
     }
 
-    /// Whether values of this dtype count: true of integers, not of booleans.
+    /// Whether values of this dtype are integers. False for booleans.
     pub fn is_integer(self) -> bool {
         matches!(self.facts().kind, Kind::Integer { .. })
     }
@@ -124,13 +125,15 @@ impl Dtype {
         self.facts().kind == Kind::Integer { signed: true }
     }
 
-    /// Bytes per element.
+    /// Returns the bytes per element: 1, 2, 4 or 8.
     pub fn size(self) -> usize {
         self.facts().size
     }
 
-    /// Significant binary digits of a value as it is read, which is in f32, the leading digit included: 24 for F64 and F32, 11
-    /// for F16, 8 for BF16, 4 and 3 for the dtypes of eight bits. `None` for what is not floating point.
+    /// Returns the significant binary digits of a value after widening to f32, with the leading digit.
+    ///
+    /// These are 24 for F64 and F32, 11 for F16, 8 for BF16, 4 for F8E4M3 and 3 for F8E5M2. `None` when the dtype is not
+    /// floating point.
     pub fn digits(self) -> Option<u32> {
         match self.facts().kind {
             Kind::Float { digits } => Some(digits),
@@ -138,7 +141,7 @@ impl Dtype {
         }
     }
 
-    /// The dtype of a spelling, as its `Display` gives it.
+    /// Returns the dtype of a spelling, which is exact: that of `Display`.
     pub(crate) fn of_spelling(spelling: &str) -> Option<Self> {
         FACTS.iter().find(|facts| facts.spelling == spelling).map(|facts| facts.dtype)
     }
@@ -151,12 +154,12 @@ impl fmt::Display for Dtype {
     }
 }
 
-/// A spelling that is no dtype's.
+/// The error of a spelling that belongs to no dtype.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[error("no dtype is spelled `{found}`: expected one such as F32, BF16, F8_E4M3 or I64")]
 pub struct UnknownDtype {
-    /// The spelling.
+    /// The spelling that was found.
     pub found: String,
 }
 

@@ -1,27 +1,27 @@
-//! What the name of a weights file says: its model, and whether it is all of it, a shard, or an index of shards.
+//! The parts of a weights file's name: the model, and whether the file is the whole model, a shard or an index of shards.
 //!
-//! The libraries of the ecosystem name shards alike in every format: `model-00001-of-00003.EXT`, listed by
-//! `model.EXT.index.json`; a variant stands in `model.fp16.EXT` and `model.EXT.index.fp16.json`.
+//! The libraries of the ecosystem use the same names in every format. Shards are `model-00001-of-00003.EXT`, and their index is
+//! `model.EXT.index.json`. A variant has the names `model.fp16.EXT` and `model.EXT.index.fp16.json`.
 
 use super::{Format, without_extension};
 use std::sync::Arc;
 
-/// The name of a weights file, taken apart.
+/// The parts of the name of a weights file.
 #[derive(Clone, Debug)]
 pub(crate) struct FileName<'a> {
     pub(crate) format: &'a Arc<dyn Format>,
-    /// What it ends in, without the dot, spelled as the format does.
+    /// The ending without the dot, as the format spells it.
     pub(crate) extension: &'a str,
-    /// The name of the model, `model.fp16` for a variant.
+    /// The name of the model, such as `model`, or `model.fp16` for a variant.
     pub(crate) stem: String,
     pub(crate) part: FilePart,
 }
 
-/// How much of a model a weights file is.
+/// Which part of a model a weights file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FilePart {
     Whole,
-    /// A list of shards and of what each holds.
+    /// An index: the list of the shards and of the tensors in each.
     Index,
     /// One of `count` shards, numbered from 1.
     Shard {
@@ -30,7 +30,7 @@ pub(crate) enum FilePart {
 }
 
 impl<'a> FileName<'a> {
-    /// The name as this format has it, `None` when it is no weights file of the format.
+    /// Parses a file name of this format. `None` when the name is not one of the format's weights files.
     pub(super) fn parse(name: &str, format: &'a Arc<dyn Format>) -> Option<Self> {
         format.extensions().iter().find_map(|extension| {
             let found = |stem: &str, part| Self { format, extension, stem: stem.to_owned(), part };
@@ -40,33 +40,34 @@ impl<'a> FileName<'a> {
             if let Some((stem, count)) = shard(name, extension) {
                 return Some(found(stem, FilePart::Shard { count }));
             }
+            // A format may refuse a name although it has the right ending.
             let stem = without_extension(name, extension).filter(|_| format.recognizes(name, &[]))?;
             Some(found(stem, FilePart::Whole))
         })
     }
 }
 
-/// The file of a whole model.
+/// Returns the file name of a whole model.
 pub(crate) fn whole_name(stem: &str, extension: &str) -> String {
     format!("{stem}.{extension}")
 }
 
-/// The index of a model's shards.
+/// Returns the file name of the index of a model's shards.
 pub(crate) fn index_name(stem: &str, extension: &str) -> String {
     format!("{stem}.{extension}.index.json")
 }
 
-/// The index of the shards of a variant.
+/// Returns the file name of the index of a variant's shards.
 pub(crate) fn variant_index_name(stem: &str, extension: &str, variant: &str) -> String {
     format!("{stem}.{extension}.index.{variant}.json")
 }
 
-/// One of `count` shards.
+/// Returns the file name of one of `count` shards, numbered from 1.
 pub(crate) fn shard_name(stem: &str, extension: &str, number: u32, count: u32) -> String {
     format!("{stem}-{number:05}-of-{count:05}.{extension}")
 }
 
-/// The stem of the shards that an index of this name lists, `None` when it is no index's name.
+/// Returns the stem of the shards that an index of this name lists. `None` when it is not the name of an index.
 fn index_stem(name: &str, extension: &str) -> Option<String> {
     let (stem, rest) = name.strip_suffix(".json")?.rsplit_once(&format!(".{extension}.index"))?;
     match rest.strip_prefix('.') {
@@ -76,8 +77,9 @@ fn index_stem(name: &str, extension: &str) -> Option<String> {
     }
 }
 
-/// The stem and count of a shard; `None` for any other name.
+/// Returns the stem and the count of a shard. `None` for any other name.
 fn shard<'a>(name: &'a str, extension: &str) -> Option<(&'a str, u32)> {
+    // The libraries write exactly five digits. Other names are whole models.
     let digits = |s: &str| -> Option<u32> {
         (s.len() == 5 && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok()).flatten()
     };

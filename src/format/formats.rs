@@ -1,4 +1,4 @@
-//! The list of file formats that are read.
+//! The list of supported file formats.
 
 use super::{FileName, Format, Library, UnreadFormat, whole_name};
 use crate::bytes::{self, Folder, Listing, ReadAt};
@@ -7,7 +7,7 @@ use crate::format::{BEGINNING, Tensors};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The formats that are read: of two that would do, the earlier is taken.
+/// The supported formats, at least one. Where two formats fit a file, the earlier one is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Formats(Vec<Arc<dyn Format>>);
 
@@ -18,7 +18,7 @@ impl Default for Formats {
 }
 
 impl Formats {
-    /// Adds a format at the end, or in the place of one that has its name.
+    /// Adds a format at the end, or replaces the format that has its name.
     pub(crate) fn add(&mut self, format: Arc<dyn Format>) {
         match self.0.iter_mut().find(|f| f.name() == format.name()) {
             Some(place) => *place = format,
@@ -30,17 +30,17 @@ impl Formats {
         self.0.iter()
     }
 
-    /// The name of a weights file taken apart, `None` when it is none by its name.
+    /// Parses the name of a weights file. `None` when no format has such a name.
     pub(crate) fn parse(&self, name: &str) -> Option<FileName<'_>> {
         self.0.iter().find_map(|format| FileName::parse(name, format))
     }
 
-    /// The format of a file that is known by its name and not read.
+    /// Returns the unsupported format that a file has by its name, if any.
     pub(crate) fn unread(&self, name: &str) -> Option<&'static UnreadFormat> {
         if self.parse(name).is_some() { None } else { UnreadFormat::of_file(name) }
     }
 
-    /// The file names that the weights of a library may have when they are one file, the preferred first.
+    /// Returns the file names that a library's weights may have when they are one file. The preferred name comes first.
     pub(crate) fn names_of(&self, library: Library) -> impl Iterator<Item = String> {
         self.0
             .iter()
@@ -48,29 +48,29 @@ impl Formats {
             .flat_map(|(format, stem)| format.extensions().iter().map(move |extension| whole_name(stem, extension)))
     }
 
-    /// The file of a whole model in the list's first format, for messages that say what is expected.
+    /// Returns the file name of a whole model in the first format, for error messages that say what is expected.
     pub(crate) fn usual_name(&self, library: Library) -> String {
         self.names_of(library).next().unwrap_or_else(|| library.stem().to_owned())
     }
 
-    /// Opens one file in the format that its name and its beginning tell.
+    /// Opens one file in the format that its name and its first bytes show.
     ///
     /// # Errors
     ///
-    /// What the tree or the format says; a file that no format recognizes is opened in the first, which says what is wrong.
+    /// The error of the tree or the format. The first format opens a file that no format recognizes, and reports what is wrong.
     pub(crate) fn open(&self, tree: &dyn Folder, path: &Path) -> Result<Tensors, SourceError> {
         let bytes = tree.open(path)?;
         self.of(&*bytes)?.open(bytes)
     }
 
-    /// The name of the format that a file of a tree is opened in, of the first where it cannot be read.
+    /// Returns the name of the format in which a file is opened. If the file cannot be read, it is the first format.
     pub(crate) fn of_file(&self, tree: &dyn Folder, path: &Path) -> String {
         let bytes = tree.open(path);
         let format = bytes.as_ref().ok().and_then(|bytes| self.of(&**bytes).ok());
         format.unwrap_or(&self.0[0]).name().to_owned()
     }
 
-    /// The format of an object. Its first bytes are read only where the name is of no format, or of several.
+    /// Returns the format of an object. Its first bytes are read only where the name fits no format, or several.
     fn of(&self, bytes: &dyn ReadAt) -> Result<&Arc<dyn Format>, SourceError> {
         let name = bytes.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let mut named = self.0.iter().filter(|f| FileName::parse(&name, f).is_some());
@@ -83,12 +83,12 @@ impl Formats {
         Ok(recognized.or(first).unwrap_or(&self.0[0]))
     }
 
-    /// The weights of a library in a folder that is known to hold them, in one file.
+    /// Opens the one weights file of a library in a folder. `beside` is the file that makes us expect it there.
     ///
     /// # Errors
     ///
-    /// [`SourceError::UnsupportedFormat`] where they are in a format that is not read, [`SourceError::NoWeights`] where there
-    /// are none, with what `beside` they were expected; else what the format says.
+    /// [`SourceError::UnsupportedFormat`] when the weights have a format that is not supported; [`SourceError::NoWeights`] when
+    /// there are none; any other error of the format.
     pub(crate) fn open_weights(
         &self,
         tree: &dyn Folder,
@@ -96,6 +96,7 @@ impl Formats {
         library: Library,
         beside: &str,
     ) -> Result<Tensors, SourceError> {
+        // A listing is needed only for the error, so the names are tried first.
         for name in self.names_of(library) {
             match self.open(tree, &folder.join(name)) {
                 Err(SourceError::NotFound { .. }) => {}

@@ -1,6 +1,6 @@
-//! File formats: one file each, which turns the bytes of an object into tensors.
+//! File formats, one file each. A format turns the bytes of an object into tensors.
 //!
-//! To add a format: its file here, and its line in the list `read_formats`. Everything else asks the list.
+//! To add a format, add its file here and its line in the list `read_formats`. All other code uses this list.
 
 mod check_range;
 mod decode;
@@ -30,14 +30,16 @@ use crate::error::SourceError;
 use std::fmt;
 use std::sync::Arc;
 
-/// A file format that holds the tensors of a model.
+/// A file format that stores the tensors of a model.
 ///
 /// # Contract
 ///
-/// - [`recognizes`](Self::recognizes) and [`open`](Self::open) are functions of what they are given: the same answer each time.
-/// - [`open`](Self::open) reads what describes the tensors and not their values. It believes nothing of it: a length or an offset
-///   is checked before it is used, and before memory is taken for it. [`Tensors::with_tensor`] checks the place of a tensor.
-/// - Damaged and truncated bytes are an error and never a panic.
+/// - [`recognizes`](Self::recognizes) and [`open`](Self::open) depend on their arguments alone and give the same answer each
+///   time.
+/// - [`open`](Self::open) reads the description of the tensors and not their values. It trusts no part of the description: it
+///   checks a length or an offset before it uses it, and before it allocates memory for it. [`Tensors::with_tensor`] checks the
+///   place of a tensor.
+/// - Damaged or truncated bytes are an error and never a panic.
 /// - Calls come from several threads at once.
 ///
 /// `testing::check_format` (feature `testing`) checks an implementation, and `examples/own_format.rs` is one.
@@ -79,17 +81,17 @@ use std::sync::Arc;
 /// # }
 /// ```
 pub trait Format: Send + Sync + fmt::Debug {
-    /// What it is called in listings, such as `safetensors`. Two formats of one name are one: the later replaces the earlier.
+    /// Returns the name in listings, such as `safetensors`. A format replaces an earlier one of the same name.
     fn name(&self) -> &str;
 
-    /// What its files end in, without the dot; the usual ending first. At least one.
+    /// Returns the endings of its file names, without the dot. There is at least one; the usual one comes first.
     fn extensions(&self) -> &[&str];
 
-    /// Whether an object of this file name, which begins with these bytes, may be of this format.
+    /// Whether an object with this file name and these first bytes may have this format.
     ///
-    /// `beginning` is empty where the bytes have not been read: then the name alone decides. Otherwise it is the first
-    /// [`BEGINNING`](crate::format::BEGINNING) bytes, or the whole of a shorter object. A search reads them where the name does not decide.
-    /// Default: the name ends in one of the extensions, in capitals or not.
+    /// `beginning` is empty where the bytes have not been read: then the name alone decides. Otherwise it holds the first
+    /// [`BEGINNING`](crate::format::BEGINNING) bytes, or all bytes of a shorter object. A search reads them only where the name
+    /// does not decide. Default: the name ends in one of the extensions, in capitals or not.
     fn recognizes(&self, name: &str, beginning: &[u8]) -> bool {
         let _ = beginning;
         has_extension(name, self.extensions())
@@ -99,22 +101,22 @@ pub trait Format: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     ///
-    /// When the object is not of this format or is damaged, with its path, what was found and what was expected.
+    /// When the object has another format or is damaged. The error has the path, what was found and what was expected.
     fn open(&self, bytes: Arc<dyn ReadAt>) -> Result<Tensors, SourceError>;
 
-    /// What the weights files of a library are called in this format, without extension; `None` when it writes none.
-    /// Default: [`Library::stem`].
+    /// Returns the name, without extension, of the weights files that a library writes in this format. `None` when the library
+    /// writes none. Default: [`Library::stem`].
     fn stem(&self, library: Library) -> Option<&str> {
         Some(library.stem())
     }
 }
 
-/// Every format that is read. Of two that would do, the earlier is taken.
+/// Returns every format of this crate. Where two formats fit a file, the earlier one is used.
 fn read_formats() -> Vec<Arc<dyn Format>> {
     vec![Arc::new(Safetensors)]
 }
 
-/// How many bytes of an object [`Format::recognizes`] sees at most.
+/// Most bytes of an object that [`Format::recognizes`] receives: 64.
 pub const BEGINNING: usize = 64;
 
 /// Whether a file name has one of these extensions, in capitals or not.
@@ -122,13 +124,13 @@ pub(crate) fn has_extension(name: &str, extensions: &[&str]) -> bool {
     extensions.iter().any(|extension| without_extension(name, extension).is_some())
 }
 
-/// A file name without this extension, in capitals or not.
+/// Removes an extension, in capitals or not, from a file name. `None` when the name has another.
 fn without_extension<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
     let (stem, end) = name.split_at_checked(name.len().checked_sub(extension.len())?)?;
     if end.eq_ignore_ascii_case(extension) { stem.strip_suffix('.') } else { None }
 }
 
-/// A library whose folders are recognized by the names of its files.
+/// A library whose folders are recognized by their file names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Library {
@@ -141,7 +143,7 @@ pub enum Library {
 }
 
 impl Library {
-    /// What the library calls its weights unless the format has a name of its own.
+    /// Returns the name, without extension, of the library's weights files. A format may have its own name instead.
     pub fn stem(self) -> &'static str {
         match self {
             Self::Transformers => "model",

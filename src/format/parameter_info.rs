@@ -1,19 +1,19 @@
 use super::Dtype;
 
-/// One tensor as a source announces it.
+/// Name, shape and dtype of one tensor, as a source lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct ParameterInfo {
-    /// Its name, unique within the model.
+    /// The name, unique within the model.
     pub name: String,
-    /// Its shape; empty for a scalar.
+    /// The shape. Empty for a scalar.
     pub shape: Vec<usize>,
-    /// How it is stored.
+    /// The number type in which it is stored.
     pub dtype: Dtype,
 }
 
 impl ParameterInfo {
-    /// A tensor of that name, shape and dtype.
+    /// Describes a tensor by its name, shape and dtype.
     ///
     /// ```
     /// use neural_phylogeny::format::{Dtype, ParameterInfo};
@@ -24,9 +24,9 @@ impl ParameterInfo {
         Self { name: name.into(), shape: shape.into(), dtype }
     }
 
-    /// Number of elements, the product of the shape.
+    /// Returns the number of elements, which is the product of the shape.
     ///
-    /// Saturates: a source has checked that its shapes can be counted.
+    /// A product beyond the range of `usize` saturates. A source has checked before that this does not happen.
     pub fn size(&self) -> usize {
         self.shape.iter().fold(1, |n, &d| n.saturating_mul(d))
     }

@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes read and widened at once.
+/// Bytes that are read and widened at a time: 64 KiB.
 const PIECE: usize = 1 << 16;
 
-/// The tensors of one object: where each stands, and how its values are read.
+/// The tensors of one object: the place of each, and how its values are read.
 ///
-/// Made by a [`Format`](super::Format); it is a [`ParameterSource`](crate::ParameterSource). Values are read in pieces of 64 KiB
-/// (F32 straight into the caller's buffer) and never mapped, so that a file that changes under the program is an error and not
-/// undefined behavior. An F64 beyond the range of f32 reads as an infinity.
+/// A [`Format`](super::Format) makes it. It is a [`ParameterSource`](crate::ParameterSource).
+///
+/// Values are read in pieces of 64 KiB; F32 goes directly into the caller's buffer. Nothing is mapped into memory, so a file
+/// that changes under the program is an error and not undefined behavior. An F64 beyond the range of f32 is read as an
+/// infinity.
 #[derive(Debug)]
 pub struct Tensors {
     bytes: Arc<dyn ReadAt>,
@@ -22,7 +24,7 @@ pub struct Tensors {
     metadata: BTreeMap<String, String>,
 }
 
-/// One tensor, its place within the object known to be true.
+/// One tensor. Its place has been checked against the length of the object, unless its values are decoded.
 #[derive(Debug)]
 struct Tensor {
     shape: Vec<usize>,
@@ -32,26 +34,28 @@ struct Tensor {
     content: Content,
 }
 
+/// How the values of a tensor are stored.
 #[derive(Debug)]
 enum Content {
-    /// Little-endian numbers, one after another, from this position on.
+    /// Plain little-endian numbers, one after another, from byte `begin` of the object on.
     Plain { begin: u64 },
-    /// What only its format can read.
+    /// Values that only the format can read.
     Decoded(Box<dyn Decode>),
 }
 
 impl Tensors {
-    /// An object of which no tensor is known yet.
+    /// Creates the list of an object's tensors, with none in it yet.
     pub fn new(bytes: Arc<dyn ReadAt>) -> Self {
         Self { bytes, tensors: BTreeMap::new(), metadata: BTreeMap::new() }
     }
 
-    /// Adds a tensor whose values stand from `begin` on as plain little-endian numbers, row-major.
+    /// Adds a tensor whose values are plain little-endian numbers in row-major order, from byte `begin` of the object on.
     ///
     /// # Errors
     ///
-    /// [`SourceError::DuplicateTensor`]; [`SourceError::ShapeOverflow`] when its bytes cannot be counted, and
-    /// [`SourceError::Truncated`] when they go on after the end of the object.
+    /// - [`SourceError::DuplicateTensor`] when the name is taken.
+    /// - [`SourceError::ShapeOverflow`] when the number of bytes does not fit in a `usize`.
+    /// - [`SourceError::Truncated`] when the object ends before the tensor does.
     pub fn with_tensor(
         self,
         name: impl Into<String>,
@@ -62,11 +66,12 @@ impl Tensors {
         self.with(ParameterInfo::new(name, shape, dtype), Content::Plain { begin })
     }
 
-    /// Adds a tensor that `decode` reads; `dtype` is how precise its values are.
+    /// Adds a tensor that `decode` reads. `dtype` says how precise its values are.
     ///
     /// # Errors
     ///
-    /// [`SourceError::DuplicateTensor`], and [`SourceError::ShapeOverflow`] when its elements cannot be counted.
+    /// [`SourceError::DuplicateTensor`] when the name is taken; [`SourceError::ShapeOverflow`] when the number of elements, or
+    /// of bytes in `dtype`, does not fit in a `usize`.
     pub fn with_decoded(
         self,
         name: impl Into<String>,
@@ -83,11 +88,13 @@ impl Tensors {
         if self.tensors.contains_key(&name) {
             return Err(SourceError::DuplicateTensor { path: path(), tensor: name });
         }
+        // Shapes come from a file that is not trusted, so both products may overflow.
         let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         let stored = size.and_then(|n| n.checked_mul(dtype.size()));
         let (Some(size), Some(stored)) = (size, stored) else {
             return Err(SourceError::ShapeOverflow { path: path(), tensor: name, shape });
         };
+        // Only the format knows where decoded values are, so only plain ones are checked here.
         if let Content::Plain { begin } = content {
             let (found, expected) = (self.bytes.length(), begin.saturating_add(stored as u64));
             if found < expected {
@@ -98,38 +105,38 @@ impl Tensors {
         Ok(self)
     }
 
-    /// Adds free text of the writer, which nothing relies on.
+    /// Adds free text of the file's writer. Nothing depends on it.
     pub fn with_metadata(mut self, metadata: impl IntoIterator<Item = (String, String)>) -> Self {
         self.metadata.extend(metadata);
         self
     }
 
-    /// Free text of the writer; nothing in it is checked.
+    /// Returns the free text of the file's writer. Nothing in it is checked.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// What errors call the object.
+    /// Returns the name of the object in error messages.
     pub fn path(&self) -> &Path {
         self.bytes.path()
     }
 
-    /// Bytes of the whole object.
+    /// Returns the length of the whole object in bytes.
     pub fn length(&self) -> u64 {
         self.bytes.length()
     }
 
-    /// Every tensor, sorted by name.
+    /// Returns every tensor, sorted by name.
     pub fn infos(&self) -> impl Iterator<Item = ParameterInfo> {
         self.tensors.iter().map(|(name, t)| ParameterInfo::new(name.as_str(), t.shape.as_slice(), t.dtype))
     }
 
-    /// The names of all tensors, sorted.
+    /// Returns the names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// Shape and dtype of a tensor.
+    /// Returns the shape and dtype of a tensor.
     pub(crate) fn tensor(&self, name: &str) -> Option<(&[usize], Dtype)> {
         self.tensors.get(name).map(|t| (t.shape.as_slice(), t.dtype))
     }
@@ -138,33 +145,35 @@ impl Tensors {
         self.tensors.get(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })
     }
 
-    /// Fills `out` with a row-major run of one tensor, widened to f32, beginning at element `offset`.
+    /// Fills `out` with consecutive elements of a tensor in row-major order, from element `offset` on, widened to f32.
     ///
     /// # Errors
     ///
-    /// [`SourceError::UnknownParameter`], [`SourceError::OutOfRange`], and what reading the object says.
+    /// [`SourceError::UnknownParameter`] for an unknown name; [`SourceError::OutOfRange`] for a range beyond the end; any error
+    /// of reading the object.
     pub fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         let tensor = self.known(name)?;
         check_range(name, tensor.size, offset, out.len())?;
         let begin = match &tensor.content {
             Content::Plain { begin } => begin,
+            // An empty range needs no decoding, and a decoder need not handle it.
             Content::Decoded(_) if out.is_empty() => return Ok(()),
             Content::Decoded(decode) => return decode.decode(&*self.bytes, offset, out),
         };
-        // No overflow: within the range just checked, and that range within the object.
+        // This cannot overflow: the range was just checked, and it lies within the object.
         let position = begin + (offset * tensor.dtype.size()) as u64;
         if tensor.dtype == Dtype::F32 && cfg!(target_endian = "little") {
-            // Stored as they are in memory.
+            // The stored bytes are those of the f32 in memory, so no second buffer is needed.
             return self.bytes.read_at(bytemuck::cast_slice_mut(out), position);
         }
         PIECES.with_borrow_mut(|bytes| self.read_pieces(tensor.dtype, position, bytes, out))
     }
 
-    /// Fills `out` with bytes of a tensor as they are stored, beginning at byte `offset` of it.
+    /// Fills `out` with stored bytes of a tensor, from byte `offset` of the tensor on.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read); [`SourceError::NoBytes`] where values are decoded.
+    /// The errors of [`read`](Self::read), and [`SourceError::NoBytes`] when the values are decoded.
     pub fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
         let tensor = self.known(name)?;
         let Content::Plain { begin } = tensor.content else {
@@ -174,7 +183,8 @@ impl Tensors {
         self.bytes.read_at(out, begin + offset as u64)
     }
 
-    /// Announces that a run is going to be read soon; nothing where there is none.
+    /// Announces that some thread will soon read `length` elements from `offset` on. A name or range that does not exist is
+    /// ignored.
     pub fn prefetch(&self, name: &str, offset: usize, length: usize) {
         let Some(tensor) = self.tensors.get(name).filter(|t| check_range(name, t.size, offset, length).is_ok()) else {
             return;
@@ -207,7 +217,8 @@ impl Tensors {
 }
 
 thread_local! {
-    /// One piece of an object, kept from one read to the next: a new one would have to be zeroed each time.
+    /// The buffer of one piece, which each thread keeps from one read to the next. A new buffer would have to be zeroed each
+    /// time.
     static PIECES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 

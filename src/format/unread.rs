@@ -1,8 +1,8 @@
-//! Formats of weights that are known and not read: all that is said of them stands here.
+//! Formats of weights that are known but not supported. Everything about them is in this file.
 
 use super::has_extension;
 
-/// A format that is known by its files' names and that nothing reads.
+/// A format that is known by its file names but not supported.
 ///
 /// ```
 /// use neural_phylogeny::format::UnreadFormat;
@@ -14,7 +14,7 @@ use super::has_extension;
 pub struct UnreadFormat {
     name: &'static str,
     extensions: &'static [&'static str],
-    /// Which of its files are the weights of the folder they are in.
+    /// Which of its files are the weights of their folder.
     weights: Weights,
     reason: &'static str,
 }
@@ -23,17 +23,18 @@ pub struct UnreadFormat {
 #[derive(Clone, Copy, Debug)]
 enum Weights {
     Any,
-    /// Those that a library calls by one of [`STEMS`].
+    /// The files whose name begins with one of [`STEMS`].
     Named,
 }
 
-/// How the names of weights begin, in the libraries that write a `config.json` beside them.
+/// How the names of weights files begin, in the libraries that write a `config.json` beside them.
 const STEMS: [&str; 5] = ["pytorch_model", "model", "diffusion_pytorch_model", "flax_model", "tf_model"];
 
-/// How the names of files begin in which trainers keep their own state, in the extensions of weights.
+/// How the names of a trainer's own state files begin. They have the same extensions as weights but hold no model.
 const TRAINER_STATE: [&str; 7] =
     ["optimizer", "scheduler", "rng_state", "training_args", "scaler", "sampler", "random_states"];
 
+/// Every known format that is not supported. No extension stands in two of them.
 const UNREAD: [UnreadFormat; 6] = [
     UnreadFormat {
         name: "a PyTorch pickle",
@@ -74,35 +75,36 @@ const UNREAD: [UnreadFormat; 6] = [
 ];
 
 impl UnreadFormat {
-    /// Every such format.
+    /// Returns every such format.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         UNREAD.iter()
     }
 
-    /// What a file of it is, with an article, such as `a GGUF file`.
+    /// Returns what a file of this format is, with an article, such as `a GGUF file`.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What its files end in, without the dot.
+    /// Returns the endings of its file names, without the dot.
     pub fn extensions(&self) -> &'static [&'static str] {
         self.extensions
     }
 
-    /// Why it is not read.
+    /// Returns why the format is not supported.
     pub fn reason(&self) -> &'static str {
         self.reason
     }
 
-    /// The format of a file of that name, `None` when it holds no weights or a trainer's state.
+    /// Returns the format of a file of that name. `None` when the file holds no weights, or a trainer's state.
     pub(super) fn of_file(name: &str) -> Option<&'static Self> {
+        // These files have the extensions of weights but would give a wrong hint in an error.
         if TRAINER_STATE.iter().any(|state| name.starts_with(state)) {
             return None;
         }
         UNREAD.iter().find(|format| has_extension(name, format.extensions))
     }
 
-    /// Whether a file of that name is the weights of its folder, where a `config.json` says that it has some.
+    /// Whether a file of that name is the weights of its folder. The folder has a `config.json`, so some weights are expected.
     pub(crate) fn is_weights(&self, name: &str) -> bool {
         match self.weights {
             Weights::Any => true,

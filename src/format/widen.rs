@@ -1,4 +1,4 @@
-//! Stored bytes, little-endian, to f32.
+//! Conversion of stored little-endian bytes to f32.
 
 use super::Dtype;
 use float8::{F8E4M3, F8E5M2};
@@ -6,19 +6,19 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Values converted at once by `half`, whose slices are ten times faster than one value after another.
+/// How many values `half` converts in one call. It converts slices ten times faster than single values.
 const HALVES: usize = 512;
 
-/// Widens `bytes` into `values`; there are `dtype.size()` bytes for each value.
+/// Widens `bytes` into `values`, with `dtype.size()` bytes for each value.
 ///
-/// F64 and wide integers are rounded to the nearest f32. A finite F64 beyond the range of f32 becomes an infinity, which
-/// whoever reads parameters refuses as such.
+/// F64 and wide integers are rounded to the nearest f32. A finite F64 beyond the range of f32 becomes an infinity. Readers of
+/// parameters refuse it as an infinity.
 pub(crate) fn widen(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
     match dtype {
         Dtype::F64 => each(bytes, values, |b| f64::from_le_bytes(b) as f32),
         Dtype::F32 => each(bytes, values, f32::from_le_bytes),
         Dtype::F16 => f16s(bytes, values),
-        // The upper half of an f32.
+        // BF16 is the upper half of an f32, so a shift is enough and needs no table.
         Dtype::BF16 => Arch::new().dispatch(Bf16 { bytes, values }),
         Dtype::F8E4M3 => each(bytes, values, |[b]| E4M3[usize::from(b)]),
         Dtype::F8E5M2 => each(bytes, values, |[b]| E5M2[usize::from(b)]),
@@ -41,6 +41,7 @@ fn each<const N: usize>(bytes: &[u8], values: &mut [f32], convert: impl Fn([u8; 
     }
 }
 
+/// The conversion of BF16, in a type so that `pulp` can compile it for each set of vector instructions.
 struct Bf16<'a> {
     bytes: &'a [u8],
     values: &'a mut [f32],
@@ -59,6 +60,7 @@ impl WithSimd for Bf16<'_> {
 }
 
 fn f16s(bytes: &[u8], values: &mut [f32]) {
+    // `half` converts slices of its own type only, so the bytes pass through a block of f16.
     let mut block = [f16::ZERO; HALVES];
     for (bytes, values) in bytes.chunks(2 * HALVES).zip(values.chunks_mut(HALVES)) {
         let (words, _) = bytes.as_chunks::<2>();
@@ -69,6 +71,7 @@ fn f16s(bytes: &[u8], values: &mut [f32]) {
     }
 }
 
+/// The value of each of the 256 bit patterns of F8_E4M3.
 static E4M3: [f32; 256] = {
     let mut table = [0.0; 256];
     let mut bits = 0;
@@ -79,6 +82,7 @@ static E4M3: [f32; 256] = {
     table
 };
 
+/// The value of each of the 256 bit patterns of F8_E5M2.
 static E5M2: [f32; 256] = {
     let mut table = [0.0; 256];
     let mut bits = 0;

@@ -1,4 +1,4 @@
-//! One job of the pass: blocks of all rows, and of each a few strips in f64 with a symmetric rank-k update each.
+//! One job of the pass. It reads blocks of all rows, and adds a symmetric rank-k update for each strip of a block, in f64.
 
 use super::plan::Job;
 use super::progress::Counter;
@@ -10,7 +10,7 @@ use crate::source::ParameterSource;
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::Cell;
 
-/// Whose values a row holds.
+/// The model or initialization whose values a row holds.
 pub(super) enum RowSource<'a> {
     Model { id: ModelId, own_name: &'a str },
     Initialization { source: &'a dyn ParameterSource, name: String },
@@ -33,7 +33,8 @@ impl RowSource<'_> {
     }
 }
 
-/// Values in f64, as they are or as differences from a reference: exact, so that no processor comes to other bits.
+/// Widens values to f64, as they are or as differences from a reference. Each operation is exact, so the bits are the same on
+/// every processor.
 struct Widen<'a> {
     narrow: &'a [f32],
     reference: Option<&'a [f64]>,
@@ -56,32 +57,32 @@ impl WithSimd for Widen<'_> {
 /// One model as a row of a parameter's blocks.
 pub(super) struct PassRow<'a> {
     pub(super) source: RowSource<'a>,
-    /// The row this one is read as a difference from; itself for a reference.
+    /// The row from which this one is subtracted when it is read. A reference row names itself.
     pub(super) reference: usize,
 }
 
 impl PassRow<'_> {
-    /// Announces the values of a job to the source, which may load them while others are computed with.
+    /// Announces the values of a job to the source, which may load them during other computations.
     pub(super) fn prefetch(&self, models: &ModelSet, group: &LayoutGroup, job: Job) {
         let (source, name) = self.source.of(models);
         source.prefetch(name, group.parameters()[job.parameter].offset() + job.begin, job.length);
     }
 }
 
-/// What one job adds to the sums, and what all jobs of a parameter add up to.
+/// The sums over one job, or over several jobs of one parameter.
 pub(super) struct Partial {
-    /// Inner products of rows, column-major; only the lower triangle is filled.
+    /// Inner products of rows, column-major. Only the lower triangle is filled.
     pub(super) products: Vec<f64>,
     pub(super) moments: Vec<Moments>,
     pub(super) fingerprints: Vec<u128>,
 }
 
-/// What a thread needs for its jobs, kept from one to the next.
+/// The buffers of a thread, which it keeps from one job to the next.
 #[derive(Default)]
 struct Buffers {
     /// A block of every row, as read.
     narrow: Vec<f32>,
-    /// A strip of it in f64.
+    /// One strip of every row, in f64.
     wide: Vec<f64>,
 }
 
@@ -97,6 +98,7 @@ fn add_products(products: &mut [f64], rows: &[PassRow<'_>], narrow: &[f32], leng
         let taken = STRIP.min(length - begin);
         for (r, row) in rows.iter().enumerate() {
             let narrow = &narrow[r * length + begin..][..taken];
+            // A reference comes before the rows that use it, so its strip is already in f64.
             let (before, rest) = wide.split_at_mut(r * stride);
             let reference = (row.reference != r).then(|| &before[row.reference * stride..][..taken]);
             Arch::new().dispatch(Widen { narrow, reference, wide: &mut rest[..taken] });
@@ -105,7 +107,7 @@ fn add_products(products: &mut [f64], rows: &[PassRow<'_>], narrow: &[f32], leng
     }
 }
 
-/// Reads one job of every row and multiplies.
+/// Reads the values of one job in every row and computes their sums.
 pub(super) fn run(
     models: &ModelSet,
     group: &LayoutGroup,
@@ -125,11 +127,13 @@ pub(super) fn run(
             narrow.resize(k * length, 0.0);
             for (r, row) in rows.iter().enumerate() {
                 let narrow = &mut narrow[r * length..][..length];
+                // Moments and fingerprints are those of the values as read, and not of differences.
                 let moments = row.source.read(models, offset + job.begin + begin, narrow)?;
                 partial.moments[r] = partial.moments[r].merge(moments);
                 fingerprints[r].update(narrow);
             }
             add_products(&mut partial.products, rows, narrow, length, wide);
+            // A job is long, so an observer can also interrupt between its blocks.
             counter.advance((k * length) as u64)?;
         }
         Ok::<(), Error>(())
@@ -139,6 +143,7 @@ pub(super) fn run(
 }
 
 impl Partial {
+    /// Adds the sums over the jobs that follow. The order matters for fingerprints and for rounding.
     pub(super) fn plus(mut self, next: &Self) -> Self {
         self.products.iter_mut().zip(&next.products).for_each(|(a, b)| *a += b);
         self.moments.iter_mut().zip(&next.moments).for_each(|(a, b)| *a = a.merge(*b));

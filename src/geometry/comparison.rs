@@ -8,10 +8,12 @@ use crate::model_set::Kind;
 use ndarray::Array2;
 use std::sync::Arc;
 
-/// Some comparable models, and every parameter that all of them hold; models are numbered as they were given.
+/// A comparison of some models over every parameter that all of them hold. Models are numbered from 0, as they were given.
 ///
-/// Unlike [`Geometry::squared_distance`](super::Geometry::squared_distance), which covers what each pair shares, distances here
-/// are over the same parameters for every pair, and therefore Euclidean.
+/// Distances here cover the same parameters for every pair, and are therefore Euclidean.
+/// [`Geometry::squared_distance`](super::Geometry::squared_distance) differs: it covers what each pair shares.
+///
+/// Methods that take the number of a model may panic when it is not below [`len`](Self::len).
 #[derive(Clone, Debug)]
 pub struct Comparison {
     models: usize,
@@ -19,15 +21,20 @@ pub struct Comparison {
     in_scope: Vec<bool>,
 }
 
-/// One parameter, or a few that share a matrix to save memory, in some models.
+/// One parameter in the models of a comparison, or a few that share a distance matrix to save memory.
 #[derive(Clone, Debug)]
 pub struct ParameterView {
     geometry: Arc<ParameterGeometry>,
-    /// For each model of the comparison.
+    /// For each model of the comparison, its position among the holders.
     at: Vec<Holder>,
 }
 
 impl Comparison {
+    /// Compares the models at some places of a group.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Pairwise::parameters`](super::pairwise::Pairwise::parameters).
     pub(super) fn new(group: Option<&GroupGeometry>, places: &[Place]) -> Result<Self, Error> {
         let mut parameters = Vec::new();
         let mut in_scope = Vec::new();
@@ -42,7 +49,7 @@ impl Comparison {
         Ok(Self { models: places.len(), parameters, in_scope })
     }
 
-    /// Some of these models, numbered as they are given here, by the same parameters.
+    /// Narrows the comparison to some of its models, over the same parameters. They are numbered anew, in the order given here.
     pub(crate) fn of(&self, members: &[usize]) -> Self {
         let narrowed = |p: &ParameterView| ParameterView {
             geometry: Arc::clone(&p.geometry),
@@ -55,7 +62,7 @@ impl Comparison {
         }
     }
 
-    /// Number of models.
+    /// Returns the number of models.
     pub fn len(&self) -> usize {
         self.models
     }
@@ -65,39 +72,40 @@ impl Comparison {
         self.models == 0
     }
 
-    /// The parameters all models hold, in and out of scope, sorted by name.
+    /// Returns the parameters that all models hold, in scope or not, sorted by name.
     pub fn parameters(&self) -> &[ParameterView] {
         &self.parameters
     }
 
-    /// Those that the scope covers: the ones distances are made of.
+    /// Returns the parameters in scope. Distances are sums over these.
     pub fn scoped(&self) -> impl Iterator<Item = &ParameterView> {
         self.parameters.iter().zip(&self.in_scope).filter(|(_, covered)| **covered).map(|(p, _)| p)
     }
 
-    /// `d²(a, b) = Σ_t d_t²(a, b)` over the parameters in scope.
+    /// Returns `d²(a, b) = Σ_t d_t²(a, b)` over the parameters in scope.
     pub fn squared_distance(&self, a: usize, b: usize) -> f64 {
         self.scoped().map(|p| p.squared_distance(a, b)).sum()
     }
 
-    /// Standard error of [`squared_distance`](Self::squared_distance): 0 unless the geometry is one of sketches, then
-    /// `√(Σ_t 2 d_t⁴ / width)`.
+    /// Returns the standard error of [`squared_distance`](Self::squared_distance). It is 0 unless the geometry is one of
+    /// sketches. Then it is `√(Σ_t 2 d_t⁴ / width)`.
     pub fn squared_distance_error(&self, a: usize, b: usize) -> f64 {
         self.scoped().map(|p| p.geometry.variance(p.at[a], p.at[b])).sum::<f64>().sqrt()
     }
 
-    /// Standard error of the distance, to first order: that of its square over twice the distance.
+    /// Returns the standard error of the distance, to first order: the error of the squared distance divided by twice the
+    /// distance.
     pub fn distance_error(&self, a: usize, b: usize) -> f64 {
         let error = self.squared_distance_error(a, b);
         if error > 0.0 { error / (2.0 * self.squared_distance(a, b).sqrt()) } else { 0.0 }
     }
 
-    /// `‖θ_a‖²` over the parameters in scope.
+    /// Returns `‖θ_a‖²` over the parameters in scope.
     pub fn squared_norm(&self, a: usize) -> f64 {
         self.scoped().map(|p| p.squared_norm(a)).sum()
     }
 
-    /// `‖θ_a − z‖²` over the parameters in scope, z the initialization of the geometry's settings.
+    /// Returns `‖θ_a − z‖²` over the parameters in scope. z is the initialization of the geometry's settings.
     pub fn squared_distance_to_initialization(&self, a: usize) -> f64 {
         let squared = |p: &ParameterView| match &p.geometry.to_initialization {
             Some(squared) => squared[p.at[a].0],
@@ -106,9 +114,13 @@ impl Comparison {
         self.scoped().map(squared).sum()
     }
 
-    /// All of them, shape (n_models, n_models), symmetric, zero diagonal; what clusterers work on.
+    /// Returns all squared distances, shape (n_models, n_models), symmetric with a zero diagonal. Clusterers work on them.
+    ///
+    /// # Complexity
+    ///
+    /// O(n² T) time for n models and T parameters, and O(n²) memory.
     pub fn squared_distances(&self) -> Array2<f64> {
-        // Mirrored block by block, so that neither the rows read nor those written leave the cache.
+        // The upper triangle is filled block by block, so that neither the rows read nor those written leave the cache.
         const BLOCK: usize = 64;
         let n = self.models;
         let mut squared = Array2::zeros((n, n));
@@ -127,47 +139,52 @@ impl Comparison {
         squared
     }
 
-    /// Points whose Euclidean distances are those of the models, by classical multidimensional scaling.
+    /// Computes points whose Euclidean distances are those of the models, by classical multidimensional scaling.
     ///
     /// # Errors
     ///
-    /// [`Error::Decomposition`] when the distances are not finite.
+    /// [`Error::Decomposition`] when the distances are not finite, or the decomposition does not converge.
+    ///
+    /// # Complexity
+    ///
+    /// O(n² T + n³) time for n models and T parameters, and O(n²) memory.
     pub fn coordinates(&self) -> Result<Coordinates, Error> {
         embed(self.squared_distances())
     }
 }
 
 impl ParameterView {
-    /// Its name, without a wrapper that only some models have; of several, the first.
+    /// Returns the name, without a wrapper that only some models have. For several tensors, it is the name of the first.
     pub fn name(&self) -> &str {
         self.geometry.marginals.tensors.first().map_or("", |t| t.name.as_str())
     }
 
-    /// How many tensors it stands for: 1 unless memory was short.
+    /// Returns the number of tensors. It is 1 unless memory was short.
     pub fn tensors(&self) -> usize {
         self.geometry.marginals.tensors.len()
     }
 
-    /// Matrix or vector.
+    /// Returns the kind: matrix or vector.
     pub fn kind(&self) -> Kind {
         self.geometry.marginals.kind
     }
 
-    /// Number of values.
+    /// Returns the number of values.
     pub fn size(&self) -> usize {
         self.geometry.marginals.size()
     }
 
-    /// `d_t²(a, b)`; exactly 0 when the values are the same.
+    /// Returns `d_t²(a, b)`. It is exactly 0 when the values are the same.
     pub fn squared_distance(&self, a: usize, b: usize) -> f64 {
         self.geometry.squared_distance(self.at[a], self.at[b])
     }
 
-    /// Adds `d_t²(a, b)` to each value, b its place.
+    /// Adds `d_t²(a, b)` to the b-th value, for each value.
     fn add_squared_distances<'v>(&self, a: usize, values: impl Iterator<Item = &'v mut f64>) {
         let at = self.at[a];
         let before = &self.geometry.distances.row(at.0)[..at.0];
         for (value, &b) in values.zip(&self.at) {
+            // A packed row has the distances to the holders before it. Others are in the rows of the other holder.
             *value += match before.get(b.0) {
                 Some(&squared) => squared,
                 None if b == at => 0.0,
@@ -176,17 +193,17 @@ impl ParameterView {
         }
     }
 
-    /// `‖θ_a‖²`.
+    /// Returns `‖θ_a‖²`.
     pub fn squared_norm(&self, a: usize) -> f64 {
         self.geometry.squared_norm(self.at[a])
     }
 
-    /// `⟨θ_a, θ_b⟩`.
+    /// Returns `⟨θ_a, θ_b⟩`.
     pub fn inner(&self, a: usize, b: usize) -> f64 {
         self.geometry.inner(self.at[a], self.at[b])
     }
 
-    /// Moments of the values of one model, of all its tensors together.
+    /// Returns the moments of the values of one model, over all tensors together.
     pub fn moments(&self, a: usize) -> Moments {
         self.geometry.marginals.tensors.iter().fold(Moments::default(), |m, t| m.merge(t.moments[self.at[a].0]))
     }

@@ -1,4 +1,4 @@
-//! What can be read of models beside their distances: a geometry keeps whoever reads it, and knows nothing of how.
+//! Evidence beside distances, which is read from models on demand. A geometry keeps the reader and does not know how it reads.
 
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId};
@@ -6,47 +6,48 @@ use crate::source::{Dtype, ParameterInfo};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Models that can be looked at once more.
+/// A reader of further evidence from the models of a geometry.
 ///
-/// Values of the models, or sketches of them, or nothing but what is known without reading any.
+/// It reads the values of the models, or their sketches. It may also read nothing and know only the facts about each model.
 pub(crate) trait Evidence: Debug + Send + Sync {
-    /// How a model is stored, and what its buffers count.
+    /// Returns how a model is stored, and the values of its counters.
     ///
     /// # Panics
     ///
     /// When `model` is not one of the geometry's.
     fn facts(&self, model: ModelId) -> &ModelFacts;
 
-    /// Sums along rows and columns of some members against a reference; `None` where nothing tells them.
+    /// Computes sums along the rows and columns of some members against a reference. `None` when there is nothing to read them
+    /// from.
     ///
     /// # Errors
     ///
-    /// [`Error::NotComparable`] when they are not of one group, [`Error::Source`] for a model that cannot be read any more.
+    /// [`Error::NotComparable`] when they are not of one group; [`Error::Source`] for a model that cannot be read any more.
     fn line_sums(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<LineSums>, Error>;
 
-    /// The values of b against those of a; `None` where values are not at hand.
+    /// Compares the values of b with those of a. `None` when the values cannot be read.
     ///
     /// # Errors
     ///
-    /// As [`line_sums`](Self::line_sums), and [`Error::Decomposition`].
+    /// The errors of [`line_sums`](Self::line_sums), and [`Error::Decomposition`].
     fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error>;
 
-    /// The same without anything that holds on to a model's source.
+    /// Returns the same evidence without any reference to a model's source.
     fn without_values(&self) -> Arc<dyn Evidence>;
 }
 
-/// What is known of one model beside its parameters.
+/// The facts about one model beside the values of its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ModelFacts {
-    /// How most of its values are stored.
+    /// The dtype of most of its values.
     pub(crate) dtype: Option<Dtype>,
-    /// Integer buffers of one element, sorted by name.
+    /// Integer buffers of one element: name and value, sorted by name.
     pub(crate) counters: Vec<(String, f64)>,
     /// Every tensor of the model.
     pub(crate) listed: Arc<[ParameterInfo]>,
 }
 
-/// Sums of one member m along the lines of a reference r, with Δ = m − r.
+/// The sums of one member m along the lines of a reference r, with Δ = m − r.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct MemberSums {
     /// `Σ r Δ`.
@@ -55,33 +56,33 @@ pub(crate) struct MemberSums {
     pub(crate) change: Vec<f64>,
 }
 
-/// Sums along lines: for each line `Σ r²`, and for each member its own.
+/// The sums along lines: `Σ r²` for each line of the reference, and the sums of each member.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LineSums {
     pub(crate) reference: Vec<f64>,
     pub(crate) members: Vec<MemberSums>,
 }
 
-/// A model b against a model a, value by value, over the parameters that both hold.
+/// A comparison of a model b with a model a, value by value, over the parameters that both hold.
 ///
-/// Every summary is a statement about b: what could have been done to a to give b. None holds of identical models but
-/// [`identical`](Self::identical), and none depends on which of the two was there first.
+/// Every summary is a statement about b: which operation on a could have given b. For identical models, only
+/// [`identical`](Self::identical) holds. No summary depends on which of the two came first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairEvidence {
     pub(crate) parameters: Vec<ParameterEvidence>,
 }
 
-/// One parameter of a model b against the same of a model a.
+/// A comparison of one parameter of a model b with the same parameter of a model a.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ParameterEvidence {
-    /// Its name, without a wrapper that only some models have.
+    /// The name, without a wrapper that only some models have.
     pub name: String,
     /// Matrix or vector.
     pub kind: Kind,
-    /// Rows compared, and elements in one row: the product of every dimension but the first.
+    /// Number of rows compared, and number of elements in one row: the product of every dimension but the first.
     pub shape: [usize; 2],
-    /// Values compared.
+    /// Number of values compared.
     pub size: usize,
     /// `‖a‖²`.
     pub squared_norm_a: f64,
@@ -91,47 +92,49 @@ pub struct ParameterEvidence {
     pub squared_distance: f64,
     /// `⟨a, b⟩`.
     pub inner: f64,
-    /// Values that are the same bit for bit after widening to f32.
+    /// Number of values that are the same bit for bit after widening to f32.
     pub equal: usize,
-    /// Zeros in a.
+    /// Number of zeros in a.
     pub zeros_a: usize,
-    /// Zeros in b.
+    /// Number of zeros in b.
     pub zeros_b: usize,
-    /// Zeros in b that are none in a.
+    /// Number of zeros in b that are not zero in a.
     pub zeroed: usize,
-    /// Values that differ other than by being zeroed.
+    /// Number of values that differ and are not zero in b.
     pub altered: usize,
-    /// `s = ⟨a, b⟩ / ‖a‖²`; `None` when a is zero.
+    /// `s = ⟨a, b⟩ / ‖a‖²`. `None` when a is zero.
     pub factor: Option<f64>,
-    /// `‖b − s a‖ / ‖b‖`; 0 when b is zero.
+    /// `‖b − s a‖ / ‖b‖`. It is 0 when b is zero.
     pub residual: f64,
-    /// The grid that b was rounded to.
+    /// The grid to which b was rounded, if any.
     pub grid: Option<Grid>,
-    /// Numerical rank of `b − a` flattened to [`shape`](Self::shape): singular values above 1e-4 of the largest and above what
-    /// storage rounding leaves, 0 when none is. `None` for vectors, when nothing changed, when the rank is full or beyond the
-    /// reach of the sketch (136), and for rows of more than 1,048,576 values.
+    /// Numerical rank of `b − a`, flattened to [`shape`](Self::shape).
+    ///
+    /// It counts the singular values above 1e-4 of the largest and above the rounding of storage. It is 0 when there is none.
+    /// `None` for vectors, when nothing changed, when the rank is full or beyond the reach of the sketch (136), and for rows of
+    /// more than 1,048,576 values.
     pub rank: Option<usize>,
-    /// For each dtype that weights are cast to, values of b that are not those of a rounded to it.
+    /// For each dtype to which weights are cast, the number of values of b that differ from the values of a rounded to it.
     pub(crate) mismatches: [usize; 4],
-    /// Relative rounding error of how b is stored.
+    /// Relative rounding error of b's dtype.
     pub(crate) roundoff: f64,
 }
 
-/// What one grid covers.
+/// The part of a parameter that one grid covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GridSpan {
-    /// Every row has its own step.
+    /// Each row has its own step.
     Row,
-    /// One step for the whole parameter.
+    /// The whole parameter has one step.
     Tensor,
 }
 
-/// A uniform grid that all values of a parameter lie on, each within about half a step of what it was.
+/// A uniform grid on which all values of a parameter lie. Each value is within about half a step of what it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Grid {
-    /// 8 or 4.
+    /// Number of bits of a grid point: 8 or 4.
     pub bits: u32,
-    /// What one grid covers.
+    /// The part of the parameter that one grid covers.
     pub span: GridSpan,
 }

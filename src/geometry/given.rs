@@ -1,4 +1,4 @@
-//! A geometry from distances that something else measured.
+//! Geometries made from distances that were measured elsewhere.
 
 use super::group::GroupGeometry;
 use super::marginals::{Marginals, Place, TensorMarginals};
@@ -11,10 +11,10 @@ use crate::model_set::{Kind, ModelId};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// Squared distances of n models in one parameter, measured elsewhere: what [`Geometry::of_distances`] takes.
+/// Squared distances of n models in one parameter, measured elsewhere. [`Geometry::of_distances`] takes a list of these.
 ///
-/// A *parameter* is whatever the models are compared in: a tensor, a layer's activations, answers to a set of prompts. It is of
-/// kind [`Matrix`](Kind::Matrix) unless set; norms and size are unknown unless set.
+/// A *parameter* is anything in which models are compared: a tensor, the activations of a layer, or the answers to a set of
+/// prompts. Its kind is [`Matrix`](Kind::Matrix) unless set. Norms and size are unknown unless set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterDistances {
     name: String,
@@ -27,13 +27,13 @@ pub struct ParameterDistances {
 }
 
 impl ParameterDistances {
-    /// A row-major matrix of shape (models, models): entry `a · models + b` is `d²(a, b)`.
+    /// Takes a row-major matrix of shape (models, models): entry `a · models + b` is `d²(a, b)`.
     pub fn new(name: impl Into<String>, models: usize, squared: impl Into<Vec<f64>>) -> Self {
         let (name, squared) = (name.into(), squared.into());
         Self { name, kind: Kind::Matrix, models, squared, squared_norms: None, size: 0 }
     }
 
-    /// `squared(a, b)` is `d²(a, b)`, called for every ordered pair, `a = b` included.
+    /// Takes a function: `squared(a, b)` is `d²(a, b)`. It is called for every ordered pair, also for `a = b`.
     pub fn from_fn(name: impl Into<String>, models: usize, mut squared: impl FnMut(usize, usize) -> f64) -> Self {
         let mut all = Vec::with_capacity(models * models);
         for a in 0..models {
@@ -42,7 +42,7 @@ impl ParameterDistances {
         Self::new(name, models, all)
     }
 
-    /// Distances, norms and size of points, one per model, each of as many coordinates.
+    /// Computes distances, norms and size from points, one for each model. The size is the largest number of coordinates.
     ///
     /// Coordinates that a point lacks count as 0.
     pub fn from_points(name: impl Into<String>, points: &[impl AsRef<[f64]>]) -> Self {
@@ -55,7 +55,7 @@ impl ParameterDistances {
             .with_size(size)
     }
 
-    /// Sets the kind. Default: matrix. Distances are made of matrices alone where there are any.
+    /// Sets the kind. Default: matrix. If there are matrices, distances cover only these.
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
@@ -63,7 +63,7 @@ impl ParameterDistances {
 
     /// Sets `‖θ_a‖²` of each model. Default: unknown.
     ///
-    /// [`SmallestNorm`](crate::parent::SmallestNorm) and [`LineageDetector`](crate::detect::LineageDetector) need them.
+    /// [`SmallestNorm`](crate::parent::SmallestNorm) and [`LineageDetector`](crate::detect::LineageDetector) need the norms.
     pub fn with_squared_norms(mut self, squared_norms: impl Into<Vec<f64>>) -> Self {
         self.squared_norms = Some(squared_norms.into());
         self
@@ -71,7 +71,7 @@ impl ParameterDistances {
 
     /// Sets the number of values D. Default: 0, unknown.
     ///
-    /// With it and the norms, [`Independence`](crate::geometry::Independence) is at hand: values are taken to have mean 0.
+    /// With size and norms, [`Independence`](crate::geometry::Independence) can be computed. It assumes values of mean 0.
     pub fn with_size(mut self, size: usize) -> Self {
         self.size = size;
         self
@@ -128,7 +128,7 @@ impl ParameterDistances {
         }
     }
 
-    /// The models reordered; a value known of none is NaN.
+    /// Converts the parameter, with the models reordered. A value that is not known is NaN.
     fn geometry(&self, order: &[usize]) -> ParameterGeometry {
         let n = self.models;
         let mut distances = Packed::zeros(n);
@@ -139,6 +139,7 @@ impl ParameterDistances {
                 distances.set(i, j, self.at(a, b));
             }
             distances.set(i, i, self.squared_norm(a));
+            // Models at distance 0 share a fingerprint: the place of the first of them.
             let first = order[..i].iter().position(|&b| self.at(a, b) == 0.0).unwrap_or(i);
             fingerprints.push(first as u128);
             moments.push(Moments {
@@ -157,26 +158,27 @@ impl ParameterDistances {
 }
 
 impl Geometry {
-    /// The geometry of models of which only distances are known, as of behavior that was measured elsewhere.
+    /// Creates the geometry of models of which only distances are known, for example distances of their behavior.
     ///
-    /// Model a of the result is row a of every matrix. All parameters must hold the same models. What distances do not tell is not
-    /// at hand:
+    /// Model a of the result is row a of every matrix. All parameters must hold the same models. Such a geometry does not have:
     ///
-    /// - values: [`read_pair`](Self::read_pair) and [`read_lines`](Self::read_lines) give `None`;
+    /// - values: [`read_pair`](Self::read_pair) and [`read_lines`](Self::read_lines) return `None`;
     /// - dtypes, counters and shapes: [`dtype`](Self::dtype) is `None`, [`counters`](Self::counters) is empty;
     /// - norms, unless given: [`norm`](Self::norm) is NaN;
     /// - [independence](Self::independence), unless norms and size are given;
     /// - moments beyond the second.
     ///
-    /// A detector or selector that cannot do without one of these fails with [`Error::NotMeasured`]; [`require`](Self::require)
-    /// is the check. Without independence, families must be given: [`Families::Count(1)`](crate::detect::Families::Count). Models at
-    /// distance 0 in a parameter count as equal there.
+    /// A detector or selector that needs one of these fails with [`Error::NotMeasured`]. [`require`](Self::require) makes this
+    /// check. Without independence, families must be given: [`Families::Count(1)`](crate::detect::Families::Count). Models at
+    /// distance 0 in a parameter count as equal in it.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidDistances`] for an entry that is negative or not finite, a diagonal other than 0, a matrix that is not
-    /// symmetric, unlike numbers of models, fewer than two models, or a name that comes twice; [`Error::InvalidSetting`] without
-    /// any parameter.
+    /// - [`Error::InvalidSetting`] when there is no parameter.
+    /// - [`Error::InvalidDistances`] for an entry that is negative or not finite, for a diagonal other than 0, and for a matrix
+    ///   that is not symmetric.
+    /// - [`Error::InvalidDistances`] also for different numbers of models, for fewer than two models, for squared norms that
+    ///   are negative, not finite or not one per model, and for a name that comes twice.
     ///
     /// # Complexity
     ///
@@ -210,6 +212,7 @@ impl Geometry {
                 return parameter.refuse("the name twice".to_owned(), "a name of its own for each parameter");
             }
         }
+        // Neither the order of the parameters nor that of the models may change the result.
         parameters.sort_by(|a, b| a.name.cmp(&b.name));
         let order = by_content(&parameters, models);
         let lacking = lacking(&parameters);
@@ -220,7 +223,7 @@ impl Geometry {
     }
 }
 
-/// What the parameters that distances are made of do not tell.
+/// Returns the quantities that the parameters in the scope do not give.
 fn lacking(parameters: &[ParameterDistances]) -> Vec<Quantity> {
     let matrices = parameters.iter().any(|p| p.kind == Kind::Matrix);
     let counted = || parameters.iter().filter(move |p| !matrices || p.kind == Kind::Matrix);
@@ -232,8 +235,8 @@ fn lacking(parameters: &[ParameterDistances]) -> Vec<Quantity> {
     lacking
 }
 
-/// An order of the models by what is given of each: its norm and its distances, sorted, parameter by parameter. Models that
-/// agree in all of these keep their order.
+/// Returns an order of the models by their norms and sorted distances, parameter by parameter. Models that agree in all of
+/// these keep their order.
 fn by_content(parameters: &[ParameterDistances], models: usize) -> Vec<usize> {
     let of = |a: usize| -> Vec<f64> {
         let mut all = Vec::with_capacity(parameters.len() * (models + 1));

@@ -1,9 +1,10 @@
-//! One streamed pass over all parameters: symmetric rank-k updates in f64, sums in a fixed order.
+//! One streamed pass over all parameters, with symmetric rank-k updates in f64 and sums in a fixed order.
 //!
-//! A raw Gram matrix loses small distances: at a relative movement of 1e-6 the squared distance is 1e-12 of what it is the
-//! difference of. Models that are near to one another (by the [pilot](super::pilot)) are therefore read as differences from
-//! one of them, `Δ_i = θ_i − θ_r`, exact in f64; the rows multiplied are `θ_r` and the `Δ_i`, as many as there are models. All
-//! inner products follow by expanding `θ_i = θ_r + Δ_i`, and distances between near models from the small `Δ` alone.
+//! A raw Gram matrix loses small distances. At a relative movement of 1e-6, the squared distance is only 1e-12 of the products
+//! whose difference it is. Models that are near to one another (by the [pilot](super::pilot)) are therefore read as differences
+//! from one of them: `Δ_i = θ_i − θ_r`, exact in f64. The rows of the update are `θ_r` and the `Δ_i`, as many as there are
+//! models. All inner products follow by expanding `θ_i = θ_r + Δ_i`. Distances between near models follow from the small `Δ`
+//! alone.
 
 use super::group::GroupGeometry;
 use super::pass::Pass;
@@ -18,10 +19,10 @@ use crate::model_set::{LayoutGroup, ModelSet};
 use crate::source::{ParameterSource, RandomSource};
 use std::collections::BTreeMap;
 
-/// All groups summed, and the file that partial sums were kept in.
+/// The geometry of all groups, and the file of partial sums, if there is one.
 pub(super) type Streamed = (Vec<GroupGeometry>, Option<ResumeFile>);
 
-/// Streams every group of comparable models; `total` values are to be read.
+/// Streams every group of comparable models. `total` is the number of values to read.
 pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64) -> Result<Streamed, Error> {
     let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
     let with_initialization = !matches!(settings.initialization, Initialization::Zero);
@@ -30,6 +31,7 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
     let mut sums: Vec<Sums> = Vec::with_capacity(models.groups().len());
     for group in models.groups() {
         let plan = plan::plan(group, plan::wanted(group) as f64 / wanted.max(1) as f64, settings)?;
+        // The pilot reads only a few values, so a memory setting that is too small is reported before the pass begins.
         let pilot = pilot(models, group)?;
         sums.push(Sums::new(group, &plan, &pilot, with_initialization));
         plans.push(plan);
@@ -43,9 +45,11 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
         None => None,
     };
 
+    // A resumed pass starts with the sums of the file, so the counter starts with the values that these cover.
     let counter = Counter::new(settings.observer.clone(), sums.iter().map(Sums::read).sum(), total);
     for (g, (group, plan)) in models.groups().iter().zip(&plans).enumerate() {
         if sums[g].left().is_empty() {
+            // The resume file already has all jobs of this group.
             continue;
         }
         let random;
@@ -59,6 +63,7 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
         };
         let pass = Pass::new(models, group, plan, &pilots[g], initialization)?;
         while !sums[g].left().is_empty() {
+            // Partial sums are saved between waves, and also after a wave that failed.
             let jobs = resume.as_ref().map_or(plan.wave, |c| c.jobs(plan));
             let outcome = pass.wave(&mut sums[g], jobs, &counter);
             match &mut resume {
@@ -75,7 +80,7 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
     Ok((whole.collect(), resume))
 }
 
-/// The parameters of a group as one network, flat: every value that any of its models shares.
+/// Returns the shapes of a flat network that has every value that any model of the group shares.
 fn shapes(group: &LayoutGroup) -> impl IntoIterator<Item = (String, Vec<usize>)> {
     let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for p in group.parameters() {

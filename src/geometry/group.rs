@@ -7,20 +7,20 @@ use crate::model_set::{Kind, ModelId};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Everything known of one group of comparable models, in an order by content.
+/// The geometry of one group of comparable models, in an order by content.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupGeometry {
     pub(crate) members: Vec<ModelId>,
-    /// Per member, values that no other member holds.
+    /// For each member, the number of values that no other member holds.
     unshared: Vec<usize>,
     scope: Scope,
-    /// Per member, the squared norm over the parameters that all models of the group hold and the scope covers.
+    /// For each member, the squared norm over the parameters that all models of the group hold and that are in the scope.
     pub(super) norms: Vec<f64>,
     pub(super) pairs: Arc<dyn Pairwise>,
 }
 
 impl GroupGeometry {
-    /// A group of which every pair is kept.
+    /// Creates a group that keeps the distances of all pairs.
     pub(super) fn new(
         members: Vec<ModelId>,
         parameters: Vec<ParameterGeometry>,
@@ -30,6 +30,7 @@ impl GroupGeometry {
         let n = members.len();
         let scope = within(n, scope, parameters.iter().map(|p| &p.marginals));
         let mut norms = vec![0.0; n];
+        // Norms are compared across models, so they cover only what all models hold.
         let everywhere = |p: &&ParameterGeometry| p.marginals.holders.len() == n && covers(scope, &p.marginals);
         for p in parameters.iter().filter(everywhere) {
             norms.iter_mut().enumerate().for_each(|(i, norm)| *norm += p.distances.value(i, i));
@@ -38,7 +39,7 @@ impl GroupGeometry {
         Self { members, unshared, scope, norms, pairs }
     }
 
-    /// A group whose pairs are looked at when they are needed; norms are those of the moments.
+    /// Creates a group that computes the distances of pairs on demand. Norms come from the moments.
     pub(crate) fn with_pairs(
         members: Vec<ModelId>,
         pairs: Arc<dyn Pairwise>,
@@ -55,18 +56,19 @@ impl GroupGeometry {
         Self { norms, members, unshared, scope, pairs }
     }
 
-    /// Every parameter, and what is known of each model by itself.
+    /// Returns every parameter, with the facts about each model by itself.
     pub(crate) fn marginals(&self) -> Box<dyn Iterator<Item = &Marginals> + '_> {
         self.pairs.marginals()
     }
 
-    /// Every parameter that some of the models hold, with the distances of these models at least.
+    /// Returns every parameter that some of the models hold, with at least the distances of these models.
     pub(super) fn parameters(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
         self.pairs.parameters(places)
     }
 
-    /// An order by names and values of the parameters, which the order of the models has no part in. Groups of one model hold no
-    /// parameter that can be compared and are all equal.
+    /// Compares two groups by the names and values of their parameters, so the order of the models does not matter.
+    ///
+    /// Groups of one model have no parameter that can be compared, and are all equal.
     pub(crate) fn by_content(&self, other: &Self) -> Ordering {
         fn content(group: &GroupGeometry) -> impl Iterator<Item = (&str, usize, &[u128])> {
             let tensors = group.marginals().flat_map(|m| &m.tensors);
@@ -75,7 +77,7 @@ impl GroupGeometry {
         content(self).cmp(content(other))
     }
 
-    /// Whether a parameter counts for distances; all do when no matrix is held by every model.
+    /// Whether a parameter is in the scope. When no matrix is held by every model, all parameters are.
     pub(super) fn covers(&self, marginals: &Marginals) -> bool {
         covers(self.scope, marginals)
     }
@@ -87,7 +89,7 @@ impl GroupGeometry {
             (None, None) => true,
             _ => false,
         };
-        // A kept distance tells at once what the values of all tensors would.
+        // A kept distance above 0 gives the answer without comparing all tensors.
         if self.pairs.kept_squared_distance(i, j).is_some_and(|squared| squared > 0.0) {
             return false;
         }

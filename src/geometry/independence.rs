@@ -5,45 +5,49 @@ use crate::kernel::Packed;
 use crate::model_set::{Kind, ModelId};
 use std::sync::Arc;
 
-/// Parameters of fewer values say little: their cosine has a standard deviation of more than an eighth.
+/// Least number of values of a parameter. With fewer, the cosine has a standard deviation of more than an eighth and says
+/// little.
 const LEAST_SIZE: usize = 64;
 
-/// Could these two models have been trained apart? z-scores of shape (n_models, n_models).
+/// The test of whether two models could have been trained apart: z-scores of shape (n_models, n_models).
 ///
-/// Weights that grew from different random initializations are uncorrelated: for parameter t of `D_t` values, each model's
-/// values centred to mean 0, the cosine of two such models is 0 with standard deviation `1 / √D_t`, so that
-/// `z_t(i, j) = cos_t(i, j) · √D_t` is standard normal. Models that share an ancestor have `z_t ≫ 1`. The pooled `z(i, j)` is
-/// the **median** of `z_t` over matrix-shaped parameters: single parameters (token embeddings of models trained on similar
-/// text) do correlate without kinship.
+/// Weights from different random initializations are uncorrelated. Let parameter t have `D_t` values, and center each model's
+/// values to mean 0. Then the cosine of two such models is 0 with standard deviation `1 / √D_t`, and
+/// `z_t(i, j) = cos_t(i, j) · √D_t` is standard normal. Models that share an ancestor have `z_t ≫ 1`.
 ///
-/// From sketches, `⟨θ_i, θ_j⟩` is that of two sketches of width w, whose error adds to the deviation that unrelated models would
-/// have: `z_t = ⟨S θ_i, S θ_j⟩ / √(‖θ_i‖² ‖θ_j‖² (1 / D_t + 1 / w))`, for values of mean 0; it stays standard normal. Of thousands
-/// of models sketches are folded to what some 10¹² multiplications allow, and of more than 64 parameters the largest are taken.
+/// The pooled `z(i, j)` is the **median** of `z_t` over matrix-shaped parameters. Single parameters can correlate without
+/// kinship, such as token embeddings of models trained on similar text.
+///
+/// With sketches, `⟨θ_i, θ_j⟩` comes from two sketches of width w. Their error adds to the deviation of unrelated models:
+/// `z_t = ⟨S θ_i, S θ_j⟩ / √(‖θ_i‖² ‖θ_j‖² (1 / D_t + 1 / w))`, for values of mean 0. It is still standard normal. For
+/// thousands of models, sketches are folded to a width that some 10¹² multiplications allow. Of more than 64 parameters, the
+/// largest are used.
 ///
 /// # Assumes
 ///
-/// Independent random initializations. Models trained apart from one stored initialization, or from one random seed, are
-/// indistinguishable from kin here. Networks of fewer than some hundred values per matrix carry too little to tell.
+/// The random initializations are independent. Models trained apart from one stored initialization, or from one random seed,
+/// look like kin here. Networks with fewer than some hundred values per matrix hold too little information.
 ///
 /// # Differs from
 ///
-/// the ϕ statistics of Zhu et al., *Independence tests for language models* (arXiv:2502.12292), in needing no hidden
-/// activations and no permutations: it is asymptotic, and one matrix product gives all pairs.
+/// The ϕ statistics of Zhu et al., *Independence tests for language models* (arXiv:2502.12292), need hidden activations and
+/// permutations. This test needs neither: it is asymptotic, and one matrix product gives all pairs.
 #[derive(Clone, Debug)]
 pub struct Independence {
     n: usize,
-    /// NaN where there is none.
+    /// The z-score of each pair. NaN where there is none.
     z: Arc<Packed>,
     pairs: usize,
     measured: bool,
 }
 
 impl Independence {
-    /// Scores of all pairs of each group.
+    /// Computes the scores of all pairs of each group.
     ///
     /// # Errors
     ///
-    /// [`Error::Source`] when a sketch cannot be read, [`Error::MemoryTooSmall`]; none where all distances are kept.
+    /// [`Error::Source`] when a sketch cannot be read, and [`Error::MemoryTooSmall`]. There is no error when all distances are
+    /// kept.
     pub(super) fn new(models: usize, groups: &[GroupGeometry]) -> Result<Self, Error> {
         let mut z = Packed::constant(models, f64::NAN);
         for group in groups {
@@ -54,17 +58,19 @@ impl Independence {
         Ok(Self { n: models, z: Arc::new(z), pairs, measured: true })
     }
 
-    /// No pair has a score.
+    /// Creates a test in which no pair has a score.
     pub(super) fn unmeasured(models: usize) -> Self {
         Self { n: models, z: Arc::new(Packed::constant(models, f64::NAN)), pairs: 0, measured: false }
     }
 
-    /// Whether the geometry tells independence at all: all but those made [from distances](crate::geometry::Geometry::of_distances) do.
+    /// Whether the geometry measures independence. Only one made
+    /// [from distances](crate::geometry::Geometry::of_distances) may not.
     pub fn is_measured(&self) -> bool {
         self.measured
     }
 
-    /// `z(a, b)`; infinite for identical models, `None` when the two cannot be compared or have no parameter that varies.
+    /// Returns `z(a, b)`. It is infinite for identical models. `None` when the two cannot be compared, or have no parameter
+    /// that varies.
     ///
     /// # Panics
     ///
@@ -74,18 +80,22 @@ impl Independence {
         Some(self.z.value(a.index(), b.index())).filter(|z| !z.is_nan())
     }
 
-    /// Probability that two unrelated models reach this z or more: `½ erfc(z / √2)`.
+    /// Returns the probability that two unrelated models reach this z or more: `½ erfc(z / √2)`.
     pub fn p_value(z: f64) -> f64 {
         0.5 * libm::erfc(z / std::f64::consts::SQRT_2)
     }
 
-    /// How many unrelated pairs of a set this large are expected to reach this z: its p-value times the number of pairs.
+    /// Returns how many unrelated pairs of a set of this size are expected to reach this z: the p-value times the number of
+    /// pairs.
     pub(crate) fn false_alarms(&self, z: f64) -> f64 {
         Self::p_value(z) * self.pairs as f64
     }
 
-    /// That the two are kin: one less the probability that any unrelated pair of the set looks so related, in [0, 1].
-    /// 1 where independence is not measured: the families were then given.
+    /// Returns the probability that the two are kin, in [0, 1].
+    ///
+    /// It is one minus the [`false_alarms`](Self::false_alarms) at their z, and at least 0. The false alarms bound the
+    /// probability that any unrelated pair of the set looks so related. The result is 1 when independence is not measured,
+    /// because the families were then given.
     pub(crate) fn kinship(&self, a: ModelId, b: ModelId) -> f64 {
         if !self.measured {
             return 1.0;
@@ -93,15 +103,16 @@ impl Independence {
         (1.0 - self.false_alarms(self.z(a, b).unwrap_or(0.0))).max(0.0)
     }
 
-    /// Whether the two are related, such that over all pairs of a set without kin the probability of a single false alarm is
-    /// at most `false_alarm` (Bonferroni). The median over parameters is taken to vary as one parameter does, which makes the
-    /// test conservative.
+    /// Whether the two are related, at a probability of false alarm.
+    ///
+    /// In a set without kin, the probability that any of its pairs counts as related is at most `false_alarm` (Bonferroni). The
+    /// test is conservative, because it assumes that the median over parameters varies as much as one parameter.
     pub fn related(&self, a: ModelId, b: ModelId, false_alarm: f64) -> bool {
         self.z(a, b).is_some_and(|z| self.false_alarms(z) <= false_alarm)
     }
 }
 
-/// Takes over the z-scores of one group, those of identical models being infinite.
+/// Copies the z-scores of one group. Identical models get an infinite score.
 fn take_over(z: &mut Packed, group: &GroupGeometry, own: &Packed) {
     for (i, a) in group.members.iter().enumerate() {
         for (j, b) in group.members[..i].iter().enumerate() {
@@ -111,7 +122,8 @@ fn take_over(z: &mut Packed, group: &GroupGeometry, own: &Packed) {
     }
 }
 
-/// Matrices of enough values that all models hold; failing those, whatever there is.
+/// Returns the matrices with enough values that all models hold. If there are none, smaller matrices, and then vectors, take
+/// their place.
 fn parameters(group: &GroupGeometry) -> Vec<usize> {
     let choose = |keep: &dyn Fn(&Marginals) -> bool| -> Vec<usize> {
         let everywhere =

@@ -5,17 +5,17 @@ use crate::kernel::{Packed, median};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Matrices that hold every pair of a group.
+/// The distances of all pairs of a group, kept in memory.
 #[derive(Debug)]
 pub(super) struct KeptPairs {
     models: usize,
     parameters: Vec<Arc<ParameterGeometry>>,
-    /// Squared distances over the parameters that both models hold and the scope covers; nothing on the diagonal.
+    /// Squared distances over the parameters that both models hold and that are in the scope. The diagonal is 0.
     total: Packed,
 }
 
 impl KeptPairs {
-    /// `counts` says which parameters distances are made of.
+    /// Sums the distances of the parameters for which `counts` is true.
     pub(super) fn new(models: usize, parameters: Vec<ParameterGeometry>, counts: impl Fn(&Marginals) -> bool) -> Self {
         let mut total = Packed::zeros(models);
         for p in parameters.iter().filter(|p| counts(&p.marginals)) {
@@ -55,7 +55,7 @@ impl Pairwise for KeptPairs {
     }
 }
 
-/// One parameter that all models hold, with the squared norms of their values, each centred to mean 0.
+/// One parameter that all models hold, and for each model the squared norm of its values centered to mean 0.
 struct Centred<'g> {
     parameter: &'g ParameterGeometry,
     norms: Vec<f64>,
@@ -70,13 +70,15 @@ impl<'g> Centred<'g> {
     }
 }
 
-/// The median of `z_t`; `z` is a buffer for one value per parameter.
+/// Returns the median of `z_t`. `z` is a buffer for one value per parameter.
 fn pooled(parameters: &[Centred<'_>], i: Holder, j: Holder, z: &mut Vec<f64>) -> Option<f64> {
     z.clear();
     for p in parameters {
         let norms = p.norms[i.0] * p.norms[j.0];
+        // A parameter that is constant in one of the models has no direction, and no cosine.
         if norms > 0.0 {
             let inner = p.parameter.centred_inner(i, j);
+            // Rounding may give nearly equal models a cosine above 1.
             let cosine = (inner / norms.sqrt()).clamp(-1.0, 1.0);
             z.push(cosine * p.root_size);
         }

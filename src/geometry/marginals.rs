@@ -1,27 +1,27 @@
 use crate::kernel::Moments;
 use crate::model_set::Kind;
 
-/// One tensor in the models that hold it.
+/// What is known of one tensor in each model that holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TensorMarginals {
     pub(crate) name: String,
     pub(crate) size: usize,
     /// One for each holder.
     pub(crate) moments: Vec<Moments>,
-    /// One for each holder; equal for equal values.
+    /// One for each holder. Equal values have equal fingerprints.
     pub(crate) fingerprints: Vec<u128>,
 }
 
-/// One tensor, or a few that share a matrix to save memory, and what is known of each model by itself.
+/// One tensor, or a few that share a distance matrix to save memory, with the facts about each model by itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Marginals {
     pub(crate) kind: Kind,
     pub(crate) tensors: Vec<TensorMarginals>,
-    /// The models of the group that hold it, sorted.
+    /// The places of the models that hold it, sorted.
     pub(crate) holders: Vec<Place>,
 }
 
-/// The place of a model in its group, by content: an order that neither names nor positions have a part in.
+/// The place of a model in its group. The order depends on content alone, and not on names or positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Place(pub(crate) usize);
 
@@ -30,21 +30,22 @@ pub(crate) struct Place(pub(crate) usize);
 pub(crate) struct Holder(pub(crate) usize);
 
 impl Marginals {
+    /// Returns the number of values, over all tensors.
     pub(crate) fn size(&self) -> usize {
         self.tensors.iter().map(|t| t.size).sum()
     }
 
-    /// Squared norm after each tensor's mean is taken off.
+    /// Returns the squared norm after the mean of each tensor is subtracted.
     pub(crate) fn centred_norm(&self, a: Holder) -> f64 {
         self.tensors.iter().map(|t| t.moments[a.0].m2).sum()
     }
 
-    /// Where a model is among the holders.
+    /// Returns the position of a model among the holders. `None` when it is not one of them.
     pub(crate) fn holder(&self, place: Place) -> Option<Holder> {
         self.holders.binary_search(&place).ok().map(Holder)
     }
 
-    /// Where two models are among the holders.
+    /// Returns the positions of two models among the holders. `None` when one of them is not a holder.
     pub(crate) fn both(&self, i: Place, j: Place) -> Option<(Holder, Holder)> {
         Some((self.holder(i)?, self.holder(j)?))
     }

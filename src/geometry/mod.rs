@@ -1,4 +1,4 @@
-//! Everything of size n_models²: distances of models from one pass over their values, and what follows from distances.
+//! Everything of size n_models²: the distances of models, from one pass over their values, and what follows from distances.
 
 mod block;
 mod comparison;
@@ -45,75 +45,82 @@ use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use resume::ResumeFile;
 use std::sync::{Arc, OnceLock};
 
-/// Distances, norms and moments of a model set, all that detectors and selectors see of it.
+/// Distances, norms and moments of a model set. Detectors and selectors see the models only through it.
 ///
-/// With `g_t(i, j) = ⟨θ_i, θ_j⟩` the inner product over parameter t, squared distances are
-/// `d_t²(i, j) = g_t(i, i) + g_t(j, j) − 2 g_t(i, j)` and `d²(i, j) = Σ_t d_t²(i, j)`, summed over the parameters that both
-/// models hold and the [`Scope`] covers.
+/// Let `g_t(i, j) = ⟨θ_i, θ_j⟩` be the inner product over parameter t. Then the squared distances are
+/// `d_t²(i, j) = g_t(i, i) + g_t(j, j) − 2 g_t(i, j)` and `d²(i, j) = Σ_t d_t²(i, j)`. The sum covers the parameters that both
+/// models hold and that are in the [`Scope`].
 ///
-/// Computed in one streamed pass, bounded in memory by [`GeometrySettings::with_memory`]. Tensors that are the same in two models are
-/// at a distance of exactly 0.
+/// They are computed in one streamed pass, with memory bounded by [`GeometrySettings::with_memory`]. Tensors that are the same
+/// in two models have a distance of exactly 0.
 ///
 /// # Accuracy
 ///
-/// Values of every dtype are widened to f64 before anything is multiplied; products of f32 values are exact there. Models near to
-/// one another are read as differences from one of them, so that their distances are not what is left of large inner products. A
-/// sum is built up in three levels: strips of 512 values in as many independent sums as a vector of the processor holds, 512 strips
-/// to a job, and jobs of 2¹⁸ values in their order. No term passes through more than `c = 1024 + n_parameters / 2¹⁸` additions:
+/// Values of every dtype are widened to f64 before they are multiplied. Products of f32 values are exact in f64. Models that
+/// are near to one another are read as differences from one of them. Their distances are therefore not small remainders of
+/// large inner products.
+///
+/// A sum has three levels. A strip of 512 values has as many independent sums as a vector of the processor holds. A job has 512
+/// strips, that is 2¹⁸ values. Jobs are added in their order. No term passes through more than `c = 1024 + n_parameters / 2¹⁸`
+/// additions:
 ///
 /// ```text
 /// |error of d²(i, j)| ≤ 4 c · 2⁻⁵³ · m²    m² the larger of the two squared norms, or, of near models, of their squared
 ///                                          distances to the one they are read as differences from
 /// ```
 ///
-/// At 10⁹ parameters that is 2·10⁻¹² of the largest squared norm. Roundings have either sign, and what is found is some √c of it in place of
-/// c: 10⁻⁷ of the distance itself was the most at a relative movement of 2·10⁻⁵, between models that are not read as differences
-/// because other parameters of theirs are far apart. `tests/accuracy.rs` holds 10⁻⁹ and 10⁻⁶ for every dtype, `tests/geometry.rs`
-/// 10⁻¹⁰ of the distance down to movements of 10⁻⁶.
+/// At 10⁹ parameters, that is 2·10⁻¹² of the largest squared norm. Rounding errors have either sign, so the measured error
+/// grows with about √c instead of c. The largest error that was measured is 10⁻⁷ of the distance itself. It occurred at a
+/// relative movement of 2·10⁻⁵, between models that are not read as differences because other parameters of theirs are far
+/// apart.
 ///
-/// Results depend on the weights alone: not on names, order or thread count. They do depend in their last bits on the vector
+/// `tests/accuracy.rs` tests every dtype: the error is at most 10⁻⁹ of the largest squared norm, and at most 10⁻⁶ of the
+/// distance at movements of 10⁻⁴. `tests/geometry.rs` tests 10⁻¹⁰ of the distance down to movements of 10⁻⁶.
+///
+/// Results depend on the weights alone, and not on names, order or thread count. Their last bits also depend on the vector
 /// instructions of the processor.
 ///
-/// Keeps the sources of the models, to read values again for [`read_pair`](Self::read_pair) and
-/// [`read_lines`](Self::read_lines).
+/// The geometry keeps the sources of the models. [`read_pair`](Self::read_pair) and [`read_lines`](Self::read_lines) read
+/// values again.
 ///
 /// # Complexity
 ///
-/// Time n_models² · n_parameters multiplications and one read of every byte; memory as set.
+/// The pass takes n_models² · n_parameters multiplications and reads every byte once. The setting bounds its memory.
 #[derive(Clone, Debug)]
 pub struct Geometry {
     groups: Vec<GroupGeometry>,
-    /// Per model, its group and its place there.
+    /// For each model, the index of its group and its place in it.
     place_of: Vec<(usize, Place)>,
     order: Vec<ModelId>,
-    /// What can be read of the models once more, if anything.
+    /// Reads more of the models on demand, if they can still be read.
     evidence: Option<Arc<dyn Evidence>>,
-    /// Parameters that could not be compared in full; `None` of a geometry of the models themselves.
+    /// Parameters that could not be compared in full. `None` for a geometry of the models themselves.
     left_out: Option<Arc<[String]>>,
     independence: OnceLock<Independence>,
-    /// What it was made without.
+    /// The quantities that it does not have.
     lacking: Vec<Quantity>,
 }
 
 impl Geometry {
-    /// Reads all parameters of a model set once, but for those in the settings' resume file; gives that file, too, which is to be
-    /// deleted once nothing can go wrong any more.
+    /// Reads all parameters of a model set once, except those whose sums are in the settings' resume file.
+    ///
+    /// It also returns the resume file. The caller deletes it once nothing can go wrong any more.
     pub(crate) fn stream(models: &ModelSet, settings: &GeometrySettings) -> Result<(Self, Option<ResumeFile>), Error> {
         settings.check()?;
         if models.len() == 1 {
             return Err(Error::OneModel { model: models.names().next().unwrap_or_default().to_owned() });
         }
         let (mut groups, resume) = gram::stream(models, settings, size(models))?;
-        // Whoever goes through groups and draws random numbers must not see which of them was given first.
+        // A detector may draw random numbers group by group, so the order of groups must not depend on that of the models.
         groups.sort_by(GroupGeometry::by_content);
         Ok((Self::from_groups(models.len(), groups), resume))
     }
 
-    /// The geometry of groups whose distances come from sketches.
+    /// Creates the geometry of groups whose distances come from sketches.
     ///
     /// # Errors
     ///
-    /// Those of computing the independence of all pairs: only here is it an error that sketches cannot be read.
+    /// The errors of computing the independence of all pairs. Only here is a sketch that cannot be read an error.
     pub(crate) fn of_pairs(
         models: usize,
         mut groups: Vec<GroupGeometry>,
@@ -124,11 +131,12 @@ impl Geometry {
         Ok(Self { independence, left_out: Some(left_out), ..Self::from_groups(models, groups) })
     }
 
-    /// The same, with what can be read of the models once more.
+    /// Adds the reader of further values.
     pub(crate) fn with_evidence(self, evidence: Arc<dyn Evidence>) -> Self {
         Self { evidence: Some(evidence), ..self }
     }
 
+    /// Returns the reader of further values, if there is one.
     pub(crate) fn evidence(&self) -> Option<&dyn Evidence> {
         self.evidence.as_deref()
     }
@@ -145,43 +153,44 @@ impl Geometry {
         Self { groups, place_of, order, evidence: None, left_out: None, independence, lacking: Vec::new() }
     }
 
-    /// Lets go of the models' sources: values can then not be read again, and [`read_lines`](Self::read_lines) and
-    /// [`read_pair`](Self::read_pair) give `None`.
+    /// Releases the models' sources. Values can then not be read again, and [`read_lines`](Self::read_lines) and
+    /// [`read_pair`](Self::read_pair) return `None`.
     pub fn without_values(mut self) -> Self {
         self.evidence = self.evidence.map(|evidence| evidence.without_values());
         self
     }
 
-    /// Parameters that sketches could not compare in full, because models hold unlike numbers of rows of them and not the whole;
-    /// `None` of a geometry of the models themselves.
+    /// Returns the parameters that sketches could not compare in full, because models hold different numbers of their rows.
+    /// `None` for a geometry of the models themselves.
     pub fn left_out(&self) -> Option<&[String]> {
         self.left_out.as_deref()
     }
 
-    /// Number of models.
+    /// Returns the number of models.
     pub fn len(&self) -> usize {
         self.place_of.len()
     }
 
-    /// Whether there is no model; never true of a geometry that was computed.
+    /// Whether there is no model. This is never the case for a geometry that was computed.
     pub fn is_empty(&self) -> bool {
         self.place_of.is_empty()
     }
 
-    /// All models in an order that depends on their weights alone: group by group, and within each group of comparable models.
+    /// Returns all models in an order that depends on their weights alone, group by group.
     ///
-    /// Whatever goes through models in turn and draws random numbers should do so in this order, to give the same result when
-    /// models are shuffled. The place of models with the same weights is arbitrary, and so is that of models comparable with
+    /// Code that draws random numbers model by model should use this order. Then it gives the same result when models are
+    /// shuffled. The order among models with the same weights is arbitrary, and so is that of models that are comparable with
     /// no other.
     pub fn models(&self) -> &[ModelId] {
         &self.order
     }
 
-    /// Groups of comparable models, and each within its group, in the order of [`models`](Self::models).
+    /// Returns the groups of comparable models. Groups, and models within a group, have the order of [`models`](Self::models).
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &[ModelId]> {
         self.groups.iter().map(|g| g.members.as_slice())
     }
 
+    /// Returns the group of two models and their places in it. `None` when they are not in the same group.
     pub(crate) fn together(&self, a: ModelId, b: ModelId) -> Option<(&GroupGeometry, Place, Place)> {
         let (&(g, i), &(h, j)) = (self.place_of.get(a.index())?, self.place_of.get(b.index())?);
         (g == h).then(|| (&self.groups[g], i, j))
@@ -192,11 +201,12 @@ impl Geometry {
         self.together(a, b).is_some()
     }
 
-    /// Squared Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
+    /// Returns the squared Euclidean distance over the parameters that both hold. `None` when the two cannot be compared.
     ///
-    /// A geometry of sketches takes it from these unless [`compare`](Self::compare) was last asked about both, and gives `None`
-    /// as well when they can no longer be read: `compare` tells why.
+    /// A geometry of sketches reads the sketches for it, unless the last call of [`compare`](Self::compare) covered both
+    /// models. It also returns `None` when they can no longer be read; `compare` reports why.
     pub fn squared_distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
+        // A geometry of sketches may read them here. An error of that reading has no place in an `Option`.
         let (group, i, j) = self.together(a, b)?;
         group
             .pairs
@@ -204,26 +214,28 @@ impl Geometry {
             .or_else(|| Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance(0, 1)))
     }
 
-    /// Euclidean distance over the parameters that both hold; `None` when the two cannot be compared.
+    /// Returns the Euclidean distance over the parameters that both hold. `None` when the two cannot be compared.
     pub fn distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
         self.squared_distance(a, b).map(f64::sqrt)
     }
 
-    /// Standard error of [`squared_distance`](Self::squared_distance): 0 unless the geometry is one of sketches, then
-    /// `√(Σ_t 2 d_t⁴ / width)` over the parameters that distances are made of.
+    /// Returns the standard error of [`squared_distance`](Self::squared_distance). `None` when the two cannot be compared.
+    ///
+    /// It is 0 unless the geometry is one of sketches. Then it is `√(Σ_t 2 d_t⁴ / width)` over the parameters in the scope.
     pub fn squared_distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
         Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance_error(0, 1))
     }
 
-    /// Standard error of [`distance`](Self::distance), to first order: that of its square over twice the distance.
+    /// Returns the standard error of [`distance`](Self::distance), to first order: the error of the squared distance divided by
+    /// twice the distance. `None` when the two cannot be compared.
     pub fn distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
         Some(Comparison::new(Some(group), &[i, j]).ok()?.distance_error(0, 1))
     }
 
-    /// Euclidean norm over the parameters that every model of its group holds; NaN where norms were not
-    /// [given](Self::of_distances).
+    /// Returns the Euclidean norm over the parameters in the scope that every model of its group holds. It is NaN when norms
+    /// were not [given](Self::of_distances).
     ///
     /// # Panics
     ///
@@ -238,11 +250,12 @@ impl Geometry {
         self.together(a, b).is_some_and(|(group, i, j)| group.identical(i, j))
     }
 
-    /// Some models of one group, with every parameter that all of them hold.
+    /// Compares some models of one group over every parameter that all of them hold.
     ///
     /// # Errors
     ///
-    /// [`Error::NotComparable`] when they are not of one group.
+    /// [`Error::NotComparable`] when they are not of one group. A geometry of sketches also returns [`Error::Source`] for a
+    /// sketch that cannot be read, and [`Error::MemoryTooSmall`].
     pub fn compare(&self, members: &[ModelId]) -> Result<Comparison, Error> {
         let mut places = Vec::with_capacity(members.len());
         let mut group = None;
@@ -259,15 +272,16 @@ impl Geometry {
         Comparison::new(group.map(|g| &self.groups[g]), &places)
     }
 
-    /// Could these two have been trained apart? z-scores of all comparable pairs.
+    /// Returns the z-scores of all comparable pairs, which show whether two models could have been trained apart.
     ///
     /// # Complexity
     ///
-    /// The first call takes O(n² T) time for n models and T parameters and O(n²) memory, which is kept; further ones are free.
+    /// The first call takes O(n² T) time for n models and T parameters, and O(n²) memory, which is kept. Further calls are
+    /// free.
     pub fn independence(&self) -> Independence {
         let compute = || {
             let lacking = self.lacking.contains(&Quantity::Independence);
-            // Kept distances are at hand, and sketches were read when the geometry was made: nothing is left that can fail.
+            // This cannot fail any more: kept distances are in memory, and sketches were read when the geometry was made.
             let known = (!lacking).then(|| Independence::new(self.len(), &self.groups).ok()).flatten();
             known.unwrap_or_else(|| Independence::unmeasured(self.len()))
         };
@@ -275,7 +289,7 @@ impl Geometry {
     }
 }
 
-/// Values of a set that are compared, over all models.
+/// Returns how many values of a set are compared, over all models.
 pub(crate) fn size(models: &ModelSet) -> u64 {
     let values = |g: &LayoutGroup| -> u64 { g.parameters().iter().map(|p| (p.size() * p.holders.len()) as u64).sum() };
     models.groups().iter().map(values).sum()

@@ -1,4 +1,4 @@
-//! What is known of pairs of models, and where it comes from.
+//! Distances of pairs of models, and where they come from.
 
 use super::marginals::{Holder, Marginals, Place};
 use crate::error::Error;
@@ -6,27 +6,29 @@ use crate::kernel::Packed;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Distances of the pairs of one group: kept for all of them, or taken from something smaller for those in question.
+/// Distances of the pairs of one group. They are kept for all pairs, or computed from sketches for some pairs on demand.
 pub(crate) trait Pairwise: Debug + Send + Sync {
-    /// Every parameter, and what is known of each model by itself.
+    /// Returns every parameter, with the facts about each model by itself.
     fn marginals(&self) -> Box<dyn Iterator<Item = &Marginals> + '_>;
 
-    /// Every parameter that some of the models hold, with the distances of these models at least.
+    /// Returns every parameter that some of the models hold, with at least the distances of these models.
     ///
     /// # Errors
     ///
-    /// [`Error::Source`] for what cannot be read, [`Error::MemoryTooSmall`]; none where all distances are kept.
+    /// [`Error::Source`] for a sketch that cannot be read, and [`Error::MemoryTooSmall`]. There is no error when all distances
+    /// are kept.
     fn parameters(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error>;
 
-    /// `z(i, j)` of the [independence test](super::Independence), pooled over the parameters numbered as in
-    /// [`marginals`](Self::marginals); NaN where there is none.
+    /// Returns `z(i, j)` of the [independence test](super::Independence) for all pairs, NaN where there is none.
+    ///
+    /// It is pooled over the given parameters, which are numbered as in [`marginals`](Self::marginals).
     ///
     /// # Errors
     ///
-    /// As [`parameters`](Self::parameters).
+    /// The errors of [`parameters`](Self::parameters).
     fn z(&self, parameters: &[usize]) -> Result<Packed, Error>;
 
-    /// `d²(i, j)` over what both models hold and the scope covers, where it is kept.
+    /// Returns `d²(i, j)` over the parameters that both models hold and that are in the scope. `None` when it is not kept.
     fn kept_squared_distance(&self, i: Place, j: Place) -> Option<f64>;
 }
 
@@ -34,31 +36,33 @@ pub(crate) trait Pairwise: Debug + Send + Sync {
 #[derive(Clone, Debug)]
 pub(crate) struct ParameterGeometry {
     pub(crate) marginals: Marginals,
-    /// Squared distances of holders; squared norms on the diagonal.
+    /// Squared distances of holders. The diagonal has their squared norms.
     pub(crate) distances: Packed,
-    /// Squared distances of holders to the initialization, unless that is zero.
+    /// Squared distances of holders to the initialization. `None` when the initialization is zero.
     pub(crate) to_initialization: Option<Vec<f64>>,
-    /// Width of the sketches that distances were taken from; `None` when they are exact.
+    /// Width of the sketches from which the distances were computed. `None` when they are exact.
     pub(crate) width: Option<usize>,
 }
 
 impl ParameterGeometry {
-    /// `d²(a, b)`.
+    /// Returns `d²(a, b)`.
     pub(crate) fn squared_distance(&self, a: Holder, b: Holder) -> f64 {
         if a == b { 0.0 } else { self.distances.value(a.0, b.0) }
     }
 
-    /// `‖θ_a‖²`.
+    /// Returns `‖θ_a‖²`.
     pub(crate) fn squared_norm(&self, a: Holder) -> f64 {
         self.distances.value(a.0, a.0)
     }
 
-    /// Variance of the error of a squared distance: `2 d⁴ / width`, of several tensors together at most that.
+    /// Returns the variance of the error of a squared distance: `2 d⁴ / width`. For several tensors together it is at most
+    /// that.
     pub(crate) fn variance(&self, a: Holder, b: Holder) -> f64 {
         let squared = self.squared_distance(a, b);
         self.width.map_or(0.0, |width| 2.0 * squared * squared / width as f64)
     }
 
+    /// Returns `⟨θ_a, θ_b⟩`, from norms and distance.
     pub(crate) fn inner(&self, a: Holder, b: Holder) -> f64 {
         if a == b {
             return self.squared_norm(a);
@@ -66,7 +70,7 @@ impl ParameterGeometry {
         (self.squared_norm(a) + self.squared_norm(b) - self.squared_distance(a, b)) / 2.0
     }
 
-    /// Inner product after each tensor's mean is taken off.
+    /// Returns the inner product after the mean of each tensor is subtracted.
     pub(crate) fn centred_inner(&self, a: Holder, b: Holder) -> f64 {
         let tensors = &self.marginals.tensors;
         let means: f64 = tensors.iter().map(|t| t.size as f64 * t.moments[a.0].mean * t.moments[b.0].mean).sum();

@@ -15,13 +15,14 @@ use rayon::prelude::*;
 pub(super) struct Pass<'a> {
     models: &'a ModelSet,
     group: &'a LayoutGroup,
-    /// One list for each parameter.
+    /// For each parameter, its rows.
     rows: Vec<Vec<PassRow<'a>>>,
     block: usize,
     pool: rayon::ThreadPool,
 }
 
 impl<'a> Pass<'a> {
+    /// Prepares the rows of every parameter, and starts the threads of the plan.
     pub(super) fn new(
         models: &'a ModelSet,
         group: &'a LayoutGroup,
@@ -35,16 +36,16 @@ impl<'a> Pass<'a> {
         Ok(Self { models, group, rows, block: plan.block, pool })
     }
 
-    /// Does some of the jobs that are left.
+    /// Does the first `jobs` of the jobs that are left, in parallel, and adds their sums in order.
     ///
-    /// When one fails, those before it are kept all the same.
+    /// When a job fails, the jobs before it are still added.
     pub(super) fn wave(&self, sums: &mut Sums, jobs: usize, counter: &Counter) -> Result<(), Error> {
         let left = sums.left();
         let wave = left[..jobs.min(left.len())].to_vec();
         let done: Vec<Result<Partial, Error>> = self.pool.install(|| {
             let rows = &self.rows;
             let run = |(at, job): (usize, &Job)| {
-                // Threads take consecutive jobs: the next is likely to be this one's too.
+                // Threads take consecutive jobs, so this thread is likely to do the next job too.
                 if let Some(next) = left.get(at + 1) {
                     rows[next.parameter].iter().for_each(|row| row.prefetch(self.models, self.group, *next));
                 }
@@ -59,6 +60,8 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// Returns the rows of one parameter: the models that hold it, in the order of content, and then the initialization if there is
+/// one.
 fn rows<'a>(
     group: &'a LayoutGroup,
     p: usize,
@@ -69,6 +72,7 @@ fn rows<'a>(
     let (places, class) = (&pilot.order, &pilot.class);
     let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at]).collect();
     held.sort_unstable();
+    // The reference of a class may not hold this parameter. Then the first of the class that holds it takes its place.
     let first_of_class = |place: usize| held.iter().position(|&other| class[other] == class[place]).unwrap_or_default();
     let model = |&place: &usize| PassRow {
         source: RowSource::Model {

@@ -1,4 +1,4 @@
-//! A first look at a few values of every model, which decides in which order and against which reference all are read.
+//! A sample of a few values of every model. It decides in which order models are read, and as differences from which reference.
 
 use crate::error::Error;
 use crate::kernel::format::NEAR;
@@ -6,26 +6,29 @@ use crate::kernel::update;
 use crate::model_set::{LayoutGroup, ModelSet};
 use xxhash_rust::xxh3::Xxh3;
 
-/// Values looked at per model; fewer in large sets, where models are compared pair by pair.
+/// Number of values that are sampled of each model.
 const VALUES: usize = 4096;
+/// Number of values that are sampled of each model in sets of more than [`LARGE_SET`] models, because models are compared in
+/// pairs.
 const VALUES_IN_LARGE_SETS: usize = 1024;
+/// Greatest number of models of which [`VALUES`] values each are sampled.
 const LARGE_SET: usize = 1000;
 
-/// Positions of a group's models, reordered by what they contain.
+/// The order and the references of a group's models.
 #[derive(Debug)]
 pub(super) struct Pilot {
-    /// Positions in the group's models, sorted by the values seen: an order that no name or position has a part in.
+    /// Positions in the group's models, sorted by the sampled values. Names and positions do not matter.
     pub(super) order: Vec<usize>,
-    /// For each place in `order`, the place of the first model that it is near to; its own when there is none.
+    /// For each place in `order`, the place of its reference: the nearest of the earlier references, or itself if none is near.
     pub(super) class: Vec<usize>,
-    /// Digest of the values seen, in `order`.
+    /// Digest of the sampled values, in `order`.
     pub(super) digest: u128,
-    /// For each place in `order`, whether another model shows the same values: names alone then tell the two apart.
+    /// For each place in `order`, whether another model has the same sampled values. Then only names distinguish the two.
     pub(super) tied: Vec<bool>,
 }
 
 impl Pilot {
-    /// For each of the group's models, its place in `order`.
+    /// Returns the place in `order` of each of the group's models.
     pub(super) fn places(&self) -> Vec<usize> {
         let mut place_of = vec![0; self.order.len()];
         self.order.iter().enumerate().for_each(|(place, &at)| place_of[at] = place);
@@ -33,10 +36,12 @@ impl Pilot {
     }
 }
 
+/// Samples every model of a group, and finds their order and references.
 pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Error> {
     let n = group.models().len();
     let seen: Vec<Vec<f32>> = (0..n).map(|at| look(models, group, at)).collect::<Result<_, _>>()?;
     let mut order: Vec<usize> = (0..n).collect();
+    // Models with equal samples keep their order, and are marked as tied below.
     order.sort_by(|&a, &b| {
         seen[a].iter().zip(&seen[b]).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).unwrap_or(a.cmp(&b))
     });
@@ -65,7 +70,7 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Err
     Ok(Pilot { order, class, digest: digest.digest128(), tied })
 }
 
-/// A few values from the middle of every parameter that all models of the group hold.
+/// Reads a few values from the middle of every parameter that all models of the group hold.
 fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, Error> {
     let n = group.models().len();
     let common: Vec<usize> =

@@ -1,4 +1,4 @@
-//! How much memory goes where: which tensors share one Gram matrix, how long blocks are, how many threads run.
+//! The division of memory: which tensors share a Gram matrix, how long blocks are, and how many threads run.
 
 use super::settings::{GeometrySettings, Initialization};
 use crate::error::Error;
@@ -7,40 +7,43 @@ use crate::kernel::{APART, Packed, STRIP};
 use crate::model_set::{Kind, LayoutGroup, SharedParameter};
 use std::collections::BTreeMap;
 
-/// Values in one block of all models together: 4 MiB in f32, of each thread in the last cache.
+/// Number of values in one block of all models together: 4 MiB in f32. The block of each thread stays in the last-level cache.
 const BLOCK: usize = 1 << 20;
+/// Greatest length of a block, in values of one model.
 const LONGEST_BLOCK: usize = 1 << 15;
-/// Reads shorter than 32 KiB of F32 cost more than the cache gives.
+/// Least length of a block, in values of one model, if memory allows: 32 KiB in F32. Shorter reads cost more than the cache
+/// gains.
 const SHORT_BLOCK: usize = 1 << 13;
-/// Blocks are whole strips, so that their length does not touch the products.
+/// Least length of a block, in values of one model. Blocks are whole strips, so that their length does not change the products.
 const SHORTEST_BLOCK: usize = STRIP;
 
-/// Bytes of one model's fingerprint in the making, rounded up.
+/// Bytes of the state of one model's fingerprint, rounded up.
 const FINGERPRINT: u64 = 1 << 10;
 
-/// Most results waiting to be summed in order.
+/// Most results that wait to be summed in order.
 const LONGEST_WAVE: usize = 256;
 
 /// A run of values of one parameter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) parameter: usize,
-    /// First value, counted from the first that is compared.
+    /// Position of the first value, counted from the first value that is compared.
     pub(crate) begin: usize,
     pub(crate) length: usize,
 }
 
-/// Numbers that depend on the models and the memory setting alone, but for `threads` and `wave`, which do not touch the result.
+/// The plan for one group. Only `threads` and `wave` depend on more than the models and the memory setting, and they do not
+/// change the result.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Parameters that share one Gram matrix, as positions in the group's parameters.
+    /// For each Gram matrix, the parameters that share it, as positions in the group's parameters.
     pub(crate) units: Vec<Vec<usize>>,
     pub(crate) block: usize,
     pub(crate) threads: usize,
     pub(crate) wave: usize,
 }
 
-/// Divides the memory setting among groups by what each would keep, and plans one group.
+/// Plans one group. `share` is its part of the memory for kept matrices, by what each group would keep.
 pub(crate) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Result<Plan, Error> {
     let memory = settings.memory.0;
     let models = group.models().len();
@@ -51,6 +54,7 @@ pub(crate) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
     let rows = rows(models, settings);
     let square = square(rows);
     let work = (memory / 2).saturating_sub(square);
+    // Blocks of one thread take at most a quarter of this half, so that four threads have room.
     let free = (work / 4).saturating_sub(per_thread(rows, 0)) as usize;
     let block = (BLOCK / rows).max(SHORT_BLOCK).min(free / (4 * rows));
     let block = block.clamp(SHORTEST_BLOCK, LONGEST_BLOCK) / STRIP * STRIP;
@@ -59,28 +63,29 @@ pub(crate) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
         return Err(too_small(group, share, settings));
     }
     let threads = settings.wanted_threads().min((work / per_thread) as usize).max(1);
+    // A result waits in memory until the jobs before it are done, so the memory that is left limits their number.
     let left = work - per_thread * threads as u64;
     let wave = threads + (left / square.max(1)).min(LONGEST_WAVE as u64) as usize;
     Ok(Plan { units, block, threads, wave })
 }
 
-/// Rows of a block: every model, and what they were initialized with if that is measured.
+/// Returns the number of rows of a block: one for each model, and one for the initialization unless that is zero.
 fn rows(models: usize, settings: &GeometrySettings) -> usize {
     models + usize::from(!matches!(settings.initialization, Initialization::Zero))
 }
 
-/// Bytes of the products of all rows.
+/// Returns the bytes of the products of all rows.
 fn square(rows: usize) -> u64 {
     8 * (rows as u64).pow(2)
 }
 
-/// Bytes that one thread works in: a block as read, a strip of it in f64, fingerprints in the making, and products.
+/// Returns the bytes that one thread needs: a block as read, a strip of it in f64, the states of fingerprints, and products.
 fn per_thread(rows: usize, block: usize) -> u64 {
     let columns = 4 * block + 8 * (STRIP + APART);
     (rows * columns) as u64 + FINGERPRINT * rows as u64 + square(rows)
 }
 
-/// What one matrix of squared distances would be of.
+/// The parameter that one matrix of squared distances would cover.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matrix<'a, H> {
     pub(crate) kind: Kind,
@@ -100,7 +105,7 @@ fn matrices<'g>(group: &'g LayoutGroup) -> Vec<Matrix<'g, usize>> {
     group.parameters().iter().map(matrix).collect()
 }
 
-/// Bytes that one Gram matrix for each parameter would take, and one for the total.
+/// Returns the bytes of one Gram matrix for each parameter, and of one for the total.
 pub(crate) fn wanted(group: &LayoutGroup) -> u64 {
     matrices(group).iter().map(Matrix::bytes).sum::<u64>() + total_bytes(group)
 }
@@ -109,7 +114,7 @@ fn total_bytes(group: &LayoutGroup) -> u64 {
     8 * Packed::length(group.models().len()) as u64
 }
 
-/// Parameters of one kind that the same models hold: only those can share a matrix.
+/// Groups the parameters that have the same kind and holders. Only such parameters can share a matrix.
 fn classes<'a, H: Ord>(matrices: &[Matrix<'a, H>]) -> Vec<Vec<usize>> {
     let mut classes: BTreeMap<(Kind, &'a [H]), Vec<usize>> = BTreeMap::new();
     for (p, matrix) in matrices.iter().enumerate() {
@@ -118,12 +123,12 @@ fn classes<'a, H: Ord>(matrices: &[Matrix<'a, H>]) -> Vec<Vec<usize>> {
     classes.into_values().collect()
 }
 
-/// Bytes of the matrices when as many parameters as possible share them.
+/// Returns the bytes of the matrices when as many parameters as possible share them.
 pub(crate) fn least<H: Ord>(matrices: &[Matrix<'_, H>]) -> u64 {
     classes(matrices).iter().map(|class| matrices[class[0]].bytes()).sum()
 }
 
-/// Which parameters share a matrix, so that all take no more than `kept` bytes; `None` when they cannot.
+/// Decides which parameters share a matrix, so that all matrices take at most `kept` bytes. `None` when this is impossible.
 pub(crate) fn units<H: Ord>(matrices: &[Matrix<'_, H>], kept: u64) -> Option<Vec<Vec<usize>>> {
     let all: u64 = matrices.iter().map(Matrix::bytes).sum();
     if all <= kept {
@@ -133,6 +138,7 @@ pub(crate) fn units<H: Ord>(matrices: &[Matrix<'_, H>], kept: u64) -> Option<Vec
     let free = kept.checked_sub(least)?;
     let mut units = Vec::new();
     for class in classes(matrices) {
+        // Memory beyond the least is divided by how many more matrices each class could use.
         let more = (class.len() - 1) as f64 * free as f64 / (all - least).max(1) as f64;
         units.extend(divide(matrices, &class, 1 + more as usize));
     }
@@ -140,7 +146,7 @@ pub(crate) fn units<H: Ord>(matrices: &[Matrix<'_, H>], kept: u64) -> Option<Vec
     Some(units)
 }
 
-/// Cuts consecutive parameters into at most `count` runs of about equal size.
+/// Divides consecutive parameters into at most `count` runs of about equal size.
 fn divide<H>(matrices: &[Matrix<'_, H>], class: &[usize], count: usize) -> Vec<Vec<usize>> {
     let size = |&p: &usize| matrices[p].size as f64;
     let total: f64 = class.iter().map(size).sum();
@@ -163,7 +169,7 @@ fn too_small(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Er
     Error::MemoryTooSmall { found: settings.memory.0, expected, models }
 }
 
-/// The jobs of one parameter.
+/// Returns the jobs of one parameter, in order.
 pub(crate) fn jobs(parameter: usize, size: usize) -> impl Iterator<Item = Job> {
     (0..size).step_by(JOB).map(move |begin| Job { parameter, begin, length: JOB.min(size - begin) })
 }

@@ -3,17 +3,17 @@ use crate::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far reading has come.
+/// The progress of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Values read so far, over all models.
+    /// Number of values read so far, over all models.
     pub read: u64,
-    /// Values to read, as far as is known.
+    /// Number of values to read, as far as it is known.
     pub total: u64,
 }
 
-/// What has been read, whoever observes that, and whether to go on.
+/// A counter of the values read. It calls the observer, which may stop the reading.
 pub(crate) struct Counter {
     observer: Option<Arc<Observer>>,
     read: AtomicU64,
@@ -22,25 +22,27 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// `read` of `total` values were read before.
+    /// Creates a counter. `read` of `total` values were read before.
     pub(crate) fn new(observer: Option<Arc<Observer>>, read: u64, total: u64) -> Self {
         let (read, total) = (AtomicU64::new(read), AtomicU64::new(total));
         Self { observer, read, total, stopped: AtomicBool::new(false) }
     }
 
-    /// More values are going to be read.
+    /// Adds to the number of values to read.
     pub(crate) fn announce(&self, values: u64) {
         self.total.fetch_add(values, Ordering::Relaxed);
     }
 
-    /// Some values were read.
+    /// Counts values that were read, and calls the observer.
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] once the observer has broken off, in every thread.
+    /// [`Error::Interrupted`] in every thread, once the observer has stopped the reading.
     pub(crate) fn advance(&self, values: u64) -> Result<(), Error> {
         let read = self.read.fetch_add(values, Ordering::Relaxed) + values;
+        // The announced total may be behind, so the reported total is never below the number read.
         let total = self.total.load(Ordering::Relaxed).max(read);
+        // One thread that sees a break stops all others at their next block.
         if self.observer.as_ref().is_some_and(|observe| observe(Progress { read, total }).is_break()) {
             self.stopped.store(true, Ordering::Relaxed);
         }

@@ -2,17 +2,18 @@ use super::Geometry;
 use crate::error::Error;
 use std::fmt;
 
-/// What a geometry may lack when it was made [from distances](Geometry::of_distances); of weights and sketches it has all.
+/// A quantity that a geometry made [from distances](Geometry::of_distances) may lack. A geometry of weights or sketches has
+/// all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quantity {
-    /// `‖θ_a‖²` in every parameter that distances are made of.
+    /// `‖θ_a‖²` in every parameter in the scope.
     Norms,
-    /// Moments of values beyond the second, in every parameter that distances are made of.
+    /// Moments of values beyond the second, in every parameter in the scope.
     Moments,
-    /// Numbers of values, in every parameter that distances are made of.
+    /// Numbers of values, in every parameter in the scope.
     Sizes,
-    /// z-scores of kinship: norms and size of one parameter at least.
+    /// z-scores of kinship. They need norms and size of at least one parameter.
     Independence,
 }
 
@@ -28,11 +29,11 @@ impl fmt::Display for Quantity {
 }
 
 impl Geometry {
-    /// Checks that a quantity is at hand; detectors and selectors that cannot do without it begin with this.
+    /// Checks that the geometry has a quantity. Detectors and selectors that need it call this first.
     ///
     /// # Errors
     ///
-    /// [`Error::NotMeasured`] when it is not.
+    /// [`Error::NotMeasured`] when the geometry does not have it.
     pub fn require(&self, quantity: Quantity) -> Result<(), Error> {
         match self.lacking.contains(&quantity) {
             true => Err(Error::NotMeasured { quantity: quantity.to_string() }),

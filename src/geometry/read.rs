@@ -1,11 +1,11 @@
-//! Values of one model, none of them NaN or infinite.
+//! Reading of values that must be finite.
 
 use crate::error::{Error, SourceError};
 use crate::kernel::Moments;
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::ParameterSource;
 
-/// Reads values of one model and refuses those that are not finite.
+/// Reads values of one model. A NaN or infinity is an error.
 pub(crate) fn read_finite(
     models: &ModelSet,
     id: ModelId,
@@ -17,7 +17,7 @@ pub(crate) fn read_finite(
     models.source(id).read(name, offset, out).and_then(|()| check_finite(name, offset, out)).map_err(named)
 }
 
-/// Reads values, refuses those that are not finite, and gives the moments of the others.
+/// Reads values and returns their moments. A NaN or infinity is an error.
 pub(crate) fn read_with_moments(
     source: &dyn ParameterSource,
     name: &str,
@@ -30,7 +30,7 @@ pub(crate) fn read_with_moments(
 }
 
 fn check_finite(name: &str, offset: usize, values: &[f32]) -> Result<(), SourceError> {
-    // All of them first, without a branch: there is hardly ever one.
+    // The first look has no branch inside, so it is fast. A value that is not finite is rare, and only then searched for.
     if values.iter().fold(true, |finite, x| finite & x.is_finite()) {
         return Ok(());
     }

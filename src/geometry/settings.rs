@@ -8,14 +8,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Which parameters make up distances, norms and coordinates.
+/// The choice of the parameters that distances, norms and coordinates cover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Scope {
-    /// Matrix-shaped parameters only; all parameters of models that have none. Biases and normalization scales hold little of
-    /// what training did and can dominate a norm.
+    /// Matrix-shaped parameters only, or all parameters if the models have no common matrix. Biases and normalization scales
+    /// show little of the training and can dominate a norm.
     #[default]
     Matrices,
     /// Every trained parameter.
@@ -43,30 +43,31 @@ impl FromStr for Scope {
     }
 }
 
-/// The point that parents are nearer to than their children.
+/// The assumed starting point of training. Parents are nearer to it than their children.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Initialization {
-    /// All zeros: distance to it is the norm.
+    /// All zeros. The distance to it is the norm.
     #[default]
     Zero,
     /// A random network of the models' layout, the same for all of them.
     Random {
         /// How its entries are distributed.
         entries: EntryDistribution,
-        /// Where its random numbers begin.
+        /// The seed of its random numbers.
         seed: u64,
     },
     /// A stored network, with every parameter that the models share.
     Model(Arc<dyn ParameterSource>),
 }
 
-/// Called now and then, from several threads, while parameters are read.
+/// An observer of progress. It is called now and then, from several threads, while parameters are read.
 pub(crate) type Observer = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
 
-/// How a [`Geometry`](super::Geometry) is computed.
+/// The settings of the computation of a [`Geometry`](super::Geometry).
 ///
-/// Defaults: 1 GiB of memory, as many threads as there are processors, scope matrices, initialization zero, no observer, no resume file.
+/// The defaults are 1 GiB of memory, one thread for each processor, scope matrices, initialization zero, no observer and no
+/// resume file.
 #[derive(Clone, Default)]
 pub struct GeometrySettings {
     pub(crate) memory: Memory,
@@ -78,7 +79,7 @@ pub struct GeometrySettings {
     pub(crate) save_every: SaveEvery,
 }
 
-/// Least time between two saves of partial sums; 30 seconds by default.
+/// The least time between two saves of partial sums. Default: 30 seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SaveEvery(pub(crate) Duration);
 
@@ -88,7 +89,7 @@ impl Default for SaveEvery {
     }
 }
 
-/// Bytes; 1 GiB by default.
+/// A memory setting in bytes. Default: 1 GiB.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory(pub(crate) u64);
 
@@ -111,95 +112,108 @@ impl fmt::Debug for GeometrySettings {
     }
 }
 
-/// The least memory setting: below it blocks would be too short to be worth reading.
+/// The least memory setting, in bytes: 1 MiB. With less, blocks would be too short to be worth reading.
 const LEAST_MEMORY: u64 = 1 << 20;
 
 impl GeometrySettings {
-    /// The defaults.
+    /// Creates the default settings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Bytes for Gram matrices and blocks of parameters, at least 1 MiB. What is kept grows with n_models² and the number of
-    /// tensors; tensors are grouped when it would not fit into half of this. Reading values again takes one thread for each
-    /// 32 MiB at most, and one at least.
+    /// Sets the bytes for Gram matrices and blocks of parameters, at least 1 MiB. Default: 1 GiB.
+    ///
+    /// The kept matrices grow with n_models² and the number of tensors. Tensors share matrices when these would not fit into
+    /// half of this memory. Reading values again uses at most one thread for each 32 MiB, and at least one thread.
     pub fn with_memory(mut self, bytes: u64) -> Self {
         self.memory = Memory(bytes);
         self
     }
 
-    /// Threads; 0 means one for each processor. At most four for each processor are started, however many are set here: more would
-    /// only wait for one another. The result does not depend on it.
+    /// Sets the number of threads. Default: 0, which means one for each processor.
+    ///
+    /// At most four for each processor are started, whatever is set here, because more would only wait for one another. The
+    /// result does not depend on the number.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Which parameters make up distances.
+    /// Sets which parameters make up distances. Default: matrices.
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// What [`NearestToInitialization`](crate::parent::NearestToInitialization) measures from. Default: zero.
+    /// Sets the point from which [`NearestToInitialization`](crate::parent::NearestToInitialization) measures. Default: zero.
     pub fn with_initialization(mut self, initialization: Initialization) -> Self {
         self.initialization = initialization;
         self
     }
 
-    /// Threads before memory is looked at.
+    /// Returns the number of threads before the memory setting limits it.
     pub(crate) fn wanted_threads(&self) -> usize {
         capped(self.threads)
     }
 
-    /// Bytes for Gram matrices and blocks.
+    /// Returns the bytes for Gram matrices and blocks.
     pub fn memory(&self) -> u64 {
         self.memory.0
     }
 
-    /// Which parameters make up distances.
+    /// Returns which parameters make up distances.
     pub fn scope(&self) -> Scope {
         self.scope
     }
 
-    /// Threads for whatever else is computed from the geometry.
+    /// Starts the threads for other computations on the geometry.
     pub(crate) fn thread_pool(&self) -> Result<rayon::ThreadPool, Error> {
         thread_pool(self.threads)
     }
 
-    /// Calls `observer` now and then, from several threads, while parameters are read, and again when some are read once more
-    /// ([`Geometry::read_pair`](super::Geometry::read_pair), [`Geometry::read_lines`](super::Geometry::read_lines)), where the
-    /// total grows; breaking off ends whatever reads with [`Error::Interrupted`].
+    /// Sets an observer, which is called now and then, from several threads, while parameters are read. Default: none.
+    ///
+    /// It is also called when [`Geometry::read_pair`](super::Geometry::read_pair) and
+    /// [`Geometry::read_lines`](super::Geometry::read_lines) read values again; the total then grows. When it returns
+    /// [`ControlFlow::Break`], the reading ends with [`Error::Interrupted`].
     pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Keeps partial sums in a file: a computation that was stopped continues from it, and gives the same bytes.
+    /// Sets a file that keeps partial sums. A computation that was stopped continues from it and gives the same bytes. Default:
+    /// none.
     ///
-    /// Saved every 30 seconds or so ([`with_resume_every`](Self::with_resume_every)), and when an observer interrupts
-    /// or a model cannot be read; never half-written; deleted once the geometry is whole. About as large as the matrices kept:
-    /// at most half of the [memory](Self::with_memory), plus 56 bytes for each tensor of each model. While it is written
-    /// `FILE.partial` stands beside it. Two computations cannot share one. Keep it away from where models are searched for.
+    /// It is saved about every 30 seconds ([`with_resume_every`](Self::with_resume_every)). It is also saved when an observer
+    /// interrupts, or when a model cannot be read. It is never half-written, and it is deleted once the geometry is complete.
     ///
-    /// It continues for the same models, memory, initialization and version of the file alone, whatever the threads and the scope. Models
-    /// are told apart by layouts, dtypes and some values of each, so they may be renamed and shuffled (unless those values are
-    /// the same in two models), but a change of a model elsewhere is *not* noticed. On a processor with other vector
-    /// instructions last bits may differ.
+    /// It is about as large as the kept matrices: at most half of the [memory](Self::with_memory), plus 56 bytes for each
+    /// tensor of each model. While it is written, `FILE.partial` stands beside it. Two computations cannot share one file. Do
+    /// not put it into a folder that is searched for models.
+    ///
+    /// A computation can continue only with the same models, memory, initialization and version of the file. Threads and scope
+    /// may change. Models are recognized by layouts, dtypes and some values of each. They may be renamed and shuffled, unless
+    /// those values are the same in two models. A change of a model's other values is *not* noticed. On a processor with other
+    /// vector instructions, last bits may differ.
     pub fn with_resume_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.resume_file = Some(path.into());
         self
     }
 
-    /// Least time between two saves of the [resume file](Self::with_resume_file). Default: 30 seconds.
+    /// Sets the least time between two saves of the [resume file](Self::with_resume_file). Default: 30 seconds.
     ///
-    /// Saves that take long are made less often: 95 % of the time at least is left for reading. Only zero, for tests, saves as
-    /// often as there is something new.
+    /// Saves that take long are made less often, so that at least 95 % of the time is left for reading. Only zero, which is for
+    /// tests, saves as often as there is something new.
     pub fn with_resume_every(mut self, least: Duration) -> Self {
         self.save_every = SaveEvery(least);
         self
     }
 
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] for less than 1 MiB of memory.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.memory.0 < LEAST_MEMORY {
             let found = format!("{} bytes", self.memory.0);
@@ -209,16 +223,16 @@ impl GeometrySettings {
     }
 }
 
-/// Threads started at most for each processor.
+/// Most threads that are started for each processor.
 const MOST_FOR_EACH: usize = 4;
 
-/// So many threads; 0 means one for each processor.
+/// Limits a number of threads. 0 means one for each processor.
 fn capped(threads: usize) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
     if threads == 0 { processors } else { threads.min(MOST_FOR_EACH * processors) }
 }
 
-/// So many threads as [`capped`] allows.
+/// Starts as many threads as [`capped`] allows.
 pub(crate) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, Error> {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(capped(threads));
     builder.build().map_err(|e| Error::Threads { source: Box::new(e) })

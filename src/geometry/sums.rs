@@ -1,4 +1,4 @@
-//! What the pass over one group has summed so far.
+//! The sums of the pass over one group so far.
 
 use super::block::{Partial, PassRow};
 use super::marginals::{Marginals, Place, TensorMarginals};
@@ -9,24 +9,24 @@ use super::products::Products;
 use crate::kernel::{Moments, Packed};
 use crate::model_set::LayoutGroup;
 
-/// The matrices kept, one for each unit of the plan, and how many jobs are in them.
+/// The matrices of all units of the plan, and the number of jobs in them.
 ///
-/// Jobs are added in order, so that what is here depends on their number alone: not on threads, and not on how often the pass
+/// Jobs are added in order. The sums therefore depend on the number of jobs alone, and not on threads or on how often the pass
 /// was stopped.
 pub(super) struct Sums {
     pub(super) units: Vec<ParameterGeometry>,
-    /// The sum of the parameter whose jobs are done in part.
+    /// The sum over the finished jobs of the parameter that is not finished yet.
     pub(super) open: Option<Partial>,
     jobs: Vec<Job>,
     done: usize,
     unit_of: Vec<usize>,
     names: Vec<(String, usize)>,
-    /// Rows beside those of the models: one with an initialization.
+    /// Number of rows beside those of the models: 1 with an initialization, else 0.
     more_rows: usize,
 }
 
 impl Sums {
-    /// No job done.
+    /// Creates sums without any job.
     pub(super) fn new(group: &LayoutGroup, plan: &Plan, pilot: &Pilot, initialization: bool) -> Self {
         let place_of = pilot.places();
         let mut unit_of = vec![0; group.parameters().len()];
@@ -48,17 +48,17 @@ impl Sums {
         Self { units, open: None, jobs, done: 0, unit_of, names, more_rows: usize::from(initialization) }
     }
 
-    /// Jobs not done yet, in order.
+    /// Returns the jobs that are not done yet, in order.
     pub(super) fn left(&self) -> &[Job] {
         &self.jobs[self.done..]
     }
 
-    /// How many jobs are done.
+    /// Returns how many jobs are done.
     pub(super) fn done(&self) -> usize {
         self.done
     }
 
-    /// Values read for the jobs done, over all rows.
+    /// Returns how many values were read for the finished jobs, over all rows.
     pub(super) fn read(&self) -> u64 {
         self.jobs[..self.done].iter().map(|job| (job.length * self.rows(job.parameter)) as u64).sum()
     }
@@ -67,17 +67,18 @@ impl Sums {
         self.units[self.unit_of[parameter]].marginals.holders.len() + self.more_rows
     }
 
-    /// Whether the job at a position is followed by another of its parameter.
+    /// Whether the next job belongs to the same parameter.
     fn goes_on(&self, job: usize) -> bool {
         self.jobs.get(job + 1).is_some_and(|next| next.parameter == self.jobs[job].parameter)
     }
 
-    /// Adds the first of the jobs that are left; `rows` are those of its parameter.
+    /// Adds the first job that is left. `rows` are the rows of its parameter.
     pub(super) fn add(&mut self, partial: Partial, rows: &[PassRow<'_>]) {
         let sum = match self.open.take() {
             Some(sum) => sum.plus(&partial),
             None => partial,
         };
+        // Fingerprints are complete only after the last job of the parameter. Distances need them, so they are computed then.
         if self.goes_on(self.done) {
             self.open = Some(sum);
         } else {
@@ -86,7 +87,7 @@ impl Sums {
         self.done += 1;
     }
 
-    /// Turns the inner products of one parameter's rows into squared distances and norms, and adds them to its unit.
+    /// Computes squared distances and norms from the inner products of one parameter's rows, and adds them to its unit.
     fn take(&mut self, p: usize, rows: &[PassRow<'_>], sum: &Partial) {
         let unit = &mut self.units[self.unit_of[p]];
         let models = unit.marginals.holders.len();
@@ -97,7 +98,7 @@ impl Sums {
                 unit.distances.add(i, j, products.squared_distance(i, j));
             }
         }
-        // The initialization is the row after those of the models.
+        // The row of the initialization comes after those of the models.
         if rows.len() > models {
             let squared = unit.to_initialization.get_or_insert_with(|| vec![0.0; models]);
             (0..models).for_each(|i| squared[i] += products.squared_distance(i, models));
@@ -112,8 +113,9 @@ impl Sums {
         });
     }
 
-    /// The form of the sums after so many jobs, every value zero: what a resume file is read into. `None` when there are not so
-    /// many.
+    /// Gives the sums the form that they have after `done` jobs, with all values zero. A resume file is then read into it.
+    ///
+    /// `None` when there are fewer jobs.
     pub(super) fn form_after(&mut self, done: usize) -> Option<()> {
         let last = self.jobs.get(..done)?.last().map(|job| job.parameter);
         for at in 0..done {
@@ -138,12 +140,13 @@ impl Sums {
         Some(())
     }
 
-    /// The most tensors of a resume file.
+    /// Returns an upper bound of the number of this group's tensors in a resume file: 4 for each unit, and 3 for an open
+    /// parameter.
     pub(super) fn most_tensors(&self) -> u64 {
         4 * self.units.len() as u64 + 3
     }
 
-    /// Whether nothing is negative that cannot be, and everything finite.
+    /// Whether all sums are finite, and those that cannot be negative are not.
     pub(super) fn are_sound(&self) -> bool {
         let square = |x: &f64| x.is_finite() && *x >= 0.0;
         let moments = |m: &Moments| square(&m.count) && square(&m.m2) && square(&m.m4) && (m.mean + m.m3).is_finite();

@@ -1,4 +1,4 @@
-//! The files that this crate writes: safetensors whose header has its entries in one order, so that the same content is the same
+//! The safetensors files that this crate writes. Their headers have a fixed order of entries, so equal content gives equal
 //! bytes.
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
@@ -14,13 +14,14 @@ pub(crate) struct TensorBytes<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// A whole file.
+/// Encodes a whole file.
 pub(crate) fn encode(metadata: BTreeMap<&str, String>, tensors: Vec<TensorBytes<'_>>) -> io::Result<Vec<u8>> {
     let mut views = Vec::with_capacity(tensors.len());
     for TensorBytes { name, dtype, shape, bytes } in tensors {
         views.push((name, TensorView::new(dtype, shape, bytes).map_err(io::Error::other)?));
     }
     let file = safetensors::serialize(views, Some(owned(metadata))).map_err(io::Error::other)?;
+    // Only the entries of the header change their order. Offsets and data stay as they are.
     let (length, rest) = file.split_at(8);
     let length = super::words::<u64>(length).next().unwrap_or_default();
     let (header, data) = rest.split_at(length as usize);
@@ -29,7 +30,7 @@ pub(crate) fn encode(metadata: BTreeMap<&str, String>, tensors: Vec<TensorBytes<
     Ok(sorted)
 }
 
-/// The beginning of a file, its length first; the tensors follow in their order.
+/// Encodes the beginning of a file: the length of the header, then the header. The bytes of the tensors follow in their order.
 pub(crate) fn header(metadata: BTreeMap<&str, String>, tensors: Vec<(String, TensorInfo)>) -> io::Result<Vec<u8>> {
     let header = Metadata::new(Some(owned(metadata)), tensors).map_err(io::Error::other)?;
     in_order(&serde_json::to_vec(&header)?)
@@ -39,8 +40,11 @@ fn owned(metadata: BTreeMap<&str, String>) -> HashMap<String, String> {
     metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// The crate `safetensors` writes metadata in any order.
+/// Sorts the entries of a header, because the crate `safetensors` writes metadata in any order.
+///
+/// The header is padded with spaces to a multiple of 8 bytes, so that the tensors are aligned.
 fn in_order(header: &[u8]) -> io::Result<Vec<u8>> {
+    // Sorted maps at both levels make the text of the header unique.
     let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header)?;
     let mut text = serde_json::to_vec(&entries)?;
     text.resize(text.len().next_multiple_of(8), b' ');

@@ -1,16 +1,22 @@
-//! Eigendecomposition of symmetric matrices: faer, or LAPACK when one of its features is on.
+//! Eigendecomposition of symmetric matrices, by faer, or by LAPACK when one of its features is on.
 
 use crate::error::Error;
 
-/// Eigenvalues in falling order and as many eigenvectors, each n consecutive values.
+/// Eigenvalues in falling order, and their eigenvectors in the same order, each n consecutive values.
 pub(crate) type Eigen = (Vec<f64>, Vec<f64>);
 
-/// Decomposes a symmetric matrix of shape (n, n), n ≥ 1, both triangles filled; errors call it `what`.
+/// Decomposes a symmetric matrix of shape (n, n), n ≥ 1, with both triangles filled. Error messages name it by `what`.
 ///
 /// # Errors
 ///
-/// [`Error::Decomposition`] when a value is not finite (neither backend refuses that by itself) or the backend gives up.
+/// [`Error::Decomposition`] when a value is not finite, which neither backend refuses by itself, or when the backend does not
+/// converge.
+///
+/// # Complexity
+///
+/// O(n³) time and O(n²) memory.
 pub(crate) fn symmetric_eigen(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
+    // The check names the place of the value, which no backend would do.
     if let Some(at) = matrix.iter().position(|x| !x.is_finite()) {
         let reason = format!("found {} at ({}, {}), expected finite values", matrix[at], at / n, at % n);
         return Err(Error::Decomposition { matrix: what, size: n, reason });
@@ -21,7 +27,7 @@ pub(crate) fn symmetric_eigen(what: &'static str, n: usize, matrix: &[f64]) -> R
     return faer(what, n, matrix);
 }
 
-/// Sequential inside, so that bits do not depend on the number of threads.
+/// Decomposes with faer. It runs sequentially, so that bits do not depend on the number of threads.
 #[cfg(any(test, not(any(feature = "openblas-system", feature = "netlib-static"))))]
 fn faer(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     use faer::dyn_stack::{MemBuffer, MemStack};
@@ -36,12 +42,12 @@ fn faer(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     let stack = MemStack::new(&mut buffer);
     self_adjoint_evd(matrix, values.as_diagonal_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
         .map_err(|e| Error::Decomposition { matrix: what, size: n, reason: format!("{e:?}") })?;
-    // Of the size of the matrix, as is the copy that comes next.
+    // The buffer and the copy that comes next are each as large as the matrix, so only one of them is in memory at a time.
     drop(buffer);
     Ok(falling(n, |c| values[c], |i, c| vectors[(i, c)]))
 }
 
-/// Both triangles are filled, because `UPLO` is inverted for row-major arrays in ndarray-linalg 0.17.
+/// Decomposes with LAPACK. Both triangles must be filled, because ndarray-linalg 0.17 inverts `UPLO` for row-major arrays.
 #[cfg(any(feature = "openblas-system", feature = "netlib-static"))]
 fn lapack(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> {
     use ndarray::ArrayView2;
@@ -53,7 +59,7 @@ fn lapack(what: &'static str, n: usize, matrix: &[f64]) -> Result<Eigen, Error> 
     Ok(falling(n, |c| values[c], |i, c| vectors[[i, c]]))
 }
 
-/// Sorted by falling eigenvalue; the backends' orders are not promised.
+/// Sorts by falling eigenvalue, because the backends promise no order.
 fn falling(n: usize, value: impl Fn(usize) -> f64, vector: impl Fn(usize, usize) -> f64) -> Eigen {
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&a, &b| value(b).total_cmp(&value(a)));

@@ -1,20 +1,20 @@
-//! What tells tensors apart, bit for bit: XXH3 of 128 bits over their values as f32.
+//! Fingerprints that show whether tensors are equal bit for bit: 128-bit XXH3 of their values as f32.
 //!
-//! A tensor is cut into jobs of [`JOB`] values. Each job has the XXH3-128 of its values' little-endian bytes; the tensor's
-//! fingerprint begins as that of its first job, and every further job is [chained](chain) to it. How values are handed over
-//! piece by piece does not matter, so that any two readers of a tensor come to the same fingerprint.
+//! A tensor is cut into jobs of [`JOB`] values. The hash of a job is the XXH3-128 of its values' little-endian bytes. The
+//! fingerprint of a tensor begins as the hash of its first job. Every further job is [chained](chain) to it. The lengths of the
+//! pieces in which values arrive do not matter, so any two readers of a tensor compute the same fingerprint.
 
 use super::format::JOB;
 use super::words::update;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-/// The fingerprint of a tensor, or of one job of it, in the making.
+/// The state from which the fingerprint of a tensor, or of one job of it, is computed.
 #[derive(Clone)]
 pub(crate) struct Fingerprint {
     job: Xxh3,
-    /// Values of the current job so far.
+    /// How many values of the current job have arrived.
     taken: usize,
-    /// Of all jobs before the current one.
+    /// The fingerprint of all jobs before the current one.
     before: Option<u128>,
 }
 
@@ -23,9 +23,10 @@ impl Fingerprint {
         Self { job: Xxh3::new(), taken: 0, before: None }
     }
 
-    /// Takes the values that follow.
+    /// Adds the next values.
     pub(crate) fn update(&mut self, mut values: &[f32]) {
         while !values.is_empty() {
+            // A job is closed only when the next value arrives, so that `value` never chains an empty job.
             if self.taken == JOB {
                 self.before = Some(self.value());
                 self.job.reset();
@@ -38,14 +39,14 @@ impl Fingerprint {
         }
     }
 
-    /// The fingerprint of all values taken.
+    /// Returns the fingerprint of all values added so far.
     pub(crate) fn value(&self) -> u128 {
         let job = self.job.digest128();
         self.before.map_or(job, |before| chain(before, job))
     }
 }
 
-/// Fingerprint of a tensor's beginning and the next job from those of both.
+/// Joins the fingerprint of a tensor's beginning and the hash of its next job.
 pub(crate) fn chain(before: u128, next: u128) -> u128 {
     let mut bytes = [0; 32];
     bytes[..16].copy_from_slice(&before.to_le_bytes());

@@ -1,100 +1,104 @@
 //! Every number and word that a stored byte depends on.
 //!
-//! A sketch is compared with sketches that other builds wrote, on other machines, years apart. What stands here must therefore
-//! never change for speed. Whoever changes it makes another format: raise the version of what is concerned, write new golden
-//! files (`tests/golden/store/README.md`), and say so in the changelog. `tests/mutate_format.sh` shows that each of these
-//! constants is held by a test.
+//! A sketch is compared with sketches that other builds wrote, on other machines, years apart. These constants must therefore
+//! never change for speed. A change makes another format. It needs a higher version of the changed part, new golden files
+//! (`tests/golden/store/README.md`) and an entry in the changelog. `tests/mutate_format.sh` shows that a test fixes each of
+//! these constants.
 //!
-//! What only decides how fast bytes are made is not here: lengths of blocks, numbers of threads, waves.
+//! Numbers that only decide how fast bytes are made are not here: lengths of blocks, numbers of threads, waves.
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// Values in one job of a fingerprint, of a sketch's sums and of the pass over all models.
+/// Number of values in one job of a fingerprint, of a sketch's sums and of the pass over all models: 2¹⁸.
 ///
-/// A fingerprint chains the hashes of its jobs, and partial sums count jobs. Reads may be of any length within a job.
+/// A fingerprint chains the hashes of its jobs, and partial sums count jobs. Within a job, reads may have any length.
 pub(crate) const JOB: usize = 1 << 18;
 
-/// Version of the map behind sketches: raised when the algorithm changes and not only a constant of it.
+/// Version of the random map of sketches. It is raised when the algorithm changes and not only one of its constants.
 pub(crate) const MAP_VERSION: u64 = 1;
 
-/// SplitMix64 (Steele, Lea & Flood, doi:10.1145/2660193.2660195): the step of its counter, and the two factors and three shifts
-/// of its finalizer.
+/// Step of the counter of SplitMix64 (Steele, Lea & Flood, doi:10.1145/2660193.2660195).
 pub(crate) const SPLITMIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-/// First factor.
+/// First of the two factors of SplitMix64's finalizer.
 pub(crate) const SPLITMIX_FIRST: u64 = 0xbf58_476d_1ce4_e5b9;
-/// Second factor.
+/// Second of the two factors of SplitMix64's finalizer.
 pub(crate) const SPLITMIX_SECOND: u64 = 0x94d0_49bb_1331_11eb;
-/// Shifts before the first factor, between both, and after the second.
+/// Shifts of SplitMix64's finalizer, in bits: before the first factor, between both factors, and after the second.
 pub(crate) const SPLITMIX_SHIFTS: [u32; 3] = [30, 27, 31];
 
-/// Values that the map adds to consecutive places together; the least width of a sketch.
+/// Number of values that the map adds to consecutive places together. It is also the least width of a sketch.
 pub(crate) const BASE: usize = 256;
 
-/// Matrices with more rows than this for each element of a row are likely to be of a vocabulary, to which rows may be added: they
-/// are sketched in segments.
+/// Number of rows for each element of a row above which a matrix is sketched in segments.
+///
+/// Such a matrix is likely to be that of a vocabulary, to which rows may be added.
 pub(crate) const TALL: f64 = 3.5;
 
-/// Random sums that a sketch keeps of each line.
+/// Number of random sums that a sketch keeps of each line.
 pub(crate) const DIGITS: usize = 8;
 
-/// A sketch keeps lines of each direction by its width divided by this.
+/// Divisor of the width of a sketch. The result is the most rows, and the most columns, that the sketch keeps of a matrix.
 pub(crate) const LINE_SHARE: usize = 32;
 
-/// Rows and columns of fewer values are multiples of one another too easily, and no sketch keeps them.
+/// Least number of values in a row or column that a sketch keeps. Shorter ones are multiples of one another too easily.
 pub(crate) const SHORTEST_LINE: usize = 8;
 
-/// Sets the signs of lines apart from those of the map: `lines` in ASCII.
+/// Salt that makes the signs of lines different from those of the map: `lines` in ASCII.
 pub(crate) const LINE_SALT: u64 = 0x6c69_6e65_7300_0000;
 
-/// What the file of a sketch says it is; its number is raised with the form of the file.
+/// The kind that a sketch file records. Its number is raised when the form of the file changes.
 pub(crate) const SKETCH: &str = "neural-phylogeny sketch 2";
-/// Tensors in the file of a sketch.
+/// Name of the tensor of sketched values in a sketch file.
 pub(crate) const SKETCH_VALUES: &str = "values";
-/// Five moments for each segment.
+/// Name of the tensor of moments in a sketch file, with five numbers for each segment.
 pub(crate) const SKETCH_MOMENTS: &str = "moments";
-/// Two halves for each segment.
+/// Name of the tensor of fingerprints in a sketch file, with two halves for each segment.
 pub(crate) const SKETCH_FINGERPRINTS: &str = "fingerprints";
 
 /// Version of the settings of a store.
 pub(crate) const STORE_VERSION: u64 = 2;
 
-/// How the file of a store's entry ends, after the hash of its name.
+/// Ending of the file name of a store's entry, after the hash of the entry's name.
 pub(crate) const ENTRY_SUFFIX: &str = ".safetensors";
 
-/// The file of a store's index.
+/// File name of a store's index.
 pub(crate) const INDEX_FILE: &str = "index.safetensors";
-/// What the file of an index says it is.
+/// The kind that an index file records.
 pub(crate) const INDEX: &str = "neural-phylogeny index 2";
-/// Matrices that an index keeps of a model.
+/// Most matrices that an index keeps of a model.
 pub(crate) const INDEX_MATRICES: usize = 8;
-/// Depths that the matrix of a kind may be taken from.
+/// Number of depths in a network from which the one matrix of a kind may be taken.
 pub(crate) const INDEX_DEPTHS: usize = 8;
-/// Smaller matrices stand for no model.
+/// Least number of values of a matrix in an index. Smaller matrices do not represent a model.
 pub(crate) const INDEX_LEAST_SIZE: usize = 64;
-/// Values kept of each matrix: the least width of a sketch, to which all others fold.
+/// Number of values that an index keeps of each matrix. It is the least width of a sketch, to which all wider ones fold.
 pub(crate) const INDEX_WIDTH: usize = BASE;
-/// Rows that one checksum is of.
+/// Number of rows that one checksum of an index covers.
 pub(crate) const INDEX_CHUNK: usize = 64;
-/// Tensors in the file of an index.
+/// Name of the tensor of rows in an index file.
 pub(crate) const INDEX_ROWS: &str = "rows";
-/// Names of all models, one after another.
+/// Name of the tensor with the names of all models in an index file, one after another.
 pub(crate) const INDEX_NAMES: &str = "names";
-/// One for each chunk.
+/// Name of the tensor of checksums in an index file, one for each chunk of [`INDEX_CHUNK`] rows.
 pub(crate) const INDEX_CHECKSUMS: &str = "checksums";
-/// Mean and second moment for each row and matrix.
+/// Name of the tensor of moments in an index file: mean and second moment for each row and matrix.
 pub(crate) const INDEX_MOMENTS: &str = "moments";
-/// The folded sketch for each row and matrix.
+/// Name of the tensor of values in an index file: the folded sketch for each row and matrix.
 pub(crate) const INDEX_VALUES: &str = "values";
 
-/// What a file of partial sums says it is.
+/// The kind that a file of partial sums records.
 pub(crate) const RESUME: &str = "neural-phylogeny partial sums";
-/// Raised whenever the content of the file or the way that values are summed changes.
+/// Version of a file of partial sums. It is raised when the content of the file or the way of summing values changes.
 pub(crate) const RESUME_VERSION: u32 = 2;
-/// A model nearer to another than this share of its squared norm is read as a difference from it: partial sums are of these rows.
+/// Largest squared distance at which a model is read as a difference from another, as a share of the other's squared norm.
+///
+/// Partial sums consist of products of these differences, so they depend on this number.
 pub(crate) const NEAR: f64 = 0.5;
 
-/// What the header of a sketch and of an index calls the map they were made with: its version, and a digest of its constants, so
-/// that two builds that differ in one of them do not take the other's sketches for their own.
+/// Returns the name of the random map, which the headers of sketches and indexes record.
+///
+/// It consists of the version of the map and a digest of its constants. Two builds that differ in one of them therefore refuse
+/// each other's sketches.
 pub(crate) fn map() -> String {
     let mut digest = Xxh3::new();
     let shifts = SPLITMIX_SHIFTS.map(u64::from);

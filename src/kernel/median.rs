@@ -1,16 +1,18 @@
-/// The median, of an even number of values the mean of the two in the middle; `None` of none. Reorders the values.
+/// Returns the median. For an even number of values, it is the mean of the two in the middle. `None` when there are no values.
+/// The values are reordered.
 pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     let (odd, middle) = (values.len() % 2 == 1, values.len() / 2);
     if values.is_empty() {
         return None;
     }
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    // The lower of the two values in the middle is the greatest of those before the upper one.
     let lower = below.iter().copied().max_by(f64::total_cmp).filter(|_| !odd);
     Some(lower.map_or(upper, |lower| (lower + upper) / 2.0))
 }
 
-/// The value in the middle, of an even number of values the upper of the two: always one of them. `None` of none. Reorders the
-/// values.
+/// Returns the value in the middle. For an even number of values, it is the upper of the two, so it is always one of the
+/// values. `None` when there are no values. The values are reordered.
 pub(crate) fn upper_median(values: &mut [f64]) -> Option<f64> {
     let middle = values.len() / 2;
     (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)

@@ -1,6 +1,6 @@
-//! Numbers alone: functions on slices that know nothing of models, files or settings.
+//! Numerics on slices, without any knowledge of models, files or settings.
 //!
-//! What stored bytes depend on stands in [`format`], apart from what only decides how fast they are made.
+//! Constants that decide stored bytes are in [`format`]. Constants that only decide speed are elsewhere.
 
 mod container;
 mod eigen;

@@ -3,41 +3,41 @@ use std::array;
 
 /// Central moments of the values of one tensor, gathered block by block.
 ///
-/// Blocks are summed around a value of their own and merged by Pébay's update formulas (Sandia report SAND2008-6212), so that
-/// parameters near 1, as of normalization layers, lose no digits.
+/// Each block is summed around one of its own values. Blocks are merged by Pébay's update formulas (Sandia report
+/// SAND2008-6212). Parameters near 1, such as those of normalization layers, therefore lose no digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Moments {
     /// Number of values.
     pub count: f64,
-    /// Their mean.
+    /// Mean of the values.
     pub mean: f64,
     /// Sum of squared deviations from the mean.
     pub m2: f64,
-    /// Sum of cubed deviations.
+    /// Sum of cubed deviations from the mean.
     pub m3: f64,
-    /// Sum of deviations to the fourth power.
+    /// Sum of the fourth powers of the deviations from the mean.
     pub m4: f64,
 }
 
-/// Independent partial sums, added up in the same order whatever the vector instructions of the processor.
+/// Number of independent partial sums. They are added in the same order on every processor, whatever its vector instructions.
 const LANES: usize = 8;
 
-/// Standard deviations between mean and center beyond which a block is summed again.
+/// Distance between mean and center, in standard deviations, above which a block is summed again.
 const FAR: f64 = 4.0;
 
 impl Moments {
-    /// Moments of some values.
+    /// Computes the moments of some values. Without values, all are 0.
     pub fn new(values: &[f32]) -> Self {
         let Some(&first) = values.first() else { return Self::default() };
         let first = f64::from(first);
         let found = Self::around(first, values);
-        // Around a value far from the mean the sums lose digits: once more, from the mean just found.
+        // Sums around a value far from the mean lose digits. They are computed once more around the mean just found.
         let away = found.mean - first;
         if found.count * away * away > FAR * FAR * found.m2 { Self::around(found.mean, values) } else { found }
     }
 
-    /// From the sums of the first four powers of distances to `center`.
+    /// Computes the moments from the sums of the first four powers of differences from `center`.
     fn around(center: f64, values: &[f32]) -> Self {
         let sums = Arch::new().dispatch(PowerSums { center, values });
         let [s1, s2, s3, s4] = sums.map(|lanes| lanes.iter().sum::<f64>());
@@ -46,13 +46,14 @@ impl Moments {
         Self {
             count,
             mean: center + d,
+            // Rounding must not make an even moment negative.
             m2: (s2 - d * s1).max(0.0),
             m3: s3 - d * (3.0 * s2 - 2.0 * d * s1),
             m4: (s4 - d * (4.0 * s3 - d * (6.0 * s2 - 3.0 * d * s1))).max(0.0),
         }
     }
 
-    /// Moments of the values of both together.
+    /// Returns the moments of the values of both together.
     pub fn merge(self, other: Self) -> Self {
         if self.count == 0.0 {
             return other;
@@ -77,31 +78,32 @@ impl Moments {
         }
     }
 
-    /// Whether all values were finite, their sum being then as well.
+    /// Whether all values were finite. A single NaN or infinity makes the mean not finite.
     pub(crate) fn is_finite(&self) -> bool {
         self.mean.is_finite()
     }
 
-    /// Sum of squares.
+    /// Returns the sum of the squares of the values.
     pub(crate) fn squared_norm(&self) -> f64 {
         self.count * self.mean * self.mean + self.m2
     }
 
-    /// Variance with denominator `count`; 0 without values.
+    /// Returns the variance with denominator `count`. It is 0 without values.
     pub fn variance(&self) -> f64 {
         if self.count > 0.0 { self.m2 / self.count } else { 0.0 }
     }
 
-    /// Excess kurtosis, `count · m4 / m2² − 3`; `None` when all values are the same, or `m4` is not known (NaN).
+    /// Returns the excess kurtosis, `count · m4 / m2² − 3`. `None` when all values are the same, or when `m4` is not known
+    /// (NaN).
     pub fn kurtosis(&self) -> Option<f64> {
         (self.m2 > 0.0 && !self.m4.is_nan()).then(|| self.count * self.m4 / (self.m2 * self.m2) - 3.0)
     }
 }
 
-/// Values in f64 at once.
+/// Number of values that are in f64 at a time.
 const WIDE: usize = 32 * LANES;
 
-/// Sums of the first four powers of `x − center`, per lane.
+/// Computes the sums of the first four powers of `x − center`, for each lane.
 struct PowerSums<'a> {
     center: f64,
     values: &'a [f32],
@@ -120,6 +122,7 @@ impl WithSimd for PowerSums<'_> {
             wide.iter_mut().zip(values).for_each(|(d, &x)| *d = f64::from(x) - self.center);
             add_powers(simd, &mut sums, wide);
         }
+        // The rest goes into the first lanes, one value each. This is the same on every processor.
         for (lane, &x) in rest.iter().enumerate() {
             let d = f64::from(x) - self.center;
             let d2 = d * d;
@@ -131,7 +134,7 @@ impl WithSimd for PowerSums<'_> {
     }
 }
 
-/// Adds the first four powers of some values, a multiple of `LANES` of them; no vector has more than these.
+/// Adds the first four powers of some values. Their number is a multiple of `LANES`, and no vector holds more than `LANES`.
 #[inline(always)]
 fn add_powers<S: Simd>(simd: S, sums: &mut [[f64; LANES]; 4], values: &[f64]) {
     let vectors = LANES / S::F64_LANES;
@@ -140,6 +143,7 @@ fn add_powers<S: Simd>(simd: S, sums: &mut [[f64; LANES]; 4], values: &[f64]) {
         let lanes = S::as_simd_f64s(lanes).0;
         array::from_fn(|v| lanes.get(v).copied().unwrap_or(simd.splat_f64s(0.0)))
     };
+    // The sums are loaded once and stored once, so that the loop works in registers.
     let (mut s1, mut s2, mut s3, mut s4) = (own(one), own(two), own(three), own(four));
     for group in S::as_simd_f64s(values).0.chunks_exact(vectors) {
         for v in 0..vectors {
@@ -190,7 +194,7 @@ mod tests {
         for values in [near, outlier, late] {
             let m = Moments::new(&values);
             let [count, mean, m2, m3, m4] = direct(&values);
-            // Of the cubes of a nearly symmetric spread little is left.
+            // The cubes of a nearly symmetric spread almost cancel, so little of them is left.
             let cubes = m2 * (m2 / count).sqrt();
             let pairs =
                 [(m.count, count, count), (m.mean, mean, mean), (m.m2, m2, m2), (m.m3, m3, cubes), (m.m4, m4, m4)];

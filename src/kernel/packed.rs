@@ -1,4 +1,4 @@
-/// A symmetric matrix of shape (n, n), its lower triangle stored row by row.
+/// A symmetric matrix of shape (n, n). Its lower triangle is stored row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Packed {
     values: Vec<f64>,
@@ -9,12 +9,12 @@ impl Packed {
         Self::constant(n, 0.0)
     }
 
-    /// Every entry the same.
+    /// Creates a matrix with all entries equal.
     pub(crate) fn constant(n: usize, value: f64) -> Self {
         Self { values: vec![value; Self::length(n)] }
     }
 
-    /// Stored values of a matrix of shape (n, n).
+    /// Returns the number of stored values of a matrix of shape (n, n).
     pub(crate) fn length(n: usize) -> usize {
         n * (n + 1) / 2
     }
@@ -28,12 +28,12 @@ impl Packed {
         self.values[Self::at(i, j)]
     }
 
-    /// Values (i, 0) to (i, i).
+    /// Returns the values (i, 0) to (i, i).
     pub(crate) fn row(&self, i: usize) -> &[f64] {
         &self.values[Self::at(i, 0)..=Self::at(i, i)]
     }
 
-    /// Values (i, 0) to (i, i) of every i.
+    /// Returns the values (i, 0) to (i, i) for every i.
     pub(crate) fn rows_mut(&mut self) -> Vec<&mut [f64]> {
         let mut rows = Vec::new();
         let mut rest = self.values.as_mut_slice();
@@ -45,7 +45,7 @@ impl Packed {
         rows
     }
 
-    /// All stored values, row by row.
+    /// Returns all stored values, row by row.
     pub(crate) fn values_mut(&mut self) -> &mut [f64] {
         &mut self.values
     }

@@ -1,32 +1,36 @@
-//! The symmetric rank-k update: all inner products of a few long rows, or all squared distances, lower triangle only.
+//! The symmetric rank-k update: all inner products, or all squared distances, of a few long rows. Only the lower triangle is
+//! computed.
 //!
-//! Rows lie one after the other, so that a tile of products is a few dot products side by side: each vector loaded takes part
-//! in several, nothing is packed. Matrix libraries pack, for square matrices; for rows so few and so long that costs more than it
-//! gives (`docs/performance.md`). [`STRIP`] columns are gone through at a time: four rows of a strip stay in the first-level
-//! cache, a block of rows in the second.
+//! Rows are stored one after the other. A tile of products is a few dot products side by side, so each loaded vector is used
+//! several times and nothing is packed. Matrix libraries pack, for square matrices. With so few and so long rows, packing costs
+//! more than it gains (`docs/performance.md`). The update processes [`STRIP`] columns at a time. Four rows of a strip then stay
+//! in the first-level cache, and a block of rows in the second-level cache.
 
 use pulp::{Arch, Simd, WithSimd};
 use std::array;
 use std::marker::PhantomData;
 
-/// Columns gone through at a time.
+/// Number of columns that are processed at a time. Four rows of this length take 16 KiB in f64.
 pub(crate) const STRIP: usize = 512;
 
-/// Values to leave between rows of a strip, or all of them would lie in the same few sets of the cache.
+/// Number of unused values between the rows of a strip. Without this gap, all rows would fall into the same few sets of the
+/// cache.
 pub(crate) const APART: usize = 8;
 
-/// Rows of a tile, down and across: 12 sums, 4 + 1 vectors and nothing more fit the 16 registers of AVX2.
+/// Number of rows of a tile, down. With [`ACROSS`] it gives 12 sums, which with 3 + 1 loaded vectors fill AVX2's 16 registers.
 const DOWN: usize = 4;
+/// Number of rows of a tile, across.
 const ACROSS: usize = 3;
 
-/// Rows, a multiple of `DOWN` and `ACROSS`, whose strips are gone through again and again.
+/// Number of rows in a block, a multiple of `DOWN` and `ACROSS`. Their strips are read again and again, and take 384 KiB in
+/// f64.
 const BLOCK: usize = 96;
 
-/// Some rows, each at its own distance from the last, and how many values of each count.
+/// Some rows in one slice. Each row begins `stride` values after the one before, and its first `length` values count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a> {
     pub(crate) values: &'a [f64],
-    /// From the first value of a row to the first of the next, at least `length`.
+    /// Number of values from the beginning of a row to that of the next. It is at least `length`.
     pub(crate) stride: usize,
     pub(crate) length: usize,
 }
@@ -35,24 +39,24 @@ pub(crate) struct Rows<'a> {
 ///
 /// # Panics
 ///
-/// When there are fewer values or products than that.
+/// When `rows` has fewer than `n` rows, or `products` has fewer than n² values.
 pub(crate) fn rank_update(products: &mut [f64], rows: Rows<'_>, n: usize) {
     update::<Product>(products, rows, n);
 }
 
 /// Adds the squared distances of `n` rows to the lower triangle of a column-major matrix of shape (n, n).
 ///
-/// The sum for a pair is that of its two rows, whichever others there are.
+/// The sum of a pair depends on its two rows alone, and not on the other rows.
 ///
 /// # Panics
 ///
-/// When there are fewer values or distances than that.
+/// When `rows` has fewer than `n` rows, or `squared` has fewer than n² values.
 pub(crate) fn add_squared_distances(squared: &mut [f64], rows: Rows<'_>, n: usize) {
     update::<SquaredDifference>(squared, rows, n);
 }
 
 fn update<T: Term>(sums: &mut [f64], rows: Rows<'_>, n: usize) {
-    // Without rows there are no values to cut strips from.
+    // Without rows the slice may be empty, and a strip could not be cut from it.
     let strips = if n == 0 { 0 } else { rows.length };
     for begin in (0..strips).step_by(STRIP) {
         let length = STRIP.min(rows.length - begin);
@@ -61,12 +65,13 @@ fn update<T: Term>(sums: &mut [f64], rows: Rows<'_>, n: usize) {
     }
 }
 
-/// What two values add to the sum of their rows.
+/// The term that two values add to the sum of their rows.
 trait Term {
     fn add<S: Simd>(simd: S, x: S::f64s, y: S::f64s, sum: S::f64s) -> S::f64s;
     fn of(x: f64, y: f64) -> f64;
 }
 
+/// The term of an inner product: `x · y`.
 struct Product;
 
 impl Term for Product {
@@ -80,6 +85,7 @@ impl Term for Product {
     }
 }
 
+/// The term of a squared distance: `(x − y)²`.
 struct SquaredDifference;
 
 impl Term for SquaredDifference {
@@ -94,7 +100,7 @@ impl Term for SquaredDifference {
     }
 }
 
-/// The update by one strip.
+/// The update for one strip.
 struct Update<'a, T> {
     sums: &'a mut [f64],
     rows: Rows<'a>,
@@ -107,6 +113,7 @@ impl<T: Term> WithSimd for Update<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        // The rows of one block stay in the cache while all rows below pass by.
         for block in (0..self.n).step_by(BLOCK) {
             let end = (block + BLOCK).min(self.n);
             for i in (block..self.n).step_by(DOWN) {
@@ -132,7 +139,7 @@ impl<T: Term> WithSimd for Update<'_, T> {
 }
 
 impl<T: Term> Update<'_, T> {
-    /// `M` rows from `i` by `N` rows from `j`, where `j ≤ i + M`.
+    /// Updates the tile of `M` rows from `i` on by `N` rows from `j` on, where `j ≤ i + M`.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize>(&mut self, simd: S, i: usize, j: usize) {
         let Rows { values, stride, length } = self.rows;
@@ -142,7 +149,7 @@ impl<T: Term> Update<'_, T> {
         let down: [&[S::f64s]; M] = array::from_fn(|m| vectors(i + m));
         let across: [&[S::f64s]; N] = array::from_fn(|n| vectors(j + n));
         let steps = whole / S::F64_LANES;
-        // Of one length for all, so that the loop checks none.
+        // All slices get the same length here, so the compiler removes the bounds checks of the loop.
         let down: [&[S::f64s]; M] = array::from_fn(|m| &down[m][..steps]);
         let across: [&[S::f64s]; N] = array::from_fn(|n| &across[n][..steps]);
         let mut sums = [[simd.splat_f64s(0.0); N]; M];
@@ -155,6 +162,7 @@ impl<T: Term> Update<'_, T> {
                 }
             }
         }
+        // A tile on the diagonal also computes products above it. These are not added.
         for (m, sums) in sums.iter().enumerate() {
             for (n, &sum) in sums.iter().enumerate().filter(|(n, _)| j + n <= i + m) {
                 self.sums[(j + n) * self.n + i + m] += simd.reduce_sum_f64s(sum);

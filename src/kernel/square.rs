@@ -12,46 +12,46 @@ pub(crate) struct Square<T> {
 }
 
 impl<T> Square<T> {
-    /// A table whose cells are what `cell` gives for each row and column.
+    /// Creates a table. `cell` gives the value for each row and column.
     #[cfg(test)]
     pub(crate) fn from_fn(n: usize, mut cell: impl FnMut(usize, usize) -> T) -> Self {
         let cells = (0..n).flat_map(|row| (0..n).map(move |column| (row, column)));
         Self { n, cells: cells.map(|(row, column)| cell(row, column)).collect() }
     }
 
-    /// A table of cells given row by row; cells that are missing stay missing, so that reading them panics.
+    /// Creates a table from its cells, row by row. If cells are missing, reading them panics.
     pub(crate) fn from_rows(n: usize, cells: Vec<T>) -> Self {
         debug_assert_eq!(cells.len(), n * n);
         Self { n, cells }
     }
 
-    /// Rows, and columns.
+    /// Returns the number of rows, which is that of columns.
     pub(crate) fn len(&self) -> usize {
         self.n
     }
 
-    /// The rows in order.
+    /// Returns the rows in order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[T]> {
-        // A table without rows has no cells: the length of a chunk is of no account, but may not be 0.
+        // A table without rows has no cells. Then the length of a chunk does not matter, but it must not be 0.
         self.cells.chunks(self.n.max(1))
     }
 }
 
 impl<T: Clone> Square<T> {
-    /// A table of equal cells.
+    /// Creates a table of equal cells.
     pub(crate) fn filled(n: usize, cell: T) -> Self {
         Self { n, cells: vec![cell; n * n] }
     }
 }
 
 impl<T: Send> Square<T> {
-    /// Blocks of so many rows, the last of what is left, each with the number of its first row, to be filled in parallel.
+    /// Returns blocks of `rows` rows, to be filled in parallel, each with the number of its first row. The last may be shorter.
     pub(crate) fn par_blocks_mut(&mut self, rows: usize) -> impl IndexedParallelIterator<Item = (usize, &mut [T])> {
         let rows = rows.max(1);
         self.cells.par_chunks_mut((rows * self.n).max(1)).enumerate().map(move |(block, cells)| (block * rows, cells))
     }
 
-    /// The rows in order with their number, to be filled in parallel.
+    /// Returns the rows in order, to be filled in parallel, each with its number.
     pub(crate) fn par_rows_mut(&mut self) -> impl IndexedParallelIterator<Item = (usize, &mut [T])> {
         self.cells.par_chunks_mut(self.n.max(1)).enumerate()
     }
@@ -62,7 +62,7 @@ impl<T, R: Into<usize>, C: Into<usize>> Index<(R, C)> for Square<T> {
 
     fn index(&self, (row, column): (R, C)) -> &T {
         let (row, column) = (row.into(), column.into());
-        // A column beyond the row would silently be one of the next row.
+        // Without this check, a column beyond the row would silently be a cell of the next row.
         debug_assert!(column < self.n, "column {column} of a table of {} columns", self.n);
         &self.cells[row * self.n + column]
     }

@@ -1,4 +1,4 @@
-//! Little-endian words as bytes and back, and hashes as text.
+//! Conversion of words to little-endian bytes and back, and of hashes to text.
 
 use bytemuck::Pod;
 use std::borrow::Cow;
@@ -32,7 +32,7 @@ impl Word for u128 {
     }
 }
 
-/// The bytes of some numbers as they stand in a file; a copy only where the host is big-endian.
+/// Returns the bytes of some numbers as they are stored in a file. They are a copy only on a big-endian host.
 pub(crate) fn little_endian<W: Word>(values: &[W]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         return Cow::Borrowed(bytemuck::cast_slice(values));
@@ -41,13 +41,13 @@ pub(crate) fn little_endian<W: Word>(values: &[W]) -> Cow<'_, [u8]> {
     Cow::Owned(bytemuck::cast_slice(&swapped).to_vec())
 }
 
-/// The numbers in some bytes of a file, as many as are whole.
+/// Returns the numbers in some bytes of a file. An incomplete number at the end is left out.
 pub(crate) fn words<W: Word>(bytes: &[u8]) -> impl Iterator<Item = W> {
-    // Turned round once more, the bytes of a little-endian number are those of the host's.
+    // Swapping is its own inverse, so the conversion to little-endian also converts from it.
     bytes.chunks_exact(size_of::<W>()).map(|word| bytemuck::pod_read_unaligned::<W>(word).to_little())
 }
 
-/// Takes the bytes of some numbers into a hash.
+/// Adds the little-endian bytes of some numbers to a hash.
 pub(crate) fn update<W: Word>(hash: &mut Xxh3, values: &[W]) {
     if cfg!(target_endian = "little") {
         hash.update(bytemuck::cast_slice(values));
@@ -56,22 +56,22 @@ pub(crate) fn update<W: Word>(hash: &mut Xxh3, values: &[W]) {
     }
 }
 
-/// The upper and the lower half.
+/// Returns the upper and the lower half of a hash.
 pub(crate) fn halves(hash: u128) -> [u64; 2] {
     [(hash >> 64) as u64, hash as u64]
 }
 
-/// The hash of an upper and a lower half.
+/// Returns the hash that has this upper and lower half.
 pub(crate) fn joined([upper, lower]: [u64; 2]) -> u128 {
     u128::from(upper) << 64 | u128::from(lower)
 }
 
-/// A hash as 32 hexadecimal digits.
+/// Returns a hash as 32 hexadecimal digits.
 pub(crate) fn hex(hash: u128) -> String {
     format!("{hash:032x}")
 }
 
-/// The hash that 32 hexadecimal digits stand for; `None` of any other text.
+/// Returns the hash of 32 lowercase hexadecimal digits. `None` for any other text.
 pub(crate) fn from_hex(text: &str) -> Option<u128> {
     let hexadecimal = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if hexadecimal { u128::from_str_radix(text, 16).ok() } else { None }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnUnreadable {
-    /// Stop with the error.
+    /// Stop, and return the error.
     #[default]
     Stop,
-    /// Go on without it and list it in the result.
+    /// Continue without the model, and list it in the result.
     Skip,
 }
 
@@ -42,7 +42,7 @@ impl FromStr for OnUnreadable {
     }
 }
 
-/// Gathers models and settings for a [`ModelSet`].
+/// A builder that gathers the models and settings of a [`ModelSet`].
 ///
 /// ```
 /// use neural_phylogeny::{InMemory, ModelSet};
@@ -77,13 +77,13 @@ impl Default for ModelSetBuilder {
 }
 
 impl ModelSetBuilder {
-    /// Adds a model. Names must be unique; the order gives the [`ModelId`](super::ModelId)s and nothing else.
+    /// Adds a model. Names must be unique. The order of the models decides their [`ModelId`](super::ModelId)s and nothing else.
     pub fn with_model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
         self.models.push((name.into(), Arc::new(source)));
         self
     }
 
-    /// Adds every model that a search found, and remembers those that could not be read.
+    /// Adds every model that a search found. [`with_on_unreadable`](Self::with_on_unreadable) decides about those that cannot be read.
     pub fn with_discovered(mut self, found: Discovered) -> Self {
         self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
         self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
@@ -91,7 +91,7 @@ impl ModelSetBuilder {
         self
     }
 
-    /// Adds every model below a file or folder: [`Discovery`] without options.
+    /// Adds every model below a file or folder, as [`Discovery`] without options finds them.
     ///
     /// # Errors
     ///
@@ -101,32 +101,35 @@ impl ModelSetBuilder {
         Ok(self.with_discovered(found))
     }
 
-    /// Compares only parameters whose name matches this or another include pattern (`*`, `?`, `[…]`; `*` crosses dots).
+    /// Compares only parameters whose name matches this or another include pattern. Default: all parameters.
+    ///
+    /// A pattern may contain `*`, `?` and `[…]`. `*` also matches dots.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`] when it is not a pattern.
+    /// [`Error::InvalidSetting`] when the text is not a pattern.
     pub fn with_include(mut self, pattern: &str) -> Result<Self, Error> {
         self.selection.include(pattern)?;
         Ok(self)
     }
 
-    /// Leaves out parameters whose name matches.
+    /// Leaves out parameters whose name matches the pattern, even if they match an include pattern. Default: none.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`] when it is not a pattern.
+    /// [`Error::InvalidSetting`] when the text is not a pattern.
     pub fn with_exclude(mut self, pattern: &str) -> Result<Self, Error> {
         self.selection.exclude(pattern)?;
         Ok(self)
     }
 
-    /// Compares only the first `count` values of each parameter, in row-major order; what comes after them is never read.
-    /// Default: all values.
+    /// Compares only the first `count` values of each parameter, in row-major order. Later values are never read. `count` is at
+    /// least 1. Default: all values.
     ///
-    /// With one tensor included this is the configuration of the paper's code (Yu & Wang, *Neural Phylogeny*, ICLR 2025,
-    /// <https://openreview.net/forum?id=jv2zHOalpL>), which describes a network by the first 1,024 values of `fc1.weight` (fully
-    /// connected), `conv1.weight` (convolutional), `layer1.0.conv1.weight` (ResNet-18) or `blocks.2.mlp.fc2.weight` (ViT).
+    /// With one tensor included, this is the configuration of the paper's code (Yu & Wang, *Neural Phylogeny*, ICLR 2025,
+    /// <https://openreview.net/forum?id=jv2zHOalpL>). That code describes a network by the first 1,024 values of one tensor:
+    /// `fc1.weight` (fully connected), `conv1.weight` (convolutional), `layer1.0.conv1.weight` (ResNet-18) or
+    /// `blocks.2.mlp.fc2.weight` (ViT).
     ///
     /// ```
     /// use neural_phylogeny::{InMemory, ModelSet};
@@ -144,26 +147,31 @@ impl ModelSetBuilder {
         self
     }
 
-    /// What to do with a model that cannot be read. Default: stop.
+    /// Sets what to do with a model that cannot be read. Default: stop.
     pub fn with_on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
         self.on_unreadable = unreadable;
         self
     }
 
-    /// The share of its elements, in (0, 1], that a model must have in common with all others of its group to be compared
-    /// with them. Default 0.5. Near 0 a tensor or two make models comparable; at 1 only equal layouts are.
+    /// Sets the share of its elements, in (0, 1], that a model must have in common with all others of its group. Default: 0.5.
+    ///
+    /// Near 0, one or two common tensors make models comparable. At 1, only equal layouts are comparable.
     pub fn with_minimum_shared(mut self, share: f64) -> Self {
         self.minimum_shared = share;
         self
     }
 
-    /// Lists every model's parameters, reading no values, and finds out what is comparable with what.
+    /// Lists the parameters of every model and divides the models into comparable groups. No values are read.
     ///
     /// # Errors
     ///
-    /// [`Error::NoModels`], [`Error::DuplicateName`], [`Error::NoParameters`], [`Error::InvalidSetting`], and
-    /// [`Error::Source`] for a model that cannot be read, unless such models are skipped.
+    /// - [`Error::InvalidSetting`] when a setting is out of its range.
+    /// - [`Error::NoModels`] when there is no model, or all are skipped.
+    /// - [`Error::DuplicateName`] when two models have the same name.
+    /// - [`Error::NoParameters`] when a model has nothing to compare.
+    /// - [`Error::Source`] when a model cannot be read, unless such models are skipped.
     pub fn build(self) -> Result<ModelSet, Error> {
+        // Checks of settings come before any model is read.
         if !(self.minimum_shared > 0.0 && self.minimum_shared <= 1.0) {
             let found = self.minimum_shared.to_string();
             return Err(Error::InvalidSetting { setting: "minimum_shared", found, expected: "a share in (0, 1]" });
@@ -181,6 +189,7 @@ impl ModelSetBuilder {
             skip(name, source)?;
         }
 
+        // Thousands of models of one layout have equal lists, so equal lists are stored once.
         let mut lists: HashMap<Vec<ParameterInfo>, Arc<[ParameterInfo]>> = HashMap::new();
         let mut models: Vec<Model> = Vec::with_capacity(self.models.len());
         for (name, source) in self.models {
@@ -197,6 +206,7 @@ impl ModelSetBuilder {
             return Err(Error::NoModels { searched: self.searched });
         }
 
+        // Layouts are compared with each other instead of models, because there are far fewer of them.
         let mut layouts: Vec<Layout> = Vec::new();
         let mut numbers: HashMap<Layout, usize> = HashMap::new();
         let mut layout_of = Vec::with_capacity(models.len());
@@ -221,7 +231,7 @@ impl ModelSetBuilder {
     }
 }
 
-/// A model's parameters, sorted, each once.
+/// Lists the parameters of a model, sorted by name. A name that comes twice is an error.
 fn listed(source: &dyn ParameterSource) -> Result<Vec<ParameterInfo>, SourceError> {
     let mut list = source.parameters()?;
     list.sort();

@@ -7,13 +7,13 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// What a parameter's shape makes of it.
+/// The kind of a parameter, which follows from its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
-    /// At least two dimensions larger than one: weights of layers, embeddings, kernels.
+    /// At least two dimensions are larger than one: weights of layers, embeddings, kernels.
     Matrix,
-    /// Biases, scales and scalars.
+    /// At most one dimension is larger than one: biases, scales and scalars.
     Vector,
 }
 
@@ -40,81 +40,82 @@ impl FromStr for Kind {
 
 /// A parameter, or a range of its values, that two or more models of a group hold.
 ///
-/// Models whose row counts differ (a resized vocabulary) share the rows that both have: such a parameter stands once for each
-/// range with other holders. Where only the [first values](super::ModelSetBuilder::with_first_values) are compared a range may end
-/// inside a row.
+/// Models whose row counts differ (a resized vocabulary) share the rows that both have. Such a parameter is listed several
+/// times, once for each range of values with the same holders. If only the [first values](super::ModelSetBuilder::with_first_values)
+/// are compared, a range may end inside a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedParameter {
-    /// Its name, without a wrapper that only some of the models have.
+    /// The name, without a wrapper that only some of the models have.
     pub name: String,
-    /// The values compared, in row-major order; all of them unless row counts differ or only the first are compared.
+    /// The values compared, in row-major order. These are all values, unless row counts differ or only the first are compared.
     pub values: Range<usize>,
     /// Elements in one row: the product of every dimension but the first.
     pub row_size: usize,
     /// Matrix or vector.
     pub kind: Kind,
-    /// Positions, in the group's models, of those that hold it; sorted.
+    /// Positions in the group's models of the models that hold it, sorted.
     pub holders: Vec<usize>,
 }
 
 impl SharedParameter {
-    /// Number of elements compared.
+    /// Returns the number of elements compared.
     pub fn size(&self) -> usize {
         self.values.len()
     }
 
-    /// First element compared, in row-major order.
+    /// Returns the row-major index of the first element compared.
     pub fn offset(&self) -> usize {
         self.values.start
     }
 
-    /// The rows compared, the last one perhaps in part.
+    /// Returns the rows compared. The last one may be compared in part.
     pub fn rows(&self) -> Range<usize> {
         self.values.start / self.row_size..self.values.end.div_ceil(self.row_size)
     }
 }
 
-/// Models that can be compared with each other: each shares enough of its elements with all others.
+/// A group of models that can be compared with each other. Each shares enough of its elements with all others.
 #[derive(Clone, Debug)]
 pub struct LayoutGroup {
     pub(super) models: Vec<ModelId>,
     pub(super) parameters: Vec<SharedParameter>,
-    /// Per model, values of parameters that no other model of the group holds.
+    /// For each model, the number of values that no other model of the group holds.
     unshared: Vec<usize>,
-    /// Per model, the name it gives to each parameter; shared among models of one layout.
+    /// For each model, its own name of each parameter. Models of one layout share the list.
     own_names: Vec<Arc<[Option<Arc<str>>]>>,
 }
 
 impl LayoutGroup {
-    /// The models, sorted.
+    /// Returns the models, sorted by id.
     pub fn models(&self) -> &[ModelId] {
         &self.models
     }
 
-    /// The parameters that two or more of the models share, sorted by name, then values.
+    /// Returns the parameters that two or more of the models share, sorted by name, then by values.
     pub fn parameters(&self) -> &[SharedParameter] {
         &self.parameters
     }
 
-    /// Elements that every model of the group holds.
+    /// Returns the number of elements that every model of the group holds.
     pub fn common_size(&self) -> usize {
         self.parameters.iter().filter(|p| p.holders.len() == self.models.len()).map(SharedParameter::size).sum()
     }
 
-    /// Values of the model at a position in [`models`](Self::models) that no other model of the group holds.
+    /// Returns how many values of a model no other model of the group holds. `model` is a position in [`models`](Self::models).
     pub fn unshared_size(&self, model: usize) -> usize {
         self.unshared.get(model).copied().unwrap_or_default()
     }
 
-    /// What the model at a position in [`models`](Self::models) calls the parameter at a position in
-    /// [`parameters`](Self::parameters); `None` when it does not hold it.
+    /// Returns a model's own name of a parameter. `None` when the model does not hold it.
+    ///
+    /// `model` is a position in [`models`](Self::models), `parameter` one in [`parameters`](Self::parameters).
     pub fn own_name(&self, model: usize, parameter: usize) -> Option<&str> {
         self.own_names.get(model)?.get(parameter)?.as_deref()
     }
 }
 
-/// Divides models, given by the number of their layout, into groups sorted by their first model.
+/// Divides models into groups, sorted by their first model. `layout_of` has the number of each model's layout.
 pub(super) fn groups(layouts: &[Layout], layout_of: &[usize], minimum: f64) -> Vec<LayoutGroup> {
     let mut groups: Vec<LayoutGroup> = align(layouts, minimum).iter().map(|a| group(a, layout_of)).collect();
     groups.sort_by_key(|g| g.models[0]);
@@ -135,12 +136,14 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
         alignment.layouts.iter().map(|&l| (l, Vec::new())).collect();
     for ((name, tail), holders) in &alignment.tensors {
         let row_size = tail.as_deref().map_or(1, |t| t.iter().product());
+        // The tallest holder decides the kind, so that all ranges of a parameter have the same kind.
         let most_rows = holders.iter().map(|h| h.rows).max().unwrap_or(0);
         let wide = tail.as_deref().unwrap_or_default().iter().filter(|&&d| d > 1).count();
         let kind = if wide + usize::from(most_rows > 1) >= 2 { Kind::Matrix } else { Kind::Vector };
         for values in ranges(holders) {
             let held: Vec<&Holder> = holders.iter().filter(|h| h.values >= values.end).collect();
             let mut at: Vec<usize> = held.iter().flat_map(|h| positions[&h.layout].iter().copied()).collect();
+            // Values of one model alone cannot be compared. They only show that it is not identical to others.
             if let [alone] = at[..] {
                 unshared[alone] += values.len();
             }
@@ -148,6 +151,7 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
                 continue;
             }
             at.sort_unstable();
+            // Every list of own names has one entry for each parameter, also for layouts that do not hold it.
             for (layout, own) in &mut names {
                 own.push(held.iter().find(|h| h.layout == *layout).map(|h| h.own_name.clone()));
             }
@@ -159,7 +163,7 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
     LayoutGroup { models, parameters, unshared, own_names }
 }
 
-/// The ranges between consecutive counts of values: within one, the same models hold every value.
+/// Returns the ranges between consecutive counts of values. Within one range, the same models hold every value.
 fn ranges(holders: &[Holder]) -> Vec<Range<usize>> {
     let mut ends: Vec<usize> = holders.iter().map(|h| h.values).collect();
     ends.sort_unstable();

@@ -1,4 +1,4 @@
-//! A set as a collection of named sources.
+//! Iteration over a set as a collection of named sources.
 
 use super::ModelSet;
 use crate::error::Error;
@@ -6,11 +6,11 @@ use crate::source::ParameterSource;
 use std::sync::Arc;
 
 impl ModelSet {
-    /// A set of named models, with the settings of [`ModelSet::builder`].
+    /// Creates a set of named models with the default settings of [`ModelSet::builder`].
     ///
     /// # Errors
     ///
-    /// As [`ModelSetBuilder::build`](super::ModelSetBuilder::build).
+    /// The errors of [`ModelSetBuilder::build`](super::ModelSetBuilder::build).
     ///
     /// ```
     /// use neural_phylogeny::{InMemory, ModelSet};
@@ -29,13 +29,13 @@ impl ModelSet {
         models.into_iter().fold(Self::builder(), |builder, (name, source)| builder.with_model(name, source)).build()
     }
 
-    /// Names and sources, in the order of ids.
+    /// Returns names and sources, in the order of ids.
     pub fn iter(&self) -> Iter<'_> {
         Iter { models: self.models.iter() }
     }
 }
 
-/// Names and sources of a [`ModelSet`], in the order of ids.
+/// An iterator over the names and sources of a [`ModelSet`], in the order of ids.
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
     models: std::slice::Iter<'a, super::Model>,

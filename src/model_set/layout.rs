@@ -1,4 +1,4 @@
-//! Which parameters correspond across models of different layouts.
+//! Correspondence of parameters across models of different layouts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,32 +8,33 @@ use std::sync::Arc;
 pub(super) struct Tensor {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
-    /// How many of its values are compared: all, unless the selection takes the first few.
+    /// How many of its values are compared: all, unless the selection limits them to the first few.
     pub(super) values: usize,
 }
 
 /// The compared tensors of one or more models, sorted by name.
 pub(super) type Layout = Vec<Tensor>;
 
-/// Deepest wrapper looked for: `base_model.model.model.` has three parts.
+/// Most parts of a prefix that counts as a wrapper: `base_model.model.model.` has three.
 const PREFIX_DEPTH: usize = 3;
 
-/// A prefix must cover this share of a layout's elements to count as a wrapper around the network.
+/// Least share of a layout's elements, in (0, 1], that a prefix must cover to count as a wrapper around the network.
 const PREFIX_SHARE: f64 = 0.5;
 
-/// Above this share of common elements names agree as they are, and no prefix is looked for.
+/// Share of common elements, in (0, 1] of the smaller side, from which on names agree as they are. No prefix is searched for
+/// then.
 const NAMES_AGREE: f64 = 0.9;
 
-/// Corresponding tensors: name without wrapper, and every dimension but the first (`None` for a scalar).
+/// The key that corresponding tensors share: the name without wrapper, and every dimension but the first (`None` for a scalar).
 type Key = (String, Option<Vec<usize>>);
 
-/// Where one layout keeps a tensor.
+/// A layout that holds a tensor, and how it holds it.
 #[derive(Clone, Debug)]
 pub(super) struct Holder {
     pub(super) layout: usize,
     pub(super) own_name: Arc<str>,
     pub(super) rows: usize,
-    /// Values compared, from the first on.
+    /// How many values are compared, from the first on.
     pub(super) values: usize,
 }
 
@@ -44,7 +45,7 @@ impl Holder {
     }
 }
 
-/// Layouts that share enough to be compared, and which of their tensors correspond.
+/// Layouts that share enough to be compared, and their corresponding tensors.
 #[derive(Clone, Debug)]
 pub(super) struct Alignment {
     pub(super) layouts: Vec<usize>,
@@ -52,7 +53,7 @@ pub(super) struct Alignment {
     largest: f64,
 }
 
-/// Values compared of a whole layout.
+/// Returns how many values of a whole layout are compared.
 fn compared(layout: &Layout) -> f64 {
     layout.iter().map(|t| t.values as f64).sum()
 }
@@ -61,7 +62,7 @@ fn key(name: &str, shape: &[usize]) -> Key {
     (name.to_owned(), shape.split_first().map(|(_, tail)| tail.to_vec()))
 }
 
-/// Names that lead at least half of the elements: candidates for a wrapper that the other side may not have.
+/// Returns the prefixes of at least half of the elements. They may be wrappers that the other side does not have.
 fn prefixes<'a>(tensors: impl Iterator<Item = (&'a str, f64)> + Clone) -> Vec<String> {
     let total: f64 = tensors.clone().map(|(_, n)| n).sum();
     let mut covered: BTreeMap<&str, f64> = BTreeMap::new();
@@ -70,6 +71,7 @@ fn prefixes<'a>(tensors: impl Iterator<Item = (&'a str, f64)> + Clone) -> Vec<St
             *covered.entry(&name[..=at]).or_default() += n;
         }
     }
+    // Candidates are few: a prefix has at most three parts and must cover half of the elements.
     covered.into_iter().filter(|&(_, n)| n >= PREFIX_SHARE * total).map(|(p, _)| p.to_owned()).collect()
 }
 
@@ -86,10 +88,14 @@ impl Alignment {
         Self { layouts: vec![index], tensors, largest: compared(layout) }
     }
 
-    /// Elements that every layout here and `layout` hold, when `own` is taken off the names here and `other` off its names.
+    /// Counts the elements that every layout here and `layout` hold. `own` is removed from the names here, `other` from its
+    /// names.
+    ///
+    /// It is 0 when a removed prefix makes two names equal.
     fn shared(&self, layout: &Layout, own: &str, other: &str) -> f64 {
         let theirs: BTreeMap<Key, usize> =
             layout.iter().map(|t| (key(strip(&t.name, other), &t.shape), t.values)).collect();
+        // A prefix that makes two tensors equal is no wrapper.
         if theirs.len() < layout.len() {
             return 0.0;
         }
@@ -98,7 +104,7 @@ impl Alignment {
         for (k, holders) in &self.tensors {
             let stripped = (strip(&k.0, own).to_owned(), k.1.clone());
             if let Some(&values) = theirs.get(&stripped).filter(|_| holders.len() == self.layouts.len()) {
-                // One key has one row size, so that the fewest values are the common rows.
+                // Tensors of one key have the same row size, so the fewest values are those of the common rows.
                 shared += holders.iter().map(|h| h.values).fold(values, usize::min) as f64;
             }
             if !own.is_empty() && !seen.insert(stripped) {
@@ -108,7 +114,8 @@ impl Alignment {
         shared
     }
 
-    /// The best way to compare with `layout`: shared elements, prefix to take off here, prefix to take off there.
+    /// Finds the best way to compare with `layout`: the shared elements, the prefix to remove here, and the prefix to remove
+    /// there.
     fn best(&self, layout: &Layout, total: f64) -> (f64, String, String) {
         let plain = self.shared(layout, "", "");
         let mut best = (plain, String::new(), String::new());
@@ -119,6 +126,7 @@ impl Alignment {
         let there = layout.iter().map(|t| (t.name.as_str(), t.values as f64));
         let ours = prefixes(here).into_iter().map(|p| (p, String::new()));
         let theirs = prefixes(there).into_iter().map(|p| (String::new(), p));
+        // Only one side loses a prefix, because both sides together would match networks that merely resemble each other.
         for (own, other) in ours.chain(theirs) {
             let shared = self.shared(layout, &own, &other);
             if shared > best.0 {
@@ -144,11 +152,12 @@ impl Alignment {
 
 /// Divides layouts into alignments in which every layout shares at least `minimum` of its elements with all others.
 ///
-/// Layouts join the alignment with which they share most, the largest first; the order of `layouts` does not matter beyond
-/// the numbers given to them.
+/// Each layout joins the alignment with which it shares most. The largest layouts come first. The order of `layouts` decides
+/// only their numbers.
 pub(super) fn align(layouts: &[Layout], minimum: f64) -> Vec<Alignment> {
     let totals: Vec<f64> = layouts.iter().map(compared).collect();
     let mut order: Vec<usize> = (0..layouts.len()).collect();
+    // Layouts of one size are sorted by content, so that the order of the models does not matter.
     order.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]).then_with(|| layouts[a].cmp(&layouts[b])));
 
     let mut alignments: Vec<Alignment> = Vec::new();

@@ -1,4 +1,4 @@
-//! Named models, and what is comparable with what.
+//! Sets of named models, divided into groups of comparable ones.
 
 mod builder;
 mod group;
@@ -24,6 +24,7 @@ use crate::source::{Dtype, ParameterInfo, ParameterSource};
 use selection::Selection;
 use std::sync::Arc;
 
+/// One model of a set. Models with equal lists of parameters share the list.
 #[derive(Clone, Debug)]
 struct Model {
     name: String,
@@ -31,10 +32,10 @@ struct Model {
     parameters: Arc<[ParameterInfo]>,
 }
 
-/// Models to be compared, by unique names.
+/// A set of models to compare. Their names are unique.
 ///
-/// Holds names, shapes and where to read; no parameter values. Models are divided into [groups](Self::groups) of comparable
-/// layouts; models of different groups are never put into one family. A clone shares sources and groups.
+/// The set holds names, shapes and sources, but no parameter values. Models are divided into [groups](Self::groups) of
+/// comparable layouts. Models of different groups are never in the same family. A clone shares sources and groups.
 ///
 /// ```
 /// use neural_phylogeny::{InMemory, ModelSet};
@@ -57,39 +58,39 @@ pub struct ModelSet {
 }
 
 impl ModelSet {
-    /// Gathers models one by one, or with settings.
+    /// Creates a builder, which adds models one by one and has settings.
     pub fn builder() -> ModelSetBuilder {
         ModelSetBuilder::default()
     }
 
-    /// Every model below a file or folder, named by its path under it.
+    /// Gathers every model below a file or folder. The name of a model is its path under the folder.
     ///
-    /// Finds safetensors files and shards, folders of transformers and diffusers, and peft adapters over their base, nested to
-    /// any depth; [`Discovery`](crate::discover::Discovery) has options.
+    /// It finds safetensors files and shards, folders of transformers and diffusers, and peft adapters over their bases, nested
+    /// to any depth. [`Discovery`](crate::discover::Discovery) has options.
     ///
     /// # Errors
     ///
-    /// As [`ModelSetBuilder::with_path`] and [`ModelSetBuilder::build`]: one model that cannot be read is an error.
+    /// The errors of [`ModelSetBuilder::with_path`] and [`ModelSetBuilder::build`]. One model that cannot be read is an error.
     pub fn discover(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
         Self::builder().with_path(path)?.build()
     }
 
-    /// Number of models.
+    /// Returns the number of models.
     pub fn len(&self) -> usize {
         self.models.len()
     }
 
-    /// Whether there is no model; never true of a set that was built.
+    /// Whether there is no model. This is never the case, because a set without models cannot be built.
     pub fn is_empty(&self) -> bool {
         self.models.is_empty()
     }
 
-    /// All models, in the order they were given.
+    /// Returns all models, in the order in which they were given.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = ModelId> + use<> {
         (0..self.models.len()).map(ModelId::new)
     }
 
-    /// A model's name.
+    /// Returns the name of a model.
     ///
     /// # Panics
     ///
@@ -98,17 +99,17 @@ impl ModelSet {
         &self.models[model.index()].name
     }
 
-    /// All names, in the order of ids.
+    /// Returns all names, in the order of ids.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.models.iter().map(|m| m.name.as_str())
     }
 
-    /// The model of a name. O(n_models).
+    /// Returns the model of a name. Takes O(n_models) time.
     pub fn id(&self, name: &str) -> Option<ModelId> {
         self.models.iter().position(|m| m.name == name).map(ModelId::new)
     }
 
-    /// Where a model's parameters are read from.
+    /// Returns the source of a model's parameters.
     ///
     /// # Panics
     ///
@@ -117,7 +118,7 @@ impl ModelSet {
         self.models[model.index()].source.as_ref()
     }
 
-    /// Every tensor of a model with what it is to the comparison, sorted by name.
+    /// Returns every tensor of a model with its role in comparisons, sorted by name.
     ///
     /// # Panics
     ///
@@ -126,23 +127,23 @@ impl ModelSet {
         self.models[model.index()].parameters.iter().map(|p| (p, self.selection.role(p)))
     }
 
-    /// How one tensor of a model is stored.
+    /// Returns the dtype of one tensor of a model.
     pub(crate) fn dtype(&self, model: ModelId, own_name: &str) -> Option<Dtype> {
         let list = &self.models.get(model.index())?.parameters;
         list.binary_search_by(|p| p.name.as_str().cmp(own_name)).ok().map(|at| list[at].dtype)
     }
 
-    /// The list behind [`parameters`](Self::parameters), which models of one layout share.
+    /// Returns the list behind [`parameters`](Self::parameters). Models with equal lists share it.
     pub(crate) fn listed(&self, model: ModelId) -> Arc<[ParameterInfo]> {
         self.models[model.index()].parameters.clone()
     }
 
-    /// Groups of comparable models, sorted by their first model; every model is in exactly one.
+    /// Returns the groups of comparable models, sorted by their first model. Every model is in exactly one group.
     pub fn groups(&self) -> &[LayoutGroup] {
         &self.groups
     }
 
-    /// Models that could not be read and were left out, as the caller allowed.
+    /// Returns the models that could not be read and were left out, because the caller allowed it.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }

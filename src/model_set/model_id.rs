@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A model's number in its set, from 0.
+/// The number of a model in its set, from 0.
 ///
 /// ```
 /// use neural_phylogeny::ModelId;
@@ -12,18 +12,18 @@ use std::fmt;
 pub struct ModelId(usize);
 
 impl ModelId {
-    /// The model at a position.
+    /// Creates the id of the model at a position.
     pub const fn new(index: usize) -> Self {
         Self(index)
     }
 
-    /// Its position.
+    /// Returns the position of the model.
     pub const fn index(self) -> usize {
         self.0
     }
 }
 
-/// The number alone.
+/// Writes the number alone.
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -2,21 +2,21 @@ use super::{ModelId, ModelSet};
 use crate::error::Error;
 use std::path::MAIN_SEPARATOR;
 
-/// Names suggested at most.
+/// Most names that an error suggests.
 const SUGGESTED: usize = 5;
 
 impl ModelSet {
-    /// The model of a name. O(n_models).
+    /// Returns the model of a name. Takes O(n_models) time.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownModel`] with the names nearest to it.
+    /// [`Error::UnknownModel`] when no model has the name, with at most five names that look like it.
     pub fn find(&self, name: &str) -> Result<ModelId, Error> {
         self.id(name).ok_or_else(|| unknown_model(name, self.names()))
     }
 }
 
-/// The error of a name that is none of those there are.
+/// Creates the error for a name that no model has.
 pub(crate) fn unknown_model<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error {
     let wanted = name.to_lowercase();
     let mut near: Vec<(usize, &str)> =
@@ -26,17 +26,21 @@ pub(crate) fn unknown_model<'a>(name: &str, names: impl Iterator<Item = &'a str>
     Error::UnknownModel { name: name.to_owned(), near: near.into_iter().map(|(_, n)| n.to_owned()).collect() }
 }
 
-/// 0 when the name holds what is wanted, else edits, to the last part of the path or to all of it; `None` beyond a third of the name.
+/// Measures how little a name looks like the wanted one.
+///
+/// It is 0 when the name contains the wanted text. Otherwise it is the number of edits to the whole name or to its last part,
+/// whichever is less. `None` for more edits than one plus a third of the wanted text's length.
 fn unlikeness(wanted: &str, name: &str) -> Option<usize> {
     if !wanted.is_empty() && name.contains(wanted) {
         return Some(0);
     }
+    // The last part of a path is often all that a user types.
     let last = name.rsplit(['/', MAIN_SEPARATOR]).next().unwrap_or(name);
     let edits = edits(wanted, name).min(edits(wanted, last));
     (edits <= 1 + wanted.chars().count() / 3).then_some(edits)
 }
 
-/// Levenshtein's distance in characters.
+/// Returns the Levenshtein distance in characters.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

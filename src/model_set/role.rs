@@ -3,17 +3,17 @@ use crate::source::ParameterInfo;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a tensor is to a comparison.
+/// The role of a tensor in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// Trained, and compared.
+    /// The tensor is trained and compared.
     Parameter,
-    /// Stored but not trained: integers, running statistics, counters, position ids, masks. Kept apart.
+    /// The tensor is stored but not trained: integers, running statistics, counters, position ids, masks. It is kept apart.
     Buffer,
-    /// Without elements: nothing to compare.
+    /// The tensor has no elements.
     Empty,
-    /// Left out by the include and exclude patterns.
+    /// The include and exclude patterns leave the tensor out.
     Excluded,
 }
 
@@ -42,7 +42,7 @@ impl FromStr for Role {
     }
 }
 
-/// Last parts of the names under which frameworks store floating point tensors that no gradient reaches.
+/// Last parts of the names of buffers: floating point tensors that frameworks store but that no gradient reaches.
 const BUFFER_NAMES: [&str; 19] = [
     "alphas_cumprod",
     "alphas_cumprod_prev",
@@ -65,8 +65,9 @@ const BUFFER_NAMES: [&str; 19] = [
     "token_type_ids",
 ];
 
-/// Whether a tensor is a buffer, by its dtype and the name its framework gives to buffers.
+/// Whether a tensor is a buffer. Its dtype and its name decide.
 pub(crate) fn is_buffer(info: &ParameterInfo) -> bool {
+    // No gradient reaches integers and booleans, whatever their name.
     if !info.dtype.is_float() {
         return true;
     }
@@ -74,7 +75,8 @@ pub(crate) fn is_buffer(info: &ParameterInfo) -> bool {
     BUFFER_NAMES.contains(&last) || is_causal_mask(info)
 }
 
-/// GPT-2 and its kin store the triangular attention mask as `attn.bias`, of shape (1, 1, n, n).
+/// Whether a tensor is a causal attention mask. GPT-2 and similar models store this triangular mask as `attn.bias`, of shape
+/// (1, 1, n, n).
 fn is_causal_mask(info: &ParameterInfo) -> bool {
     info.name.ends_with("attn.bias") && matches!(info.shape[..], [1, 1, a, b] if a == b)
 }

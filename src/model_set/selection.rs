@@ -3,8 +3,9 @@ use crate::error::Error;
 use crate::source::ParameterInfo;
 use glob::Pattern;
 
-/// Which parameters are compared: those that match an include pattern, if there is one, and no exclude pattern; and how much
-/// of each.
+/// The choice of the parameters that are compared, and of how many values of each.
+///
+/// A parameter is compared if it matches an include pattern and no exclude pattern. Without include patterns, all match.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection {
     include: Vec<Pattern>,
@@ -44,13 +45,15 @@ impl Selection {
         }
     }
 
-    /// How many of a parameter's values are compared.
+    /// Returns how many of a parameter's values are compared.
     pub(super) fn values(&self, info: &ParameterInfo) -> usize {
         self.first_values.map_or(info.size(), |count| info.size().min(count))
     }
 
+    /// Returns what a tensor is to the comparison.
     pub(super) fn role(&self, info: &ParameterInfo) -> Role {
         let matches = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(&info.name));
+        // Patterns cannot make a buffer a parameter, so the dtype and the name are decided first.
         if is_buffer(info) {
             Role::Buffer
         } else if info.size() == 0 {

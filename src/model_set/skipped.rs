@@ -5,19 +5,19 @@ use crate::error::{SourceError, chain};
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Skipped {
-    /// The name it would have had.
+    /// The name that it would have had.
     pub name: String,
-    /// Why it was left out, causes included.
+    /// Why it was left out, with all causes.
     pub reason: String,
 }
 
 impl Skipped {
-    /// A skipped model and the whole chain of reasons.
+    /// Describes a skipped model by its error and all causes of it.
     pub fn new(name: impl Into<String>, error: &SourceError) -> Self {
         Self { name: name.into(), reason: chain(error) }
     }
 
-    /// A skipped model as a result file tells it.
+    /// Describes a skipped model with a reason that is already text, as in a result file.
     pub fn from_reason(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { name: name.into(), reason: reason.into() }
     }

@@ -1,18 +1,19 @@
 use super::{ParameterInfo, ParameterSource};
 use crate::error::SourceError;
 
-/// The one element of an integer tensor, exact up to 2⁵³; `None` where the stored bytes are not at hand.
+/// Reads the one element of an integer tensor, exact up to 2⁵³. `None` when the source has no stored bytes.
 ///
-/// Through [`ParameterSource::read`] it would be rounded to the 24 bits of an f32.
+/// [`ParameterSource::read`] would round it to the 24 bits of an f32.
 pub(crate) fn read_integer(source: &dyn ParameterSource, info: &ParameterInfo) -> Result<Option<f64>, SourceError> {
     let size = info.dtype.size();
     let mut bytes = [0; 8];
+    // A source may have only values. Then the caller does without the integer.
     match source.read_bytes(&info.name, 0, &mut bytes[..size]) {
         Err(SourceError::NoBytes { .. }) => return Ok(None),
         other => other?,
     }
     let unsigned = u64::from_le_bytes(bytes);
-    // The sign stands in the highest bit that is stored.
+    // The sign is the highest stored bit: shifting it to bit 63 and back extends it to all 64 bits.
     let shift = 64 - 8 * size as u32;
     let signed = ((unsigned << shift) as i64) >> shift;
     Ok(Some(if info.dtype.is_signed_integer() { signed as f64 } else { unsigned as f64 }))

@@ -3,7 +3,7 @@ use crate::error::SourceError;
 use ndarray::{ArrayBase, Data, Dimension};
 use std::collections::{BTreeMap, HashMap};
 
-/// A model whose parameters are already in memory: for tests, examples, and callers with their own loader.
+/// A model whose parameters are in memory, for tests, examples and callers with their own loader.
 ///
 /// ```
 /// use neural_phylogeny::{InMemory, ParameterSource};
@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 /// # }
 /// ```
 ///
-/// Maps and iterators of named arrays are models, too; of two of one name the later counts.
+/// Maps and iterators of named arrays become models too. If a name comes twice, the later array counts.
 ///
 /// ```
 /// use ndarray::{ArrayD, array};
@@ -39,16 +39,16 @@ pub struct InMemory {
 }
 
 impl InMemory {
-    /// A model without parameters yet.
+    /// Creates a model without parameters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a parameter of the given shape, values in row-major order.
+    /// Adds a parameter of the given shape. Its values are in row-major order.
     ///
     /// # Errors
     ///
-    /// [`SourceError::ShapeMismatch`] when `values` has not as many elements as `shape`,
+    /// [`SourceError::ShapeMismatch`] when the number of values does not fit the shape;
     /// [`SourceError::DuplicateParameter`] when the name is taken.
     pub fn with_parameter(
         mut self,
@@ -105,7 +105,7 @@ impl ParameterSource for InMemory {
 }
 
 impl<N: Into<String>, S: Data<Elem = f32>, D: Dimension> FromIterator<(N, ArrayBase<S, D>)> for InMemory {
-    /// Collects arrays of any number of dimensions and any memory layout; of two of one name the later counts.
+    /// Collects arrays of any number of dimensions and any memory layout. If a name comes twice, the later array counts.
     fn from_iter<I: IntoIterator<Item = (N, ArrayBase<S, D>)>>(arrays: I) -> Self {
         let tensor = |(name, values): (N, ArrayBase<S, D>)| {
             (name.into(), (values.shape().to_vec(), values.iter().copied().collect()))

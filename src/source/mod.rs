@@ -1,4 +1,4 @@
-//! Where parameters come from; a source knows one model, never another.
+//! Sources of parameters. A source knows one model and no other.
 
 mod adapter;
 mod integer;
@@ -17,5 +17,5 @@ pub use random::{EntryDistribution, RandomSource};
 pub use shards::Shards;
 pub(crate) use shards::weight_map;
 
-// What a source lists is what a format finds.
+// These types belong to formats, but every source lists its parameters in them.
 pub(crate) use crate::format::{Dtype, ParameterInfo, SafetensorsFile, check_range};

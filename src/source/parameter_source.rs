@@ -3,20 +3,20 @@ use crate::format::ParameterInfo;
 use std::fmt;
 use std::sync::Arc;
 
-/// One trained network, read in chunks.
+/// One trained network, whose parameters are read in chunks.
 ///
 /// # Contract
 ///
-/// - [`parameters`](Self::parameters) lists every tensor once, sorted by name, and always the same.
+/// - [`parameters`](Self::parameters) lists every tensor once, sorted by name. The list is the same at each call.
 /// - [`read`](Self::read) fills `out` with elements `offset .. offset + out.len()` of the tensor in row-major order,
-///   widened to f32. One embedding matrix may hold 10⁹ values: never load more than was asked for.
-/// - A name that is not listed is [`SourceError::UnknownParameter`], a range beyond the end [`SourceError::OutOfRange`].
-/// - NaN and infinity are passed on as they are; the caller refuses them with the element's index.
+///   widened to f32. One embedding matrix may hold 10⁹ values: never load more than the call needs.
+/// - A name that is not listed is [`SourceError::UnknownParameter`]. A range beyond the end is [`SourceError::OutOfRange`].
+/// - NaN and infinity are returned as they are. The caller refuses them and reports the index of the element.
 /// - Calls come from several threads at once.
-/// - [`read_bytes`](Self::read_bytes) may be left out: then the stored bytes are not at hand. A source that has it gives the bytes
-///   that `read` widens, for every tensor or for some.
-/// - [`prefetch`](Self::prefetch) may be left out, and changes nothing of what is read.
-/// - Errors say which file and which tensor, what was found and what was expected; the model's name is added by the caller.
+/// - [`read_bytes`](Self::read_bytes) may be left out. A source that has it returns the bytes that `read` widens, for every
+///   tensor or for some.
+/// - [`prefetch`](Self::prefetch) may be left out. It never changes what is read.
+/// - Errors say which file and which tensor, what was found and what was expected. The caller adds the model's name.
 ///
 /// `testing::check_parameter_source` (feature `testing`) checks an implementation.
 ///
@@ -51,41 +51,43 @@ use std::sync::Arc;
 /// # }
 /// ```
 pub trait ParameterSource: Send + Sync + fmt::Debug {
-    /// Every tensor of the model, sorted by name.
+    /// Returns every tensor of the model, sorted by name.
     ///
     /// # Errors
     ///
     /// When the model cannot be read at all.
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError>;
 
-    /// Fills `out` with a row-major run of one tensor, beginning at element `offset`.
+    /// Fills `out` with consecutive elements of one tensor in row-major order, from element `offset` on.
     ///
     /// # Errors
     ///
-    /// When there is no such tensor or range, or reading fails.
+    /// When the tensor or the range does not exist, or reading fails.
     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError>;
 
-    /// Fills `out` with bytes of one tensor as they are stored, beginning at byte `offset` of it: `dtype.size()` bytes for each
-    /// element, little-endian, row-major. For integers that f32 would round, and packed ones. Default: not at hand.
+    /// Fills `out` with stored bytes of one tensor, from byte `offset` of the tensor on.
+    ///
+    /// There are `dtype.size()` bytes for each element, little-endian and row-major. They serve integers that f32 would round,
+    /// and packed integers. By default a source has no stored bytes.
     ///
     /// # Errors
     ///
-    /// [`SourceError::NoBytes`] when the stored bytes are not at hand; else as [`read`](Self::read).
+    /// [`SourceError::NoBytes`] when the source does not have the stored bytes; the errors of [`read`](Self::read).
     fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
         let _ = (offset, out);
         Err(SourceError::NoBytes { parameter: name.to_owned() })
     }
 
-    /// Announces that elements `offset .. offset + length` of a tensor are going to be read soon, from some thread.
+    /// Announces that some thread will soon read elements `offset .. offset + length` of a tensor.
     ///
-    /// A hint, which has no result and must not wait: a source that can load data in the background begins to. Does nothing unless
-    /// it is implemented, and nothing of what does not exist.
+    /// This is a hint: it has no result and must not wait. A source that can load data in the background starts to do so. A
+    /// tensor or range that does not exist is ignored. By default it does nothing.
     fn prefetch(&self, name: &str, offset: usize, length: usize) {
         let _ = (name, offset, length);
     }
 }
 
-/// What points to a source is that source: every method is passed on.
+/// Implements the trait for pointers to a source. Every method is forwarded, the default ones too.
 macro_rules! passed_on {
     ($($pointer:ty),*) => {$(
         impl<S: ParameterSource + ?Sized> ParameterSource for $pointer {

@@ -5,20 +5,21 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
 use std::collections::BTreeMap;
 
-/// How the entries of a random initialization are distributed; D is the number of values of a model.
+/// The distribution of the entries of a random initialization. D is the number of values of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntryDistribution {
-    /// Uniform in ±1/D.
+    /// Uniform between −1/D and 1/D.
     Uniform,
-    /// Normal with standard deviation 1/D.
+    /// Normal with mean 0 and standard deviation 1/D.
     Normal,
 }
 
-/// Values drawn from one generator; any value can be reached without drawing those before its run.
+/// How many values one generator draws. Each run of this length has its own generator, so a read need not draw the values of
+/// the runs before it.
 const RUN: usize = 1024;
 
-/// A random network of a given layout, computed where it is read and never stored.
+/// A random network of a given layout. Its values are computed when they are read and never stored.
 ///
 /// The same seed, name and position give the same value on every platform.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct RandomSource {
 }
 
 impl RandomSource {
-    /// A network with these parameters, each a name and a shape.
+    /// Creates a network with these parameters, each a name and a shape.
     pub fn new(
         parameters: impl IntoIterator<Item = (String, Vec<usize>)>,
         entries: EntryDistribution,
@@ -43,6 +44,7 @@ impl RandomSource {
     }
 
     fn run(&self, name: &str, run: usize) -> ChaCha8Rng {
+        // The key holds everything that a value depends on, so that reads of any range agree.
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
         key[8..16].copy_from_slice(&(run as u64).to_le_bytes());

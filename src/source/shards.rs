@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// A model in several files of one format, with an index or numbered.
+/// A model in several files of one format. An index lists them, or they are numbered.
 ///
 /// ```no_run
 /// use neural_phylogeny::ParameterSource;
@@ -27,13 +27,15 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// Opens every shard, from the path of their index or of any one of shards numbered `name-00001-of-00003`.
+    /// Opens every shard of a model, given the path of the index or of any shard numbered as in `name-00001-of-00003`.
     ///
     /// # Errors
     ///
-    /// What their format finds wrong with one of them; [`SourceError::ShardMissing`]; [`SourceError::TensorInTwoShards`]; and,
-    /// with an index, [`SourceError::ShardMismatch`] and [`SourceError::TensorNotIndexed`] where it and its shards disagree, and
-    /// [`SourceError::ShardOutside`] where it leads out of its folder.
+    /// - [`SourceError::ShardMissing`] when a shard does not exist.
+    /// - [`SourceError::TensorInTwoShards`] when two shards hold the same tensor.
+    /// - With an index, [`SourceError::ShardMismatch`] and [`SourceError::TensorNotIndexed`] when index and shards disagree,
+    ///   and [`SourceError::ShardOutside`] when the index names a file outside its folder.
+    /// - Any error that the format finds in a shard.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Self::open_in(&LocalFolder, &Formats::default(), path.as_ref())
     }
@@ -56,6 +58,7 @@ impl Shards {
     fn indexed(tree: &dyn Folder, formats: &Formats, index: &Path, folder: &Path) -> Result<Self, SourceError> {
         let listed = weight_map(tree, index)?;
         let mut shards: Vec<&str> = listed.values().map(String::as_str).collect();
+        // Many tensors name the same shard, and each shard is opened once.
         shards.sort_unstable();
         shards.dedup();
         let files = shards
@@ -64,6 +67,7 @@ impl Shards {
             .collect::<Result<Vec<_>, _>>()?;
 
         let placed = Self::placed(files)?;
+        // Index and shards are compared in both directions, because an old index may miss tensors as well as misplace them.
         for (tensor, shard) in &listed {
             let found = placed.place.get(tensor).map(|&at| shards[at]);
             if found != Some(shard) {
@@ -131,7 +135,7 @@ impl ParameterSource for Shards {
     }
 }
 
-/// Which shard an index names for each tensor.
+/// Reads an index: for each tensor, the name of its shard.
 pub(crate) fn weight_map(tree: &dyn Folder, index: &Path) -> Result<BTreeMap<String, String>, SourceError> {
     #[derive(Deserialize)]
     struct Index {
@@ -150,6 +154,7 @@ pub(crate) fn weight_map(tree: &dyn Folder, index: &Path) -> Result<BTreeMap<Str
 
 fn inside(index: &Path, shard: &str) -> Result<PathBuf, SourceError> {
     let path = Path::new(shard);
+    // A hostile index must not lead to files outside its folder: no root, no `..`, no drive.
     let plain = path.components().all(|c| matches!(c, Component::Normal(_)));
     if shard.is_empty() || !plain {
         return Err(SourceError::ShardOutside { index: index.to_owned(), shard: shard.to_owned() });

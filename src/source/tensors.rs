@@ -1,4 +1,4 @@
-//! The tensors of one file as a source.
+//! The tensors of one file as a [`ParameterSource`].
 
 use super::ParameterSource;
 use crate::error::SourceError;

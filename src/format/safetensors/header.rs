@@ -1,4 +1,4 @@
-//! The header of a safetensors file: parsed, and every claim in it checked before anything relies on it.
+//! The header of a safetensors file. Every claim in it is checked before other code relies on it.
 
 use crate::error::SourceError;
 use crate::format::Dtype;
@@ -8,31 +8,34 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-/// What the format allows a header to be, in bytes.
+/// Longest header that the format allows, in bytes.
 pub(super) const HEADER_LIMIT: u64 = 100_000_000;
 
-/// Bytes of the header's length at the beginning of the file.
+/// Bytes at the beginning of the file that hold the length of the header.
 pub(super) const LENGTH_BYTES: u64 = 8;
 
+/// The entry of the header that is no tensor but free text of the file's writer.
 const METADATA: &str = "__metadata__";
 
-/// One tensor of a file, its place within the file known to be true.
+/// One tensor of a file. Its place has been checked against the file's length.
 #[derive(Clone, Debug)]
 pub(super) struct Tensor {
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
-    /// Position of its first byte in the file.
+    /// Position in the file of its first byte.
     pub(super) begin: u64,
 }
 
-/// What a header says.
+/// The content of a header.
 pub(super) struct Header {
     pub(super) tensors: BTreeMap<String, Tensor>,
-    /// Free text of the writer; nothing in it is checked.
+    /// Free text of the file's writer. Nothing in it is checked.
     pub(super) metadata: BTreeMap<String, String>,
 }
 
-/// Parses the bytes of a header that ends at `data_begin` in a file of `length` bytes.
+/// Parses a header that ends at byte `data_begin` of a file of `length` bytes, and checks it.
+///
+/// Tensors must follow each other without a hole or an overlap, from the end of the header to the end of the file.
 pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) -> Result<Header, SourceError> {
     let entries: Entries =
         serde_json::from_slice(header).map_err(|source| SourceError::Json { path: path.to_owned(), source })?;
@@ -41,6 +44,7 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
     }
 
     let mut sorted: Vec<(String, Entry)> = entries.tensors.into_iter().collect();
+    // In the order of offsets, each tensor must begin where the one before it ends.
     sorted.sort_by_key(|(_, entry)| entry.data_offsets);
     let mut expected = 0;
     let mut tensors = BTreeMap::new();
@@ -54,6 +58,7 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
         tensors.insert(name, Tensor { dtype, shape: entry.shape, begin: data_begin.saturating_add(begin) });
     }
 
+    // Bytes after the last tensor may hide content, so the format does not allow them.
     let expected = data_begin.saturating_add(expected);
     match length {
         found if found < expected => Err(SourceError::Truncated { path: path.to_owned(), found, expected }),
@@ -62,7 +67,7 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
     }
 }
 
-/// The dtype of an entry, if its bytes are as many as its shape needs.
+/// Returns the dtype of an entry after checking that it has as many bytes as its shape needs.
 fn checked(path: &Path, name: &str, entry: &Entry) -> Result<Dtype, SourceError> {
     let Some(dtype) = Dtype::of_spelling(&entry.dtype) else {
         return Err(SourceError::UnsupportedDtype {
@@ -71,7 +76,7 @@ fn checked(path: &Path, name: &str, entry: &Entry) -> Result<Dtype, SourceError>
             dtype: entry.dtype.clone(),
         });
     };
-    // As in the format's reference, a shape such as [2^40, 2^40, 0] overflows although it has no element.
+    // A shape such as [2^40, 2^40, 0] overflows although it has no element. The format's reference does the same.
     let size = entry.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     let Some(bytes) = size.and_then(|n| n.checked_mul(dtype.size())) else {
         return Err(SourceError::ShapeOverflow {
@@ -94,7 +99,7 @@ fn checked(path: &Path, name: &str, entry: &Entry) -> Result<Dtype, SourceError>
     Ok(dtype)
 }
 
-/// One tensor as the header tells it; fields the format does not define are passed over, as its reference does.
+/// One tensor as the header describes it. Fields that the format does not define are ignored, as its reference does.
 #[derive(Deserialize)]
 struct Entry {
     dtype: String,
@@ -102,7 +107,7 @@ struct Entry {
     data_offsets: (u64, u64),
 }
 
-/// The whole header. serde's own maps let a later entry replace an earlier one of the same name; this one tells.
+/// The whole header. In serde's own maps a later entry replaces an earlier one of the same name. This type notes the duplicate.
 struct Entries {
     tensors: BTreeMap<String, Entry>,
     metadata: BTreeMap<String, String>,

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The safetensors format: a header in JSON, and plain values after it without a hole.
+/// The safetensors format: a JSON header, followed by plain values without a hole.
 ///
-/// Opening reads and checks the header only.
+/// Opening a file reads and checks the header only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Safetensors;
 
@@ -29,13 +29,14 @@ impl Format for Safetensors {
         let Some((length, rest)) = beginning.split_first_chunk() else {
             return super::has_extension(name, self.extensions());
         };
+        // A header has a limited length and is a JSON object. Archives and pickles do not begin like this.
         u64::from_le_bytes(*length) <= HEADER_LIMIT && rest.first() == Some(&b'{')
     }
 
     /// # Errors
     ///
-    /// When the object cannot be read, is not of this format, or its header is not true of it: each way has its own variant,
-    /// from [`SourceError::Truncated`] to [`SourceError::UnsupportedDtype`].
+    /// When the object cannot be read, has another format, or does not fit its header. Each failure has its own variant, from
+    /// [`SourceError::Truncated`] to [`SourceError::UnsupportedDtype`].
     fn open(&self, bytes: Arc<dyn ReadAt>) -> Result<Tensors, SourceError> {
         let path = || bytes.path().to_owned();
         let length = bytes.length();
@@ -45,6 +46,7 @@ impl Format for Safetensors {
         }
         let mut found = [0; LENGTH_BYTES as usize];
         bytes.read_at(&mut found, 0)?;
+        // A Git LFS pointer begins with this word. As a length, it would only seem too large.
         if &found == b"version " {
             return Err(SourceError::LfsPointer { path: path() });
         }
@@ -53,6 +55,7 @@ impl Format for Safetensors {
             return Err(SourceError::HeaderTooLarge { path: path(), found, limit: HEADER_LIMIT });
         }
         let data_begin = LENGTH_BYTES + found;
+        // The length is at most the limit here, and the file must hold it: only then memory is allocated for it.
         if length < data_begin {
             return Err(short(data_begin));
         }
@@ -97,40 +100,40 @@ impl SafetensorsFile {
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, is not of this format, or its header is not true of it: each way has its own
-    /// variant, from [`SourceError::Truncated`] to [`SourceError::UnsupportedDtype`].
+    /// When the file cannot be opened, has another format, or does not fit its header. Each failure has its own variant, from
+    /// [`SourceError::Truncated`] to [`SourceError::UnsupportedDtype`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Ok(Self(Safetensors.open(Arc::new(LocalFile::open(path)?))?))
     }
 
-    /// Opens a file as [`open`](Self::open) does, and gives what its writer put into `__metadata__`.
+    /// Opens a file as [`open`](Self::open) does, and returns the text that its writer put into `__metadata__`.
     pub(crate) fn open_with_metadata(path: &Path) -> Result<(Self, BTreeMap<String, String>), SourceError> {
         let file = Self::open(path)?;
         let metadata = file.0.metadata().clone();
         Ok((file, metadata))
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Its tensors.
+    /// Returns the tensors of the file.
     pub fn tensors(&self) -> &Tensors {
         &self.0
     }
 
-    /// Shape and dtype of a tensor.
+    /// Returns the shape and dtype of a tensor.
     pub(crate) fn tensor(&self, name: &str) -> Option<(&[usize], Dtype)> {
         self.0.tensor(name)
     }
 
-    /// Bytes of the whole file.
+    /// Returns the length of the whole file in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.0.length()
     }
 
-    /// Bytes of a tensor as they are stored, for what must not be rounded to f32.
+    /// Reads stored bytes of a tensor, for values that must not be rounded to f32.
     pub(crate) fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
         self.0.read_bytes(name, offset, out)
     }

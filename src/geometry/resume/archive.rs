@@ -1,12 +1,12 @@
-//! The values of the sums in the order of the file: one walk for writing, reading and the checksum.
+//! The walk over the sums in the order of the file. Writing, reading and the checksum use the same walk.
 
 use crate::geometry::sums::Sums;
 use crate::kernel::Moments;
 use std::io;
 
-/// What a walk over the sums does at each tensor.
+/// The action of a walk at each tensor of the sums.
 pub(super) trait Archive {
-    /// A tensor in F64.
+    /// Visits a tensor in F64.
     fn floats<'v>(
         &mut self,
         name: String,
@@ -14,7 +14,7 @@ pub(super) trait Archive {
         values: impl Iterator<Item = &'v mut f64>,
     ) -> io::Result<()>;
 
-    /// A tensor in U64, of two for each of these: the lower half first.
+    /// Visits a tensor in U64, with two numbers for each value: first the lower half, then the upper half.
     fn fingerprints<'v>(
         &mut self,
         name: String,
@@ -27,7 +27,8 @@ fn five(m: &mut Moments) -> [&mut f64; 5] {
     [&mut m.count, &mut m.mean, &mut m.m2, &mut m.m3, &mut m.m4]
 }
 
-/// Goes through the sums of one group, the `g`-th by content. Units with no job done are all zeros and left out.
+/// Walks over the sums of one group, which is the `g`-th by content. Units without a finished tensor are all zeros, and are
+/// left out.
 pub(super) fn walk(g: usize, sums: &mut Sums, to: &mut impl Archive) -> io::Result<()> {
     for (u, unit) in sums.units.iter_mut().enumerate().filter(|(_, unit)| !unit.marginals.tensors.is_empty()) {
         let (tensors, models) = (unit.marginals.tensors.len(), unit.marginals.holders.len());

@@ -1,4 +1,4 @@
-//! What a resume file belongs to: everything that the sums depend on.
+//! The binding of a resume file to everything that its sums depend on.
 
 use crate::error::Error;
 use crate::geometry::pilot::Pilot;
@@ -9,20 +9,22 @@ use crate::model_set::{LayoutGroup, ModelSet};
 use crate::source::ParameterSource;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Values looked at of each parameter of a stored initialization.
+/// Number of values that are sampled of each parameter of a stored initialization.
 const VALUES: usize = 64;
 
-/// What a resume file must have been left by: no names of models and no order, but where values do not tell models apart.
+/// The properties of the run that a resume file belongs to.
+///
+/// Names and order of models are not among them, except where sampled values do not distinguish the models.
 #[derive(Debug)]
 pub(in crate::geometry) struct Binding {
-    /// Groups by content.
+    /// The groups, ordered by content.
     pub(super) order: Vec<usize>,
-    /// Each with a name, in the words of error messages.
+    /// The properties: name and value, in the words of error messages.
     pub(super) properties: Vec<(&'static str, String)>,
 }
 
 impl Binding {
-    /// Reads some values of a stored initialization; those of the models are in their pilots.
+    /// Collects the properties. It samples a stored initialization; the samples of the models are in their pilots.
     pub(in crate::geometry) fn new(
         models: &ModelSet,
         pilots: &[Pilot],
@@ -51,7 +53,7 @@ impl Binding {
     }
 }
 
-/// A digest of parts that cannot run into one another.
+/// A digest of several parts. The length of each part is included, so different divisions give different digests.
 #[derive(Default)]
 struct Digest(Xxh3);
 
@@ -66,7 +68,7 @@ impl Digest {
     }
 }
 
-/// Layouts, dtypes and the values of the pilot, in the order of content.
+/// Computes the digest of a group: layouts, dtypes and the sampled values of the pilot, in the order of content.
 fn group_digest(models: &ModelSet, group: &LayoutGroup, pilot: &Pilot) -> u128 {
     let mut digest = Digest::default();
     digest.bytes(&pilot.digest.to_le_bytes());
@@ -83,6 +85,7 @@ fn group_digest(models: &ModelSet, group: &LayoutGroup, pilot: &Pilot) -> u128 {
     digest.numbers([pilot.order.len()]);
     for (&at, &tied) in pilot.order.iter().zip(&pilot.tied) {
         let id = group.models()[at];
+        // Where samples are equal, only names show to which model the sums belong.
         if tied {
             digest.bytes(models.name(id).as_bytes());
         }

@@ -1,4 +1,4 @@
-//! The file: written whole or not at all, read with suspicion.
+//! The file of partial sums. It is written completely or not at all, and nothing in it is trusted when it is read.
 
 use super::archive::{Archive, walk};
 use super::binding::Binding;
@@ -13,18 +13,20 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-/// Bytes that the header may take beside what it tells of tensors and groups.
+/// Most bytes of the header beside those for tensors and groups.
 const HEADER: u64 = 1 << 16;
+/// Most bytes of the header for one tensor.
 const HEADER_PER_TENSOR: u64 = 256;
 
-/// One run keeps its sums in a file, so that what a killed one left is written over.
+/// The name of the temporary file. Only one run uses a file, so it may overwrite what a killed run left behind.
 const TEMPORARY: Temporary = Temporary::Named { suffix: ".partial" };
 
-/// Whether a file can be made beside a path.
+/// Checks that the temporary file can be created beside a path.
 pub(super) fn try_beside(path: &Path) -> io::Result<()> {
     bytes::try_beside(path, TEMPORARY)
 }
 
+/// Writes the sums to the file, in one step.
 pub(super) fn write(path: &Path, binding: &Binding, sums: &mut [Sums]) -> io::Result<()> {
     let header = Header::new(binding, sums)?.into_bytes(binding, sums)?;
     bytes::write_whole(path, TEMPORARY, Existing::Replace, |file| {
@@ -34,7 +36,12 @@ pub(super) fn write(path: &Path, binding: &Binding, sums: &mut [Sums]) -> io::Re
     })
 }
 
-/// Reads the sums that the file of the same run holds.
+/// Reads the sums from the file of the same run.
+///
+/// # Errors
+///
+/// [`Error::CheckpointIo`] when the system refuses the file, [`Error::CheckpointOfAnother`] when it belongs to another run, and
+/// [`Error::CheckpointDamaged`] when its content is wrong.
 pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<(), Error> {
     let damaged = |reason: &str| Error::CheckpointDamaged { path: path.to_owned(), reason: reason.to_owned() };
     let refused = |source| Error::CheckpointIo { path: path.to_owned(), source };
@@ -46,6 +53,7 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| damaged("too short"))?;
     let length = u64::from_le_bytes(length);
+    // The claimed length is checked before memory is allocated for the header.
     let most = most_header(sums);
     if length > most || length > about.len().saturating_sub(8) {
         let found = about.len();
@@ -61,6 +69,7 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
     }
     let field = |key: &str| metadata.get(key).map(String::as_str).ok_or_else(|| damaged(&format!("no `{key}`")));
     for (key, expected) in &binding.properties {
+        // Properties come before the checksum, so that the file of another run is named as such and not as damaged.
         let found = field(key)?;
         if found != expected {
             let (found, expected) = (format!("{key} {found}"), format!("{key} {expected}"));
@@ -73,6 +82,7 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
         sums[at].form_after(jobs).ok_or_else(|| damaged("more jobs than there are"))?;
     }
     let expected = Header::new(binding, sums).map_err(refused)?;
+    // The sums have the form of that many jobs now. The file must have exactly the tensors that this form has.
     let parts = |i: &TensorInfo| (i.dtype, i.shape.clone(), i.data_offsets);
     let same = |(name, info): &(String, TensorInfo)| header.info(name).map(parts) == Some(parts(info));
     let whole = 8 + length + expected.bytes as u64;
@@ -92,7 +102,7 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
     if Header::new(binding, sums).map_err(refused)?.checksum() != field("checksum")? {
         return Err(damaged("its checksum does not fit"));
     }
-    // No run of ours leaves such sums, whatever their checksum.
+    // A correct checksum does not prove that this crate wrote the file. It never writes such sums.
     if !sums.iter().all(Sums::are_sound) {
         return Err(damaged("sums that are negative or not finite"));
     }
@@ -104,6 +114,7 @@ fn most_header(sums: &[Sums]) -> u64 {
     HEADER + HEADER_PER_TENSOR * tensors + 24 * sums.len() as u64
 }
 
+/// The walk that writes values to a file.
 struct Writer<W>(W);
 
 impl<W: Write> Archive for Writer<W> {
@@ -121,6 +132,7 @@ impl<W: Write> Archive for Writer<W> {
     }
 }
 
+/// The walk that reads values from a file.
 struct Reader<R>(R);
 
 impl<R: Read> Reader<R> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use xxhash_rust::xxh3::Xxh3;
 
-/// What stands before the values: the tensors, and a checksum of everything.
+/// The header before the values: the list of tensors, and a checksum of everything.
 #[derive(Default)]
 pub(super) struct Header {
     pub(super) tensors: Vec<(String, TensorInfo)>,
@@ -17,7 +17,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The header of some sums.
+    /// Creates the header of some sums.
     pub(super) fn new(binding: &Binding, sums: &mut [Sums]) -> io::Result<Self> {
         let mut header = Self::default();
         for (key, value) in &binding.properties {
@@ -30,11 +30,12 @@ impl Header {
         Ok(header)
     }
 
+    /// Returns the checksum as 32 hexadecimal digits. It covers the properties, the numbers of finished jobs and all values.
     pub(super) fn checksum(&self) -> String {
         hex(self.checksum.digest128())
     }
 
-    /// As the file begins, its length first.
+    /// Encodes the beginning of the file: the length of the header, then the header.
     pub(super) fn into_bytes(self, binding: &Binding, sums: &[Sums]) -> io::Result<Vec<u8>> {
         let mut metadata: BTreeMap<&str, String> =
             binding.properties.iter().map(|(key, value)| (*key, value.clone())).collect();
@@ -52,7 +53,7 @@ impl Header {
     }
 }
 
-/// Jobs done of each group, by content.
+/// Returns the number of finished jobs of each group, in the order of content.
 fn done(binding: &Binding, sums: &[Sums]) -> String {
     let done: Vec<String> = binding.order.iter().map(|&at| sums[at].done().to_string()).collect();
     done.join(",")

@@ -1,8 +1,9 @@
-//! Partial sums in a file, for a pass that is stopped to go on from.
+//! Files of partial sums, from which a stopped pass can continue.
 //!
-//! A safetensors file, its values in F64 and fingerprints in U64, everything else in `__metadata__`. Whatever follows from the
-//! models and the settings (names, holders, jobs) is not in it: the file is bound to them, and only how many jobs are done is
-//! recorded. It is written beside its place, synced and renamed: there is a whole one at any time.
+//! The file is a safetensors file. Values are in F64, fingerprints in U64, and everything else is in `__metadata__`. Names,
+//! holders and jobs are not in it, because they follow from the models and the settings. The file is bound to these, and
+//! records only how many jobs are done. It is written under a temporary name, synced and renamed, so a complete file exists at
+//! any time.
 
 mod archive;
 mod binding;
@@ -21,7 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Where the sums of a pass are kept while it runs.
+/// The file that keeps the sums of a pass while it runs.
 #[derive(Debug)]
 pub(crate) struct ResumeFile {
     path: PathBuf,
@@ -30,36 +31,38 @@ pub(crate) struct ResumeFile {
 }
 
 impl ResumeFile {
-    /// Reads the sums, none of whose jobs are done, from the file when there is one; finds out whether it can be written.
+    /// Reads the sums from the file if there is one, and checks that the file can be written. `sums` must have no finished job.
     pub(super) fn open(path: &Path, every: Duration, binding: Binding, sums: &mut [Sums]) -> Result<Self, Error> {
-        // A link stays one.
+        // Renaming would replace a link by a file, so the file behind the link is used.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         match fs::metadata(&path) {
             Ok(_) => file::read(&path, &binding, sums)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(Error::CheckpointIo { path, source }),
         }
-        // Not after the first half a minute, and not when hours of work are to be saved.
+        // The user learns at once that the folder cannot be written, and not when hours of work are to be saved.
         file::try_beside(&path).map_err(|source| Error::CheckpointIo { path: path.clone(), source })?;
         Ok(Self { path, binding, pace: Pace::new(every) })
     }
 
-    /// How many jobs to do before coming back.
+    /// Returns how many jobs the next wave should have.
     pub(super) fn jobs(&self, plan: &Plan) -> usize {
         self.pace.jobs(plan.threads, plan.wave)
     }
 
-    /// Saves when it is time to, and whenever a wave failed: what was done before is not lost.
+    /// Saves when it is time, and whenever a wave failed, so that finished work is not lost.
     pub(super) fn after(&mut self, outcome: Result<(), Error>, sums: &mut [Sums]) -> Result<(), Error> {
         let saved = if self.pace.after_wave() || outcome.is_err() { self.save(sums) } else { Ok(()) };
         match outcome {
-            // Whoever interrupts counts on the file; whoever has a damaged model needs to know that first.
+            // After an interruption the user relies on the file, so a failed save is reported. A damaged model is more
+            // important than a failed save, so its error comes first.
             Err(fault) if !matches!(fault, Error::Interrupted) => Err(fault),
             outcome => saved.and(outcome),
         }
     }
 
     fn save(&mut self, sums: &mut [Sums]) -> Result<(), Error> {
+        // The time of a save is measured, because the next one is delayed in proportion to it.
         let began = Instant::now();
         file::write(&self.path, &self.binding, sums)
             .map_err(|source| Error::CheckpointIo { path: self.path.clone(), source })?;
@@ -67,9 +70,9 @@ impl ResumeFile {
         Ok(())
     }
 
-    /// Deletes the file of a pass that is whole.
+    /// Deletes the file after the pass is complete.
     pub(crate) fn delete(self) {
-        // One that stays is read by the next run, which then has nothing to do: no reason to fail this one.
+        // If the file stays, the next run reads it and has nothing to do. So this failure needs no error.
         let _ = fs::remove_file(&self.path);
     }
 }

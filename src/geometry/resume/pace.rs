@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
-/// A save may take this share of the time.
+/// Saves may take one part in this many of the time: 1/20, that is 5 %.
 const SHARE: u32 = 20;
 
-/// When to save, and how many jobs to do before asking again.
+/// The pace of a pass: when to save, and how many jobs a wave has.
 ///
-/// A wave can be hundreds of gigabytes. It starts at one job for each thread and grows while it stays short beside the time
-/// between saves; results do not depend on it.
+/// A wave can be hundreds of gigabytes. It starts with one job for each thread. It grows while it is short beside the time
+/// between saves. Results do not depend on it.
 #[derive(Debug)]
 pub(super) struct Pace {
     every: Duration,
@@ -22,11 +22,14 @@ impl Pace {
         Self { every, saved: now, cost: Duration::ZERO, wave_began: now, jobs: 1 }
     }
 
+    /// Returns the number of jobs of the next wave, within `least` and `most`.
     pub(super) fn jobs(&self, least: usize, most: usize) -> usize {
         self.jobs.clamp(least, most.max(least))
     }
 
-    /// Whether to save after the wave that has just ended.
+    /// Adjusts the length of the next wave, and returns whether to save after the wave that has just ended.
+    ///
+    /// A wave should take between an eighth and a quarter of the time between saves, so that saves are neither late nor rare.
     pub(super) fn after_wave(&mut self) -> bool {
         let took = self.wave_began.elapsed();
         if took < self.every / 8 {
@@ -39,8 +42,10 @@ impl Pace {
         self.saved.elapsed() >= least
     }
 
+    /// Records a save and the time that it took.
     pub(super) fn saved(&mut self, cost: Duration) {
         (self.cost, self.saved) = (cost, Instant::now());
+        // The time of the save must not count as time of the next wave.
         self.wave_began = self.saved;
     }
 }

@@ -1,4 +1,4 @@
-//! Fitting the tensors of an adapter to those of its base.
+//! Matching of the tensors of an adapter with those of its base.
 
 use super::config::AdapterConfig;
 use super::keys::{self, Key, Piece, Renaming};
@@ -10,13 +10,13 @@ use crate::source::{Dtype, ParameterInfo, ParameterSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The stored names of the pieces of each module's increment.
+/// For each module, the stored names of the pieces of its increment.
 type Pieces = BTreeMap<String, BTreeMap<Piece, String>>;
 
-/// Layers that peft stores whole of its own accord, when their vocabulary was resized.
+/// Layers that peft stores whole without being configured to, when their vocabulary was resized.
 const VOCABULARY: [&str; 2] = ["embed_tokens", "lm_head"];
 
-/// The tensors of the resulting model.
+/// Returns the tensors of the resulting model.
 pub(super) fn tensors(
     folder: &Path,
     config: &AdapterConfig,
@@ -30,12 +30,13 @@ pub(super) fn tensors(
     let targets: Vec<String> = pieces.keys().map(|module| format!("{module}.weight")).collect();
     let renaming = match (Renaming::find(&targets, &fit.tensors), targets.first()) {
         (Some(renaming), _) => renaming,
-        // Nothing is adapted: whole tensors alone say what they are called.
+        // No weight is adapted, so only the names of whole tensors can show the renaming.
         (None, None) => {
             Renaming::find(&stored.keys().cloned().collect::<Vec<_>>(), &fit.tensors).unwrap_or(Renaming::Same)
         }
         (None, Some(_)) => return Err(fit.without_target(&targets)),
     };
+    // Whole tensors come first, because an increment may be added to one of them.
     for (name, key) in stored {
         fit.store(&renaming, &name, key)?;
     }
@@ -45,11 +46,11 @@ pub(super) fn tensors(
     Ok(fit.tensors)
 }
 
-/// An adapter on its way to becoming a model.
+/// An adapter while its tensors are matched with the base.
 struct Fit<'a> {
     folder: &'a Path,
     config: &'a AdapterConfig,
-    /// What the adapter stores, by name.
+    /// The tensors that the adapter stores, by name.
     stored: BTreeMap<String, ParameterInfo>,
     tensors: BTreeMap<String, Tensor>,
 }
@@ -63,7 +64,7 @@ impl Fit<'_> {
         SourceError::AdapterMismatch { path: self.folder.to_owned(), tensor: tensor.to_owned(), found, expected }
     }
 
-    /// What the tensors of the file are: pieces by module, and whole tensors by the name they replace.
+    /// Sorts the tensors of the file into pieces, by module, and whole tensors, by the name that they replace.
     fn sorted_keys(&self) -> Result<(Pieces, BTreeMap<String, String>), SourceError> {
         let mut pieces = Pieces::new();
         let mut stored: BTreeMap<String, String> = BTreeMap::new();
@@ -75,7 +76,7 @@ impl Fit<'_> {
                     pieces.entry(module).or_default().insert(piece, key.to_owned());
                 }
                 Key::Whole { name } => {
-                    // peft may store a saved module both plainly and inside its wrapper; these are the same.
+                    // peft may store a saved module twice, plainly and inside its wrapper. Both are the same.
                     stored.entry(name).or_insert_with(|| key.to_owned());
                 }
                 Key::Untrained => {}
@@ -90,7 +91,7 @@ impl Fit<'_> {
         Ok((pieces, stored))
     }
 
-    /// The error of increments to weights that the base does not have.
+    /// Creates the error for increments to weights that the base does not have.
     fn without_target(&self, targets: &[String]) -> SourceError {
         let missing = targets.iter().find(|t| !self.tensors.contains_key(*t)).or(targets.first());
         let missing = missing.map_or("", String::as_str);
@@ -103,7 +104,7 @@ impl Fit<'_> {
         self.mismatch(missing, "no such tensor, or several".to_owned(), expected)
     }
 
-    /// Takes a whole tensor instead of the base's.
+    /// Replaces a tensor of the base by a whole tensor of the adapter.
     fn store(&mut self, renaming: &Renaming, name: &str, key: String) -> Result<(), SourceError> {
         let Some(ParameterInfo { shape, dtype, .. }) = self.stored.get(&key).cloned() else { return Ok(()) };
         let parts: Vec<&str> = name.split('.').collect();
@@ -118,6 +119,7 @@ impl Fit<'_> {
                 return Err(self.mismatch(&key, "neither".to_owned(), expected));
             }
         };
+        // A whole tensor may have another number of rows, as after resizing a vocabulary. Saved modules may have any shape.
         if let Some(base) = self.tensors.get(&target) {
             let resized = shape.len() == base.shape.len() && shape.get(1..) == base.shape.get(1..);
             if shape != base.shape && !saved && !resized {
@@ -147,6 +149,7 @@ impl Fit<'_> {
                 return Err(self.mismatch(&delta.b, found, "one, as `use_dora` is set".to_owned()));
             }
         };
+        // A merged weight is not rounded back, so it is as precise as the most precise of its parts.
         let of_adapter = [&delta.a, &delta.b].into_iter().filter_map(|key| self.stored.get(key)).map(|info| info.dtype);
         let tensor = &self.tensors[&target];
         let dtype = of_adapter.fold(tensor.dtype, wider);
@@ -159,7 +162,7 @@ impl Fit<'_> {
         Ok(())
     }
 
-    /// The factors of an increment, if they fit the weight.
+    /// Returns the factors of an increment after checking that they fit the weight.
     fn low_rank(
         &self,
         module: &str,
@@ -188,16 +191,20 @@ impl Fit<'_> {
         let (&[rank, ref inputs @ ..], &[outputs, inner, ref ones @ ..]) = (a_shape, b_shape) else {
             return Err(misfit());
         };
+        // In convolutions, A has the dimensions of the kernel, and B has ones in their place.
         if rank == 0 || rank != inner || inputs.is_empty() || ones.iter().any(|&n| n != 1) {
             return Err(misfit());
         }
+        // Ranks in the configuration decide the scale, so a difference would give wrong weights silently.
         if rank != self.config.rank(module) {
             let expected = format!("rank {} from adapter_config.json", self.config.rank(module));
             return Err(self.mismatch(a, format!("rank {rank}"), expected));
         }
         let plain = weight.shape.split_first() == Some((&outputs, inputs));
+        // A square linear weight fits both ways, and only then does the configuration decide.
         let turned = weight.shape == [inputs[0], outputs] && inputs.len() == 1;
         let transposed = match (plain, turned) {
+            // The weight of an embedding has its inputs, the tokens, as rows.
             (_, true) if embedding => true,
             (true, false) if !embedding => false,
             (false, true) => true,
@@ -226,7 +233,7 @@ impl Fit<'_> {
     }
 }
 
-/// Whether a tensor belongs to a module that is named by its whole path or the end of it, or to a part of that module.
+/// Whether a tensor belongs to a module or to a part of it. The module is named by its whole path or by the end of it.
 fn is_within(tensor: &str, module: &str) -> bool {
     format!(".{tensor}").contains(&format!(".{module}."))
 }
@@ -236,7 +243,7 @@ fn wider(a: Dtype, b: Dtype) -> Dtype {
         std::cmp::Ordering::Greater => a,
         std::cmp::Ordering::Less => b,
         std::cmp::Ordering::Equal if a == b => a,
-        // Neither of F16 and BF16 holds the other.
+        // F16 cannot hold every BF16 and BF16 cannot hold every F16, so only F32 holds both.
         std::cmp::Ordering::Equal => Dtype::F32,
     }
 }

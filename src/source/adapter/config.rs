@@ -1,4 +1,4 @@
-//! `adapter_config.json`: what of it decides the weights, and what of it cannot be computed.
+//! `adapter_config.json`: the fields that decide the weights, and the fields that this crate cannot compute.
 
 use crate::bytes::Folder;
 use crate::bytes::json::{self, Entries};
@@ -12,10 +12,10 @@ use std::path::Path;
 /// The file that makes a folder an adapter.
 pub(super) const FILE: &str = "adapter_config.json";
 
-/// Fields that do not change what the stored tensors mean: how training went, which modules it was for.
+/// Fields that do not change what the stored tensors mean, such as how training went and which modules it adapted.
 ///
-/// The configurations of initializations are read by peft only along with the initialization of that name, which
-/// [`check_initialization`] refuses where it changes the base.
+/// Some of them configure an initialization. peft reads these only together with the initialization of that name.
+/// [`check_initialization`] refuses the initializations that change the base.
 const WITHOUT_EFFECT: [&str; 20] = [
     "auto_mapping",
     "corda_config",
@@ -42,13 +42,13 @@ const WITHOUT_EFFECT: [&str; 20] = [
 /// What an adapter's configuration says about its weights.
 #[derive(Debug)]
 pub(crate) struct AdapterConfig {
-    /// Where the base model was when the adapter was trained.
+    /// The path or name of the base model when the adapter was trained.
     pub(crate) base: Option<String>,
-    /// Whether linear weights are stored with inputs as rows.
+    /// Whether linear weights are stored with inputs as rows (`fan_in_fan_out`).
     pub(super) transposed: bool,
-    /// Whether rows are rescaled to stored magnitudes.
+    /// Whether the weights of each output are rescaled to a stored magnitude (DoRA).
     pub(super) magnitudes: bool,
-    /// Modules stored whole.
+    /// Names of the modules that are stored whole.
     pub(super) saved: Vec<String>,
     /// Whether bias tensors are stored whole.
     pub(super) biases: bool,
@@ -59,7 +59,7 @@ pub(crate) struct AdapterConfig {
     alpha_pattern: Vec<(Regex, f64)>,
 }
 
-/// Defaults are those of peft.
+/// The fields of the file that decide the weights. A missing field has the default of peft.
 #[derive(Deserialize)]
 struct Stored {
     base_model_name_or_path: Option<String>,
@@ -77,6 +77,7 @@ struct Stored {
     rest: BTreeMap<String, Value>,
 }
 
+/// The type of the adapter, read before its other fields.
 #[derive(Deserialize)]
 struct Kind {
     peft_type: Option<String>,
@@ -87,6 +88,7 @@ impl AdapterConfig {
     pub(crate) fn read(tree: &dyn Folder, folder: &Path) -> Result<Self, SourceError> {
         let unsupported = |feature: String| SourceError::AdapterUnsupported { path: folder.to_owned(), feature };
         let file = tree.open(&folder.join(FILE))?;
+        // The type comes first: other types have other fields, and their error should name the type and not a field.
         match json::read::<Kind>(&*file)?.peft_type.as_deref() {
             Some("LORA") => {}
             Some(other) => return Err(unsupported(format!("`peft_type` {other}"))),
@@ -94,6 +96,7 @@ impl AdapterConfig {
         }
 
         let stored: Stored = json::read(&*file)?;
+        // A field that is not known may change the weights. It is refused unless its value is empty.
         for (field, value) in &stored.rest {
             if field != "peft_type" && !WITHOUT_EFFECT.contains(&field.as_str()) && !is_empty(value) {
                 return Err(unsupported(format!("`{field}`")));
@@ -119,12 +122,12 @@ impl AdapterConfig {
         })
     }
 
-    /// The rank of a module's factors.
+    /// Returns the rank of a module's factors.
     pub(super) fn rank(&self, module: &str) -> usize {
         first_match(&self.rank_pattern, module).unwrap_or(self.rank)
     }
 
-    /// What the product of a module's factors is multiplied by: alpha / rank, or alpha / sqrt(rank).
+    /// Returns the factor of a module's increment: alpha / rank, or alpha / sqrt(rank) with `use_rslora`.
     pub(super) fn scale(&self, module: &str) -> f64 {
         let alpha = first_match(&self.alpha_pattern, module).unwrap_or(self.alpha);
         let rank = self.rank(module) as f64;
@@ -132,7 +135,7 @@ impl AdapterConfig {
     }
 }
 
-/// Whether a field that is present says nothing.
+/// Whether the value of a field has no effect: null, false, or an empty string, list or object.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
@@ -143,9 +146,12 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Some initializations split the first factors off the base's weights; what they leave behind is not stored with the
-/// adapter, so that base + increment would count it twice. (Converted on saving, they are stored as `true`.)
+/// Refuses initializations that change the base.
+///
+/// Some initializations split the first factors off the base's weights. The rest of the base is not stored with the adapter, so
+/// base + increment would count these factors twice. (An adapter that was converted on saving has `true` here.)
 fn check_initialization(initialization: Option<&Value>) -> Result<(), String> {
+    // An unknown initialization is refused too, because it may change the base.
     match initialization {
         None | Some(Value::Null | Value::Bool(_)) => Ok(()),
         Some(Value::String(s))
@@ -158,7 +164,9 @@ fn check_initialization(initialization: Option<&Value>) -> Result<(), String> {
     }
 }
 
-/// A module's name is matched from a dot on, or whole, as peft does; the first pattern in the file's order counts.
+/// Compiles patterns that match a module's whole name, or its end after a dot, as peft does.
+///
+/// The patterns keep the order of the file, because the first match counts.
 fn compiled<V>(field: &str, patterns: Option<Entries<V>>) -> Result<Vec<(Regex, V)>, String> {
     let Entries(patterns) = patterns.unwrap_or_default();
     let compile = |(pattern, value): (String, V)| match Regex::new(&format!(r"^(?:(?:.*\.)?(?:{pattern}))$")) {

@@ -1,21 +1,21 @@
-//! What the names of an adapter's tensors mean, and which tensor of the base each is for.
+//! The names of an adapter's tensors: what each one means, and to which tensor of the base it belongs.
 
 use std::collections::BTreeMap;
 
 /// What a tensor of an adapter file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    /// A piece of a module's increment, of the adapter of that name if it has one.
+    /// A piece of a module's increment. `adapter` is the name of the adapter, if the key has one.
     Piece { module: String, piece: Piece, adapter: Option<String> },
-    /// A tensor to take instead of the base's.
+    /// A whole tensor that replaces one of the base.
     Whole { name: String },
-    /// The base's own tensor beside one to take instead.
+    /// The base's own tensor, stored beside the one that replaces it.
     Untrained,
-    /// A piece of something that is not computed.
+    /// A piece of a feature that this crate does not compute.
     Unsupported,
 }
 
-/// A factor of an increment, or its magnitudes.
+/// The role of a piece: a factor of an increment, or the magnitudes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Piece {
     A,
@@ -25,10 +25,11 @@ pub(super) enum Piece {
     Magnitude,
 }
 
-/// Takes a name such as `base_model.model.fc.lora_A.weight` apart.
+/// Parses a name such as `base_model.model.fc.lora_A.weight`.
 pub(super) fn parse(stored: &str) -> Key {
     let name = stored.strip_prefix("base_model.model.").unwrap_or(stored);
     let parts: Vec<&str> = name.split('.').collect();
+    // The last such part counts, because a module may have such a name itself.
     let Some((at, piece)) = parts.iter().enumerate().rev().find_map(|(at, part)| piece(part).map(|p| (at, p))) else {
         return whole(&parts);
     };
@@ -56,14 +57,14 @@ fn piece(part: &str) -> Option<Piece> {
     })
 }
 
-/// A whole tensor, the wrappers that peft puts around its module left out of its name.
+/// Parses the name of a whole tensor and removes the wrappers that peft puts around its module.
 fn whole(parts: &[&str]) -> Key {
     if parts.contains(&"original_module") {
         return Key::Untrained;
     }
     let mut name: Vec<&str> = parts.iter().copied().filter(|p| *p != "base_layer").collect();
     if let Some(at) = name.iter().position(|p| *p == "modules_to_save") {
-        // `modules_to_save.weight`, or with the adapter's name between.
+        // The name is `modules_to_save.weight`, or `modules_to_save.default.weight` with the adapter's name.
         let adapter = usize::from(name.get(at + 1) == Some(&"default"));
         name.drain(at..=at + adapter);
     }
@@ -73,21 +74,23 @@ fn whole(parts: &[&str]) -> Key {
 /// How the names of an adapter become those of its base.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Renaming {
-    /// They are the same.
+    /// Both have the same names.
     Same,
-    /// The base has this in front.
+    /// The base has this prefix in front of the adapter's names.
     Prepend(String),
-    /// The adapter has this in front.
+    /// The adapter has this prefix in front of the base's names.
     Strip(String),
 }
 
 impl Renaming {
-    /// Finds the one renaming under which every target is in the base, preferring none; `None` if there is no such or several.
+    /// Finds the one renaming under which every target is in the base. Equal names come first. `None` when no renaming works,
+    /// or when several do.
     pub(super) fn find<V>(targets: &[String], base: &BTreeMap<String, V>) -> Option<Self> {
         let works = |r: &Self| targets.iter().all(|t| r.apply(t, base).is_some());
         if works(&Self::Same) {
             return Some(Self::Same);
         }
+        // The first missing target proposes the prefixes. Every target must then confirm the same one.
         let missing = targets.iter().find(|t| !base.contains_key(*t))?;
         let prepended = base.keys().filter_map(|name| {
             let prefix = name.strip_suffix(missing.as_str())?;
@@ -99,7 +102,8 @@ impl Renaming {
         working.next().is_none().then_some(first)
     }
 
-    /// The base's name for a target: the same where the base has it, else renamed, else `None`.
+    /// Returns the base's name for a target: the same name if the base has it, else the renamed one. `None` when the base has
+    /// neither.
     pub(super) fn apply<V>(&self, target: &str, base: &BTreeMap<String, V>) -> Option<String> {
         if base.contains_key(target) {
             return Some(target.to_owned());
@@ -107,7 +111,7 @@ impl Renaming {
         Some(self.rename(target)).filter(|name| base.contains_key(name))
     }
 
-    /// A target that is not in the base, as the base would name it.
+    /// Returns the name that the base would use for a target that it does not have.
     pub(super) fn rename(&self, target: &str) -> String {
         match self {
             Self::Same => target.to_owned(),

@@ -1,4 +1,4 @@
-//! The increment of one weight: a product of two thin matrices, computed for the elements asked for.
+//! The increment of one weight: a product of two thin matrices, computed only for the elements of each read.
 
 use crate::error::SourceError;
 use crate::source::ParameterSource;
@@ -6,10 +6,10 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 use std::ops::Range;
 
-/// Elements of a factor held at once.
+/// Most elements of a factor that are in memory at a time, but at least one row or column of it.
 const HELD: usize = 1 << 16;
 
-/// `scale * B * A`, added to a weight seen as a matrix of shape (rows, columns).
+/// The increment `scale * B * A` of a weight, which counts as a matrix of shape (rows, columns).
 ///
 /// The stored factors are A of shape (rank, inputs) and B of shape (outputs, rank), kernel dimensions flattened.
 #[derive(Debug)]
@@ -25,24 +25,27 @@ pub(super) struct LowRank {
 }
 
 impl LowRank {
+    /// Returns the number of rows of the weight, seen as a matrix.
     pub(super) fn rows(&self) -> usize {
         if self.transposed { self.inputs } else { self.outputs }
     }
 
+    /// Returns the number of columns of the weight, seen as a matrix.
     pub(super) fn columns(&self) -> usize {
         if self.transposed { self.outputs } else { self.inputs }
     }
 
-    /// Adds the increment to elements `offset ..` of the weight, row-major.
+    /// Adds the increment to elements `offset ..` of the weight, in row-major order.
     ///
-    /// Product, scaling and sum are taken in f32, in the order of peft, whose merged weights come out the same; an element's
-    /// value does not depend on what is read with it. Memory: as much as `out`, and a bounded amount for the factors.
+    /// Product, scaling and sum are computed in f32 and in the order of peft, so the result equals peft's merged weights. The
+    /// value of an element does not depend on which other elements are read with it. Memory: as much as `out`, and a bounded
+    /// amount for the factors.
     pub(super) fn add(&self, stored: &dyn ParameterSource, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         let columns = self.columns();
         let mut at = offset;
         let mut rest = out;
         while !rest.is_empty() {
-            // A rectangle: a run within one row, or whole rows.
+            // Each step takes a rectangle: a run within one row, or as many whole rows as fit.
             let (row, column) = (at / columns, at % columns);
             let (rows, width) = match column {
                 0 if rest.len() >= columns => (rest.len() / columns, columns),
@@ -63,6 +66,7 @@ impl LowRank {
         columns: Range<usize>,
         out: &mut [f32],
     ) -> Result<(), SourceError> {
+        // Both pieces of a pair have the whole rank, so each product is complete and no sum depends on the size of pieces.
         let side = (HELD / self.rank).max(1);
         let width = columns.len();
         let mut product = Vec::new();
@@ -87,7 +91,7 @@ impl LowRank {
         Ok(())
     }
 
-    /// The product of two factors as they were read: those of inputs of shape (rank, n), those of outputs (n, rank).
+    /// Multiplies two factors as they were read: inputs have shape (rank, n), outputs have shape (n, rank).
     fn multiply(&self, left: &[f32], right: &[f32], (rows, columns): (usize, usize), product: &mut [f32]) {
         let (left, right) = match self.transposed {
             false => (matrix((rows, self.rank), left), matrix((self.rank, columns), right)),
@@ -99,7 +103,7 @@ impl LowRank {
         general_mat_mul(1.0, &left, &right, 0.0, &mut product);
     }
 
-    /// Columns of A, shape (rank, n).
+    /// Reads columns of A, shape (rank, n).
     fn inputs(&self, stored: &dyn ParameterSource, columns: &Range<usize>) -> Result<Vec<f32>, SourceError> {
         let mut values = vec![0.0; self.rank * columns.len()];
         for (line, row) in values.chunks_exact_mut(columns.len()).zip(0..) {
@@ -108,7 +112,7 @@ impl LowRank {
         Ok(values)
     }
 
-    /// Rows of B, shape (n, rank).
+    /// Reads rows of B, shape (n, rank).
     fn outputs(&self, stored: &dyn ParameterSource, rows: &Range<usize>) -> Result<Vec<f32>, SourceError> {
         let mut values = vec![0.0; rows.len() * self.rank];
         stored.read(&self.b, rows.start * self.rank, &mut values)?;

@@ -1,17 +1,17 @@
-//! Weights rescaled to stored magnitudes (DoRA): each output of W + s·B·A has the norm that was trained for it.
+//! Weights that are rescaled to stored magnitudes (DoRA): each output of W + s·B·A gets the norm that was trained for it.
 
 use super::low_rank::LowRank;
 use crate::error::SourceError;
 use crate::source::ParameterSource;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Elements of the weight held at once while norms are taken.
+/// Elements of the weight that are in memory at a time while norms are computed.
 const HELD: usize = 1 << 16;
 
 /// The magnitudes of one weight, one for each output.
 ///
-/// What each output is multiplied by is found at the first read, by streaming the whole weight once, and kept: eight bytes
-/// for each output.
+/// The first read computes the factor of each output by streaming the whole weight once. The factors are kept: eight bytes for
+/// each output.
 #[derive(Debug)]
 pub(super) struct Magnitude {
     pub(super) tensor: String,
@@ -25,7 +25,7 @@ impl Magnitude {
 
     /// Rescales elements `offset ..` of a weight to which the increment has been added.
     ///
-    /// `weight` reads such elements before they are rescaled.
+    /// `weight` reads elements of this weight before they are rescaled.
     pub(super) fn rescale(
         &self,
         stored: &dyn ParameterSource,
@@ -47,12 +47,14 @@ impl Magnitude {
         delta: &LowRank,
         weight: impl Fn(usize, &mut [f32]) -> Result<(), SourceError>,
     ) -> Result<Arc<[f64]>, SourceError> {
-        // Held while computing: other readers of this weight need the result. A panic leaves it as it was, unset.
+        // The lock stays held during the computation, because other readers of this weight need the result. A panic leaves the
+        // factors unset.
         let mut kept = self.factors.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(factors) = &*kept {
             return Ok(Arc::clone(factors));
         }
         let size = delta.rows() * delta.columns();
+        // Sums of squares are in f64, because a row may have many thousands of values.
         let mut squares = vec![0f64; delta.outputs];
         let mut block = vec![0.0; HELD.min(size)];
         let mut offset = 0;
@@ -72,7 +74,7 @@ impl Magnitude {
     }
 }
 
-/// Which output an element of the weight belongs to.
+/// Returns the output to which an element of the weight belongs.
 fn output(delta: &LowRank, at: usize) -> usize {
     if delta.transposed { at % delta.columns() } else { at / delta.columns() }
 }

@@ -1,4 +1,4 @@
-//! Adapters of peft: a base model and low-rank increments to its weights, added while streaming.
+//! Adapters of peft: low-rank increments to the weights of a base model, added when a weight is read.
 
 mod build;
 mod config;
@@ -18,25 +18,31 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A model that is a base and a LoRA adapter written by peft: base + scale · B · A, computed for what is read.
+/// A model that consists of a base and a LoRA adapter written by peft. A weight is base + scale · B · A, computed for each
+/// read.
 ///
 /// # What is computed
 ///
-/// - scale = alpha / r, or alpha / sqrt(r) with `use_rslora`; `rank_pattern` and `alpha_pattern` as peft matches them.
-/// - Linear layers, stored either way (`fan_in_fan_out`; where only the other way fits the shapes, that one), embeddings
-///   and convolutions.
-/// - DoRA: the weights of each output rescaled to the stored magnitude. Norms are found at the first read of a weight, by
-///   reading it once as a whole.
-/// - Tensors stored whole, for `modules_to_save`, `bias` and resized vocabularies, replace the base's.
+/// - The scale is alpha / r, or alpha / sqrt(r) with `use_rslora`. `rank_pattern` and `alpha_pattern` match as in peft.
+/// - Linear layers, embeddings and convolutions are computed. A linear weight may be stored either way (`fan_in_fan_out`). If
+///   only the other way fits the shapes, that way is used.
+/// - DoRA rescales the weights of each output to the stored magnitude. The first read of a weight reads the whole weight once
+///   to compute its norms.
+/// - Tensors that are stored whole replace those of the base. These come from `modules_to_save`, `bias` and resized
+///   vocabularies.
 ///
-/// Anything else that would change the weights is [`SourceError::AdapterUnsupported`]; nothing is left out in silence.
+/// Anything else that would change the weights is [`SourceError::AdapterUnsupported`]. Nothing is left out silently.
 ///
-/// A read takes memory for what it returns and a bounded amount for the factors; it reads the rows of B and the columns of
-/// A that it needs, so that runs of many rows are cheaper than single ones.
+/// # Complexity
 ///
-/// Increments are computed in f32 as peft does when it merges. Adapted tensors are announced with the wider of the base's
-/// dtype and the adapter's, and values are not rounded back to the base's dtype. The base may be any source, another
-/// adapter included. Where only one side has a common prefix in its names (`model.`), it is recognized.
+/// A read takes memory for what it returns and a bounded amount for the factors. It reads the rows of B and the columns of A
+/// that it needs, so reads of many rows are cheaper than reads of single rows.
+///
+/// # Dtypes and names
+///
+/// Increments are computed in f32, as peft does when it merges. An adapted tensor is listed with the wider of the base's dtype
+/// and the adapter's dtype. Values are not rounded back to the base's dtype. The base may be any source, even another adapter.
+/// If only one side has a common prefix in its names (`model.`), the prefix is recognized.
 ///
 /// ```no_run
 /// use neural_phylogeny::discover::Discovery;
@@ -50,7 +56,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct PeftAdapter {
     base: Arc<dyn ParameterSource>,
-    /// What the adapter stores.
+    /// The tensors that the adapter stores.
     stored: Box<dyn ParameterSource>,
     tensors: BTreeMap<String, Tensor>,
 }
@@ -63,19 +69,21 @@ struct Tensor {
     content: Content,
 }
 
+/// Where the values of a tensor of the resulting model come from.
 #[derive(Debug)]
 enum Content {
-    /// The base's, unchanged.
+    /// The tensor of the base, unchanged.
     Base,
     /// Stored whole in the adapter, under this name.
     Stored(String),
+    /// A weight with an increment.
     Adapted(Box<Adapted>),
 }
 
 /// A weight with an increment.
 #[derive(Debug)]
 struct Adapted {
-    /// The adapter's own copy of what the increment is added to, `None` for the base's.
+    /// The stored name of the adapter's own copy, to which the increment is added. `None` for the tensor of the base.
     under: Option<String>,
     delta: LowRank,
     magnitude: Option<Magnitude>,
@@ -86,8 +94,8 @@ impl PeftAdapter {
     ///
     /// # Errors
     ///
-    /// [`SourceError::AdapterUnsupported`] for what is not computed, [`SourceError::AdapterMismatch`] where adapter and base
-    /// do not fit, and whatever is wrong with the adapter's files.
+    /// [`SourceError::AdapterUnsupported`] for a feature that is not computed; [`SourceError::AdapterMismatch`] when adapter
+    /// and base do not fit; any error of the adapter's files.
     pub fn open(folder: impl AsRef<Path>, base: impl ParameterSource + 'static) -> Result<Self, SourceError> {
         let (tree, folder) = (&LocalFolder, folder.as_ref());
         let config = AdapterConfig::read(tree, folder)?;
@@ -107,7 +115,7 @@ impl PeftAdapter {
         Ok(Self { base, stored: Box::new(stored), tensors })
     }
 
-    /// Reads elements of an adapted weight, increment added, magnitudes not applied.
+    /// Reads elements of an adapted weight with its increment, before magnitudes are applied.
     fn read_sum(&self, name: &str, adapted: &Adapted, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         match &adapted.under {
             Some(stored) => self.stored.read(stored, offset, out)?,
@@ -147,7 +155,7 @@ impl ParameterSource for PeftAdapter {
         match self.tensors.get(name).map(|tensor| &tensor.content) {
             Some(Content::Base) => self.base.read_bytes(name, offset, out),
             Some(Content::Stored(stored)) => self.stored.read_bytes(stored, offset, out),
-            // Computed, stored nowhere.
+            // Adapted values are computed and stored nowhere.
             Some(Content::Adapted(_)) => Err(SourceError::NoBytes { parameter: name.to_owned() }),
             None => Err(SourceError::UnknownParameter { parameter: name.to_owned() }),
         }
@@ -155,7 +163,7 @@ impl ParameterSource for PeftAdapter {
 
     fn prefetch(&self, name: &str, offset: usize, length: usize) {
         match self.tensors.get(name).map(|tensor| &tensor.content) {
-            // What is added to the base is small and read whole.
+            // The factors of an increment are small, so only the base is worth a hint.
             Some(Content::Base | Content::Adapted(_)) => self.base.prefetch(name, offset, length),
             Some(Content::Stored(stored)) => self.stored.prefetch(stored, offset, length),
             None => {}
