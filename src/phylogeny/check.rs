@@ -4,14 +4,15 @@ use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
 use std::collections::{BTreeMap, HashSet};
 
-/// Weights come from least squares and from text; a thousandth is far above rounding and far below a meant share.
+/// How far the weights of one child's parents may be from a sum of 1. Weights come from least squares and from text: a
+/// thousandth is far above rounding and far below any intended share.
 const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
 
 pub(super) fn invalid<T>(reason: String) -> Result<T, Error> {
     Err(Error::InvalidPhylogeny { reason })
 }
 
-/// As many names as models, no two equal.
+/// Checks that there are as many names as models and that no two are equal.
 pub(super) fn named(models: usize, names: Vec<String>) -> Result<Vec<String>, Error> {
     if names.len() != models {
         return invalid(format!("{} names for {models} models", names.len()));
@@ -53,7 +54,7 @@ pub(super) fn edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Longest way up from each model, by Kahn's algorithm; refuses cycles.
+/// Gives the longest way up from each model, by Kahn's algorithm. Cycles are refused.
 pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>, Error> {
     let models = names.len();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); models];
@@ -82,7 +83,7 @@ pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>
     Ok(generation)
 }
 
-/// Connected components of edges and kin, sorted by first member.
+/// Gives the connected components of edges and kin, sorted by their first member.
 pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> Result<Vec<Family>, Error> {
     let mut components = UnionFind::<usize>::new(models);
     for e in edges {
