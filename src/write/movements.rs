@@ -4,7 +4,7 @@ use super::text::{count, listed_of, shown};
 use crate::phylogeny::{Edge, Movement, Phylogeny};
 use std::io::{self, Write};
 
-/// Parameters in each list; the JSON form has them all.
+/// Number of parameters in each list. The JSON form has them all.
 const MOST: usize = 10;
 
 /// Writes which parameters moved most along an edge, and which were untouched.

@@ -4,10 +4,10 @@ use super::text::{count, listed, shown};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Edge, Phylogeny, Relation, Signal, Stage};
 
-/// Roots named in a sentence.
+/// Number of roots that a sentence names.
 const MOST: usize = 3;
 
-/// Why a model has the parents it has, or none, in one sentence.
+/// Says in one sentence why a model has the parents it has, or none.
 pub(super) fn why(phylogeny: &Phylogeny, model: ModelId) -> String {
     match phylogeny.parents(model) {
         [] => without_parent(phylogeny, model),
@@ -67,7 +67,7 @@ fn times(chosen: f64, next: f64) -> String {
     }
 }
 
-/// The signal of a stage that speaks most for one candidate against another.
+/// Names the signal, with its stage, that speaks most for one candidate against another.
 fn decisive(chosen: &Candidate, next: &Candidate) -> String {
     let mut leads: Vec<(Stage, &Signal, f64, f64)> = Vec::new();
     for e in chosen.evidence.iter().chain(&next.evidence).filter(|e| e.stage != Stage::Kinship) {
