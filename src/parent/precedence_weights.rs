@@ -30,7 +30,7 @@ impl PrecedenceWeights {
         -(if cosine >= 0.0 { cosine / self.acute } else { -cosine / self.obtuse }).min(self.cap)
     }
 
-    /// What the density of siblings' cosines is divided by, to sum to 1.
+    /// The integral of the density of siblings' cosines before it is normalized.
     pub(crate) fn sibling_width(&self) -> f64 {
         self.acute + self.obtuse
     }
