@@ -1,6 +1,6 @@
 use super::edmonds::{minimum_arborescence, minimum_rooted_arborescence};
 use super::family_trees::{self, FamilyTree};
-use super::{Families, PhylogenyDetector, SelectorUse};
+use super::{Families, NamedDetector, NamedSetting, PhylogenyDetector, SelectorUse};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, Quantity};
 use crate::kernel::upper_median;
@@ -176,6 +176,33 @@ impl Arborescence {
             scores,
         }
     }
+}
+
+/// What the detector is called, and its settings.
+pub(super) const NAMED: NamedDetector = NamedDetector::new(
+    "arborescence",
+    "Families by the independence test, in each a minimum arborescence directed by kurtosis, after MoTHer; uses no selector",
+    &[
+        NamedSetting::new("lambda", "L", "weight of the direction beside distances, from 0 [default: 0.3]", |word| {
+            lambda(word).map(drop)
+        }),
+        NamedSetting::new(
+            "kurtosis",
+            "falls|rises",
+            "how the kurtosis of weights changes from parent to child [default: falls]",
+            |word| word.parse::<Kurtosis>().map(drop),
+        ),
+    ],
+    |families, words| {
+        let arborescence = Arborescence::new().with_families(families);
+        let arborescence = words.value("lambda", lambda)?.into_iter().fold(arborescence, Arborescence::with_lambda);
+        let kurtosis = words.value("kurtosis", str::parse::<Kurtosis>)?;
+        Ok(Box::new(kurtosis.into_iter().fold(arborescence, Arborescence::with_kurtosis)))
+    },
+);
+
+fn lambda(word: &str) -> Result<f64, Error> {
+    word.parse().map_err(|_| Error::unknown_word("lambda", word, "a finite number from 0"))
 }
 
 impl PhylogenyDetector for Arborescence {

@@ -1,6 +1,7 @@
 //! Geometry and parent selector → phylogeny.
 
 mod arborescence;
+mod catalog;
 pub mod cluster;
 mod draft;
 mod edmonds;
@@ -11,6 +12,7 @@ mod neighbor_joining;
 mod pointers;
 
 pub use arborescence::{Arborescence, Kurtosis};
+pub use catalog::{NamedDetector, NamedSetting, SettingWords};
 pub use families::Families;
 pub use lineage::weights::{self, Weights};
 pub use lineage::{LineageDetector, witness};
@@ -22,6 +24,14 @@ use crate::parent::ParentSelector;
 use crate::phylogeny::Phylogeny;
 use rand::RngCore;
 use std::fmt::Debug;
+
+/// The detectors that go by a name: the default first, then one generation by clustering, then published tree methods.
+///
+/// A command line or a file of settings chooses from them. An outside detector needs no name: it is given as it is.
+pub fn named_detectors() -> impl Iterator<Item = NamedDetector> {
+    let trees = [arborescence::NAMED, neighbor_joining::NAMED];
+    std::iter::once(lineage::NAMED).chain(cluster::NAMED).chain(trees)
+}
 
 /// Whether a detector makes use of the parent selector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

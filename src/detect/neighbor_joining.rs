@@ -5,7 +5,7 @@ mod unrooted;
 pub use unrooted::{Branch, TreeNode, UnrootedTree};
 
 use super::family_trees::{self, FamilyTree};
-use super::{Families, PhylogenyDetector};
+use super::{Families, NamedDetector, PhylogenyDetector};
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::model_set::ModelId;
@@ -154,6 +154,14 @@ impl NeighborJoining {
         Ok(FamilyTree { rootings, scores: choice.scores, margin: Some(choice.margin), distinctness })
     }
 }
+
+/// What the detector is called.
+pub(super) const NAMED: NamedDetector = NamedDetector::new(
+    "neighbor-joining",
+    "Families by the independence test, in each a tree by neighbor joining, rooted by the selector",
+    &[],
+    |families, _| Ok(Box::new(NeighborJoining::new().with_families(families))),
+);
 
 impl PhylogenyDetector for NeighborJoining {
     fn check(&self, groups: usize, models: usize) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 use crate::detector::Clustering;
 use crate::form;
+use crate::geometry::GeometryOptions;
 use crate::query::Query;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -101,34 +102,12 @@ pub(crate) struct Detection {
     #[arg(long, value_enum)]
     pub(crate) selector: Option<Selector>,
 
-    /// What the selector nearest-to-initialization measures from: zero, uniform, normal, or the path of a model.
-    #[arg(long, value_name = "KIND|PATH", default_value = "zero")]
-    pub(crate) initialization: String,
-
-    /// Which parameters make up distances and norms.
-    #[arg(long, value_enum, default_value_t = Scope::Matrices)]
-    pub(crate) scope: Scope,
-
     /// Where random numbers begin.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// Threads; 0 means one for each processor. The result does not depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) threads: usize,
-
-    /// Memory for Gram matrices and blocks of parameters, such as 512MiB or 4GiB.
-    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
-    pub(crate) memory: ByteSize,
-
-    /// Keep partial sums in FILE, away from the models, and go on from it when a run was stopped. Of the pass over the weights
-    /// only: FILE is deleted once the distances are whole, and a run killed after that begins again.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) resume: Option<PathBuf>,
-
-    /// Least time between two saves of FILE; 0 means after every wave of reads.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "resume")]
-    pub(crate) resume_every: u64,
+    #[command(flatten)]
+    pub(crate) geometry: GeometryOptions,
 
     /// Leave out parents less sure than this, from 0 to 1: such a child stays in its family without a parent.
     #[arg(long, value_name = "P", default_value_t = 0.0)]
@@ -279,12 +258,4 @@ pub(crate) enum Selector {
     SmallestNorm,
     /// Nearest to the initialization given by --initialization.
     NearestToInitialization,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scope {
-    /// Parameters of at least two dimensions.
-    Matrices,
-    /// All trained parameters.
-    All,
 }

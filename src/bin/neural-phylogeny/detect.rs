@@ -1,17 +1,13 @@
-use crate::args::{Detect, Detection, Scope, Selector};
+use crate::args::{Detect, Detection, Selector};
 use crate::{models, output, progress, resume};
 use neural_phylogeny::config::detect_phylogeny_from_sketches;
-use neural_phylogeny::discover::Discovery;
-use neural_phylogeny::geometry::{GeometrySettings, Initialization};
 use neural_phylogeny::model_set::OnUnreadable;
 use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
 use neural_phylogeny::sketch::SketchSet;
-use neural_phylogeny::source::EntryDistribution;
 use neural_phylogeny::write::Content;
 use neural_phylogeny::{Config, ModelSet, Phylogeny, detect_phylogeny};
 use std::error::Error;
 use std::io::Write;
-use std::time::Duration;
 
 pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &arguments.output {
@@ -75,7 +71,7 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
     let config = Config::new()
         .with_detector(arguments.clustering.detector(arguments.selector.is_some())?)
         .with_seed(arguments.seed)
-        .with_geometry(geometry(arguments)?)
+        .with_geometry(arguments.geometry.settings(arguments.seed)?)
         .with_minimum_confidence(arguments.minimum_confidence);
     let Some(selector) = arguments.selector else { return Ok(config) };
     Ok(match selector {
@@ -84,33 +80,5 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
         Selector::Medoid => config.with_selector(Medoid),
         Selector::SmallestNorm => config.with_selector(SmallestNorm),
         Selector::NearestToInitialization => config.with_selector(NearestToInitialization),
-    })
-}
-
-/// How models are read and measured.
-fn geometry(arguments: &Detection) -> Result<GeometrySettings, Box<dyn Error>> {
-    let settings = GeometrySettings::new()
-        .with_threads(arguments.threads)
-        .with_memory(arguments.memory.as_u64())
-        .with_initialization(initialization(arguments)?)
-        .with_scope(match arguments.scope {
-            Scope::Matrices => neural_phylogeny::geometry::Scope::Matrices,
-            Scope::All => neural_phylogeny::geometry::Scope::All,
-        });
-    let Some(file) = &arguments.resume else { return Ok(settings) };
-    Ok(settings.with_resume_file(file).with_resume_every(Duration::from_secs(arguments.resume_every)))
-}
-
-fn initialization(arguments: &Detection) -> Result<Initialization, Box<dyn Error>> {
-    let seed = arguments.seed;
-    Ok(match arguments.initialization.as_str() {
-        "zero" => Initialization::Zero,
-        "uniform" => Initialization::Random { entries: EntryDistribution::Uniform, seed },
-        "normal" => Initialization::Random { entries: EntryDistribution::Normal, seed },
-        path => {
-            let open = Discovery::new().open(path);
-            let model = open.map_err(|source| neural_phylogeny::Error::Initialization { source: source.into() })?;
-            Initialization::Model(model.source)
-        }
     })
 }

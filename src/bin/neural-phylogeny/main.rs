@@ -6,6 +6,7 @@ mod detector;
 mod evaluate;
 mod explain;
 mod form;
+mod geometry;
 mod inspect;
 mod models;
 mod output;

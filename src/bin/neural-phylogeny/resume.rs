@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Refuses a file of partial sums where models are searched for: the search of the next run would come upon it.
 pub(crate) fn check(arguments: &Detection) -> Result<(), Box<dyn Error>> {
-    let Some(file) = &arguments.resume else { return Ok(()) };
+    let Some(file) = &arguments.geometry.resume else { return Ok(()) };
     let places = places(file);
     for searched in &arguments.models.selection.paths {
         // A path that is not there is the search's to tell.

@@ -1,7 +1,9 @@
+use super::ClusterDetector;
 use super::clusterer::{Clusterer, Clustering, Points};
 use super::distances::{Distances, failure};
 use super::radius;
-use super::settings::{check_radius, parsed};
+use super::settings::{check_radius, parsed, whole};
+use crate::detect::{NamedDetector, NamedSetting};
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use linfa::prelude::{ParamGuard, Transformer};
@@ -179,6 +181,33 @@ impl Dbscan {
         (eps, Some(Remark::RadiusEstimated { setting: "eps".into(), value, rule: rule.into() }))
     }
 }
+
+/// What the detector around it is called, and its settings.
+pub(super) const NAMED: NamedDetector = NamedDetector::new(
+    "dbscan",
+    "DBSCAN",
+    &[
+        NamedSetting::new(
+            "eps",
+            "R|expected",
+            "how far neighbors may lie apart, a distance, or `expected` from the expected families [default: expected]",
+            |word| word.parse::<Radius>().map(drop),
+        ),
+        NamedSetting::new(
+            "min-points",
+            "N",
+            "models in the neighborhood of a core, itself included [default: 2]",
+            |word| whole("min-points", word).map(drop),
+        ),
+    ],
+    |families, words| {
+        let radius = words.value("eps", str::parse::<Radius>)?;
+        let min_points = words.value("min-points", |word| whole("min-points", word))?;
+        let dbscan = radius.into_iter().fold(Dbscan::new(), Dbscan::with_radius);
+        let dbscan = min_points.into_iter().fold(dbscan, Dbscan::with_min_points);
+        Ok(Box::new(ClusterDetector::new(dbscan).with_families(families)))
+    },
+);
 
 impl Clusterer for Dbscan {
     fn check(&self) -> Result<(), Error> {

@@ -1,4 +1,6 @@
+use super::ClusterDetector;
 use super::clusterer::{Clusterer, Clustering, Points};
+use crate::detect::NamedDetector;
 use crate::error::Error;
 use rand::RngCore;
 
@@ -29,6 +31,14 @@ use rand::RngCore;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExpectedFamilies;
+
+/// What the detector around it is called.
+pub(super) const NAMED: NamedDetector = NamedDetector::new(
+    "independence",
+    "One generation: connected components of the independence test",
+    &[],
+    |families, _| Ok(Box::new(ClusterDetector::new(ExpectedFamilies).with_families(families))),
+);
 
 impl Clusterer for ExpectedFamilies {
     fn cluster(&self, points: &Points<'_>, _rng: &mut dyn RngCore) -> Result<Clustering, Error> {

@@ -1,6 +1,8 @@
+use super::ClusterDetector;
 use super::clusterer::{Clusterer, Clustering, Points};
 use super::distances::{Scaled, failure, places, variances};
 use super::settings::{check_count, family_count};
+use crate::detect::NamedDetector;
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use linfa::DatasetBase;
@@ -180,6 +182,11 @@ impl GaussianMixture {
         labels.ok_or_else(|| "the probabilities of a model underflowed in every component".into())
     }
 }
+
+/// What the detector around it is called.
+pub(super) const NAMED: NamedDetector = NamedDetector::new("gmm", "Gaussian mixture", &[], |families, _| {
+    Ok(Box::new(ClusterDetector::new(GaussianMixture::new()).with_families(families)))
+});
 
 impl Clusterer for GaussianMixture {
     fn check(&self) -> Result<(), Error> {

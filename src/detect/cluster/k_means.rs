@@ -3,11 +3,13 @@ mod seeding;
 
 pub use seeding::Seeding;
 
+use super::CentroidDetector;
 use super::centroid_rule::{Alpha, CentroidRule, Preference};
 use super::clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 use super::distances::Distances;
-use super::settings::{check_count, check_tolerance, convergence, family_count};
+use super::settings::{ALPHA, alpha, check_count, check_tolerance, convergence, family_count, whole};
 use super::sweep;
+use crate::detect::{NamedDetector, NamedSetting};
 use crate::error::Error;
 use lloyd::{Lloyd, Means, Run, seed};
 use rand::RngCore;
@@ -208,6 +210,32 @@ impl KMeans {
         Ok((Some(run), clustering.with_remark(remark)))
     }
 }
+
+/// What the detector around it is called, and its settings.
+pub(super) const NAMED: NamedDetector = NamedDetector::new(
+    "kmeans",
+    "KMeans",
+    &[
+        ALPHA,
+        NamedSetting::new("restarts", "N", "seedings tried, of which the best is kept [default: 10]", |word| {
+            whole("restarts", word).map(drop)
+        }),
+        NamedSetting::new(
+            "seeding",
+            "plus-plus|likely-parents[:SHARE]",
+            "which models the first centroids are drawn from, `plus-plus` for all, or `likely-parents` for the share (0.2 \
+             unless given) of smallest scores of the selector [default: plus-plus]",
+            |word| word.parse::<Seeding>().map(drop),
+        ),
+    ],
+    |families, words| {
+        let restarts = words.value("restarts", |word| whole("restarts", word))?;
+        let seeding = words.value("seeding", str::parse::<Seeding>)?;
+        let k_means = restarts.into_iter().fold(KMeans::new(), KMeans::with_restarts);
+        let k_means = seeding.into_iter().fold(k_means, KMeans::with_seeding);
+        Ok(Box::new(CentroidDetector::new(k_means).with_alpha(alpha(words)?).with_families(families)))
+    },
+);
 
 impl Clusterer for KMeans {
     fn check(&self) -> Result<(), Error> {

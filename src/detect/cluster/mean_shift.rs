@@ -1,10 +1,12 @@
+use super::CentroidDetector;
 use super::center::Center;
 use super::centroid_rule::{Alpha, CentroidRule, Preference};
 use super::clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 use super::distances::Distances;
 use super::radius;
-use super::settings::{check_count, check_radius, check_tolerance, convergence, parsed};
+use super::settings::{ALPHA, alpha, check_count, check_radius, check_tolerance, convergence, parsed};
 use super::sweep;
+use crate::detect::{NamedDetector, NamedSetting};
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use ndarray::{Array2, ArrayView1};
@@ -251,6 +253,27 @@ struct Run {
     iterations: usize,
     converged: bool,
 }
+
+/// What the detector around it is called, and its settings.
+pub(super) const NAMED: NamedDetector = NamedDetector::new(
+    "mean-shift",
+    "MeanShift",
+    &[
+        ALPHA,
+        NamedSetting::new(
+            "bandwidth",
+            "B|expected|quantile:Q",
+            "radius of the window, a distance, `expected` from the expected families, or `quantile:Q` of the distances to \
+             neighbors [default: expected]",
+            |word| word.parse::<Bandwidth>().map(drop),
+        ),
+    ],
+    |families, words| {
+        let bandwidth = words.value("bandwidth", str::parse::<Bandwidth>)?;
+        let mean_shift = bandwidth.into_iter().fold(MeanShift::new(), MeanShift::with_bandwidth);
+        Ok(Box::new(CentroidDetector::new(mean_shift).with_alpha(alpha(words)?).with_families(families)))
+    },
+);
 
 impl Clusterer for MeanShift {
     fn check(&self) -> Result<(), Error> {

@@ -17,6 +17,12 @@ mod radius;
 mod settings;
 mod sweep;
 
+use super::NamedDetector;
+
+/// Detectors around the clusterers of this room, by name.
+pub(super) const NAMED: [NamedDetector; 5] =
+    [expected::NAMED, k_means::NAMED, mean_shift::NAMED, dbscan::NAMED, gaussian_mixture::NAMED];
+
 pub use self::linfa::{ByFit, ByTransform, Labels, Linfa, LinfaClusterer, LinfaWith};
 pub use centroid_rule::Alpha;
 pub use clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};

@@ -1,6 +1,8 @@
 //! Checks of settings, and remarks, that the clusterers share.
 
+use super::centroid_rule::Alpha;
 use super::clusterer::Points;
+use crate::detect::{NamedSetting, SettingWords};
 use crate::error::Error;
 use crate::phylogeny::Remark;
 
@@ -32,6 +34,25 @@ pub(super) fn check_tolerance(found: f64) -> Result<(), Error> {
 /// The number that some text is.
 pub(super) fn parsed(setting: &'static str, text: &str, expected: &'static str) -> Result<f64, Error> {
     text.parse().map_err(|_| Error::unknown_word(setting, text, expected))
+}
+
+/// The whole number that some text is.
+pub(super) fn whole(setting: &'static str, text: &str) -> Result<usize, Error> {
+    text.parse().map_err(|_| Error::unknown_word(setting, text, "a whole number"))
+}
+
+/// The setting of detectors that follow the α rule.
+pub(super) const ALPHA: NamedSetting = NamedSetting::new(
+    "alpha",
+    "A|sweep",
+    "share of iterations in which centroids become means, from 0 to 1; in the others they become the member that the \
+     selector prefers. `sweep` tries several and keeps the one nearest to the expected families [default: 1]",
+    |word| word.parse::<Alpha>().map(drop),
+);
+
+/// α by its words.
+pub(super) fn alpha(words: &SettingWords) -> Result<Alpha, Error> {
+    Ok(words.value(ALPHA.name(), str::parse::<Alpha>)?.unwrap_or_default())
 }
 
 pub(super) fn convergence(clusterer: &'static str, converged: bool, iterations: usize) -> Remark {

@@ -23,7 +23,7 @@ pub mod weights;
 pub mod witness;
 
 use super::families::{Families, components};
-use super::{PhylogenyDetector, SelectorUse};
+use super::{NamedDetector, PhylogenyDetector, SelectorUse};
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
@@ -114,6 +114,14 @@ impl LineageDetector {
         self
     }
 }
+
+/// What the detector is called.
+pub(super) const NAMED: NamedDetector = NamedDetector::new(
+    "lineage",
+    "Any depth, merges, copies and how sure each edge is, with nothing to set; uses no selector",
+    &[],
+    |families, _| Ok(Box::new(LineageDetector::new().with_families(families))),
+);
 
 impl PhylogenyDetector for LineageDetector {
     fn selector_use(&self) -> SelectorUse {

@@ -5,9 +5,9 @@
 use crate::Failure;
 use crate::sets::Set;
 use neural_phylogeny::detect::Weights;
+use neural_phylogeny::detect::witness::{ALL, Hypothesis, Lineage, Member, Witness};
 use neural_phylogeny::geometry::{Geometry, ParameterView};
 use neural_phylogeny::parent::LogDistanceMedoid;
-use neural_phylogeny::detect::witness::{ALL, Hypothesis, Lineage, Member, Witness};
 use neural_phylogeny::{ModelId, ParentSelector};
 use std::cmp::Ordering;
 

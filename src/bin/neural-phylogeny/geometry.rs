@@ -1,0 +1,76 @@
+//! How models are read and measured: one option each, and the settings of the library they become.
+
+use bytesize::ByteSize;
+use clap::{Args, ValueEnum};
+use neural_phylogeny::Error;
+use neural_phylogeny::discover::Discovery;
+use neural_phylogeny::geometry::{self, GeometrySettings, Initialization};
+use neural_phylogeny::source::EntryDistribution;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How models are read and measured.
+#[derive(Args, Debug)]
+pub(crate) struct GeometryOptions {
+    /// What the selector nearest-to-initialization measures from: zero, uniform, normal, or the path of a model.
+    #[arg(long, value_name = "KIND|PATH", default_value = "zero")]
+    initialization: String,
+
+    /// Which parameters make up distances and norms.
+    #[arg(long, value_enum, default_value_t = Scope::Matrices)]
+    scope: Scope,
+
+    /// Threads; 0 means one for each processor. The result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+
+    /// Memory for Gram matrices and blocks of parameters, such as 512MiB or 4GiB.
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
+    memory: ByteSize,
+
+    /// Keep partial sums in FILE, away from the models, and go on from it when a run was stopped. It covers the pass over the
+    /// weights only: FILE is deleted once the distances are whole, and a run killed after that begins again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+
+    /// Least time between two saves of FILE; 0 means after every wave of reads.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "resume")]
+    resume_every: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scope {
+    /// Parameters of at least two dimensions.
+    Matrices,
+    /// All trained parameters.
+    All,
+}
+
+impl GeometryOptions {
+    /// The settings; random initializations begin at `seed`.
+    pub(crate) fn settings(&self, seed: u64) -> Result<GeometrySettings, Error> {
+        let settings = GeometrySettings::new()
+            .with_threads(self.threads)
+            .with_memory(self.memory.as_u64())
+            .with_initialization(self.initialization(seed)?)
+            .with_scope(match self.scope {
+                Scope::Matrices => geometry::Scope::Matrices,
+                Scope::All => geometry::Scope::All,
+            });
+        let Some(file) = &self.resume else { return Ok(settings) };
+        Ok(settings.with_resume_file(file).with_resume_every(Duration::from_secs(self.resume_every)))
+    }
+
+    fn initialization(&self, seed: u64) -> Result<Initialization, Error> {
+        Ok(match self.initialization.as_str() {
+            "zero" => Initialization::Zero,
+            "uniform" => Initialization::Random { entries: EntryDistribution::Uniform, seed },
+            "normal" => Initialization::Random { entries: EntryDistribution::Normal, seed },
+            path => {
+                let model =
+                    Discovery::new().open(path).map_err(|source| Error::Initialization { source: source.into() })?;
+                Initialization::Model(model.source)
+            }
+        })
+    }
+}
