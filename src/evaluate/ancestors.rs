@@ -12,7 +12,7 @@ pub(super) struct Ancestors {
 }
 
 impl Ancestors {
-    /// All pairs among `models`; a lineage may lead through models that are not among them.
+    /// Finds all pairs among `models`. A lineage may lead through models that are not among them.
     ///
     /// O(n_edges · n_models / 64) time, n_models² / 64 words.
     pub(super) fn new(phylogeny: &Phylogeny, models: &[ModelId]) -> Self {

@@ -1,7 +1,7 @@
 use super::{Evaluation, Ratio, Reliability, Retrieval};
 use std::fmt;
 
-/// Widest label.
+/// Width of the widest label, in characters.
 const LABEL: usize = 34;
 
 fn share(value: Option<f64>) -> String {

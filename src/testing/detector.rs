@@ -10,20 +10,20 @@ use rand_chacha::ChaCha8Rng;
 
 /// Checks a [`PhylogenyDetector`] against its contract.
 ///
-/// On stars, chains, copies, two families, models of two layouts and sets of two, with a selector that always finds a parent
-/// and with one that ties:
+/// The sets are stars, chains, copies, two families, models of two layouts, and sets of two. One selector always finds a
+/// parent, another one ties.
 ///
-/// - A phylogeny of every model, or an error; never a panic. An error on every set is a failure.
+/// - The result is a phylogeny of every model, or an error, and never a panic. An error on every set is a failure.
 /// - The same geometry and random numbers give the same phylogeny, whatever ran before.
 /// - Models that cannot be compared are never of one family.
-/// - Shuffling and renaming the models permutes edges, families, scores and margins and changes nothing else: a tie is not
-///   settled by position. Models of the same weights may stand for each other; the last bits of numbers may differ.
+/// - Shuffling and renaming the models permutes edges, families, scores and margins and changes nothing else: position settles
+///   no tie. Models of the same weights may stand for each other. The last bits of numbers may differ.
 ///
 /// *What* is found is not checked: that depends on settings.
 ///
 /// # Errors
 ///
-/// What was broken, on which set.
+/// The broken promise, with the set on which it was broken.
 ///
 /// ```
 /// use neural_phylogeny::detect::cluster::{ClusterDetector, ExpectedFamilies};
@@ -51,7 +51,7 @@ pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), Violation>
     }
 }
 
-/// The detector's error, when it cannot handle the set.
+/// Checks one set with one selector. Gives the detector's error when it cannot handle the set.
 fn check_story(
     detector: &dyn PhylogenyDetector,
     selector: &dyn ParentSelector,
@@ -122,23 +122,23 @@ fn detect(
     Ok(Ok(phylogeny))
 }
 
-/// What is compared exactly, and numbers that may differ in their last bits.
+/// A value that is compared exactly, with numbers that may differ in their last bits.
 type Item<K, const N: usize> = (K, [f64; N]);
 
 type EdgeKey = (usize, usize, &'static str);
 type FamilyKey = (Vec<usize>, Vec<usize>);
 
-/// A phylogeny whose models are the networks of a story, copies taken for their originals.
+/// A phylogeny whose models are the networks of a story. A copy counts as its original.
 struct Shape {
-    /// Parent, child, relation; weight, distance and confidence.
+    /// Parent, child and relation; weight, distance and confidence.
     edges: Vec<Item<EdgeKey, 3>>,
-    /// Members and roots, with margin.
+    /// Members and roots, with the margin.
     families: Vec<Item<FamilyKey, 1>>,
-    /// Model, with score.
+    /// The model, with its score.
     scores: Vec<Item<usize, 1>>,
 }
 
-/// Stands for a number that is not there; none that is can be negative infinity.
+/// Stands for a missing number. No number that exists is negative infinity.
 const ABSENT: f64 = f64::NEG_INFINITY;
 
 impl Shape {

@@ -6,10 +6,11 @@ use crate::parent::ParentSelector;
 
 /// Checks a [`ParentSelector`] against its contract.
 ///
-/// On stars, chains, copies, two families, models of two layouts and sets of two, for all members, some and one:
+/// The sets are stars, chains, copies, two families, models of two layouts, and sets of two. All members, some and one are
+/// scored.
 ///
-/// - One finite score for each member, or an error; never a panic. An error on every family is a failure.
-/// - The same members have the same scores, whatever was asked before.
+/// - There is one finite score for each member, or an error, and never a panic. An error on every family is a failure.
+/// - The same members have the same scores, whatever was scored before.
 /// - Permuting the members permutes the scores.
 /// - Shuffling and renaming the models changes no model's score. The last bits may differ, as sums do.
 ///
@@ -17,7 +18,7 @@ use crate::parent::ParentSelector;
 ///
 /// # Errors
 ///
-/// What was broken, on which family.
+/// The broken promise, with the family on which it was broken.
 ///
 /// ```
 /// use neural_phylogeny::parent::Medoid;
@@ -40,7 +41,7 @@ pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), Violat
     }
 }
 
-/// An error of the selector when it scored no family of the set.
+/// Checks one set. Gives an error of the selector when it scored no family of the set.
 fn check_story(selector: &dyn ParentSelector, story: &Story) -> Result<Option<String>, Violation> {
     let orders = story.orders();
     let geometry = story.geometry(&orders[0])?;
@@ -115,7 +116,7 @@ fn subsets(group: &[ModelId]) -> Vec<Vec<ModelId>> {
     subsets
 }
 
-/// Backwards, and turned by one.
+/// The reversed order, and the order turned by one.
 fn permutations(n: usize) -> [Vec<usize>; 2] {
     [(0..n).rev().collect(), (0..n).map(|i| (i + 1) % n).collect()]
 }
