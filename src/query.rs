@@ -169,6 +169,8 @@ impl<'a> Query<'a> {
 
         let pairs = models.len() * (models.len() - 1) / 2;
         let compared = self.comparisons.unwrap_or(nearest.stored);
+        // The independence test divides its probability among the pairs that it sees. With this factor each pair gets
+        // FALSE_ALARM / compared, as if all comparisons of the search were among these pairs.
         let false_alarm = FALSE_ALARM * pairs as f64 / pairs.max(compared) as f64;
         let detector = LineageDetector::new().with_families(Families::Auto { false_alarm });
         let phylogeny =

@@ -121,6 +121,7 @@ fn detect<N: Into<String>>(
 ) -> Result<Phylogeny, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let (detector, selector) = (config.detector(), config.selector());
+    // A pool of our own keeps detectors to the number of threads that was set.
     let pool = config.geometry.thread_pool()?;
     let phylogeny = pool.install(|| detector.detect(geometry, &selector, &mut rng))?;
     let left_out = geometry.left_out().map(<[String]>::to_vec);

@@ -21,6 +21,7 @@ impl Ancestors {
             position[m.index()] = Some(i);
         }
         let mut by_generation: Vec<ModelId> = phylogeny.models().collect();
+        // Parents come before their children, so that each row is complete when a child inherits it.
         by_generation.sort_by_key(|&m| phylogeny.generation(m));
         let mut rows = vec![vec![0; models.len().div_ceil(BITS)]; phylogeny.len()];
         for child in by_generation {

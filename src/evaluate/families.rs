@@ -50,6 +50,7 @@ fn agreement(found: &[usize], truth: &[usize]) -> FamilyAgreement {
         (found_sizes.values().copied().map(pairs).sum::<f64>(), true_sizes.values().copied().map(pairs).sum::<f64>());
     let all = pairs(found.len());
     let adjusted_rand = (all > 0.0).then(|| {
+        // The pairs that two unrelated partitions of these sizes share on average.
         let by_chance = f * t / all;
         let most = (f + t) / 2.0;
         if most == by_chance { 1.0 } else { (together - by_chance) / (most - by_chance) }

@@ -93,6 +93,7 @@ fn families(phylogeny: &Phylogeny, models: impl Iterator<Item = ModelId> + Clone
         components.union(edge.parent.index(), edge.child.index());
     }
     for (number, family) in phylogeny.families().iter().enumerate() {
+        // Edges do not hold such a family together, so that it was stated to be one.
         if phylogeny.edge_components(FamilyId::new(number)) > 1 {
             let members: Vec<usize> = family.members.iter().map(|m| m.index()).filter(|&m| kept[m]).collect();
             members.windows(2).for_each(|pair| {

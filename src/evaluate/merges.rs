@@ -52,6 +52,7 @@ pub(super) fn merge_weights(m: &Matched<'_>) -> WeightErrors {
     let mut errors: Vec<f64> = Vec::new();
     for (model, &(of_result, of_truth)) in m.models.iter().enumerate() {
         let is_merge = m.truth.phylogeny().parents(of_truth).len() > 1;
+        // The single weight of a child with one parent is always 1, and equal shares are no known weights.
         if !is_merge || !m.truth.has_weights(of_truth) {
             continue;
         }

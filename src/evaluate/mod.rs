@@ -100,6 +100,7 @@ pub struct Evaluation {
 /// ```
 pub fn evaluate(result: &Phylogeny, truth: &Truth) -> Result<Evaluation, Error> {
     let m = Matched::new(result, truth);
+    // Unlike names are far more often a mistake than a result in which nothing is right.
     if m.len() == 0 && !result.is_empty() && !truth.phylogeny().is_empty() {
         let first = |p: &Phylogeny| p.models().next().map(|m| p.name(m).to_owned()).unwrap_or_default();
         return Err(Error::Evaluation {

@@ -53,6 +53,7 @@ impl fmt::Display for Evaluation {
                 share(r.f1())
             )?;
         }
+        // Without a stated confidence there is nothing to say of them.
         if self.reliability.calibration_error.is_some() {
             write!(f, "\n{}", self.reliability)?;
         }

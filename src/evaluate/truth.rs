@@ -126,6 +126,7 @@ impl Truth {
             weighted.push(given);
             edges.extend(parents);
         }
+        // Families that were stated stay families, although no edge may hold them together.
         let kin: Vec<Vec<ModelId>> = [&self, &other]
             .into_iter()
             .flat_map(|t| {

@@ -74,6 +74,7 @@ impl Precedences {
         };
         let order = by_log_distance(n, &scales);
         let rivals = &order[..n.min(weights.rivals)];
+        // Witnesses are spread over the whole order, so that near and far members judge alike.
         let witnesses: Vec<usize> = order.iter().copied().step_by(n.div_ceil(weights.witnesses)).collect();
 
         let mut evidence = vec![0.0; n * rivals.len()];
@@ -87,6 +88,7 @@ impl Precedences {
             rows.for_each(|(a, row)| {
                 let from_a = seen(a);
                 for ((sum, &b), from_b) in row.iter_mut().zip(rivals).zip(&from_rivals).filter(|((_, b), _)| **b != a) {
+                    // The distance between the two is in both sums and cancels.
                     let by_distance = (scale.log_sum[a] - scale.log_sum[b]) / (n - 2) as f64;
                     *sum += by_distance + by_angle(weights, squared(a, b), from_b, &from_a);
                 }

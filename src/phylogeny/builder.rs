@@ -184,6 +184,7 @@ impl PhylogenyBuilder {
             None => (0..self.models).map(|i| i.to_string()).collect(),
         };
         let mut edges = self.edges;
+        // All lookups of a model's parents are searches in this order.
         edges.sort_by_key(|e| (e.child, e.parent));
         check::edges(&names, &edges)?;
         let generations = check::generations(&names, &edges)?;
@@ -250,6 +251,7 @@ fn movements(
             known.once(child, "list of movements", all.insert((child, parent), Movements::new(list)).is_none())?;
         }
     }
+    // Counts may come before or after their list, so that both are joined only when all are known.
     let mut counted = BTreeMap::new();
     for (parent, child, count) in counts {
         known.edge(parent, child, "movements")?;
@@ -258,6 +260,7 @@ fn movements(
     for ((child, parent), Counts { compared, untouched }) in counted {
         let list = all.remove(&(child, parent)).unwrap_or_default();
         let (listed, still) = (list.compared, list.untouched);
+        // The counts include the listed parameters: neither the moved nor the untouched ones may be fewer than listed.
         if compared < listed || untouched < still || untouched > compared || compared - untouched < listed - still {
             let (name, from) = (&known.names[child.index()], &known.names[parent.index()]);
             return invalid(format!(

@@ -66,6 +66,7 @@ pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>
     let mut generation = vec![0; models];
     let mut ready: Vec<usize> = (0..models).filter(|&m| waiting[m] == 0).collect();
     let mut done = 0;
+    // A model is ready when all its parents are done, so that its generation is final.
     while let Some(m) = ready.pop() {
         done += 1;
         for &c in &children[m] {
@@ -76,6 +77,7 @@ pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>
             }
         }
     }
+    // A model that never became ready is on a cycle or below one.
     if done < models {
         let stuck = waiting.iter().position(|&w| w > 0).unwrap_or_default();
         return invalid(format!("model `{}` is its own ancestor or descends from a cycle", names[stuck]));

@@ -32,6 +32,7 @@ use rand_chacha::ChaCha8Rng;
 /// assert_eq!(check_detector(&ClusterDetector::new(ExpectedFamilies)), Ok(()));
 /// ```
 pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), Violation> {
+    // Scores of SmallestNorm differ, those of Medoid tie in every pair.
     let selectors: [&dyn ParentSelector; 2] = [&SmallestNorm, &Medoid];
     let mut failed = None;
     let mut given = false;
@@ -61,6 +62,7 @@ fn check_story(
     let name = format!("{}, {selector:?}", story.name);
     let geometry = story.geometry(&orders[0])?;
     let first = detect(detector, selector, &name, &geometry)?;
+    // The second run sees whatever state the first one left in the detector.
     let second = detect(detector, selector, &name, &geometry)?;
     match (&first, &second) {
         (Ok(first), Ok(second)) if first != second => {
@@ -85,6 +87,7 @@ fn check_story(
                     return Err(Violation::new(name, difference, "the same in another order of the models"));
                 }
             }
+            // Errors may name models in another order, so that their text is not compared.
             (Err(_), Err(_)) => {}
             (Ok(_), Err(error)) | (Err(error), Ok(_)) => {
                 let found = format!("that one of them failed: {error}");

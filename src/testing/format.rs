@@ -126,6 +126,7 @@ enum Outcome {
 fn attempt(format: &dyn Format, name: &str, bytes: &[u8], limit: usize) -> Outcome {
     let object = Arc::new(Watched::new(name, bytes));
     let opening = || format.open(object.clone()).and_then(|tensors| contents(&tensors));
+    // A panic is caught, because it is a broken promise to report and not a failed check.
     let result = catch_unwind(AssertUnwindSafe(opening));
     let largest = object.largest.load(Ordering::Relaxed);
     match result {

@@ -75,6 +75,7 @@ fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resu
     let length = size.min(ELEMENTS);
     for begin in [0, size - length] {
         let whole = read(source, &parameter.name, begin, length)?;
+        // A hint may change the speed of what follows, and nothing else.
         source.prefetch(&parameter.name, begin, length);
         for piece in [1, 7, 1000] {
             // Single elements of a long run would cost more than they show.

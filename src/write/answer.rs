@@ -33,6 +33,7 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
     let (phylogeny, nearest) = (&answer.phylogeny, &answer.nearest);
     let name = |m: ModelId| shown(phylogeny.name(m));
     let stored = count(nearest.stored, "model", "models");
+    // The model itself is in the phylogeny too.
     let compared = phylogeny.len() - 1;
     writeln!(writer, "{}: {stored} stored, {} like kin, {compared} compared", name(answer.model), nearest.related)?;
     if !nearest.identical.is_empty() {
@@ -40,6 +41,7 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
         writeln!(writer, "identical to {}", listed(same, MOST))?;
     }
     let parents: Vec<&Edge> = answer.parents().iter().collect();
+    // A model without parents is one of four things, which a reader must be able to tell apart.
     if !answer.has_kin() {
         let other = if nearest.identical.is_empty() { "" } else { " other" };
         writeln!(writer, "no{other} kin in the store")?;

@@ -40,6 +40,7 @@ pub(super) fn write_candidates<W: Write>(phylogeny: &Phylogeny, model: ModelId, 
     if all.len() > MOST {
         writeln!(writer, "  and {} more", all.len() - MOST)?;
     }
+    // Kinship and tree have one signal each in the default detector. Its weight stands among the totals already.
     for &stage in stages.iter().filter(|s| !matches!(s, Stage::Kinship | Stage::Tree)) {
         write_stage(phylogeny, listed, stage, writer)?;
     }

@@ -126,6 +126,7 @@ impl fmt::Display for Phylogeny {
 
         let forest = HeaviestParent::new(self);
         let headings = edge::headings("model", Weights::Hidden);
+        // Widths are those of all families, so that the columns of the whole table align.
         let tables: Vec<Vec<Row>> = families.iter().map(|&id| rows(self, &forest, id)).collect();
         let widths = widths(tables.iter().flatten().chain([&headings]));
         for (&id, table) in families.iter().zip(&tables) {

@@ -36,6 +36,7 @@ impl Clustering {
         let Some(chosen) = named_detectors().find(|d| d.name() == name) else {
             return Err(format!("no detector is named `{name}`"));
         };
+        // The library refuses such a setting too. This error also says which detectors have it.
         if let Some(setting) = self.choice.words.names().find(|s| !has(&chosen, s)) {
             let of: Vec<String> =
                 named_detectors().filter(|d| has(d, setting)).map(|d| format!("`--detector {}`", d.name())).collect();

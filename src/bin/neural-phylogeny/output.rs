@@ -42,13 +42,16 @@ pub(crate) fn write<E: Into<Box<dyn Error>>>(
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let mut builder = Builder::new();
     builder.prefix(".neural-phylogeny-").suffix(".tmp");
+    // Temporary files are private by default; a result has the permissions of any new file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    // The temporary file is in the folder of the target: only within one file system can it take its place in one step.
     let mut temporary = builder.tempfile_in(folder(&target)).map_err(|e| failed(&e))?;
     let mut writer = BufWriter::new(temporary.as_file_mut());
     content(&mut writer).map_err(Into::into)?;
     writer.flush().map_err(|e| failed(&e))?;
     drop(writer);
+    // Without this a crash could leave the new name on an empty file.
     temporary.as_file().sync_all().map_err(|e| failed(&e))?;
     temporary.persist(&target).map_err(|e| failed(&e))?;
     Ok(())

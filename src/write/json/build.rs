@@ -40,6 +40,8 @@ impl Document {
             }
         }
         let listed = names.in_order.len();
+        // Names that are only parents come after all listed models, so that ids of listed models are their positions in the
+        // file.
         for parent in self.models.iter().flat_map(|m| &m.parents) {
             if parents == Parents::MayBeUnlisted {
                 let _ = names.insert(&parent.name);
@@ -53,6 +55,7 @@ impl Document {
         let families = stated_families(&self.models, &self.families, &names)?;
         let Names { in_order, ids } = names;
         let mut builder = PhylogenyBuilder::new(in_order.len()).with_names(in_order).with_edges(edges);
+        // Kin holds a family together where no edge does: siblings without a parent, and ties.
         for family in &families {
             builder = builder.with_kin(family.members.iter().copied());
         }
