@@ -25,6 +25,7 @@ impl Ancestors {
         by_generation.sort_by_key(|&m| phylogeny.generation(m));
         let mut rows = vec![vec![0; models.len().div_ceil(BITS)]; phylogeny.len()];
         for child in by_generation {
+            // The row is taken out while the rows of its parents are borrowed.
             let mut row = std::mem::take(&mut rows[child.index()]);
             for edge in phylogeny.parents(child) {
                 for (word, inherited) in row.iter_mut().zip(&rows[edge.parent.index()]) {

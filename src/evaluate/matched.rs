@@ -84,6 +84,7 @@ fn families(phylogeny: &Phylogeny, models: impl Iterator<Item = ModelId> + Clone
     let mut kept = vec![false; phylogeny.len()];
     let mut waiting: Vec<ModelId> = models.clone().collect();
     while let Some(m) = waiting.pop() {
+        // A model is visited once, however many ways lead up to it.
         if !std::mem::replace(&mut kept[m.index()], true) {
             waiting.extend(phylogeny.parents(m).iter().map(|e| e.parent));
         }

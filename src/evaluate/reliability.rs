@@ -101,6 +101,7 @@ impl Reliability {
 }
 
 fn bin(number: usize, said: &[Said]) -> ReliabilityBin {
+    // A confidence of 1 belongs to the last bin.
     let place = |confidence: f64| ((confidence * BINS as f64) as usize).min(BINS - 1);
     let inside: Vec<&Said> = said.iter().filter(|s| place(s.confidence) == number).collect();
     let sum: f64 = inside.iter().map(|s| s.confidence).sum();

@@ -33,6 +33,7 @@ const FLOOR: f64 = 1e-3;
 impl ParentSelector for LogDistanceMedoid {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
         let n = members.len();
+        // All distances of two members are shared, so that both would score alike.
         if n <= 2 {
             return SmallestNorm.scores(geometry, members);
         }

@@ -140,6 +140,7 @@ impl Scale {
         let mut apart: Vec<f64> =
             pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&squared| squared > 0.0).collect();
         let unit = upper_median(&mut apart)?;
+        // n² / 2 numbers are freed before the next allocation, since several parameters are handled at once.
         drop(apart);
         let mut log_sum = vec![0.0; n];
         for a in 0..n {
@@ -163,6 +164,7 @@ fn by_angle(weights: &PrecedenceWeights, apart: f64, from_a: &[f64], from_b: &[f
     let mut heard = 0usize;
     // A witness that is one of the two, or has its values, is at distance 0 and has no angle.
     for (&to_a, &to_b) in from_a.iter().zip(from_b).filter(|&(&to_a, &to_b)| to_a > 0.0 && to_b > 0.0) {
+        // The law of cosines gives the angle at each of the two from distances alone.
         let at_a = (to_a + apart - to_b) / (2.0 * (to_a * apart).sqrt());
         let at_b = (to_b + apart - to_a) / (2.0 * (to_b * apart).sqrt());
         sum += weights.sibling_likelihood(at_a) - weights.sibling_likelihood(at_b);

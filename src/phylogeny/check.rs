@@ -38,6 +38,7 @@ pub(super) fn edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
             return invalid(format!("edge `{p}` -> `{c}` has {problem}"));
         }
     }
+    // Edges are sorted, so that equal ones stand side by side.
     for pair in edges.windows(2) {
         if (pair[0].child, pair[0].parent) == (pair[1].child, pair[1].parent) {
             let [p, c] = [pair[0].parent, pair[0].child].map(|m| &names[m.index()]);
@@ -95,6 +96,7 @@ pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> R
         if let Some(m) = set.iter().find(|m| m.index() >= models) {
             return invalid(format!("a family names model {} beyond the {models} there are", m.index()));
         }
+        // To join neighbors in the list is enough to join all of it.
         for pair in set.windows(2) {
             components.union(pair[0].index(), pair[1].index());
         }
@@ -105,6 +107,7 @@ pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> R
     }
     let mut by_label: BTreeMap<usize, usize> = BTreeMap::new();
     let mut families: Vec<Family> = Vec::new();
+    // Models come in the order of their ids, so that families are numbered by their first member and members are sorted.
     for (m, label) in components.into_labeling().into_iter().enumerate() {
         let f = *by_label.entry(label).or_insert_with(|| {
             families.push(Family { members: Vec::new(), roots: Vec::new() });

@@ -53,6 +53,7 @@ impl Known<'_> {
                 let found = candidate.probability;
                 return invalid(format!("model `{name}` has a candidate of probability {found}, expected 0 to 1"));
             }
+            // Evidence::new cuts weights off, but its fields are public; NaN fails this comparison too.
             let in_range = |weight: f64| weight.abs() <= LARGEST_WEIGHT;
             if let Some(e) = candidate.evidence.iter().find(|e| !in_range(e.weight)) {
                 return invalid(format!(

@@ -114,6 +114,7 @@ fn blobs() -> (Array2<f64>, Vec<usize>) {
 fn stories() -> Vec<(&'static str, Array2<f64>, Vec<usize>)> {
     let (blobs, families) = blobs();
     let with = |value: f64| {
+        // One bad coordinate among good ones is how such input arises.
         let mut coordinates = blobs.clone();
         coordinates[(3, 1)] = value;
         coordinates

@@ -45,6 +45,7 @@ pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), Violation>
         }
     }
     match failed {
+        // A detector may refuse one set. One that refuses every set is broken.
         Some(error) if !given => {
             Err(Violation::new("every set", format!("an error, the last `{error}`"), "a phylogeny"))
         }
@@ -165,6 +166,7 @@ impl Shape {
     }
 
     fn difference(&self, other: &Self) -> Option<String> {
+        // Margins are differences of scores, so that they are compared at the size of scores.
         let scale = self.scores.iter().flat_map(|s| s.1).filter(|s| s.is_finite()).fold(0.0f64, |m, s| m.max(s.abs()));
         differ("edges", &self.edges, &other.edges, 1.0)
             .or_else(|| differ("families", &self.families, &other.families, scale))

@@ -124,6 +124,7 @@ enum Outcome {
 
 /// Opens a file and reads from it. A format that reads more than `limit` bytes at once believes a length that it should not.
 fn attempt(format: &dyn Format, name: &str, bytes: &[u8], limit: usize) -> Outcome {
+    // What matters is how much is read at once: a format that trusts a length takes memory for it.
     let object = Arc::new(Watched::new(name, bytes));
     let opening = || format.open(object.clone()).and_then(|tensors| contents(&tensors));
     // A panic is caught, because it is a broken promise to report and not a failed check.

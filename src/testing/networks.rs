@@ -78,6 +78,7 @@ pub(super) fn stories() -> Vec<Story> {
     let story = |name, networks| Story { name, networks };
     vec![
         story("a star", star.clone()),
+        // Copies tie whatever is measured, so that a detector shows here whether position decides.
         story("a star with a copy of its root", with(&star, vec![star[5].clone()])),
         story("a star with copies of a child", with(&star, vec![star[0].clone(), star[0].clone()])),
         story("a chain", chain),
@@ -95,6 +96,7 @@ pub(super) fn stories() -> Vec<Story> {
         story("four models of the same weights", vec![pair[0].clone(); 4]),
         story("pairs of copies", with(&pair, pair.clone())),
         story("models without a matrix", t.star(VECTORS, 3)),
+        // Norms, scales and variances of 0 lead to divisions by 0.
         story("models of constant weights", vec![constant(0.0), constant(1.0), constant(0.0), constant(2.0)]),
     ]
 }

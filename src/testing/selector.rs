@@ -36,6 +36,7 @@ pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), Violat
         }
     }
     match failed {
+        // A rule may need what one set lacks. One that never gives scores is broken.
         Some(error) if !given => Err(Violation::new("every family", format!("an error, the last `{error}`"), "scores")),
         _ => Ok(()),
     }
@@ -45,6 +46,7 @@ pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), Violat
 fn check_story(selector: &dyn ParentSelector, story: &Story) -> Result<Option<String>, Violation> {
     let orders = story.orders();
     let geometry = story.geometry(&orders[0])?;
+    // Geometries take the most time, so that each is computed once for all subsets.
     let shuffled: Vec<Geometry> = orders[1..].iter().map(|o| story.geometry(o)).collect::<Result<_, _>>()?;
     let mut failed = None;
     let mut given = false;
@@ -101,6 +103,7 @@ fn scores(
 fn expect(name: &str, what: &str, want: &[f64], found: Scores) -> Result<(), Violation> {
     let differs = |found: String| Violation::new(format!("{name}, {what}"), found, format!("the scores {want:?}"));
     let found = found.map_err(|error| differs(format!("the error `{error}`")))?;
+    // Scores are sums of terms of this size, and sums in another order differ in their last bits.
     let scale = want.iter().fold(0.0f64, |m, s| m.max(s.abs()));
     if want.iter().zip(&found).all(|(&w, &f)| same(w, f, scale)) {
         return Ok(());

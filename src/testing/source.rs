@@ -108,12 +108,14 @@ fn check_bytes(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resul
         let mut bytes = vec![0; length * element];
         match source.read_bytes(name, begin * element, &mut bytes) {
             Ok(()) => {}
+            // A source need not have stored bytes.
             Err(SourceError::NoBytes { .. }) => return Ok(()),
             Err(e) => return Err(Violation::new(format!("the bytes of {length} elements"), failure(&e), "bytes")),
         }
         let mut values = vec![0.0; length];
         widen(parameter.dtype, &bytes, &mut values);
         let read = read(source, name, begin, length)?;
+        // Bits are compared, since NaN equals nothing and −0 equals 0.
         if let Some(at) = values.iter().zip(&read).position(|(v, r)| v.to_bits() != r.to_bits()) {
             let (found, expected) = (read[at].to_string(), format!("{} as its bytes say", values[at]));
             return Err(Violation::new(format!("element {}", begin + at), found, expected));
@@ -131,7 +133,9 @@ fn check_refusals(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Re
         Ok(()) => {}
         Err(e) => return Err(Violation::new("nothing read at its end", failure(&e), "success")),
     }
+    // The second pair overflows where a source adds offset and length unchecked.
     for (offset, length) in [(size, 1), (usize::MAX, 2)] {
+        // A hint about a place that does not exist must not panic.
         source.prefetch(name, offset, length);
         match source.read(name, offset, &mut vec![0.0; length]) {
             Err(SourceError::OutOfRange { .. }) => {}

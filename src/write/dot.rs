@@ -72,6 +72,7 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
     writeln!(writer, "  node [shape=box];")?;
     for family in phylogeny.families() {
         let number = phylogeny.family_of(family.members[0]);
+        // A cluster around one box would only add a frame.
         if let [isolated] = family.members[..] {
             node(phylogeny, isolated, "  ", &mut writer)?;
             continue;

@@ -110,6 +110,7 @@ fn label(phylogeny: &Phylogeny, model: ModelId, text: &mut String) {
     if parents.len() > 1 {
         let share = |e: &Edge| format!("{}={}", encode(phylogeny.name(e.parent)), e.weight);
         let shares: Vec<String> = parents.iter().map(share).collect();
+        // Writing to a string cannot fail.
         let _ = write!(text, "[&merge={{{}}}]", shares.join(","));
     }
     if let Some(distance) = phylogeny.parent(model).and_then(|e| e.distance) {

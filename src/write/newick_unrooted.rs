@@ -55,6 +55,7 @@ pub fn write_newick_unrooted<W: Write>(tree: &UnrootedTree, models: &ModelSet, m
 
 /// Writes the tree without the semicolon. It is not recursive, because a tree may be as deep as the set is large.
 fn line(tree: &UnrootedTree, names: &[&str]) -> Result<Option<String>, Error> {
+    // The node made last has three branches, unless there are fewer than three models.
     let Some(top) = tree.nodes().len().checked_sub(1) else { return Ok(None) };
     let mut near = vec![Vec::new(); tree.nodes().len()];
     for branch in tree.branches() {
@@ -69,6 +70,7 @@ fn line(tree: &UnrootedTree, names: &[&str]) -> Result<Option<String>, Error> {
         let node = *node;
         if let Some(&(next, branch)) = near[node].get(*looked) {
             *looked += 1;
+            // The branch that leads back up was written already.
             if Some(next) != *from {
                 text.push(if opened[node] { ',' } else { '(' });
                 opened[node] = true;

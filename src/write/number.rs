@@ -8,6 +8,7 @@ pub(super) fn significant(value: f64) -> String {
     let exponent = scientific.split_once('e').and_then(|(_, e)| e.parse::<i32>().ok());
     match exponent {
         Some(e @ -4..=3) => format!("{value:.*}", (3 - e).unsigned_abs() as usize),
+        // Up to seven digits a whole number is no longer than its scientific form.
         Some(4..=6) => format!("{value:.0}"),
         _ => scientific,
     }

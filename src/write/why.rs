@@ -33,6 +33,8 @@ fn of_one_parent(phylogeny: &Phylogeny, edge: &Edge) -> String {
             _ => format!("{parent} is the parent in the phylogeny as a whole, and not among the candidates below."),
         };
     };
+    // The tree as a whole may name a parent that is not the likeliest one taken by itself. A reader would take that for an
+    // error.
     if let Some(first) = candidates.first().filter(|_| at > 0) {
         let [likelier, chosen] = [first, &candidates[at]].map(|c| format!("{:.3}", c.probability));
         if phylogeny.favors_no_parent(edge.child) && first.parent.is_none() {
@@ -76,6 +78,7 @@ fn decisive(chosen: &Candidate, next: &Candidate) -> String {
             leads.push((e.stage, &e.signal, ours, theirs));
         }
     }
+    // Only what speaks for the chosen one can be its reason.
     let ahead = leads.into_iter().filter(|(_, _, ours, theirs)| ours > theirs);
     match ahead.reduce(|best, l| if l.2 - l.3 > best.2 - best.3 { l } else { best }) {
         Some((stage, signal, ours, theirs)) => {
@@ -123,6 +126,7 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
             likeliest.probability
         ),
         [] if family.members.len() == 1 => "No other model of the set is its kin.".to_owned(),
+        // Such a family was stated: siblings or a tie.
         [] if phylogeny.edge_components(number) > 1 => {
             let roots = count(family.roots.len(), "root", "roots");
             let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);

@@ -37,6 +37,7 @@ impl Input {
 
 /// Makes settings and finds models before any value of a parameter is read. It notes what is left out.
 pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn Error>> {
+    // A bad place for the file is reported before hours of reading.
     resume::check(arguments)?;
     let config = config(arguments)?;
     if let Some(store) = &arguments.store {

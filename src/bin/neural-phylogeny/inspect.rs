@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|m| (m.name.clone(), Found { path: m.path.clone(), layout: m.layout.to_string() }))
         .collect();
+    // Inspecting shows what a run would skip, and must not stop at it.
     let models = models::build(&arguments.models, found, OnUnreadable::Skip)?;
 
     let mut text = String::new();

@@ -54,6 +54,7 @@ pub(crate) struct Query {
 
 pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &arguments.output {
+        // Sketching may take minutes, so that a file that cannot be written is reported before.
         output::check(file)?;
     }
     let store = SketchStore::open(&arguments.store)?;
@@ -66,6 +67,7 @@ pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
         .run(&name, &sketch)?;
     let asking = started.elapsed();
     if arguments.name.is_some() {
+        // A stored model is identical to itself, which is no news.
         answer.nearest.identical.retain(|other| *other != name);
     }
     for left_out in &answer.nearest.unreadable {

@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
             _ => "replaced",
         };
         let mut out = io::stdout().lock();
+        // Each model is reported as soon as it is stored, so that a stopped run shows how far it came.
         writeln!(out, "{word:<9}  {}", model.name)?;
         out.flush()?;
     }
