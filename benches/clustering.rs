@@ -37,7 +37,7 @@ fn geometry(n: usize) -> Geometry {
         let movement = if i < FAMILIES { 0.0 } else { 0.1 };
         let weights = parents[i % FAMILIES].iter().zip(normal(size)).map(|(w, e)| w + movement * e).collect();
         let model = InMemory::new().with_parameter("w", [64, 64], weights).expect("64 x 64 weights");
-        builder = builder.model(i.to_string(), model);
+        builder = builder.with_model(i.to_string(), model);
     }
     let models = builder.build().expect("models of one layout");
     Geometry::compute(&models, &GeometrySettings::new()).expect("a geometry")

@@ -25,7 +25,7 @@ fn models(n: usize, parameters: usize) -> ModelSet {
             let shape = [values.len() / 100, 100];
             model.with_parameter(format!("layers.{layer}.weight"), shape, values.to_vec()).unwrap()
         });
-        builder = builder.model(i.to_string(), model);
+        builder = builder.with_model(i.to_string(), model);
     }
     builder.build().unwrap()
 }

@@ -33,7 +33,7 @@ fn open(folder: &Path) -> Result<(ModelSet, u64), Box<dyn Error>> {
     let mut bytes = 0;
     for path in paths {
         bytes += fs::metadata(&path)?.len();
-        builder = builder.model(path.display().to_string(), SafetensorsFile::open(&path)?);
+        builder = builder.with_model(path.display().to_string(), SafetensorsFile::open(&path)?);
     }
     Ok((builder.build()?, bytes))
 }

@@ -59,10 +59,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let chat = add(&instruct, noise(0.3));
     let model = |weights: &[f32]| InMemory::new().with_parameter("fc.weight", [64, 64], weights.to_vec());
     let models = ModelSet::builder()
-        .model("chat", model(&chat)?)
-        .model("stranger", model(&noise(1.0))?)
-        .model("base", model(&base)?)
-        .model("instruct", model(&instruct)?)
+        .with_model("chat", model(&chat)?)
+        .with_model("stranger", model(&noise(1.0))?)
+        .with_model("base", model(&base)?)
+        .with_model("instruct", model(&instruct)?)
         .build()?;
 
     let config = Config::default().with_detector(NearestElder).with_selector(SmallestNorm);

@@ -38,9 +38,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut tuned = || -> Vec<f32> { base.iter().map(|w| w + rng.gen_range(-0.2f32..0.2)).collect() };
     let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
     let models = ModelSet::builder()
-        .model("chat", model(tuned())?)
-        .model("base", model(base.clone())?)
-        .model("code", model(tuned())?)
+        .with_model("chat", model(tuned())?)
+        .with_model("base", model(base.clone())?)
+        .with_model("code", model(tuned())?)
         .build()?;
 
     let phylogeny = detect_phylogeny(&models, Config::default().with_selector(HighestKurtosis))?;

@@ -91,7 +91,7 @@ fn stored(networks: &[Network], dtype: Dtype, store: Store) -> Result<(Compariso
         }
         let path = folder.path().join(format!("{number}.safetensors"));
         serialize_to_file(views, None, &path)?;
-        builder = builder.model(number.to_string(), SafetensorsFile::open(&path)?);
+        builder = builder.with_model(number.to_string(), SafetensorsFile::open(&path)?);
         values.push(both.map(|(values, _)| values));
     }
     let geometry = Geometry::compute(&builder.build()?, &GeometrySettings::new().with_scope(Scope::All))?;

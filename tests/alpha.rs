@@ -43,7 +43,7 @@ fn side_by_side() -> Geometry {
         let mut weights = vec![0.0; 16];
         (weights[0], weights[1]) = (x, y);
         weights[2 + at] = own;
-        builder = builder.model(name, InMemory::new().with_parameter("w", [4, 4], weights).unwrap());
+        builder = builder.with_model(name, InMemory::new().with_parameter("w", [4, 4], weights).unwrap());
     }
     Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap()
 }
@@ -118,7 +118,7 @@ fn networks() -> ModelSet {
     let mut builder = ModelSet::builder();
     let mut add = |name: String, weights: &[f32]| {
         let model = InMemory::new().with_parameter("fc.weight", [20, 30], weights.to_vec()).unwrap();
-        builder = std::mem::take(&mut builder).model(name, model);
+        builder = std::mem::take(&mut builder).with_model(name, model);
     };
     for root in 0..3 {
         let parent: Vec<f32> = (0..600).map(|_| rng.gen_range(-1.0..1.0)).collect();

@@ -1,28 +1,33 @@
 //! Every public type can be sent to and shared with other threads.
 
+use neural_phylogeny::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
 use neural_phylogeny::config::Settings;
 use neural_phylogeny::detect::cluster::{
     Alpha, Bandwidth, ByFit, ByTransform, CentroidClusterer, CentroidDetector, ClusterDetector, Clustering, Dbscan,
     ExpectedFamilies, GaussianMixture, KMeans, Linfa, LinfaWith, MeanShift, Points, Radius, Seeding,
 };
 use neural_phylogeny::detect::{
-    Arborescence, Branch, Families, Kurtosis, LineageDetector, NeighborJoining, SelectorUse, TreeNode, UnrootedTree,
-    Weights,
+    Arborescence, Branch, Families, Kurtosis, LineageDetector, NamedDetector, NamedSetting, NeighborJoining,
+    SelectorUse, SettingWords, TreeNode, UnrootedTree, Weights,
 };
 use neural_phylogeny::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
 use neural_phylogeny::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors,
 };
 use neural_phylogeny::evidence::{Factor, LineState, Lines};
-use neural_phylogeny::format::{Dtype, ParameterInfo, SafetensorsFile};
+use neural_phylogeny::format::{
+    Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype, UnreadFormat,
+};
 use neural_phylogeny::geometry::{
     Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, Moments,
-    PairEvidence, ParameterEvidence, ParameterView, Progress, Scope,
+    PairEvidence, ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, Scope,
 };
 use neural_phylogeny::model_set::{
     Iter, Kind, LayoutGroup, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
 };
-use neural_phylogeny::parent::{Choice, LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
+use neural_phylogeny::parent::{
+    Choice, LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, PrecedenceWeights, SmallestNorm,
+};
 use neural_phylogeny::phylogeny::{
     Candidate, Evidence, Family, FamilyId, Movement, PhylogenyBuilder, Remark, Signal, Stage, UnknownRelation,
 };
@@ -44,6 +49,26 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 #[test]
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Added>();
+    auto_traits::<Entry>();
+    auto_traits::<EntryKind>();
+    auto_traits::<Box<dyn Folder>>();
+    auto_traits::<LocalFile>();
+    auto_traits::<LocalFolder>();
+    auto_traits::<MemoryFile>();
+    auto_traits::<Box<dyn ReadAt>>();
+    auto_traits::<NamedDetector>();
+    auto_traits::<NamedSetting>();
+    auto_traits::<SettingWords>();
+    auto_traits::<Box<dyn Decode>>();
+    auto_traits::<Box<dyn Format>>();
+    auto_traits::<Library>();
+    auto_traits::<UnknownDtype>();
+    auto_traits::<Safetensors>();
+    auto_traits::<Tensors>();
+    auto_traits::<UnreadFormat>();
+    auto_traits::<ParameterDistances>();
+    auto_traits::<Quantity>();
+    auto_traits::<PrecedenceWeights>();
     auto_traits::<Alpha>();
     auto_traits::<Answer>();
     auto_traits::<Arborescence>();

@@ -35,7 +35,7 @@ fn run(when: impl Fn(Progress) -> bool + Send + Sync + 'static) -> Outcome {
     let mut builder = ModelSet::builder();
     for (path, factor) in paths.iter().zip([1.0, 1.1]) {
         write(path, factor)?;
-        builder = builder.model(path.display().to_string(), SafetensorsFile::open(path)?);
+        builder = builder.with_model(path.display().to_string(), SafetensorsFile::open(path)?);
     }
     let models = builder.build()?;
     let (cut_path, once) = (paths[1].clone(), Once::new());

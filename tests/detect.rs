@@ -31,7 +31,7 @@ fn source(network: &Network) -> InMemory {
 }
 
 fn set(models: &[(&str, &Network)]) -> ModelSet {
-    models.iter().fold(ModelSet::builder(), |b, (name, n)| b.model(*name, source(n))).build().unwrap()
+    models.iter().fold(ModelSet::builder(), |b, (name, n)| b.with_model(*name, source(n))).build().unwrap()
 }
 
 /// Two roots with three children each, and one model of no family.
@@ -161,10 +161,10 @@ fn models_that_cannot_be_compared_never_share_a_family() {
         InMemory::new().with_parameter("other.weight", [64, 64], (0..4096).map(|i| (i as f32 * v).sin()).collect())
     };
     let models = ModelSet::builder()
-        .model("root", source(&root))
-        .model("o1", other(1.0).unwrap())
-        .model("child", source(&child))
-        .model("o2", other(1.0).unwrap())
+        .with_model("root", source(&root))
+        .with_model("o1", other(1.0).unwrap())
+        .with_model("child", source(&child))
+        .with_model("o2", other(1.0).unwrap())
         .build()
         .unwrap();
     let phylogeny = detect_phylogeny(&models, Config::default()).unwrap();

@@ -40,8 +40,10 @@ fn source(network: &Network) -> InMemory {
 }
 
 fn set<'a>(networks: impl IntoIterator<Item = &'a Network>) -> ModelSet {
-    let builder =
-        networks.into_iter().enumerate().fold(ModelSet::builder(), |b, (i, n)| b.model(format!("n{i}"), source(n)));
+    let builder = networks
+        .into_iter()
+        .enumerate()
+        .fold(ModelSet::builder(), |b, (i, n)| b.with_model(format!("n{i}"), source(n)));
     builder.build().unwrap()
 }
 
@@ -131,7 +133,7 @@ fn the_number_of_threads_changes_no_bit() {
             let moved: Vec<f32> = weights.iter().map(|w| w + f32::from(k) * 1e-3).collect();
             InMemory::new().with_parameter("w", [2300, 1000], moved).unwrap()
         };
-        (0..n).fold(ModelSet::builder(), |b, k| b.model(k.to_string(), model(k))).build().unwrap()
+        (0..n).fold(ModelSet::builder(), |b, k| b.with_model(k.to_string(), model(k))).build().unwrap()
     };
     let run = |threads| Geometry::compute(&models(3), &all().with_threads(threads)).unwrap();
     let (one, four) = (run(1), run(4));
@@ -150,7 +152,7 @@ fn little_memory_groups_parameters_and_keeps_distances() {
     for m in 0..40 {
         let values = |rng: &mut ChaCha8Rng| (0..16).map(|_| rng.gen_range(-1.0..1.0)).collect::<Vec<f32>>();
         let source = layers.iter().fold(InMemory::new(), |s, l| s.with_parameter(l, [4, 4], values(&mut rng)).unwrap());
-        builder = builder.model(m.to_string(), source);
+        builder = builder.with_model(m.to_string(), source);
     }
     let models = builder.build().unwrap();
     let plenty = Geometry::compute(&models, &all()).unwrap();
@@ -174,7 +176,8 @@ fn little_memory_groups_parameters_and_keeps_distances() {
 fn too_little_memory_says_how_much_is_needed() {
     let mut builder = ModelSet::builder();
     for m in 0..600 {
-        builder = builder.model(m.to_string(), InMemory::new().with_parameter("w", [2], vec![m as f32, 1.0]).unwrap());
+        builder =
+            builder.with_model(m.to_string(), InMemory::new().with_parameter("w", [2], vec![m as f32, 1.0]).unwrap());
     }
     let models = builder.build().unwrap();
     let Err(Error::MemoryTooSmall { expected, .. }) = Geometry::compute(&models, &all().with_memory(2 << 20)) else {
@@ -246,8 +249,8 @@ fn values_are_announced_before_they_are_read() {
         let values = |n: usize| (0..n).map(|i| (i + m) as f32).collect::<Vec<f32>>();
         let inner = InMemory::new().with_parameter("a", [rows, columns], values(rows * columns)).unwrap();
         let inner = inner.with_parameter("b", [10, 10], values(100)).unwrap();
-        builder =
-            builder.model(m.to_string(), Watched { inner, announced: Mutex::default(), surprises: surprises.clone() });
+        builder = builder
+            .with_model(m.to_string(), Watched { inner, announced: Mutex::default(), surprises: surprises.clone() });
     }
     let models = builder.build().unwrap();
     Geometry::compute(&models, &all().with_threads(1)).unwrap();
@@ -280,8 +283,8 @@ fn a_thread_may_take_up_another_job_while_a_source_reads() {
         let values = (0..3_200_000).map(|i| ((i * 7919 + m * (i % 13)) % 1009) as f32).collect();
         InMemory::new().with_parameter("w", [3200, 1000], values).unwrap()
     };
-    let yielding = (0..2).fold(ModelSet::builder(), |b, m| b.model(m.to_string(), Yielding(model(m))));
-    let plain = (0..2).fold(ModelSet::builder(), |b, m| b.model(m.to_string(), model(m)));
+    let yielding = (0..2).fold(ModelSet::builder(), |b, m| b.with_model(m.to_string(), Yielding(model(m))));
+    let plain = (0..2).fold(ModelSet::builder(), |b, m| b.with_model(m.to_string(), model(m)));
     let settings = all().with_threads(2);
     let [found, expected] =
         [yielding, plain].map(|models| Geometry::compute(&models.build().unwrap(), &settings).unwrap());
@@ -329,7 +332,7 @@ fn distances_to_an_initialization_agree_with_direct_sums() {
 fn models_of_other_layouts_are_not_comparable() {
     let a = || InMemory::new().with_parameter("w", [4, 4], vec![1.0; 16]).unwrap();
     let b = || InMemory::new().with_parameter("v", [4, 5], vec![1.0; 20]).unwrap();
-    let models = ModelSet::builder().model("a", a()).model("b", b()).model("c", a()).build().unwrap();
+    let models = ModelSet::builder().with_model("a", a()).with_model("b", b()).with_model("c", a()).build().unwrap();
     let geometry = Geometry::compute(&models, &all()).unwrap();
     assert_eq!(geometry.squared_distance(id(0), id(1)), None);
     assert_eq!(geometry.squared_distance(id(0), id(2)), Some(0.0));
@@ -346,7 +349,8 @@ fn the_order_of_models_does_not_order_groups() {
         let others = [other(1.0), other(2.0)].into_iter();
         let sources: Vec<InMemory> =
             if others_first { others.chain(sources).collect() } else { sources.chain(others).collect() };
-        let builder = sources.into_iter().enumerate().fold(ModelSet::builder(), |b, (i, m)| b.model(i.to_string(), m));
+        let builder =
+            sources.into_iter().enumerate().fold(ModelSet::builder(), |b, (i, m)| b.with_model(i.to_string(), m));
         Geometry::compute(&builder.build().unwrap(), &all()).unwrap().groups().map(<[ModelId]>::len).collect()
     };
     assert_eq!(groups(true), groups(false));
@@ -360,7 +364,7 @@ fn a_resized_vocabulary_is_compared_row_by_row() {
         InMemory::new().with_parameter("embed", [rows, 2], values).unwrap()
     };
     let models = [model(8, 1.0), model(10, 4.0), model(10, 8.0)];
-    let builder = models.into_iter().enumerate().fold(ModelSet::builder(), |b, (i, m)| b.model(i.to_string(), m));
+    let builder = models.into_iter().enumerate().fold(ModelSet::builder(), |b, (i, m)| b.with_model(i.to_string(), m));
     let geometry = Geometry::compute(&builder.build().unwrap(), &all()).unwrap();
     assert_eq!(geometry.squared_distance(id(0), id(1)), Some(0.0));
     assert_eq!(geometry.squared_distance(id(1), id(2)), Some(16.0));
@@ -372,8 +376,9 @@ fn only_the_first_values_of_a_parameter_are_compared() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let networks: Vec<Network> = (0..3).map(|_| network(&mut rng)).collect();
     // 999 values of a (40, 70) matrix end inside its fifteenth row; SHAPES[2] is that matrix.
-    let builder = networks.iter().enumerate().fold(ModelSet::builder(), |b, (i, n)| b.model(i.to_string(), source(n)));
-    let models = builder.include("fc.weight").unwrap().first_values(999).build().unwrap();
+    let builder =
+        networks.iter().enumerate().fold(ModelSet::builder(), |b, (i, n)| b.with_model(i.to_string(), source(n)));
+    let models = builder.with_include("fc.weight").unwrap().with_first_values(999).build().unwrap();
     let parameter = &models.groups()[0].parameters()[0];
     assert_eq!((parameter.size(), parameter.values.clone(), parameter.rows()), (999, 0..999, 0..15));
     let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
@@ -394,8 +399,8 @@ fn what_comes_after_the_first_values_makes_no_difference() {
         InMemory::new().with_parameter("embed.weight", [rows, 8], values).unwrap()
     };
     let set = |first| {
-        let builder = ModelSet::builder().model("a", model(1.0, 4)).model("b", model(f32::NAN, 4));
-        builder.model("resized", model(2.0, 400)).first_values(first).build()
+        let builder = ModelSet::builder().with_model("a", model(1.0, 4)).with_model("b", model(f32::NAN, 4));
+        builder.with_model("resized", model(2.0, 400)).with_first_values(first).build()
     };
     let models = set(20).unwrap();
     assert_eq!(models.groups().len(), 1);

@@ -234,7 +234,8 @@ fn sketches_of_another_map_are_refused() -> Outcome {
 
 /// Computes until so many values are read, of which those that partial sums hold are the first.
 fn compute(file: Option<&Path>, until: u64) -> Result<(Result<Geometry, Error>, u64), Box<dyn std::error::Error>> {
-    let models = CONTENT.into_iter().try_fold(ModelSet::builder(), |set, (name, _)| Ok(set.model(name, model(name)?)));
+    let models =
+        CONTENT.into_iter().try_fold(ModelSet::builder(), |set, (name, _)| Ok(set.with_model(name, model(name)?)));
     let models = models.map_err(|e: SourceError| e.to_string())?.build()?;
     let first = Arc::new(AtomicU64::new(u64::MAX));
     let least = first.clone();

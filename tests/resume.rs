@@ -32,7 +32,7 @@ fn models(seed: u64, reversed: bool) -> ModelSet {
     if reversed {
         named.reverse();
     }
-    named.into_iter().fold(ModelSet::builder(), |b, (name, source)| b.model(name, source)).build().unwrap()
+    named.into_iter().fold(ModelSet::builder(), |b, (name, source)| b.with_model(name, source)).build().unwrap()
 }
 
 fn settings(threads: usize) -> GeometrySettings {
@@ -264,7 +264,7 @@ fn a_model_that_fails_midway_costs_nothing_that_was_read_before() {
     let set = (0..3).fold(ModelSet::builder(), |set, m| {
         let values = (0..SIZE).map(|_| rng.gen_range(-1.0..1.0)).collect();
         let model = InMemory::new().with_parameter("w", [SIZE / 1024, 1024], values).unwrap();
-        set.model(format!("m{m}"), Failing { model, from: 2 * JOB, broken: broken.clone(), read: read.clone() })
+        set.with_model(format!("m{m}"), Failing { model, from: 2 * JOB, broken: broken.clone(), read: read.clone() })
     });
     let set = set.build().unwrap();
     let run = || {

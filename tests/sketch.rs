@@ -108,9 +108,9 @@ fn sketches_of_shards_join_to_that_of_the_model() -> TestResult {
 fn norms_and_moments_are_exact_and_identical_models_are_told() -> TestResult {
     let parent = noise(1, 60_000);
     let models = ModelSet::builder()
-        .model("parent", model(parent.clone()))
-        .model("copy", model(parent.clone()))
-        .model("child", model(moved(&parent, 1e-3, 2)))
+        .with_model("parent", model(parent.clone()))
+        .with_model("copy", model(parent.clone()))
+        .with_model("child", model(moved(&parent, 1e-3, 2)))
         .build()?;
     let settings = GeometrySettings::new().with_scope(Scope::All);
     let exact = Geometry::compute(&models, &settings)?;
@@ -136,9 +136,9 @@ fn strangers_are_not_kin_and_children_are_whatever_the_size() -> TestResult {
     let roots: Vec<Vec<f32>> = (0..3).map(|seed| noise(seed, 60_000)).collect();
     let mut builder = ModelSet::builder();
     for (r, root) in roots.iter().enumerate() {
-        builder = builder.model(format!("root {r}"), model(root.clone()));
+        builder = builder.with_model(format!("root {r}"), model(root.clone()));
         for c in 0..3 {
-            builder = builder.model(format!("child {r} {c}"), model(moved(root, 0.2, 10 + 3 * r as u64 + c)));
+            builder = builder.with_model(format!("child {r} {c}"), model(moved(root, 0.2, 10 + 3 * r as u64 + c)));
         }
     }
     let models = builder.build()?;
@@ -214,7 +214,7 @@ fn vocabularies_of_unlike_size_are_compared_on_what_they_share() -> TestResult {
             .with_parameter("w", [300, 200], noise(5, 60_000))
             .unwrap()
     };
-    let models = ModelSet::builder().model("a", of(1280, 0.0)).model("b", of(1283, 0.1)).build()?;
+    let models = ModelSet::builder().with_model("a", of(1280, 0.0)).with_model("b", of(1283, 0.1)).build()?;
     let exact = Geometry::compute(&models, &GeometrySettings::new())?;
     let sketched = Geometry::of_sketches(&SketchSet::new(sketches(&models, &narrow())?)?, &GeometrySettings::new())?;
     let (a, b) = (ModelId::new(0), ModelId::new(1));
@@ -234,7 +234,7 @@ fn lines_that_training_left_as_they_were_are_told_from_sketches() -> TestResult 
         .enumerate()
         .map(|(i, (changed, own))| if i % 4 == 0 { 0.9 * own } else { *changed })
         .collect();
-    let models = ModelSet::builder().model("parent", model(parent)).model("child", model(child)).build()?;
+    let models = ModelSet::builder().with_model("parent", model(parent)).with_model("child", model(child)).build()?;
     let set = SketchSet::new(sketches(&models, &narrow())?)?;
     let geometry = Geometry::of_sketches(&set, &GeometrySettings::new())?;
     let (parent, child) = (ModelId::new(0), ModelId::new(1));
@@ -254,7 +254,7 @@ fn what_sketches_cannot_compare_is_told() -> TestResult {
         let model = InMemory::new().with_parameter("embed", [rows, 16], embedding[..rows * 16].to_vec()).unwrap();
         model.with_parameter("w", [300, 200], noise(5, 60_000)).unwrap()
     };
-    let models = ModelSet::builder().model("a", of(1280)).model("b", of(1536)).build()?;
+    let models = ModelSet::builder().with_model("a", of(1280)).with_model("b", of(1536)).build()?;
     let set = SketchSet::new(sketches(&models, &narrow())?)?;
     let geometry = Geometry::of_sketches(&set, &GeometrySettings::new())?;
     assert_eq!(geometry.left_out(), Some(&["embed".to_owned()][..]));

@@ -50,7 +50,8 @@ impl Network {
 
 fn geometry(networks: &[Network], threads: usize) -> Geometry {
     let named = networks.iter().enumerate();
-    let models = named.fold(ModelSet::builder(), |b, (i, n)| b.model(format!("n{i}"), n.source())).build().unwrap();
+    let models =
+        named.fold(ModelSet::builder(), |b, (i, n)| b.with_model(format!("n{i}"), n.source())).build().unwrap();
     Geometry::compute(&models, &GeometrySettings::new().with_threads(threads)).unwrap()
 }
 
@@ -290,7 +291,10 @@ fn a_resized_vocabulary_is_one_parameter_where_both_have_it() {
         let embedding: Vec<f32> = (0..rows * 32).map(|_| rng.gen_range(-1.0..1.0)).collect();
         base.source().with_parameter("embed.weight", [rows, 32], embedding).unwrap()
     };
-    let builder = ModelSet::builder().model("a", network(50, 1)).model("b", network(58, 2)).model("c", network(58, 2));
+    let builder = ModelSet::builder()
+        .with_model("a", network(50, 1))
+        .with_model("b", network(58, 2))
+        .with_model("c", network(58, 2));
     let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
     let shape = |a, b| {
         let evidence = geometry.read_pair(id(a), id(b)).unwrap().unwrap();
@@ -311,7 +315,7 @@ fn of_long_rows_an_even_sample_of_columns_is_looked_at() {
     let reference = |i: usize| (i % 1009) as f32 - 504.5;
     // Halved in the last columns, and otherwise something else.
     let member = |i: usize| if i % COLUMNS >= 1 << 20 { reference(i) / 2.0 } else { reference(i * 7 + 1) };
-    let models = ModelSet::builder().model("a", of(&reference)).model("b", of(&member)).build().unwrap();
+    let models = ModelSet::builder().with_model("a", of(&reference)).with_model("b", of(&member)).build().unwrap();
     let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
     let lines = geometry.read_lines(id(0), &[id(1)]).unwrap().unwrap();
     let stride = (8 + COLUMNS).div_ceil(1 << 16);
@@ -365,9 +369,10 @@ fn buffered(seed: u64, steps: f32, broken: &Arc<AtomicBool>) -> Buffered {
 #[test]
 fn counters_and_dtypes_are_told() {
     let broken = Arc::default();
-    let builder =
-        ModelSet::builder().model("a", buffered(1, 700.0, &broken)).model("b", buffered(2, 16777216.0, &broken));
-    let builder = builder.model("c", Network::random(13).source());
+    let builder = ModelSet::builder()
+        .with_model("a", buffered(1, 700.0, &broken))
+        .with_model("b", buffered(2, 16777216.0, &broken));
+    let builder = builder.with_model("c", Network::random(13).source());
     let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap().without_values();
     let counters = |i| geometry.counters(id(i)).iter().map(|(n, c)| (n.as_str(), *c)).collect::<Vec<_>>();
     assert_eq!(counters(0), [("bn1.num_batches_tracked", 701.0), ("bn2.num_batches_tracked", 700.0)]);
@@ -379,8 +384,9 @@ fn counters_and_dtypes_are_told() {
 #[test]
 fn a_source_that_fails_on_second_reading_is_an_error_and_what_was_read_is_remembered() {
     let broken: Arc<AtomicBool> = Arc::default();
-    let builder = ModelSet::builder().model("a", buffered(1, 7.0, &broken)).model("b", Network::random(12).source());
-    let builder = builder.model("c", Network::random(14).source());
+    let builder =
+        ModelSet::builder().with_model("a", buffered(1, 7.0, &broken)).with_model("b", Network::random(12).source());
+    let builder = builder.with_model("c", Network::random(14).source());
     let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
     let before = geometry.read_pair(id(0), id(1)).unwrap().unwrap();
     broken.store(true, Ordering::Relaxed);
@@ -395,7 +401,12 @@ fn a_source_that_fails_on_second_reading_is_an_error_and_what_was_read_is_rememb
 fn without_values_there_is_no_evidence_and_what_cannot_be_compared_is_an_error() {
     let a = Network::random(1);
     let other = InMemory::new().with_parameter("other", [9, 9], vec![0.5; 81]).unwrap();
-    let models = ModelSet::builder().model("a", a.source()).model("b", a.source()).model("c", other).build().unwrap();
+    let models = ModelSet::builder()
+        .with_model("a", a.source())
+        .with_model("b", a.source())
+        .with_model("c", other)
+        .build()
+        .unwrap();
     let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
     for far in [id(2), id(3)] {
         assert!(matches!(geometry.read_pair(id(0), far), Err(Error::NotComparable { first: 0, .. })));

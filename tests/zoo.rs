@@ -49,7 +49,8 @@ fn the_defaults_do_as_documented() {
 #[test]
 fn shuffling_and_renaming_real_models_changes_nothing_else() {
     let found = Discovery::new().search([ZOO]).unwrap();
-    let plain = detect_phylogeny(&ModelSet::builder().discovered(found).build().unwrap(), Config::default()).unwrap();
+    let plain =
+        detect_phylogeny(&ModelSet::builder().with_discovered(found).build().unwrap(), Config::default()).unwrap();
 
     let mut found = Discovery::new().search([ZOO]).unwrap();
     let count = found.models.len();
@@ -57,7 +58,7 @@ fn shuffling_and_renaming_real_models_changes_nothing_else() {
     let order: Vec<usize> = (0..count).map(|i| (17 * i + 5) % count).collect();
     let mut shuffled: Vec<_> = found.models.drain(..).map(Some).collect();
     let builder = order.iter().enumerate().fold(ModelSet::builder(), |b, (new, &old)| {
-        b.model(format!("model-{new}"), shuffled[old].take().unwrap().source)
+        b.with_model(format!("model-{new}"), shuffled[old].take().unwrap().source)
     });
     let moved = detect_phylogeny(&builder.build().unwrap(), Config::default().with_threads(3)).unwrap();
 

@@ -44,7 +44,7 @@ pub(crate) fn geometry(models: usize, family: usize, values: bool) -> Geometry {
     let mut builder = ModelSet::builder();
     for first in (0..models).step_by(family) {
         for (number, member) in members(family.min(models - first), SHAPE, &mut rng).into_iter().enumerate() {
-            builder = builder.model((first + number).to_string(), member.source(SHAPE));
+            builder = builder.with_model((first + number).to_string(), member.source(SHAPE));
         }
     }
     let models = builder.build().expect("models of one layout");

@@ -29,7 +29,7 @@ impl TrueSet {
         let mut builder = ModelSet::builder();
         let mut truth: Option<Truth> = None;
         for folder in folders.split('+') {
-            builder = builder.discover(folder)?;
+            builder = builder.with_path(folder)?;
             let next = truth_of(Path::new(folder))?;
             truth = Some(match truth {
                 Some(truth) => truth.merge(next)?,

@@ -21,4 +21,5 @@ pub use memory::MemoryFile;
 pub use read_at::ReadAt;
 pub(crate) use read_at::beginning;
 pub(crate) use small_file::read_small;
+pub use whole_file::replace_file;
 pub(crate) use whole_file::{Existing, Temporary, try_beside, write_whole};

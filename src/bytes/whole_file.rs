@@ -27,12 +27,12 @@ pub(crate) enum Temporary {
 ///
 /// Those of the operating system and of `fill`, after which nothing is left behind. With [`Existing::Keep`] of kind
 /// [`io::ErrorKind::AlreadyExists`] when another was there first.
-pub(crate) fn write_whole(
+pub(crate) fn write_whole<E: From<io::Error>>(
     path: &Path,
     temporary: Temporary,
     existing: Existing,
-    fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
-) -> io::Result<()> {
+    fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut file = create(path, temporary)?;
     let mut writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
     fill(&mut writer)?;
@@ -48,6 +48,35 @@ pub(crate) fn write_whole(
     #[cfg(unix)]
     let _ = File::open(folder(path)).and_then(|f| f.sync_all());
     Ok(())
+}
+
+/// Writes a file whole or not at all, in place of what is there.
+///
+/// `fill` writes to a temporary file beside it, which takes its name in one step once all of it is on the disk. A link is replaced;
+/// give its target where it is to stay.
+///
+/// # Errors
+///
+/// Those of the operating system and of `fill`. Nothing is left behind then, and what was there stays.
+///
+/// ```
+/// use neural_phylogeny::bytes::replace_file;
+/// use std::io;
+/// # fn main() -> io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("result.json");
+/// replace_file(&path, |writer| writer.write_all(b"{}"))?;
+/// let failed = replace_file(&path, |writer| writer.write_all(b"{").and(Err(io::Error::other("stopped"))));
+/// assert!(failed.is_err() && std::fs::read(&path)? == b"{}");
+/// # Ok(())
+/// # }
+/// ```
+pub fn replace_file<E: From<io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let temporary = Temporary::Unique { prefix: ".neural-phylogeny-", suffix: ".tmp" };
+    write_whole(path, temporary, Existing::Replace, |writer| fill(writer))
 }
 
 /// Whether a file can be made beside a path.

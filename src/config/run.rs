@@ -33,10 +33,10 @@ use rand_chacha::ChaCha8Rng;
 ///
 /// let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
 /// let models = ModelSet::builder()
-///     .model("child", model(tuned(2))?)
-///     .model("parent", model(parent.clone())?)
-///     .model("sibling", model(tuned(3))?)
-///     .model("stranger", model(stranger)?)
+///     .with_model("child", model(tuned(2))?)
+///     .with_model("parent", model(parent.clone())?)
+///     .with_model("sibling", model(tuned(3))?)
+///     .with_model("stranger", model(stranger)?)
 ///     .build()?;
 ///
 /// let phylogeny = detect_phylogeny(&models, Config::default())?;
@@ -95,8 +95,8 @@ pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> R
 /// # let base: Vec<f32> = noise(1).take(4096).collect();
 /// # let tuned = |seed| -> Vec<f32> { base.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
 /// # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
-/// # let models = ModelSet::builder().model("a", model(base.clone())?).model("b", model(tuned(2))?)
-/// #     .model("c", model(tuned(3))?).build()?;
+/// # let models = ModelSet::builder().with_model("a", model(base.clone())?).with_model("b", model(tuned(2))?)
+/// #     .with_model("c", model(tuned(3))?).build()?;
 /// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
 /// for config in [Config::new().with_selector(SmallestNorm), Config::new().with_selector(Medoid), Config::new()] {
 ///     let phylogeny = detect_phylogeny_in(&geometry, models.names(), config)?;

@@ -48,7 +48,7 @@ impl FromStr for OnUnreadable {
 /// use neural_phylogeny::{InMemory, ModelSet};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = |w: f32| InMemory::new().with_parameter("w", [2], vec![w, 1.0]);
-/// let models = ModelSet::builder().model("a", model(0.0)?).model("b", model(1.0)?).build()?;
+/// let models = ModelSet::builder().with_model("a", model(0.0)?).with_model("b", model(1.0)?).build()?;
 /// assert_eq!(models.len(), 2);
 /// # Ok(())
 /// # }
@@ -78,13 +78,13 @@ impl Default for ModelSetBuilder {
 
 impl ModelSetBuilder {
     /// Adds a model. Names must be unique; the order gives the [`ModelId`](super::ModelId)s and nothing else.
-    pub fn model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
+    pub fn with_model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
         self.models.push((name.into(), Arc::new(source)));
         self
     }
 
     /// Adds every model that a search found, and remembers those that could not be read.
-    pub fn discovered(mut self, found: Discovered) -> Self {
+    pub fn with_discovered(mut self, found: Discovered) -> Self {
         self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
         self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
         self.searched.extend(found.searched);
@@ -96,9 +96,9 @@ impl ModelSetBuilder {
     /// # Errors
     ///
     /// [`Error::Discovery`] when the path cannot be searched.
-    pub fn discover(self, path: impl AsRef<Path>) -> Result<Self, Error> {
+    pub fn with_path(self, path: impl AsRef<Path>) -> Result<Self, Error> {
         let found = Discovery::new().search([path]).map_err(|source| Error::Discovery { source: source.into() })?;
-        Ok(self.discovered(found))
+        Ok(self.with_discovered(found))
     }
 
     /// Compares only parameters whose name matches this or another include pattern (`*`, `?`, `[…]`; `*` crosses dots).
@@ -106,7 +106,7 @@ impl ModelSetBuilder {
     /// # Errors
     ///
     /// [`Error::InvalidSetting`] when it is not a pattern.
-    pub fn include(mut self, pattern: &str) -> Result<Self, Error> {
+    pub fn with_include(mut self, pattern: &str) -> Result<Self, Error> {
         self.selection.include(pattern)?;
         Ok(self)
     }
@@ -116,7 +116,7 @@ impl ModelSetBuilder {
     /// # Errors
     ///
     /// [`Error::InvalidSetting`] when it is not a pattern.
-    pub fn exclude(mut self, pattern: &str) -> Result<Self, Error> {
+    pub fn with_exclude(mut self, pattern: &str) -> Result<Self, Error> {
         self.selection.exclude(pattern)?;
         Ok(self)
     }
@@ -132,27 +132,27 @@ impl ModelSetBuilder {
     /// use neural_phylogeny::{InMemory, ModelSet};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let model = || InMemory::new().with_parameter("fc1.weight", [40, 60], vec![0.5; 2400]);
-    /// let builder = ModelSet::builder().model("a", model()?).model("b", model()?);
+    /// let builder = ModelSet::builder().with_model("a", model()?).with_model("b", model()?);
     ///
-    /// let models = builder.include("fc1.weight")?.first_values(1024).build()?;
+    /// let models = builder.with_include("fc1.weight")?.with_first_values(1024).build()?;
     /// assert_eq!(models.groups()[0].common_size(), 1024);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn first_values(mut self, count: usize) -> Self {
+    pub fn with_first_values(mut self, count: usize) -> Self {
         self.selection.first_values(count);
         self
     }
 
     /// What to do with a model that cannot be read. Default: stop.
-    pub fn on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
+    pub fn with_on_unreadable(mut self, unreadable: OnUnreadable) -> Self {
         self.on_unreadable = unreadable;
         self
     }
 
     /// The share of its elements, in (0, 1], that a model must have in common with all others of its group to be compared
     /// with them. Default 0.5. Near 0 a tensor or two make models comparable; at 1 only equal layouts are.
-    pub fn minimum_shared(mut self, share: f64) -> Self {
+    pub fn with_minimum_shared(mut self, share: f64) -> Self {
         self.minimum_shared = share;
         self
     }

@@ -41,7 +41,7 @@ impl FromStr for Kind {
 /// A parameter, or a range of its values, that two or more models of a group hold.
 ///
 /// Models whose row counts differ (a resized vocabulary) share the rows that both have: such a parameter stands once for each
-/// range with other holders. Where only the [first values](super::ModelSetBuilder::first_values) are compared a range may end
+/// range with other holders. Where only the [first values](super::ModelSetBuilder::with_first_values) are compared a range may end
 /// inside a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

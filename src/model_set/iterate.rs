@@ -15,7 +15,7 @@ impl ModelSet {
     /// ```
     /// use neural_phylogeny::{InMemory, ModelSet};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let model = |w: f32| InMemory::new().parameter("w", &[2], vec![w, 1.0]);
+    /// let model = |w: f32| InMemory::new().with_parameter("w", &[2], vec![w, 1.0]);
     /// let models = ModelSet::from_models([("a", model(0.0)?), ("b", model(1.0)?), ("c", model(2.0)?)])?;
     /// // A part of a set is a set; sources are shared.
     /// let part = ModelSet::from_models(models.iter().filter(|(name, _)| *name != "b"))?;
@@ -26,7 +26,7 @@ impl ModelSet {
     pub fn from_models<N: Into<String>, S: ParameterSource + 'static>(
         models: impl IntoIterator<Item = (N, S)>,
     ) -> Result<Self, Error> {
-        models.into_iter().fold(Self::builder(), |builder, (name, source)| builder.model(name, source)).build()
+        models.into_iter().fold(Self::builder(), |builder, (name, source)| builder.with_model(name, source)).build()
     }
 
     /// Names and sources, in the order of ids.

@@ -39,8 +39,8 @@ struct Model {
 /// ```
 /// use neural_phylogeny::{InMemory, ModelSet};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w: f32| InMemory::new().parameter("w", &[2], vec![w, 1.0]);
-/// let models = ModelSet::builder().model("a", model(0.0)?).model("b", model(1.0)?).build()?;
+/// let model = |w: f32| InMemory::new().with_parameter("w", &[2], vec![w, 1.0]);
+/// let models = ModelSet::builder().with_model("a", model(0.0)?).with_model("b", model(1.0)?).build()?;
 /// for (name, source) in &models {
 ///     println!("{name}: {} tensors", source.parameters()?.len());
 /// }
@@ -69,9 +69,9 @@ impl ModelSet {
     ///
     /// # Errors
     ///
-    /// As [`ModelSetBuilder::discover`] and [`ModelSetBuilder::build`]: one model that cannot be read is an error.
+    /// As [`ModelSetBuilder::with_path`] and [`ModelSetBuilder::build`]: one model that cannot be read is an error.
     pub fn discover(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
-        Self::builder().discover(path)?.build()
+        Self::builder().with_path(path)?.build()
     }
 
     /// Number of models.

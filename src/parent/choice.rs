@@ -15,7 +15,7 @@ const ROUNDING: f64 = 1e-12;
 /// use neural_phylogeny::parent::{Choice, SmallestNorm};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
-/// let models = ModelSet::builder().model("a", model(2.0)?).model("b", model(1.0)?).build()?;
+/// let models = ModelSet::builder().with_model("a", model(2.0)?).with_model("b", model(1.0)?).build()?;
 /// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
 ///
 /// let choice = Choice::new(&SmallestNorm, &geometry, &models.ids().collect::<Vec<_>>())?;
@@ -96,7 +96,8 @@ mod tests {
         use crate::source::InMemory;
         let mut builder = ModelSet::builder();
         for i in 0..2 {
-            builder = builder.model(i.to_string(), InMemory::new().with_parameter("w", [1], vec![i as f32]).unwrap());
+            builder =
+                builder.with_model(i.to_string(), InMemory::new().with_parameter("w", [1], vec![i as f32]).unwrap());
         }
         let geometry = Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap();
         let members: Vec<ModelId> = (0..scores.len()).map(ModelId::new).collect();

@@ -62,7 +62,7 @@ impl SketchSet {
                 let (found, expected) = (format!("seed {}", sketch.seed), format!("seed {}", first.seed));
                 return Err(Error::of_model(name, SourceError::SketchMismatch { found, expected }));
             }
-            selection = selection.model(name, Arc::clone(&sketch));
+            selection = selection.with_model(name, Arc::clone(&sketch));
             all.push(sketch);
         }
         let models = selection.build()?;

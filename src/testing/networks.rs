@@ -118,7 +118,7 @@ impl Story {
             for ((name, shape), values) in layout.iter().zip(weights) {
                 source = source.with_parameter(*name, shape, values.clone()).map_err(|e| failed(&e))?;
             }
-            builder = builder.model(format!("model {place}"), source);
+            builder = builder.with_model(format!("model {place}"), source);
         }
         let models = builder.build().map_err(|e| failed(&e))?;
         // The initialization is random, so that the distance to it is not the norm.

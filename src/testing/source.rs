@@ -232,7 +232,7 @@ mod tests {
     fn wrong_bytes_are_told() {
         let counting: Fill = |offset, out| out.iter_mut().zip(offset..).for_each(|(b, at)| *b = at as u8);
         let cases: [(Fill, &str); 2] = [
-            (|_, out| out.fill(7), "element 0 is 7 by its bytes and was read as 0"),
+            (|_, out| out.fill(7), "element 0: found 0, expected 7 as its bytes say"),
             (counting, "a byte after the last"),
         ];
         for (bytes, expected) in cases {

@@ -52,7 +52,7 @@ pub(crate) fn set(models: &[(String, Weights)]) -> ModelSet {
         for (t, values) in weights.iter().enumerate() {
             source = source.with_parameter(format!("layers.{t}.weight"), SHAPES[t], values.clone()).unwrap();
         }
-        builder = builder.model(name.clone(), source);
+        builder = builder.with_model(name.clone(), source);
     }
     builder.build().unwrap()
 }

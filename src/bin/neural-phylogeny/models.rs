@@ -57,18 +57,18 @@ fn patterns(setting: &'static str, texts: &[String]) -> Result<Vec<Pattern>, Err
 
 /// Makes the set of the models that were found.
 pub(crate) fn build(arguments: &Models, found: Discovered, on_unreadable: OnUnreadable) -> Result<ModelSet, Error> {
-    builder(arguments, ModelSet::builder().discovered(found).on_unreadable(on_unreadable))?.build()
+    builder(arguments, ModelSet::builder().with_discovered(found).with_on_unreadable(on_unreadable))?.build()
 }
 
 fn builder(arguments: &Models, mut builder: ModelSetBuilder) -> Result<ModelSetBuilder, Error> {
     for pattern in &arguments.include {
-        builder = builder.include(pattern)?;
+        builder = builder.with_include(pattern)?;
     }
     for pattern in &arguments.exclude {
-        builder = builder.exclude(pattern)?;
+        builder = builder.with_exclude(pattern)?;
     }
     if let Some(count) = arguments.first_values {
-        builder = builder.first_values(count);
+        builder = builder.with_first_values(count);
     }
-    Ok(builder.minimum_shared(arguments.minimum_shared))
+    Ok(builder.with_minimum_shared(arguments.minimum_shared))
 }

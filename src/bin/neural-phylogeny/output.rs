@@ -1,8 +1,8 @@
+use neural_phylogeny::bytes::replace_file;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tempfile::Builder;
 
 /// Checks before the work that a file can be written after it.
 pub(crate) fn check(file: &Path) -> Result<(), Box<dyn Error>> {
@@ -35,26 +35,28 @@ pub(crate) fn write<E: Into<Box<dyn Error>>>(
     let Some(file) = file else {
         return flushed(io::stdout().lock(), content);
     };
-    let failed = |e: &dyn Error| format!("cannot write {}: {e}", file.display());
+    let failed = |e: io::Error| format!("cannot write {}: {e}", file.display());
     if fs::metadata(file).is_ok_and(|m| !m.is_file()) {
-        return flushed(File::options().write(true).open(file).map_err(|e| failed(&e))?, content);
+        return flushed(File::options().write(true).open(file).map_err(failed)?, content);
     }
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let mut builder = Builder::new();
-    builder.prefix(".neural-phylogeny-").suffix(".tmp");
-    // Temporary files are private by default; a result has the permissions of any new file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // The temporary file is in the folder of the target: only within one file system can it take its place in one step.
-    let mut temporary = builder.tempfile_in(folder(&target)).map_err(|e| failed(&e))?;
-    let mut writer = BufWriter::new(temporary.as_file_mut());
-    content(&mut writer).map_err(Into::into)?;
-    writer.flush().map_err(|e| failed(&e))?;
-    drop(writer);
-    // Without this a crash could leave the new name on an empty file.
-    temporary.as_file().sync_all().map_err(|e| failed(&e))?;
-    temporary.persist(&target).map_err(|e| failed(&e))?;
-    Ok(())
+    match replace_file(&target, |writer| content(writer).map_err(|e| Failure::Content(e.into()))) {
+        Ok(()) => Ok(()),
+        Err(Failure::Content(error)) => Err(error),
+        Err(Failure::File(error)) => Err(failed(error).into()),
+    }
+}
+
+/// The part that failed: the file, or making its content.
+enum Failure {
+    File(io::Error),
+    Content(Box<dyn Error>),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
 }
 
 fn flushed<E: Into<Box<dyn Error>>>(

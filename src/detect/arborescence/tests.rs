@@ -21,7 +21,7 @@ fn detect(detector: &Arborescence, models: &[Vec<f32>]) -> Result<Phylogeny, Err
     let mut builder = ModelSet::builder();
     for (i, values) in models.iter().enumerate() {
         let source = InMemory::new().with_parameter("w", [32, 32], values.clone()).unwrap();
-        builder = builder.model(i.to_string(), source);
+        builder = builder.with_model(i.to_string(), source);
     }
     let geometry = Geometry::compute(&builder.build()?, &GeometrySettings::new())?;
     detector.detect(&geometry, &SmallestNorm, &mut ChaCha8Rng::seed_from_u64(0))

@@ -1,6 +1,7 @@
 //! Which member of a lineage is its root: what all witnesses say of its rivals.
 
 use super::index::Member;
+use super::weights::Root as Numbers;
 use super::witness::{ALL, COUNT, Lineage};
 use crate::phylogeny::Signal;
 use std::collections::BTreeMap;
@@ -57,6 +58,12 @@ impl Roots {
         self.likely.iter().find(|(m, _)| *m == member).map_or(0.0, |(_, probability)| *probability)
     }
 
+    /// The rivals that are likely enough to be supposed the root, each with its probability.
+    pub(super) fn supposed(&self, numbers: &Numbers) -> impl Iterator<Item = &(Member, f64)> {
+        let least = numbers.least;
+        self.likely.iter().take(numbers.most).filter(move |(_, probability)| *probability >= least)
+    }
+
     /// Whether nothing tells which of the two likeliest is the root.
     pub(super) fn tied(&self, tolerance: f64) -> bool {
         matches!(self.likely[..], [(_, p), (_, q), ..] if (p - q).abs() <= tolerance)
@@ -82,7 +89,7 @@ fn likely(rivals: &[Member], scores: &[f64]) -> Vec<(Member, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::lineage::tests::fixture::{Model, alike, ids, m, of_models, point};
+    use crate::detect::lineage::tests::fixture::{Model, alike, ids, m, noticed, of_models, point};
     use crate::detect::lineage::weights::Weights;
     use crate::geometry::Geometry;
 
@@ -131,6 +138,20 @@ mod tests {
         }
         assert!((found.likely.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(!found.tied(1e-12) && found.margin() > 0.0);
+    }
+
+    #[test]
+    fn few_and_likely_roots_are_supposed() {
+        let supposed = |weights: &Weights, probabilities: &[f64]| {
+            let likely = probabilities.iter().enumerate().map(|(i, &p)| (m(i), p)).collect();
+            let roots = Roots { likely, scores: Vec::new(), against: BTreeMap::new() };
+            roots.supposed(&weights.root).count()
+        };
+        let weights = Weights::default();
+        assert_eq!((supposed(&weights, &[0.9, 0.081, 0.019]), supposed(&weights, &[0.3, 0.3, 0.2, 0.2])), (2, 3));
+        noticed("root", &["least", "most"], |w| {
+            format!("{} {}", supposed(w, &[0.9, 0.07, 0.03]), supposed(w, &[0.3, 0.3, 0.2, 0.2]))
+        });
     }
 
     #[test]

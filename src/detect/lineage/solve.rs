@@ -63,7 +63,7 @@ pub(super) fn solve(
     let roots = Roots::of(&lineage);
     let mut suppositions = Vec::new();
     let mut likeliest: Option<Tree<'_>> = None;
-    for &(root, probability) in roots.likely.iter().take(weights.root.most).filter(|(_, p)| *p >= weights.root.least) {
+    for &(root, probability) in roots.supposed(&weights.root) {
         let mut tree = Tree::of(&lineage, merged, root)?;
         // Of other trees than the likeliest nothing is kept but their weights: a tree holds what was measured of all pairs.
         let edges = std::mem::replace(&mut tree.weights, Square::filled(0, 0.0));

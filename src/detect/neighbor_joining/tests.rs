@@ -111,7 +111,8 @@ fn lineage() -> Vec<Vec<f32>> {
 fn geometry(models: &[Vec<f32>]) -> Geometry {
     let mut builder = ModelSet::builder();
     for (i, values) in models.iter().enumerate() {
-        builder = builder.model(i.to_string(), InMemory::new().with_parameter("w", [20, 20], values.clone()).unwrap());
+        builder =
+            builder.with_model(i.to_string(), InMemory::new().with_parameter("w", [20, 20], values.clone()).unwrap());
     }
     Geometry::compute(&builder.build().unwrap(), &GeometrySettings::new()).unwrap()
 }

@@ -114,10 +114,7 @@ fn candidates_out_of_range_are_said() {
     refused(with(one.clone()).with_candidates(id(1), one), "model `1` has a list of candidates twice");
     let mut wild = candidate(None, 0.5, 0.0);
     wild.evidence[0].weight = f64::INFINITY;
-    refused(
-        with(vec![wild]),
-        "model `1` has a candidate with evidence `distance` of weight inf, expected -1000 to 1000",
-    );
+    refused(with(vec![wild]), "model `1` has a candidate with evidence `prior` of weight inf, expected -1000 to 1000");
 }
 
 #[test]

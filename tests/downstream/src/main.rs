@@ -1,20 +1,19 @@
 //! Own source, clusterer, selector and detector; linfa's clusterers; JSON there and back; errors by kind.
 
 use linfa_clustering::{Dbscan, KMeans};
-use neural_phylogeny::rand::{Rng, RngCore, SeedableRng};
-use neural_phylogeny::{
-    Clusterer, Config, Edge, Error, ModelId, ModelSet, ParameterSource, ParentSelector, Phylogeny, PhylogenyDetector,
-    SourceError, detect_phylogeny,
-};
 use neural_phylogeny::config::detect_phylogeny_in;
 use neural_phylogeny::detect::cluster::{ClusterDetector, Clustering, Linfa, LinfaWith, Points};
 use neural_phylogeny::format::{Dtype, ParameterInfo, check_range};
 use neural_phylogeny::geometry::{Geometry, GeometrySettings};
 use neural_phylogeny::parent::{Choice, SmallestNorm};
+use neural_phylogeny::phylogeny::PhylogenyBuilder;
+use neural_phylogeny::rand::{Rng, RngCore, SeedableRng};
 use neural_phylogeny::write::{read_json, write_json};
+use neural_phylogeny::{
+    Clusterer, Config, Edge, Error, ModelId, ModelSet, ParameterSource, ParentSelector, Phylogeny, PhylogenyDetector,
+    SourceError, detect_phylogeny,
+};
 use std::sync::Arc;
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// One 32 × 32 matrix; a broken one fails when it is read.
 #[derive(Debug)]
@@ -25,7 +24,7 @@ struct OneMatrix {
 
 impl ParameterSource for OneMatrix {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        Ok(vec![ParameterInfo { name: "fc.weight".into(), shape: vec![32, 32], dtype: Dtype::F32 }])
+        Ok(vec![ParameterInfo::new("fc.weight", [32, 32], Dtype::F32)])
     }
 
     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
@@ -51,8 +50,7 @@ impl Clusterer for Leaders {
     }
 
     fn cluster(&self, points: &Points<'_>, _: &mut dyn RngCore) -> Result<Clustering, Error> {
-        let squared = points.squared_distances();
-        let mut labels: Vec<usize> = Vec::new();
+        let (squared, mut labels) = (points.squared_distances(), Vec::<usize>::new());
         for i in 0..points.len() {
             let leader = (0..i).find(|&j| labels[j] == j && squared[(i, j)] < self.0 * self.0);
             labels.push(leader.unwrap_or(i));
@@ -83,13 +81,14 @@ impl PhylogenyDetector for OneStar {
         selector: &dyn ParentSelector,
         _: &mut dyn RngCore,
     ) -> Result<Phylogeny, Error> {
-        let mut edges = Vec::new();
+        let mut builder = PhylogenyBuilder::new(geometry.len());
         for group in geometry.groups() {
             if let [best] = Choice::new(selector, geometry, group)?.best[..] {
-                edges.extend(group.iter().filter(|&&m| m != group[best]).map(|&m| Edge::new(group[best], m)));
+                let children = group.iter().filter(|&&m| m != group[best]);
+                builder = builder.with_edges(children.map(|&m| Edge::new(group[best], m)));
             }
         }
-        Phylogeny::from_edges(geometry.len(), edges)
+        builder.build()
     }
 }
 
@@ -108,13 +107,11 @@ fn models(broken: &str) -> Result<ModelSet, Error> {
 }
 
 fn parents(phylogeny: &Phylogeny) -> Vec<(&str, &str)> {
-    let mut parents: Vec<_> =
-        phylogeny.edges().iter().map(|e| (phylogeny.name(e.child), phylogeny.name(e.parent))).collect();
-    parents.sort_unstable();
-    parents
+    // Edges are sorted by child.
+    phylogeny.edges().iter().map(|e| (phylogeny.name(e.child), phylogeny.name(e.parent))).collect()
 }
 
-fn main() -> Outcome {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let models = models("")?;
     let expected = [("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "b")];
     let phylogeny = detect_phylogeny(&models, Config::default())?;

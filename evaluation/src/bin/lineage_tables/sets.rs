@@ -125,5 +125,5 @@ impl Set {
 
 fn build(sources: &[(String, Shared)], keep: &dyn Fn(&str) -> bool) -> Result<ModelSet, Failure> {
     let kept = sources.iter().filter(|(name, _)| keep(name));
-    Ok(kept.fold(ModelSet::builder(), |b, (name, source)| b.model(name, source.clone())).build()?)
+    Ok(kept.fold(ModelSet::builder(), |b, (name, source)| b.with_model(name, source.clone())).build()?)
 }

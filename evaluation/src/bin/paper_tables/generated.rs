@@ -196,7 +196,7 @@ fn set(kind: &Kind, which: &str, seed: u64, seeds: u64) -> Result<Set, Failure> 
     let builder = |rng: &mut ChaCha8Rng| {
         let mut order: Vec<_> = models.iter().collect();
         order.shuffle(rng);
-        order.into_iter().fold(ModelSet::builder(), |b, (name, model)| b.model(name, model.clone()))
+        order.into_iter().fold(ModelSet::builder(), |b, (name, model)| b.with_model(name, model.clone()))
     };
     Set::new(format!("{}{which}", kind.name), truth, seeds, |rng| Ok(builder(rng)))
 }

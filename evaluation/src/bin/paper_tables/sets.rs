@@ -99,7 +99,7 @@ impl Set {
             let mut found = search(folder)?;
             found.models.retain(|m| keep(&m.name));
             found.models.shuffle(rng);
-            Ok(ModelSet::builder().discovered(found))
+            Ok(ModelSet::builder().with_discovered(found))
         })
     }
 
@@ -115,7 +115,7 @@ impl Set {
         let has = |tensor: &str, id| set.parameters(id).any(|(p, role)| role == Role::Parameter && p.name == tensor);
         let first = TENSORS.into_iter().find(|tensor| set.ids().all(|id| has(tensor, id)));
         let tensor = first.ok_or_else(|| format!("no model set `{name}` with a tensor known to stand for it"))?;
-        let cut = |seed| View::new(models(seed)?.include(tensor)?.first_values(VALUES));
+        let cut = |seed| View::new(models(seed)?.with_include(tensor)?.with_first_values(VALUES));
         Ok(Self {
             names: set.names().map(str::to_owned).collect(),
             whole: Geometry::compute(&set, &GeometrySettings::new())?,

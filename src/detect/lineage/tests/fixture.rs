@@ -131,7 +131,7 @@ impl ParameterSource for Model {
 /// A geometry whose values are at hand.
 pub(crate) fn of_models(models: &[Model]) -> Geometry {
     let named = models.iter().enumerate();
-    let set = named.fold(ModelSet::builder(), |set, (i, model)| set.model(format!("m{i}"), model.clone()));
+    let set = named.fold(ModelSet::builder(), |set, (i, model)| set.with_model(format!("m{i}"), model.clone()));
     Geometry::compute(&set.build().expect("models are alike"), &GeometrySettings::default()).expect("values are finite")
 }
 

@@ -21,7 +21,6 @@ fn numbers_of_trees_and_roots_are_noticed() {
     let points: Vec<Vec<f64>> = std::iter::once(point(&[(0, 10.0), (1, 0.5)])).chain((0..11).map(child)).collect();
     let geometry = alike(3, &points);
     noticed("confidence", &[], |w| detected(w, &geometry));
-    noticed("root", &["least", "most"], |w| detected(w, &geometry));
 }
 
 #[test]

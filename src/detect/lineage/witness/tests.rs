@@ -190,19 +190,17 @@ fn lines_that_only_the_candidate_has_speak_for_it() {
     assert_eq!([says(&weights, 2), says(&weights, 1)], [[0.0, 10.0], [0.0, 0.0]]);
     noticed("witnesses.untouched", &["derived", "least_lines"], |w| format!("{:?} {:?}", says(w, 2), says(w, 1)));
     noticed("parents", &["compared", "excluded"], |w| {
-        let kept = inherits(
-            &untouched::Untouched,
-            w,
-            &[root.clone(), root.trained(2, 0..0, 1.0), root.trained(3, 0..4, 1.0)],
-            1,
-            2,
-        );
-        // The true parent is the third likeliest by distance: two of its other children lie nearer.
-        let parent = root.trained(2, 0..0, 1.0);
-        let child = parent.trained(3, 0..8, 1.0);
-        let nearer = |seed| child.trained(seed, 0..0, 1.0);
-        let models = [root.clone(), parent, child.clone(), nearer(4), nearer(5), nearer(6)];
-        format!("{kept:?} {:?}", inherits(&untouched::Untouched, &all_rivals(w), &models, 1, 2))
+        let kept = [root.clone(), root.trained(2, 0..0, 1.0), root.trained(3, 0..4, 1.0)];
+        let kept = inherits(&untouched::Untouched, w, &kept, 1, 2);
+        let models: Vec<Model> =
+            std::iter::once(root.clone()).chain((2..7).map(|seed| root.trained(seed, 0..4, 1.0))).collect();
+        let geometry = of_models(&models);
+        let (ids, weights) = (ids(&geometry), all_rivals(w));
+        let lineage = Lineage::of(&geometry, &ids, &weights).unwrap();
+        let mut hypothesis = Hypothesis::of(&lineage, m(0));
+        hypothesis.derive().unwrap();
+        let pairs = lineage.members().flat_map(|q| lineage.members().map(move |c| (q, c)));
+        format!("{kept:?} {}", pairs.filter(|&(q, c)| hypothesis.derived(q, c).is_some()).count())
     });
 }
 
