@@ -36,8 +36,8 @@ use rayon::prelude::*;
 ///
 /// # Complexity
 ///
-/// O(n · 32 · 128 · T) for n members and T parameters: every member against the 32 first by log distance, seen from at most 128
-/// others. Medians and mean log distances add O(n² T).
+/// O(n · 32 · 128 · T) for n members and T parameters. Every member is compared with the 32 first by log distance, as seen from
+/// at most 128 others. Medians and mean log distances add O(n² T).
 ///
 /// # Differs from
 ///

@@ -52,7 +52,7 @@ impl OutputFormat for Table {
 
 /// Writes a phylogeny as an indented table for a terminal.
 ///
-/// - Families of two or more come first, each as a tree under a heading; then the isolated models, the remarks, and the
+/// - Families of two or more come first, each as a tree under a heading. Then come the isolated models, the remarks, and the
 ///   models that were skipped. Family numbers are those of the JSON form, which counts each isolated model as a family too.
 /// - A child stands under its parent with the edge's relation, distance (four digits) and confidence (two decimals).
 /// - A merge stands under its heaviest parent (of equal weights, the first). A line below it gives each parent with its weight,
