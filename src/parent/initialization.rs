@@ -15,6 +15,14 @@ use crate::model_set::ModelId;
 /// drawn from a seed. Its norm is about `1 / √(3 D)` for D values, so that it can only tell apart members whose norms agree to
 /// that much.
 ///
+/// # Errors
+///
+/// [`Error::NotMeasured`] when the geometry has no norms. [`Error::NotComparable`] when the members are not of one group.
+///
+/// # Complexity
+///
+/// O(n T) for n members and T parameters.
+///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NearestToInitialization;

@@ -23,6 +23,10 @@ use crate::model_set::ModelId;
 /// # Complexity
 ///
 /// O(n² T) for n members and T parameters.
+///
+/// # Errors
+///
+/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of [`SmallestNorm`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogDistanceMedoid;
 

@@ -17,6 +17,14 @@ use crate::model_set::ModelId;
 /// The authors' code takes the first 1024 values of one tensor, and their distance to a random vector of entries in ±1/D. That
 /// is [`NearestToInitialization`](super::NearestToInitialization).
 ///
+/// # Errors
+///
+/// [`Error::NotMeasured`] when the geometry has no norms. [`Error::NotComparable`] when the members are not of one group.
+///
+/// # Complexity
+///
+/// O(n T) for n members and T parameters.
+///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SmallestNorm;

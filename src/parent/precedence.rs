@@ -42,6 +42,10 @@ use rayon::prelude::*;
 /// # Differs from
 ///
 /// The paper's rule is the smallest norm. This one is not published elsewhere to our knowledge.
+///
+/// # Errors
+///
+/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of [`SmallestNorm`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Precedence;
 
