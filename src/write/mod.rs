@@ -2,7 +2,7 @@
 //!
 //! - [`write_table`] is for a person. [`write_explanation`] says why one model has the parents it has, [`write_answer`] what
 //!   one model is derived from.
-//! - [`write_json`] loses nothing, and [`read_json`] reads it back (feature `serde`).
+//! - `write_json` loses nothing, and `read_json` reads it back (feature `serde`).
 //! - [`write_dot`] is for Graphviz, [`write_newick`] for programs that draw trees.
 //!
 //! [`formats`] lists them by name, as the command offers them. A new one is a file with an [`OutputFormat`], and a line in that
