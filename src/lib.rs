@@ -261,8 +261,8 @@
 //! # Limits
 //!
 //! The weights do not always show whether a family's root is in the set. Nor do they always show which of two siblings trained
-//! on the same data came first. Confidences say so. Merges are found when all their parents are in the set, TIES and DARE in F32 alone.
-//! `docs/method.md` derives each step with its failure cases. `docs/evaluation.md` measures them.
+//! on the same data came first. Confidences say so. Merges are found when all their parents are in the set, TIES and DARE in
+//! F32 alone. `docs/method.md` derives each step with its failure cases. `docs/evaluation.md` measures them.
 //!
 //! # Features
 //!

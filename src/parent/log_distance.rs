@@ -26,7 +26,8 @@ use crate::model_set::ModelId;
 ///
 /// # Errors
 ///
-/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of [`SmallestNorm`].
+/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of
+/// [`SmallestNorm`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogDistanceMedoid;
 

@@ -45,7 +45,8 @@ use rayon::prelude::*;
 ///
 /// # Errors
 ///
-/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of [`SmallestNorm`].
+/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of
+/// [`SmallestNorm`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Precedence;
 
