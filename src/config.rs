@@ -1,4 +1,4 @@
-//! What a run is made of, and the runs: the stages strung together.
+//! The settings of a run, and the runs themselves: one call for all stages.
 
 mod run;
 mod settings;
@@ -19,9 +19,10 @@ use std::sync::Arc;
 /// Defaults: [`LineageDetector`], seed 0, 1 GiB of memory, one thread for each processor, distances over matrix-shaped
 /// parameters, no edge withheld. A clone shares detector and selector.
 ///
-/// A selector without a detector is used as the paper uses it: families by the [independence test](crate::geometry::Independence), every
-/// other member a child of the one it selects ([`ClusterDetector`]). A detector that needs a selector and is given none uses
-/// [`Precedence`]. A selector beside a detector that uses none is an error before anything is read.
+/// A selector without a detector works as in the paper. Families come from the [independence
+/// test](crate::geometry::Independence), and every other member is a child of the one that the selector chooses
+/// ([`ClusterDetector`]). A detector that needs a selector and has none uses [`Precedence`]. A selector beside a detector that
+/// uses none is an error before anything is read.
 ///
 /// ```
 /// use neural_phylogeny::Config;
@@ -42,43 +43,45 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults.
+    /// Settings with their defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What finds families and edges.
+    /// Sets what finds families and edges.
     pub fn with_detector(mut self, detector: impl PhylogenyDetector + 'static) -> Self {
         self.detector = Some(Arc::new(detector));
         self
     }
 
-    /// What picks the parent among the members of a family; see [`Config`] for what it does without a detector.
+    /// Sets what picks the parent among the members of a family. [`Config`] says what it does without a detector.
     pub fn with_selector(mut self, selector: impl ParentSelector + 'static) -> Self {
         self.selector = Some(Arc::new(selector));
         self
     }
 
-    /// Where the random numbers of detectors that need any begin.
+    /// Sets the seed of random numbers, for detectors that need any. Default: 0.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// How models are read and measured: replaces what [`with_memory`](Self::with_memory),
-    /// [`with_threads`](Self::with_threads) and [`with_observer`](Self::with_observer) set before it.
+    /// Sets how models are read and measured. It replaces earlier calls of [`with_memory`](Self::with_memory),
+    /// [`with_threads`](Self::with_threads) and [`with_observer`](Self::with_observer).
     pub fn with_geometry(mut self, geometry: GeometrySettings) -> Self {
         self.geometry = geometry;
         self
     }
 
-    /// Bytes for Gram matrices and blocks of parameters, at least 1 MiB; see [`GeometrySettings::with_memory`].
+    /// Sets the bytes for Gram matrices and blocks of parameters, at least 1 MiB. Default: 1 GiB. See
+    /// [`GeometrySettings::with_memory`].
     pub fn with_memory(mut self, bytes: u64) -> Self {
         self.geometry = self.geometry.with_memory(bytes);
         self
     }
 
-    /// Threads; 0 means one for each processor. The result does not depend on it; see [`GeometrySettings::with_threads`].
+    /// Sets the number of threads; 0, the default, means one for each processor. The result does not depend on it. See
+    /// [`GeometrySettings::with_threads`].
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.geometry = self.geometry.with_threads(threads);
         self
@@ -90,14 +93,14 @@ impl Config {
         self
     }
 
-    /// Leaves out edges less sure than this, in [0, 1]; see
+    /// Leaves out edges less sure than this, in [0, 1]. Default: 0, so that none is left out. See
     /// [`Phylogeny::with_minimum_confidence`](crate::Phylogeny::with_minimum_confidence).
     pub fn with_minimum_confidence(mut self, minimum: f64) -> Self {
         self.minimum_confidence = minimum;
         self
     }
 
-    /// What is set, as a record that can be kept beside a result.
+    /// The settings as a record that can be kept beside a result.
     pub fn settings(&self) -> Settings {
         Settings {
             seed: self.seed,
@@ -112,7 +115,7 @@ impl Config {
         }
     }
 
-    /// A detector where neither one nor a selector is set.
+    /// Uses this detector where neither one nor a selector is set.
     pub(crate) fn or_detector(mut self, detector: LineageDetector) -> Self {
         if self.detector.is_none() && self.selector.is_none() {
             self.detector = Some(Arc::new(detector));
@@ -129,12 +132,12 @@ impl Config {
         }
     }
 
-    /// The selector that a detector will find, if it uses one.
+    /// The selector that the detector gets, if it uses one.
     fn selector(&self) -> Arc<dyn ParentSelector> {
         self.selector.clone().unwrap_or_else(|| Arc::new(Precedence))
     }
 
-    /// Refuses what is out of range or would be without effect; nothing was read yet.
+    /// Refuses settings that are out of range or without effect, before anything is read.
     fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
         if !(0.0..=1.0).contains(&self.minimum_confidence) {
             return Err(Error::InvalidSetting {
@@ -153,7 +156,7 @@ impl Config {
     }
 }
 
-/// The type's name, of what a derived `Debug` prints.
+/// The type's name, taken from what a derived `Debug` prints.
 fn name(part: &impl std::fmt::Debug) -> String {
     format!("{part:?}").chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }

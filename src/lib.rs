@@ -1,7 +1,7 @@
 //! Which neural-network checkpoints were fine-tuned from which? Families, parents and directions, from the weights alone.
 //!
-//! Models are read in bounded memory and reduced to their distances. A test of independence tells families apart. The lines, angles
-//! and norms of what training moved show who came from whom, and each edge says how sure it is.
+//! Models are read in bounded memory and reduced to their distances. A test of independence tells families apart. The lines,
+//! angles and norms of what training moved show who came from whom. Each edge says how sure it is.
 //!
 //! ```
 //! use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
@@ -30,8 +30,8 @@
 //! # }
 //! ```
 //!
-//! **Run it in release, or optimize dependencies.** Unoptimized, the same work takes some hundred times as long: 17 s where 0.2 s
-//! would do. Profiles are those of your own `Cargo.toml`:
+//! **Run it in release, or optimize dependencies.** Without optimization the same work takes about a hundred times as long: 17
+//! s in place of 0.2 s. Profiles are those of your own `Cargo.toml`:
 //!
 //! ```toml
 //! [profile.dev.package."*"]
@@ -40,7 +40,8 @@
 //!
 //! # I have a folder of checkpoints
 //!
-//! [`ModelSet::discover`] finds them and names each by its path. [`Discovery`](discover::Discovery) has options: bases of adapters, parts of pipelines.
+//! [`ModelSet::discover`] finds them and names each by its path. [`Discovery`](discover::Discovery) has options: bases of
+//! adapters, parts of pipelines.
 //!
 //! ```
 //! use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
@@ -70,8 +71,8 @@
 //!
 //! # I have my own loader
 //!
-//! [`InMemory`] takes what you loaded. A [`ParameterSource`] reads on demand, so that a model never needs to fit into memory: two
-//! methods, `parameters` and `read`.
+//! [`InMemory`] takes what you loaded. A [`ParameterSource`] reads on demand, so that a model never needs to fit into memory.
+//! It has two methods, `parameters` and `read`.
 //!
 //! ```
 //! use neural_phylogeny::{ModelSet, ParameterSource, SourceError};
@@ -105,8 +106,10 @@
 //!
 //! # I have a registry that grows
 //!
-//! A [`SketchStore`](store::SketchStore) keeps a small sketch of each model. A [`Query`](query::Query) says what one more is derived from, and opens its nearest kin
-//! alone; [`detect_phylogeny_from_sketches`](config::detect_phylogeny_from_sketches) finds the lineage of all of them. No model is read twice.
+//! A [`SketchStore`](store::SketchStore) keeps a small sketch of each model. A [`Query`](query::Query) says what one more model
+//! is derived from, and opens the sketches of its nearest kin alone.
+//! [`detect_phylogeny_from_sketches`](config::detect_phylogeny_from_sketches) finds the lineage of all of them. No model is
+//! read twice.
 //!
 //! ```
 //! use neural_phylogeny::InMemory;
@@ -138,8 +141,9 @@
 //!
 //! # I want the paper's method
 //!
-//! A [`ParentSelector`] alone gives families by the independence test and one parent in each. [`CentroidDetector`](detect::cluster::CentroidDetector) follows the α
-//! rule, *identify along clustering*; [`Alpha::Sweep`] chooses α.
+//! A [`ParentSelector`] alone gives families by the independence test and one parent in each.
+//! [`CentroidDetector`](detect::cluster::CentroidDetector) follows the α rule, *identify along clustering*.
+//! [`Alpha::Sweep`](detect::cluster::Alpha::Sweep) chooses α.
 //!
 //! ```
 //! use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
@@ -165,8 +169,9 @@
 //! # I have my own detector, clusterer or selector
 //!
 //! Each is a small trait with a written contract and an example on its page: [`PhylogenyDetector`], [`Clusterer`],
-//! [`ParentSelector`]. The module `testing` (feature `testing`) checks an implementation. [`Linfa`](detect::cluster::Linfa) makes linfa's clusterers ours, and
-//! [`detect_phylogeny_in`](config::detect_phylogeny_in) runs several detectors over one pass.
+//! [`ParentSelector`]. The module `testing` (feature `testing`) checks an implementation. [`Linfa`](detect::cluster::Linfa)
+//! makes linfa's clusterers clusterers of this crate. [`detect_phylogeny_in`](config::detect_phylogeny_in) runs several
+//! detectors over one pass.
 //!
 //! ```
 //! use linfa_clustering::Dbscan;
@@ -183,8 +188,8 @@
 //! # }
 //! ```
 //!
-//! Traits name types of [`rand`] 0.8, [`ndarray`] 0.16 and [`linfa`] 0.8. Take them from here, as `neural_phylogeny::rand` and so on:
-//! `cargo add` brings later versions, which do not fit. What a plug-in meets of its own is [`Error::Other`] or
+//! Traits name types of [`rand`] 0.8, [`ndarray`] 0.16 and [`linfa`] 0.8. Take them from here, as `neural_phylogeny::rand` and
+//! so on: `cargo add` brings later versions, which do not fit. An error of a plug-in's own is [`Error::Other`] or
 //! [`SourceError::Other`].
 //!
 //! # I want JSON
@@ -209,29 +214,34 @@
 //!
 //! # The parts
 //!
-//! In the order in which data flows:
+//! They stand in the order in which data flows:
 //!
-//! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`](discover::Discovery) finds safetensors, transformers, diffusers and
-//!   peft checkpoints in folders; [`InMemory`] holds what a caller loaded.
+//! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`](discover::Discovery) finds safetensors,
+//!   transformers, diffusers and peft checkpoints in folders. [`InMemory`] holds what a caller loaded.
 //! - [`ModelSet`]: named models, and which of them can be compared on what.
-//! - [`Geometry`](geometry::Geometry): distances, norms, moments; the [`Independence`](geometry::Independence) test; [`Coordinates`](geometry::Coordinates); on demand [`PairEvidence`](geometry::PairEvidence) and [`Lines`](evidence::Lines),
-//!   which read the models in question once more.
-//! - [`PhylogenyDetector`]: [`LineageDetector`](detect::LineageDetector), the default; [`ClusterDetector`](detect::cluster::ClusterDetector) and [`CentroidDetector`](detect::cluster::CentroidDetector) around a [`Clusterer`];
-//!   [`Arborescence`](detect::Arborescence) and [`NeighborJoining`](detect::NeighborJoining).
+//! - [`Geometry`](geometry::Geometry): distances, norms, moments; the [`Independence`](geometry::Independence) test;
+//!   [`Coordinates`](geometry::Coordinates). On demand, [`PairEvidence`](geometry::PairEvidence) and [`Lines`](evidence::Lines)
+//!   read the models in question once more.
+//! - [`PhylogenyDetector`]: [`LineageDetector`](detect::LineageDetector), the default;
+//!   [`ClusterDetector`](detect::cluster::ClusterDetector) and [`CentroidDetector`](detect::cluster::CentroidDetector) around a
+//!   [`Clusterer`]; [`Arborescence`](detect::Arborescence) and [`NeighborJoining`](detect::NeighborJoining).
 //! - [`ParentSelector`]: which member of a family is the parent.
-//! - [`Phylogeny`]: the result, written by [`write_table`](write::write_table), [`write_dot`](write::write_dot), [`write_newick`](write::write_newick) and, with feature `serde`, as JSON;
-//!   [`write_explanation`](write::write_explanation) tells why one model has the parents it has.
-//! - [`evaluate()`]: a result against known [`Truth`](evaluate::Truth).
-//! - [`SketchStore`](store::SketchStore): sketches of models, kept; [`Query`](query::Query): what one more model is derived from among them.
+//! - [`Phylogeny`]: the result. [`write_table`](write::write_table), [`write_dot`](write::write_dot),
+//!   [`write_newick`](write::write_newick) and, with feature `serde`, `write_json` write it.
+//!   [`write_explanation`](write::write_explanation) says why one model has the parents it has.
+//! - [`evaluate()`]: measures a result against known [`Truth`](evaluate::Truth).
+//! - [`SketchStore`](store::SketchStore): keeps sketches of models. [`Query`](query::Query): what one more model is derived
+//!   from among them.
 //!
-//! [`detect_phylogeny`] strings them together by a [`Config`].
+//! [`detect_phylogeny`] runs these stages by a [`Config`].
 //!
 //! # Choosing a detector
 //!
-//! [`LineageDetector`](detect::LineageDetector), the default, finds any depth, merges and copies with nothing to set; it assumes independent
-//! initializations, costs n² T + n³ and some reading, and is unsure where siblings were trained on the same data.
+//! [`LineageDetector`](detect::LineageDetector), the default, finds any depth, merges and copies with nothing to set. It
+//! assumes independent initializations. It costs n² T + n³ and some reading. It is unsure where siblings were trained on the
+//! same data.
 //!
-//! One generation, by the paper's scheme of families first and one parent each:
+//! These find one generation, by the paper's scheme of families first and one parent each:
 //!
 //! | detector around | assumes | needs | cost | fails when |
 //! |---|---|---|---|---|
@@ -241,7 +251,7 @@
 //! | [`Dbscan`](detect::cluster::Dbscan) | dense families | eps, estimated | n² | families differ in density |
 //! | [`GaussianMixture`](detect::cluster::GaussianMixture) | ellipsoids, many models each | K, estimated | n K r² per iteration | families are few models |
 //!
-//! Published tree methods, detectors of their own, over the families of the independence test:
+//! These are published tree methods. Each is a detector of its own, over the families of the independence test:
 //!
 //! | detector | assumes | needs | cost | fails when |
 //! |---|---|---|---|---|
@@ -250,9 +260,9 @@
 //!
 //! # Limits
 //!
-//! Whether a family's root is in the set cannot always be told, nor which of two siblings trained on the same data came first;
-//! confidences say so. Merges are found when all their parents are in the set, TIES and DARE in F32 alone. `docs/method.md` derives each step with its failure cases,
-//! `docs/evaluation.md` measures them.
+//! The weights do not always show whether a family's root is in the set. Nor do they always show which of two siblings trained
+//! on the same data came first. Confidences say so. Merges are found when all their parents are in the set, TIES and DARE in
+//! F32 alone. `docs/method.md` derives each step with its failure cases. `docs/evaluation.md` measures them.
 //!
 //! # Features
 //!

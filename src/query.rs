@@ -8,18 +8,18 @@ use crate::phylogeny::{Edge, Phylogeny, Remark};
 use crate::sketch::{Sketch, SketchSet};
 use crate::store::{Nearest, SketchStore};
 
-/// Of a whole store, the probability that a model without kin in it is given any.
+/// Probability that a model without kin in the whole store is given any.
 const FALSE_ALARM: f64 = 1e-3;
 
-/// What one model was derived from, and what from it, among the nearest models of a store.
+/// The answer to a query: what one model was derived from, and what from it, among the nearest models of a store.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Answer {
-    /// The lineage of the model and of its nearest kin; of the model alone where the store has none.
+    /// The lineage of the model and of its nearest kin. It has the model alone where the store has no kin of it.
     pub phylogeny: Phylogeny,
-    /// The model asked about.
+    /// The model in question, by its id in `phylogeny`.
     pub model: ModelId,
-    /// What the index of the store tells: distances, identical models, how many there are.
+    /// The findings of the store's index: distances, identical models, how many models there are.
     pub nearest: Nearest,
 }
 
@@ -34,7 +34,8 @@ impl Answer {
         self.phylogeny.children(self.model)
     }
 
-    /// Stored models that have a parent in common with it, or as it does a parent that is not stored; sorted.
+    /// Stored models that have a parent in common with it, sorted. Where its own parent is not stored, they are the models
+    /// whose parent is not stored either.
     pub fn siblings(&self) -> Vec<ModelId> {
         let mut siblings: Vec<ModelId> = Vec::new();
         for edge in self.parents() {
@@ -50,21 +51,22 @@ impl Answer {
         siblings
     }
 
-    /// Whether a stored model is of its family.
+    /// Whether its family has a stored model.
     pub fn has_kin(&self) -> bool {
         self.phylogeny.family(self.phylogeny.family_of(self.model)).members.len() > 1
     }
 }
 
-/// A question to a store of sketches: what is one more model derived from?
+/// A query to a store of sketches: what is one more model derived from?
 ///
-/// The [nearest](SketchStore::nearest) stored models that look like kin are the only ones opened. Of them and the model
-/// [`detect_phylogeny_from_sketches`] finds the lineage. Models of the very same content are listed and take no part: the answer is
-/// that of a store without them. A detector or a selector of the [configuration](Self::with_config) is used, else
-/// [`LineageDetector`] with the false-alarm probability of a comparison with all stored models.
+/// The query opens only the [nearest](SketchStore::nearest) stored models that look like kin.
+/// [`detect_phylogeny_from_sketches`] finds the lineage of these and the model. Models of the very same content are listed and
+/// take no part: the answer is that of a store without them. The query uses the detector or selector of its
+/// [configuration](Self::with_config). Without one it uses [`LineageDetector`], with the false-alarm probability of a
+/// comparison with all stored models.
 ///
-/// Names and the order in which models were stored have no part in the result; of several stored models of the same content,
-/// one is taken for the source of the others.
+/// The result depends neither on names nor on the order in which models were stored. Of several stored models of the same
+/// content, one is taken for the source of the others.
 ///
 /// Defaults: 32 nearest models, as many comparisons as the store has models, [`Config::new`].
 ///
@@ -107,33 +109,33 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// A question to a store, with the defaults.
+    /// A query to a store, with the defaults.
     pub fn new(store: &'a SketchStore) -> Self {
         Self { store, nearest: 32, comparisons: None, config: Config::new() }
     }
 
-    /// Stored models that are opened at most. More of them show more of the family, and take longer.
+    /// Sets how many stored models are opened at most. Default: 32. More of them show more of the family, and take longer.
     pub fn with_nearest(mut self, models: usize) -> Self {
         self.nearest = models;
         self
     }
 
-    /// How many models the one was compared with in truth, where the store is but a part of them: chance has as many occasions,
-    /// and the false-alarm probability is divided among them. Default: the models of the store.
+    /// Sets how many models the one was really compared with, where the store is only a part of them. Every comparison gives
+    /// chance another occasion, so that the false-alarm probability is divided among them. Default: the models of the store.
     pub fn with_comparisons(mut self, models: usize) -> Self {
         self.comparisons = Some(models);
         self
     }
 
-    /// How the lineage among the nearest is detected.
+    /// Sets how the lineage among the nearest is detected.
     pub fn with_config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// The answer for one model.
+    /// Answers for one model.
     ///
-    /// `name` is what the model is called in it; it is numbered when a stored one of another content has it.
+    /// The model has `name` in the answer. A number is added when a stored model of other content has that name.
     ///
     /// # Errors
     ///
@@ -142,19 +144,19 @@ impl<'a> Query<'a> {
     ///
     /// # Complexity
     ///
-    /// As [`SketchStore::nearest`] and a detection of one model more than are opened.
+    /// Those of [`SketchStore::nearest`], and of a detection among the opened models and the one.
     pub fn run(&self, name: &str, sketch: &Sketch) -> Result<Answer, Error> {
         let nearest = self.store.nearest(sketch, self.nearest)?;
         let mut models: Vec<(String, Sketch)> = Vec::with_capacity(nearest.kin.len() + 1);
         for kin in &nearest.kin {
             match self.store.get(&kin.name) {
                 Ok(sketch) => models.push((kin.name.clone(), sketch)),
-                // Removed since the folder was listed.
+                // It was removed after the folder was listed.
                 Err(Error::UnknownModel { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        // The last: of two with the same weights, the stored one is then taken for the source.
+        // The model comes last. Of two with the same weights, the stored one is then taken for the source.
         let model = ModelId::new(models.len());
         let taken = |name: &String| models.iter().any(|(other, _)| other == name);
         let numbered = (2..).map(|number| format!("{name} ({number})"));
@@ -167,6 +169,8 @@ impl<'a> Query<'a> {
 
         let pairs = models.len() * (models.len() - 1) / 2;
         let compared = self.comparisons.unwrap_or(nearest.stored);
+        // The independence test divides its probability among the pairs that it sees. With this factor each pair gets
+        // FALSE_ALARM / compared, as if all comparisons of the search were among these pairs.
         let false_alarm = FALSE_ALARM * pairs as f64 / pairs.max(compared) as f64;
         let detector = LineageDetector::new().with_families(Families::Auto { false_alarm });
         let phylogeny =

@@ -7,16 +7,18 @@ use crate::sketch::SketchSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Which models were fine-tuned from which.
+/// Finds which models were fine-tuned from which.
 ///
-/// Reads every parameter once, and what single decisions need again; detects on what that leaves. The result is the same
-/// whatever the order and the names of the models, and whatever the number of threads. Every setting is checked first.
+/// Every setting is checked first. Every parameter is then read once, and some are read again for single decisions. The result
+/// does not depend on the order or the names of the models, nor on the number of threads.
 ///
 /// # Errors
 ///
-/// [`Error::OneModel`]; [`Error::InvalidSetting`], [`Error::FamilyCount`], [`Error::UnusedSelector`] and
-/// [`Error::MemoryTooSmall`] of the settings; [`Error::Source`] for a model that cannot be read or holds NaN or infinity;
-/// [`Error::Interrupted`]; those of a checkpoint, and whatever the detector and the selector return.
+/// - [`Error::OneModel`].
+/// - [`Error::InvalidSetting`], [`Error::FamilyCount`], [`Error::UnusedSelector`] and [`Error::MemoryTooSmall`] for settings.
+/// - [`Error::Source`] for a model that cannot be read, or that holds NaN or infinity.
+/// - [`Error::Interrupted`], and the errors of a file of partial sums.
+/// - Whatever the detector and the selector return.
 ///
 /// ```
 /// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
@@ -51,11 +53,11 @@ pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, 
     Ok(detect(&geometry, models.names(), &config)?.with_skipped(models.skipped().to_vec()))
 }
 
-/// Which models were fine-tuned from which, from their sketches alone: no model is read.
+/// Finds which models were fine-tuned from which, from their sketches alone. No model is read.
 ///
-/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. Lines are found in the
-/// sample that sketches keep. Ranks, casts and grids need values: they are left out for models that are not held whole. The result
-/// is the same whatever the order and the names of the models, and whatever the number of threads.
+/// Distances have the standard error of [`Geometry::squared_distance_error`]; norms and moments are exact. Lines are found in
+/// the sample that sketches keep. Ranks, casts and grids need values, so that they are left out for models that are not held
+/// whole. The result does not depend on the order or the names of the models, nor on the number of threads.
 ///
 /// # Errors
 ///
@@ -67,15 +69,18 @@ pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> R
     Ok(detect(&geometry, models.names(), &config)?.with_skipped(models.skipped().to_vec()))
 }
 
-/// Which models were fine-tuned from which, in a geometry that is at hand: several detectors, one pass over the weights.
+/// Finds which models were fine-tuned from which, in a geometry that exists already. Several detectors can share one pass over
+/// the weights.
 ///
-/// `names` are those of the models, in the order of ids: [`ModelSet::names`], or any where the geometry was given by distances. What
-/// `config` says of reading and of memory was settled when the geometry was computed; threads count here as well.
+/// `names` are those of the models, in the order of ids: [`ModelSet::names`], or any where the geometry was given by distances.
+/// The geometry was computed before, so that the settings of reading and memory in `config` have no effect. The number of
+/// threads has.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`], [`Error::FamilyCount`] and [`Error::UnusedSelector`] of the settings; [`Error::InvalidPhylogeny`] or
-/// [`Error::DuplicateName`] when there is not one name for each model; whatever the detector and the selector return.
+/// - [`Error::InvalidSetting`], [`Error::FamilyCount`] and [`Error::UnusedSelector`] for settings.
+/// - [`Error::InvalidPhylogeny`] or [`Error::DuplicateName`] when there is not one name for each model.
+/// - Whatever the detector and the selector return.
 ///
 /// ```
 /// use neural_phylogeny::{Config, InMemory, ModelSet};
@@ -116,6 +121,7 @@ fn detect<N: Into<String>>(
 ) -> Result<Phylogeny, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let (detector, selector) = (config.detector(), config.selector());
+    // A pool of our own keeps detectors to the number of threads that was set.
     let pool = config.geometry.thread_pool()?;
     let phylogeny = pool.install(|| detector.detect(geometry, &selector, &mut rng))?;
     let left_out = geometry.left_out().map(<[String]>::to_vec);

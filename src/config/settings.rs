@@ -1,8 +1,9 @@
 use crate::geometry::Scope;
 
-/// What a [`Config`](super::Config) held, without what has no written form (observers, file names): a record to keep beside a result.
+/// The settings of a [`Config`](super::Config) as a record to keep beside a result. Settings without a written form are left
+/// out (observers, file names).
 ///
-/// Threads are left out: results do not depend on them.
+/// Threads are left out too: results do not depend on them.
 ///
 /// ```
 /// use neural_phylogeny::Config;
@@ -14,7 +15,7 @@ use crate::geometry::Scope;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where random numbers began.
+    /// Seed of random numbers.
     pub seed: u64,
     /// Bytes for Gram matrices and blocks.
     pub memory: u64,

@@ -4,20 +4,21 @@ use super::matched::Matched;
 
 /// The paper's accuracy: `|{c : P(c) = T(c)}| / |{c : T(c) ≠ ∅}|`.
 ///
-/// `T(c)` and `P(c)` are the true and the given parents of `c` among the evaluated models: a child is right when pair and
-/// direction are, a merge when all its parents are and no other.
+/// `T(c)` and `P(c)` are the true and the given parents of `c` among the evaluated models. A child is right when pair and
+/// direction are right. A merge is right when all its parents are given and no other.
 pub(super) fn accuracy(m: &Matched<'_>) -> Ratio {
     Ratio::count((0..m.len()).filter(|&c| !m.true_parents[c].is_empty()).map(|c| m.parents_right(c)))
 }
 
-/// The same where a true root counts as well, right when it is given no parent (the paper: a parent is its own).
+/// The accuracy with true roots counted as well. A root is right when it is given no parent; in the paper, a parent is its own.
 ///
 /// Orphans are left out.
 pub(super) fn accuracy_with_roots(m: &Matched<'_>) -> Ratio {
     Ratio::count((0..m.len()).filter(|&c| !m.is_orphan(c)).map(|c| m.parents_right(c)))
 }
 
-/// Children whose true parents are all absent, right when no parent was invented for them: `P(c) ⊆ A(c)`.
+/// Counts children whose true parents are all absent. Such an orphan is right when no parent was invented for it: `P(c) ⊆
+/// A(c)`.
 ///
 /// `A(c)` are the true ancestors of `c`: a grandparent is not invented.
 pub(super) fn orphans(m: &Matched<'_>, truth: &Ancestors) -> Ratio {

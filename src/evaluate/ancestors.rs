@@ -12,7 +12,7 @@ pub(super) struct Ancestors {
 }
 
 impl Ancestors {
-    /// All pairs among `models`; a lineage may lead through models that are not among them.
+    /// Finds all pairs among `models`. A lineage may lead through models that are not among them.
     ///
     /// O(n_edges · n_models / 64) time, n_models² / 64 words.
     pub(super) fn new(phylogeny: &Phylogeny, models: &[ModelId]) -> Self {
@@ -21,9 +21,11 @@ impl Ancestors {
             position[m.index()] = Some(i);
         }
         let mut by_generation: Vec<ModelId> = phylogeny.models().collect();
+        // Parents come before their children, so that each row is complete when a child inherits it.
         by_generation.sort_by_key(|&m| phylogeny.generation(m));
         let mut rows = vec![vec![0; models.len().div_ceil(BITS)]; phylogeny.len()];
         for child in by_generation {
+            // The row is taken out while the rows of its parents are borrowed.
             let mut row = std::mem::take(&mut rows[child.index()]);
             for edge in phylogeny.parents(child) {
                 for (word, inherited) in row.iter_mut().zip(&rows[edge.parent.index()]) {

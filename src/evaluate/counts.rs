@@ -1,6 +1,6 @@
-/// How many of how many were right, so that a share is never read without its denominator.
+/// How many of how many are right. A share is thus never read without its denominator.
 ///
-/// With the feature `serde` it is written as `{"right": 3, "of": 4, "share": 0.75}`; the share is not read back.
+/// With the feature `serde` it is written as `{"right": 3, "of": 4, "share": 0.75}`. The share is not read back.
 ///
 /// ```
 /// use neural_phylogeny::evaluate::Ratio;
@@ -12,14 +12,14 @@
 #[cfg_attr(feature = "serde", derive(serde::Deserialize))]
 #[non_exhaustive]
 pub struct Ratio {
-    /// How many were right.
+    /// The number of right ones.
     pub right: usize,
-    /// Of how many.
+    /// The number of all.
     pub of: usize,
 }
 
 impl Ratio {
-    /// `right` of `of`.
+    /// Makes a ratio of `right` in `of`.
     pub const fn new(right: usize, of: usize) -> Self {
         Self { right, of }
     }
@@ -29,7 +29,7 @@ impl Ratio {
         (self.of > 0).then(|| self.right as f64 / self.of as f64)
     }
 
-    /// Counts the `true` ones.
+    /// Counts the `true` ones among outcomes.
     pub(super) fn count(outcomes: impl IntoIterator<Item = bool>) -> Self {
         outcomes.into_iter().fold(Self::default(), |r, right| Self::new(r.right + usize::from(right), r.of + 1))
     }
@@ -37,7 +37,7 @@ impl Ratio {
 
 /// How a set that was found compares with the true one.
 ///
-/// With the feature `serde` precision, recall and F1 are written beside the counts; they are not read back.
+/// With the feature `serde`, precision, recall and F1 are written beside the counts. They are not read back.
 ///
 /// ```
 /// use neural_phylogeny::evaluate::Retrieval;
@@ -59,7 +59,7 @@ pub struct Retrieval {
 }
 
 impl Retrieval {
-    /// `right` are in both sets, `found` in the found one, `expected` in the true one.
+    /// Makes it of three counts: `right` are in both sets, `found` in the found set, `expected` in the true set.
     pub const fn new(right: usize, found: usize, expected: usize) -> Self {
         Self { right, found, expected }
     }
@@ -74,7 +74,7 @@ impl Retrieval {
         Ratio::new(self.right, self.expected).share()
     }
 
-    /// Harmonic mean of both, `2 right / (found + expected)`; `None` when both sets are empty.
+    /// Harmonic mean of precision and recall, `2 right / (found + expected)`; `None` when both sets are empty.
     pub fn f1(self) -> Option<f64> {
         Ratio::new(2 * self.right, self.found + self.expected).share()
     }

@@ -21,12 +21,12 @@ pub(super) fn edges(m: &Matched<'_>) -> Retrieval {
     compare(&directed(&m.found_parents), &directed(&m.true_parents))
 }
 
-/// Pairs `{{p, c}}`, the same without direction: the paper's question of existence.
+/// Pairs `{{p, c}}`, which are the edges without direction. This is the paper's question of existence.
 pub(super) fn pairs(m: &Matched<'_>) -> Retrieval {
     compare(&undirected(&m.found_parents), &undirected(&m.true_parents))
 }
 
-/// The paper's question of direction: `right edges / right pairs`.
+/// The paper's question of direction, `right edges / right pairs`.
 pub(super) fn direction(m: &Matched<'_>) -> Ratio {
     Ratio::new(edges(m).right, pairs(m).right)
 }

@@ -20,12 +20,12 @@ use std::collections::BTreeMap;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FamilyAgreement {
-    /// True families that are a family of the result, member by member; of all true families.
+    /// True families that are also a family of the result, member by member, of all true families.
     pub exact: Ratio,
-    /// Families of the result that have an evaluated model.
+    /// Number of families of the result that have an evaluated model.
     pub found: usize,
-    /// Adjusted Rand index (Hubert and Arabie 1985): 1 for the same partition, 0 on average for an unrelated one of the same
-    /// sizes, at least -1/2. `None` below two models.
+    /// Adjusted Rand index (Hubert and Arabie 1985), from -1/2 to 1. It is 1 for the same partition, and 0 on average for an
+    /// unrelated one of the same sizes. `None` below two models.
     pub adjusted_rand: Option<f64>,
 }
 
@@ -34,10 +34,10 @@ pub(super) fn families(m: &Matched<'_>) -> FamilyAgreement {
     agreement(&m.found_families(), &m.true_families())
 }
 
-/// `(S_ft − S_f S_t / S) / ((S_f + S_t) / 2 − S_f S_t / S)`, where the S count pairs of models together in both partitions,
-/// in the found one, in the true one, and at all.
+/// `(S_ft − S_f S_t / S) / ((S_f + S_t) / 2 − S_f S_t / S)`. The S count pairs of models that are together: in both partitions
+/// (S_ft), in the found one (S_f), in the true one (S_t), and all pairs (S).
 ///
-/// The denominator is 0 only when both partitions are the same trivial one, all together or all apart: then 1.
+/// The denominator is 0 only when both partitions are the same trivial one, all together or all apart. The index is then 1.
 fn agreement(found: &[usize], truth: &[usize]) -> FamilyAgreement {
     let found_sizes = sizes(found.iter().copied());
     let true_sizes = sizes(truth.iter().copied());
@@ -50,6 +50,7 @@ fn agreement(found: &[usize], truth: &[usize]) -> FamilyAgreement {
         (found_sizes.values().copied().map(pairs).sum::<f64>(), true_sizes.values().copied().map(pairs).sum::<f64>());
     let all = pairs(found.len());
     let adjusted_rand = (all > 0.0).then(|| {
+        // The pairs that two unrelated partitions of these sizes share on average.
         let by_chance = f * t / all;
         let most = (f + t) / 2.0;
         if most == by_chance { 1.0 } else { (together - by_chance) / (most - by_chance) }

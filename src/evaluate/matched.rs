@@ -4,18 +4,18 @@ use crate::phylogeny::{FamilyId, Phylogeny};
 use petgraph::unionfind::UnionFind;
 use std::collections::HashMap;
 
-/// A result and a truth on the models that both have, matched by name and numbered 0..n.
+/// A result and a truth on the models that both have. Models are matched by name and numbered 0..n.
 ///
 /// Parents are the edges with both ends among those models.
 #[derive(Debug)]
 pub(super) struct Matched<'a> {
     pub(super) result: &'a Phylogeny,
     pub(super) truth: &'a Truth,
-    /// Ids in the result, ascending, and in the truth.
+    /// Ids in the result, in rising order, and in the truth.
     pub(super) models: Vec<(ModelId, ModelId)>,
     /// Parents that the result gives, sorted.
     pub(super) found_parents: Vec<Vec<usize>>,
-    /// Parents there truly are, sorted.
+    /// True parents, sorted.
     pub(super) true_parents: Vec<Vec<usize>>,
 }
 
@@ -37,17 +37,17 @@ impl<'a> Matched<'a> {
         self.models.len()
     }
 
-    /// Whether the result gives a model exactly its true parents, as far as they are among the models.
+    /// Whether the result gives a model exactly its true parents among the matched models.
     pub(super) fn parents_right(&self, model: usize) -> bool {
         self.found_parents[model] == self.true_parents[model]
     }
 
-    /// Models without any parent in truth.
+    /// Whether a model has no parent in truth.
     pub(super) fn is_true_root(&self, model: usize) -> bool {
         self.truth.phylogeny().parents(self.models[model].1).is_empty()
     }
 
-    /// Models that have parents in truth, none of them among the models.
+    /// Whether a model has parents in truth, but none among the matched models.
     pub(super) fn is_orphan(&self, model: usize) -> bool {
         self.true_parents[model].is_empty() && !self.is_true_root(model)
     }
@@ -76,14 +76,15 @@ fn parents(phylogeny: &Phylogeny, models: &[ModelId]) -> Vec<Vec<usize>> {
     models.iter().map(of).collect()
 }
 
-/// Connected components among some models and their ancestors.
+/// The connected components among some models and their ancestors.
 ///
-/// Ancestors are kept so that siblings stay a family where their parent is not among the models; other models are not, so
-/// that a merge that is not among them joins nothing. A family that was stated to be larger than its edges say stays whole.
+/// Ancestors are kept, so that siblings stay a family where their parent is not among the models. Other models are not kept, so
+/// that a merge that is not among them joins nothing. A family that was stated to be larger than its edges stays whole.
 fn families(phylogeny: &Phylogeny, models: impl Iterator<Item = ModelId> + Clone) -> Vec<usize> {
     let mut kept = vec![false; phylogeny.len()];
     let mut waiting: Vec<ModelId> = models.clone().collect();
     while let Some(m) = waiting.pop() {
+        // A model is visited once, however many ways lead up to it.
         if !std::mem::replace(&mut kept[m.index()], true) {
             waiting.extend(phylogeny.parents(m).iter().map(|e| e.parent));
         }
@@ -93,6 +94,7 @@ fn families(phylogeny: &Phylogeny, models: impl Iterator<Item = ModelId> + Clone
         components.union(edge.parent.index(), edge.child.index());
     }
     for (number, family) in phylogeny.families().iter().enumerate() {
+        // Edges do not hold such a family together, so that it was stated to be one.
         if phylogeny.edge_components(FamilyId::new(number)) > 1 {
             let members: Vec<usize> = family.members.iter().map(|m| m.index()).filter(|&m| kept[m]).collect();
             members.windows(2).for_each(|pair| {

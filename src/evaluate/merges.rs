@@ -3,10 +3,10 @@ use super::matched::Matched;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
 
-/// Models of several parents, right when the result gives them exactly the true ones.
+/// Compares the models of several parents. A model is right when the result gives it exactly its true parents.
 ///
-/// Found are models that the result gives several evaluated parents, expected those that truly have several: a precision
-/// below 1 tells of merges that are none.
+/// Found are the models that the result gives several evaluated parents. Expected are those that truly have several. A
+/// precision below 1 means that some found merges are none.
 pub(super) fn merges(m: &Matched<'_>) -> Retrieval {
     let mut merges = Retrieval::default();
     for model in 0..m.len() {
@@ -18,9 +18,9 @@ pub(super) fn merges(m: &Matched<'_>) -> Retrieval {
     merges
 }
 
-/// How far the weights of merge edges that were found are from the true ones.
+/// How far the weights of found merge edges are from the true ones.
 ///
-/// Counted are true edges of children with several true parents whose weights are known, as far as the result has them.
+/// It counts true edges that the result has too, of children with several true parents whose weights are known.
 ///
 /// ```
 /// use neural_phylogeny::{Edge, Error, ModelId, Phylogeny, evaluate};
@@ -39,7 +39,7 @@ pub(super) fn merges(m: &Matched<'_>) -> Retrieval {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WeightErrors {
-    /// How many edges.
+    /// The number of edges.
     pub edges: usize,
     /// Mean of `|w − ŵ|`; `None` without edges.
     pub mean: Option<f64>,
@@ -52,6 +52,7 @@ pub(super) fn merge_weights(m: &Matched<'_>) -> WeightErrors {
     let mut errors: Vec<f64> = Vec::new();
     for (model, &(of_result, of_truth)) in m.models.iter().enumerate() {
         let is_merge = m.truth.phylogeny().parents(of_truth).len() > 1;
+        // The single weight of a child with one parent is always 1, and equal shares are no known weights.
         if !is_merge || !m.truth.has_weights(of_truth) {
             continue;
         }

@@ -1,7 +1,7 @@
 use super::counts::Ratio;
 use super::matched::Matched;
 
-/// Bins of equal width on [0, 1].
+/// Number of bins of equal width on [0, 1].
 const BINS: usize = 10;
 
 const THRESHOLDS: [f64; 8] = [0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
@@ -21,22 +21,23 @@ pub struct ReliabilityBin {
     pub edges: Ratio,
 }
 
-/// What is left, and how right it is, when edges below a threshold are withheld.
+/// How right the edges are that remain when edges below a threshold are withheld.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Coverage {
-    /// Least confidence that is kept; a merge goes by its least sure edge.
+    /// Least confidence that is kept. A merge counts by its least sure edge.
     pub threshold: f64,
     /// Edges of right pair and direction, of those kept.
     pub edges: Ratio,
-    /// Children that keep a parent, of all children, in `right` and `of`.
+    /// Children that keep a parent, of all children. They are counts, in `right` and `of`.
     pub answered: Ratio,
 }
 
 /// Whether confidences are what they say: of edges at 0.9, are nine in ten right?
 ///
-/// Counted are the edges of [`Evaluation::edges`](super::Evaluation::edges), both ends evaluated; right is one that truth has.
+/// It counts the edges of [`Evaluation::edges`](super::Evaluation::edges), whose ends are both evaluated. An edge is right when
+/// the truth has it.
 ///
 /// ```
 /// use neural_phylogeny::{Edge, ModelId, Phylogeny, evaluate};
@@ -60,21 +61,21 @@ pub struct Coverage {
 pub struct Reliability {
     /// Ten bins of equal width, by rising confidence.
     pub bins: Vec<ReliabilityBin>,
-    /// Expected calibration error: mean of |share right − mean confidence| over bins, each weighted by its edges, in [0, 1];
-    /// `None` without edges.
+    /// Expected calibration error, in [0, 1]; `None` without edges. It is the mean of |share right − mean confidence| over
+    /// bins, each weighted by its number of edges.
     pub calibration_error: Option<f64>,
     /// By rising threshold: 0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99.
     pub coverage: Vec<Coverage>,
 }
 
-/// That of no edges.
+/// The reliability of no edges.
 impl Default for Reliability {
     fn default() -> Self {
         Self::of(&[], &[])
     }
 }
 
-/// An edge that was said.
+/// An edge of the result with its confidence.
 #[derive(Clone, Copy, Debug)]
 struct Said {
     confidence: f64,
@@ -84,7 +85,7 @@ struct Said {
 }
 
 impl Reliability {
-    /// From edges, and for each child the least confidence of its edges, if it has any.
+    /// Makes it from edges, and from the least confidence of the edges of each child that has any.
     fn of(said: &[Said], children: &[Option<f64>]) -> Self {
         let bins: Vec<ReliabilityBin> = (0..BINS).map(|b| bin(b, said)).collect();
         let gap = |b: &ReliabilityBin| Some((b.confidence? - b.edges.share()?).abs() * b.edges.of as f64);
@@ -100,6 +101,7 @@ impl Reliability {
 }
 
 fn bin(number: usize, said: &[Said]) -> ReliabilityBin {
+    // A confidence of 1 belongs to the last bin.
     let place = |confidence: f64| ((confidence * BINS as f64) as usize).min(BINS - 1);
     let inside: Vec<&Said> = said.iter().filter(|s| place(s.confidence) == number).collect();
     let sum: f64 = inside.iter().map(|s| s.confidence).sum();

@@ -2,7 +2,7 @@ use super::counts::{Ratio, Retrieval};
 use super::matched::Matched;
 use std::collections::BTreeMap;
 
-/// Models without parent, found against true; orphans are left out.
+/// Compares models without parent with true roots. Orphans are left out.
 pub(super) fn roots(m: &Matched<'_>) -> Retrieval {
     let mut roots = Retrieval::default();
     for model in (0..m.len()).filter(|&model| !m.is_orphan(model)) {
@@ -14,11 +14,11 @@ pub(super) fn roots(m: &Matched<'_>) -> Retrieval {
     roots
 }
 
-/// True families, those of one model too, right when their models without parent are exactly their true roots.
+/// Counts true families, those of one model too. A family is right when its models without parent are exactly its true roots.
 ///
-/// Orphans are left out; so is a family none of whose roots is evaluated.
+/// Orphans are left out. So is a family without an evaluated root.
 pub(super) fn root_families(m: &Matched<'_>) -> Ratio {
-    // Per family: has it a root, and is every model of it rightly with or without parent?
+    // For each family: has it a root, and is every model of it rightly with or without parent?
     let mut families: BTreeMap<usize, (bool, bool)> = BTreeMap::new();
     for (model, family) in m.true_families().into_iter().enumerate().filter(|&(model, _)| !m.is_orphan(model)) {
         let (found, expected) = (m.found_parents[model].is_empty(), m.is_true_root(model));

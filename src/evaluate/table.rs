@@ -1,7 +1,7 @@
 use super::{Evaluation, Ratio, Reliability, Retrieval};
 use std::fmt;
 
-/// Widest label.
+/// Width of the widest label, in characters.
 const LABEL: usize = 34;
 
 fn share(value: Option<f64>) -> String {
@@ -53,6 +53,7 @@ impl fmt::Display for Evaluation {
                 share(r.f1())
             )?;
         }
+        // Without a stated confidence there is nothing to say of them.
         if self.reliability.calibration_error.is_some() {
             write!(f, "\n{}", self.reliability)?;
         }

@@ -6,7 +6,7 @@ use crate::phylogeny::arbitrary::any_phylogeny;
 use crate::phylogeny::{Edge, PhylogenyBuilder};
 use proptest::prelude::*;
 
-/// Models by name from lines like `c: a b`; the weights of several parents are equal.
+/// Makes models by name from lines like `c: a b`. The weights of several parents are equal.
 fn phylogeny(lines: &[&str]) -> Phylogeny {
     weighted(lines, |_, parents| 1.0 / parents as f64)
 }

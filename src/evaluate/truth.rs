@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 /// The known lineage that a result is measured against.
 ///
-/// - Made from any [`Phylogeny`], so that a result can be measured against another result, or read from a truth file, which
-///   has the form of a result where only names and parents matter (feature `serde`, `Truth::read`).
-/// - A truth file may name parents that it does not list, because another file does: they are models without parents until
+/// - Any [`Phylogeny`] can be a truth, so that a result can be measured against another result.
+/// - A truth file has the form of a result, of which only names and parents matter (feature `serde`, `Truth::read`).
+/// - A truth file may name parents that it does not list, because another file does. They are models without parents until
 ///   [`merge`](Self::merge) brings theirs.
 ///
 /// ```
@@ -37,11 +37,11 @@ impl From<Phylogeny> for Truth {
 impl Truth {
     /// Reads a truth file.
     ///
-    /// As [`read_json`](crate::write::read_json), but a parent need not be among the models.
+    /// It is read as by [`read_json`](crate::write::read_json), but a parent need not be among the models.
     ///
     /// # Errors
     ///
-    /// As [`read_json`](crate::write::read_json).
+    /// The errors of [`read_json`](crate::write::read_json).
     ///
     /// ```
     /// use neural_phylogeny::evaluate::Truth;
@@ -66,8 +66,8 @@ impl Truth {
         &self.phylogeny
     }
 
-    /// Whether the weights of a model's parents are known; where they are not, equal shares stand in the
-    /// [`phylogeny`](Self::phylogeny) and are not scored.
+    /// Whether the weights of a model's parents are known. Where they are not, the [`phylogeny`](Self::phylogeny) has equal
+    /// shares, which are not scored.
     ///
     /// # Panics
     ///
@@ -76,18 +76,19 @@ impl Truth {
         self.weighted[model.index()]
     }
 
-    /// Both truths as one: models of one name are the same model.
+    /// Joins two truths. Models of one name are the same model.
     ///
-    /// Models of `self` come first, in their order; those that only `other` has follow.
+    /// Models of `self` come first, in their order. Those that only `other` has follow.
     ///
     /// # Errors
     ///
-    /// [`Error::Evaluation`] when both list a model with different parents or weights, [`Error::InvalidPhylogeny`] when
-    /// their edges together form a cycle.
+    /// [`Error::Evaluation`] when both list a model with different parents or weights. [`Error::InvalidPhylogeny`] when their
+    /// edges together form a cycle.
     pub fn merge(self, other: Self) -> Result<Self, Error> {
         let mut names: Vec<String> = Vec::new();
         let mut ids: HashMap<String, usize> = HashMap::new();
         let mut sources: Vec<Vec<(&Self, ModelId)>> = Vec::new();
+        // Every truth that has a model is collected under its name: either may list its parents.
         for truth in [&self, &other] {
             for model in truth.phylogeny.models() {
                 let name = truth.phylogeny.name(model);
@@ -103,6 +104,7 @@ impl Truth {
         let (mut edges, mut listed, mut weighted) = (Vec::new(), Vec::new(), Vec::new());
         for (child, sources) in sources.iter().enumerate() {
             let mut chosen: Option<(Vec<Edge>, bool)> = None;
+            // A truth that names a model only as a parent does not know its parents.
             for &(truth, model) in sources.iter().filter(|(truth, model)| truth.listed[model.index()]) {
                 let translated =
                     |e: &Edge| Edge { parent: translate(truth, e.parent), child: ModelId::new(child), ..*e };
@@ -114,6 +116,7 @@ impl Truth {
                         let reason = format!("two truths give model `{}` different parents or weights", names[child]);
                         return Err(Error::Evaluation { reason });
                     }
+                    // The first truth stays, unless it has no weights and this one may have.
                     Some((_, true)) => {}
                     _ => chosen = Some((parents, given)),
                 }
@@ -123,6 +126,7 @@ impl Truth {
             weighted.push(given);
             edges.extend(parents);
         }
+        // Families that were stated stay families, although no edge may hold them together.
         let kin: Vec<Vec<ModelId>> = [&self, &other]
             .into_iter()
             .flat_map(|t| {
@@ -135,7 +139,7 @@ impl Truth {
     }
 }
 
-/// Same parents, and same weights where both are given; both sorted by parent.
+/// Whether two lists, sorted by parent, have the same parents, and the same weights where both are given.
 fn agree(a: &[Edge], b: &[Edge], weights: bool) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.parent == b.parent && (!weights || a.weight == b.weight))
 }

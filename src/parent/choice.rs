@@ -4,10 +4,10 @@ use crate::geometry::Geometry;
 use crate::kernel::upper_median;
 use crate::model_set::ModelId;
 
-/// Scores nearer than this share of their size are told apart by rounding alone.
+/// Scores that differ by less than this share of the largest differ by rounding alone: they are a tie.
 const ROUNDING: f64 = 1e-12;
 
-/// What a selector makes of one family.
+/// The choice of a selector in one family.
 ///
 /// ```
 /// use neural_phylogeny::{InMemory, ModelSet};
@@ -35,11 +35,11 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The choice of a selector among some models of one group.
+    /// Makes the choice of a selector among some models of one group.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidScores`] when it does not give one finite score for each member, and whatever it returns.
+    /// [`Error::InvalidScores`] when the selector does not give one finite score for each member, and whatever it returns.
     pub fn new(selector: &dyn ParentSelector, geometry: &Geometry, members: &[ModelId]) -> Result<Self, Error> {
         let scores = selector.scores(geometry, members)?;
         let invalid =
@@ -56,10 +56,11 @@ impl Choice {
         Ok(Self { scores, best, margin })
     }
 
-    /// How far the best stands out, in [0, 1): 0 for a tie.
+    /// How far the best member stands out, in [0, 1): 0 for a tie.
     ///
-    /// `1 − exp(−2 m / s)` with m the margin and s the median of all scores above the lowest: a parent as far below the
-    /// runner-up as the runner-up is below the rest gives 0.86. Not calibrated: no probability.
+    /// It is `1 − exp(−2 m / s)`, with m the margin and s the median of all scores above the lowest, less the lowest. A parent
+    /// as far below the runner-up as the runner-up is below the rest gives 0.86. The number is not calibrated: it is no
+    /// probability.
     pub fn distinctness(&self) -> f64 {
         let lowest = self.best.first().map_or(0.0, |&b| self.scores[b]);
         let mut above: Vec<f64> =

@@ -6,33 +6,39 @@ use crate::model_set::ModelId;
 
 /// The member nearest to all others in log distance, parameter by parameter.
 ///
-/// `score(a) = mean over t, b ≠ a of ln(d_t(a, b) / s_t)` with `s_t` the median distance of the members in parameter t, over
-/// the parameters in scope that all members hold. Distances below
-/// `FLOOR · s_t`, zero included, count as that.
+/// `score(a) = mean over t, b ≠ a of ln(d_t(a, b) / s_t)`, with `s_t` the median distance of the members in parameter t. The
+/// mean is over the parameters in scope that all members hold. Distances below `FLOOR · s_t`, zero included, count as that.
 ///
-/// The logarithm keeps one far child from deciding, and the sum over parameters uses that a child leaves some of them
-/// untouched (frozen layers, LoRA): those are at zero distance from the parent.
+/// The logarithm keeps one far child from deciding. The sum over parameters uses that a child leaves some of them untouched
+/// (frozen layers, LoRA): those are at zero distance from the parent.
 ///
-/// Families of two have no geometry (every distance is shared); there the score is that of [`SmallestNorm`].
+/// Families of two have no geometry, since they share every distance. Their score is that of [`SmallestNorm`].
 ///
 /// # Fails when
 ///
-/// a child has more descendants than the root has children, when siblings were trained alike and drifted together, and when
-/// the parent is absent: siblings alone have a medoid too.
+/// - A child has more descendants than the root has children.
+/// - Siblings were trained alike and drifted together.
+/// - The parent is absent: siblings alone have a medoid too.
 ///
 /// # Complexity
 ///
 /// O(n² T) for n members and T parameters.
+///
+/// # Errors
+///
+/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of
+/// [`SmallestNorm`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogDistanceMedoid;
 
-/// Distances smaller than this share of the median count alike: below it, differences are those of rounding in storage
-/// (one step of BF16 is 2⁻⁸ of a value), not of training.
+/// Distances below this share of the median count alike. Differences below it come from rounding in storage, not from training:
+/// one step of BF16 is 2⁻⁸ of a value.
 const FLOOR: f64 = 1e-3;
 
 impl ParentSelector for LogDistanceMedoid {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
         let n = members.len();
+        // All distances of two members are shared, so that both would score alike.
         if n <= 2 {
             return SmallestNorm.scores(geometry, members);
         }
@@ -56,7 +62,7 @@ impl ParentSelector for LogDistanceMedoid {
     }
 }
 
-/// Median over pairs of different values; `None` when all members have the same.
+/// Median distance over pairs of different values; `None` when all members have the same.
 fn median_distance(parameter: &ParameterView, n: usize) -> Option<f64> {
     let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
     let mut distances: Vec<f64> =

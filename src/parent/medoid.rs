@@ -5,11 +5,19 @@ use crate::model_set::ModelId;
 
 /// The member nearest to all others.
 ///
-/// `score(a) = Σ_b d(a, b)` over the members, distances over the parameters in scope that all members hold.
+/// `score(a) = Σ_b d(a, b)` over the members. Distances are over the parameters in scope that all members hold.
 ///
-/// With a the parent, `d(a, b)` is the increment of b alone; from any child every distance also holds the child's own. Two
-/// members are always a tie. One child that moved far weighs as much as all others together:
-/// [`LogDistanceMedoid`](super::LogDistanceMedoid) does not let it.
+/// From the parent a, `d(a, b)` is the increment of b alone. From a child, every distance also holds the child's own. Two
+/// members are always a tie. One child that moved far weighs as much as all others together;
+/// [`LogDistanceMedoid`](super::LogDistanceMedoid) prevents that.
+///
+/// # Errors
+///
+/// [`Error::NotComparable`] when the members are not of one group.
+///
+/// # Complexity
+///
+/// O(n² T) for n members and T parameters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Medoid;
 

@@ -31,11 +31,12 @@ use std::fmt::Debug;
 /// # Contract
 ///
 /// - One finite score for each member, in the order given.
-/// - A score depends on the members' weights as [`Geometry`] tells them, never on their order: permuting `members` permutes
-///   the scores. Equal scores are a tie, which nothing else settles.
-/// - `members` is never empty, holds no model twice, and all are of one group of comparable models.
+/// - A score depends on the members' weights as the [`Geometry`] has them, never on their order: permuting `members` permutes
+///   the scores. Equal scores are a tie, and nothing else settles it.
+/// - `members` is never empty and holds no model twice. All are of one group of comparable models.
 ///
-/// `testing::check_parent_selector` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a selector are selectors.
+/// `testing::check_parent_selector` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a selector
+/// are selectors.
 ///
 /// ```
 /// use neural_phylogeny::{Error, ModelId, ParentSelector};
@@ -54,7 +55,7 @@ use std::fmt::Debug;
 /// }
 /// ```
 pub trait ParentSelector: Send + Sync + Debug {
-    /// One score for each member; lowest = parent.
+    /// One score for each member; the lowest is the parent's.
     ///
     /// # Errors
     ///

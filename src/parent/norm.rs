@@ -9,13 +9,21 @@ use crate::model_set::ModelId;
 ///
 /// # Assumes
 ///
-/// That training moves weights away from zero. Weight decay shrinks children, and one child smaller than its parent takes the
+/// Training moves weights away from zero. Weight decay shrinks children, and one child smaller than its parent then takes the
 /// whole family: `docs/evaluation.md` has the figures.
 ///
 /// # Differs from
 ///
-/// the authors' code, which takes one tensor's first 1024 values and their distance to a random vector of entries in ±1/D;
-/// that is [`NearestToInitialization`](super::NearestToInitialization).
+/// The authors' code takes the first 1024 values of one tensor, and their distance to a random vector of entries in ±1/D. That
+/// is [`NearestToInitialization`](super::NearestToInitialization).
+///
+/// # Errors
+///
+/// [`Error::NotMeasured`] when the geometry has no norms. [`Error::NotComparable`] when the members are not of one group.
+///
+/// # Complexity
+///
+/// O(n T) for n members and T parameters.
 ///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,16 +6,16 @@ use std::ops::RangeInclusive;
 /// One number of a method, as it stands in a table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Number {
-    /// The field.
+    /// The name of the field.
     pub(crate) name: &'static str,
     /// What it is, in one or two sentences.
     pub(crate) meaning: String,
     pub(crate) value: f64,
-    /// What it is measured in.
+    /// Its unit.
     pub(crate) unit: &'static str,
-    /// What it may be.
+    /// The values it may have.
     pub(crate) range: RangeInclusive<f64>,
-    /// Why it has its default value.
+    /// The reason for its default value.
     pub(crate) reason: &'static str,
 }
 
@@ -43,7 +43,7 @@ pub(crate) trait Numbers {
     fn set(&mut self, name: &str, value: f64);
 }
 
-/// A type that numbers have.
+/// A type of numbers.
 pub(crate) trait Value: Copy {
     fn to_number(self) -> f64;
 
@@ -73,7 +73,7 @@ impl Value for usize {
     }
 }
 
-/// Declares a group of numbers: a struct with public fields whose `Default` is the values written here.
+/// Declares a group of numbers: a struct with public fields. The values written here are its `Default`.
 ///
 /// Each field reads `/// meaning`, then `name: type = value, "unit", range, "reason for the value";`.
 macro_rules! numbers {

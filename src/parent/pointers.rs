@@ -1,4 +1,4 @@
-//! What points to a selector is that selector.
+//! Makes references, boxes and `Arc`s of a selector selectors.
 
 use super::ParentSelector;
 use crate::error::Error;

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 /// The member that no other precedes: the default.
 ///
-/// Every pair of members a, b is asked, by every other member x and in every parameter t, which of the two came first; the
-/// answers are the sum of two log-likelihood ratios:
+/// Every other member x and every parameter t say of each pair of members a, b which of the two came first. Their evidence is
+/// the sum of two log-likelihood ratios:
 ///
 /// ```text
 /// w_t(a, b) = mean over x of  ln d_t(b, x) − ln d_t(a, x)  +  ψ(cos_t(x − a, b − a)) − ψ(cos_t(x − b, a − b))
@@ -16,29 +16,37 @@ use rayon::prelude::*;
 /// ψ(c)      = −min(c / 0.3, 4) for c ≥ 0,  −min(−c / 0.15, 4) for c < 0
 /// ```
 ///
-/// *Distances*: from the parent, `d(a, x)` is x's increment alone; from a child it also holds the child's own. *Angles*: two
-/// increments from their parent are nearly orthogonal or, where fine-tunes drift alike, at an acute angle; so are they rarely
-/// obtuse. Seen from a child that moved little along a common drift, its parent lies **behind**: at an obtuse angle to all
-/// others, while distances alone take that child for the medoid. Seen from a child that moved far, its parent lies in the
-/// direction of all others, at an angle too small for siblings. ψ is the logarithm of an asymmetric Laplace density, its two
-/// scales those of cosines between siblings' increments; results change little when either is halved or doubled.
+/// *Distances.* From the parent, `d(a, x)` is x's increment alone. From a child it also holds the child's own.
 ///
-/// Parameters in scope that all members hold; those in which members do not differ say nothing. Families of two have no third
-/// member to ask; there the score is that of [`SmallestNorm`].
+/// *Angles.* Two increments from their parent are nearly orthogonal, or at an acute angle where fine-tunes drift alike. They
+/// are rarely at an obtuse one. Seen from a child that moved little along a common drift, its parent lies **behind**: at an
+/// obtuse angle to all others. Distances alone take that child for the medoid. Seen from a child that moved far, its parent
+/// lies in the direction of all others, at an angle too small for siblings.
+///
+/// ψ is the logarithm of an asymmetric Laplace density. Its two scales are those of cosines between siblings' increments;
+/// results change little when either is halved or doubled.
+///
+/// The parameters are those in scope that all members hold. Parameters in which members do not differ say nothing. Families of
+/// two have no third member. Their score is that of [`SmallestNorm`].
 ///
 /// # Fails when
 ///
-/// the parent is absent (siblings alone have a first member too), and in families of three to five about as often as
-/// `docs/evaluation.md` tells.
+/// The parent is absent: siblings alone have a first member too. In families of three to five it fails about as often as
+/// `docs/evaluation.md` says.
 ///
 /// # Complexity
 ///
-/// O(n · 32 · 128 · T) for n members and T parameters: every member against the 32 first by log distance, asked of at most 128
-/// others; and O(n² T) for medians and mean log distances.
+/// O(n · 32 · 128 · T) for n members and T parameters. Every member is compared with the 32 first by log distance, as seen from
+/// at most 128 others. Medians and mean log distances add O(n² T).
 ///
 /// # Differs from
 ///
-/// the paper, whose rule is the smallest norm. Not published elsewhere to our knowledge.
+/// The paper's rule is the smallest norm. This one is not published elsewhere to our knowledge.
+///
+/// # Errors
+///
+/// [`Error::NotComparable`] when the members are not of one group. For families of one or two also the errors of
+/// [`SmallestNorm`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Precedence;
 
@@ -52,17 +60,17 @@ impl ParentSelector for Precedence {
     }
 }
 
-/// How strongly members precede one another: what [`Precedence`] makes its scores of.
+/// How strongly members precede one another. [`Precedence`] makes its scores of it.
 #[derive(Debug)]
 pub(crate) struct Precedences {
     /// The members that may precede others, by rising mean log distance to all.
     pub(crate) rivals: Vec<usize>,
-    /// `mean over t of w_t(rival, a)`, of shape (n, rivals).
+    /// `mean over t of w_t(rival, a)`, of shape (n_members, n_rivals).
     evidence: Vec<f64>,
 }
 
 impl Precedences {
-    /// Of three members or more.
+    /// Computes it for three members or more.
     pub(crate) fn of(comparison: &Comparison, weights: &PrecedenceWeights) -> Self {
         let n = comparison.len();
         let scales: Vec<Option<Scale>> = {
@@ -71,6 +79,7 @@ impl Precedences {
         };
         let order = by_log_distance(n, &scales);
         let rivals = &order[..n.min(weights.rivals)];
+        // Witnesses are spread over the whole order, so that near and far members judge alike.
         let witnesses: Vec<usize> = order.iter().copied().step_by(n.div_ceil(weights.witnesses)).collect();
 
         let mut evidence = vec![0.0; n * rivals.len()];
@@ -84,6 +93,7 @@ impl Precedences {
             rows.for_each(|(a, row)| {
                 let from_a = seen(a);
                 for ((sum, &b), from_b) in row.iter_mut().zip(rivals).zip(&from_rivals).filter(|((_, b), _)| **b != a) {
+                    // The distance between the two is in both sums and cancels.
                     let by_distance = (scale.log_sum[a] - scale.log_sum[b]) / (n - 2) as f64;
                     *sum += by_distance + by_angle(weights, squared(a, b), from_b, &from_a);
                 }
@@ -109,7 +119,7 @@ impl Precedences {
     }
 }
 
-/// Members by rising mean log distance to all others.
+/// Members in the order of rising mean log distance to all others.
 fn by_log_distance(n: usize, scales: &[Option<Scale>]) -> Vec<usize> {
     let mut sums = vec![0.0; n];
     for scale in scales.iter().flatten() {
@@ -120,21 +130,22 @@ fn by_log_distance(n: usize, scales: &[Option<Scale>]) -> Vec<usize> {
     order
 }
 
-/// What distances of one parameter are measured in, and how far each member is from all others.
+/// The unit of distances in one parameter, and how far each member is from all others.
 struct Scale {
     /// The median squared distance of members that differ.
     unit: f64,
-    /// Σ_x ln d(a, x) for each a, in units of the median.
+    /// `Σ_x ln d(a, x)` for each member a, with distances in units of the median.
     log_sum: Vec<f64>,
 }
 
 impl Scale {
-    /// `None` when all members have the same values.
+    /// Computes it; `None` when all members have the same values.
     fn of(parameter: &ParameterView, n: usize, floor: f64) -> Option<Self> {
         let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
         let mut apart: Vec<f64> =
             pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&squared| squared > 0.0).collect();
         let unit = upper_median(&mut apart)?;
+        // n² / 2 numbers are freed before the next allocation, since several parameters are handled at once.
         drop(apart);
         let mut log_sum = vec![0.0; n];
         for a in 0..n {
@@ -148,16 +159,17 @@ impl Scale {
     }
 }
 
-/// How much more likely angles are if a came before b than if b came before a; from the squared distances between the two and
-/// from each to the same witnesses.
+/// How much more likely the angles are if a came before b than if b came before a, in nats. It takes the squared distance
+/// between the two, and those from each to the same witnesses.
 fn by_angle(weights: &PrecedenceWeights, apart: f64, from_a: &[f64], from_b: &[f64]) -> f64 {
     if apart <= 0.0 {
         return 0.0;
     }
     let mut sum = 0.0;
     let mut heard = 0usize;
-    // A witness that is one of the two, or has its values, is at distance 0 and not heard.
+    // A witness that is one of the two, or has its values, is at distance 0 and has no angle.
     for (&to_a, &to_b) in from_a.iter().zip(from_b).filter(|&(&to_a, &to_b)| to_a > 0.0 && to_b > 0.0) {
+        // The law of cosines gives the angle at each of the two from distances alone.
         let at_a = (to_a + apart - to_b) / (2.0 * (to_a * apart).sqrt());
         let at_b = (to_b + apart - to_a) / (2.0 * (to_b * apart).sqrt());
         sum += weights.sibling_likelihood(at_a) - weights.sibling_likelihood(at_b);

@@ -9,16 +9,16 @@ numbers! {
         /// Scale of the cosine between increments of siblings, to the acute side.
         acute: f64 = 0.3, "cosine", 1e-6..=1e6,
             "Fine-tunes of one parent drift alike, by cosines of 0.05 to 0.3; set by eye on eight sets.";
-        /// The same to the obtuse side.
+        /// Scale of the same cosine, to the obtuse side.
         obtuse: f64 = 0.15, "cosine", 1e-6..=1e6,
             "Siblings seldom part at an obtuse angle: half of the other scale.";
         /// The least log-likelihood of a single cosine.
         cap: f64 = 4.0, "nats", 0.0..=1e3,
             "One witness of many must not decide a pair.";
-        /// Members that every member is set against, the first by mean log distance.
+        /// Members that every member is compared with: the first by mean log distance.
         rivals: usize = 32, "members", 2.0..=1e9,
             "A bound on time: half or double changes no result on the sets at hand.";
-        /// The most other members that are asked about a pair.
+        /// Largest number of other members that judge one pair.
         witnesses: usize = 128, "members", 1.0..=1e9,
             "A bound on time: half or double changes no result on the sets at hand.";
     }
@@ -30,7 +30,7 @@ impl PrecedenceWeights {
         -(if cosine >= 0.0 { cosine / self.acute } else { -cosine / self.obtuse }).min(self.cap)
     }
 
-    /// What the density of siblings' cosines is divided by, to sum to 1.
+    /// The integral of the density of siblings' cosines before it is normalized.
     pub(crate) fn sibling_width(&self) -> f64 {
         self.acute + self.obtuse
     }

@@ -4,7 +4,7 @@ use super::{Candidate, Edge, Evidence, Movement, Phylogeny, PhylogenyBuilder, Re
 use crate::model_set::{ModelId, Skipped};
 use proptest::prelude::*;
 
-/// A builder with edges from (parent, child, weight), models named by number.
+/// A builder with edges from (parent, child, weight). Models are named by number.
 pub(crate) fn builder(models: usize, edges: &[(usize, usize, f64)]) -> PhylogenyBuilder {
     let edge = |&(p, c, w): &(usize, usize, f64)| Edge::new(ModelId::new(p), ModelId::new(c)).with_weight(w);
     PhylogenyBuilder::new(models).with_edges(edges.iter().map(edge))
@@ -15,8 +15,8 @@ pub(crate) fn family(models: usize, edges: &[(usize, usize, f64)]) -> Phylogeny 
     builder(models, edges).build().expect("a valid phylogeny")
 }
 
-/// Everything a phylogeny may hold: merges, negative weights, ties, isolated models, scores, margins, reasons, withheld parents,
-/// remarks of every kind, odd names.
+/// Everything a phylogeny may hold: merges, negative weights, ties, isolated models, scores, margins, reasons, withheld
+/// parents, remarks of every kind, odd names.
 pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
     (0usize..12).prop_flat_map(|models| {
         let parents =
@@ -58,8 +58,9 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
 
 type Drawn = (prop::sample::Index, (f64, Option<f64>, Option<f64>, Relation));
 
-/// Candidates, movements by edge with parameters that are not listed, residual, and two marks: that the family's root is not in
-/// the set, that the parent is withheld.
+/// What is drawn for one model: its candidates, the movements of each of its edges with the number of parameters that are not
+/// listed, its residual, and two marks. The marks are that the family's root is not in the set, and that the parent is
+/// withheld.
 type Reasons =
     (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<(Vec<Movement>, Option<[u8; 2]>)>, Option<f64>, [bool; 2]);
 
@@ -72,7 +73,7 @@ fn reasons(models: usize) -> impl Strategy<Value = Reasons> {
     let relative = prop_oneof![Just(0.0), Just(f64::INFINITY), 0.0..2.0f64];
     let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()))
         .prop_map(|(name, size, r, rank)| rank.into_iter().fold(Movement::new(name, size, r), Movement::with_rank));
-    // Now and then more than a file lists first.
+    // One list in ten is longer than the twenty movements that a file lists first.
     let list = prop_oneof![
         9 => prop::collection::vec(movement.clone(), 0..5),
         1 => prop::collection::vec(movement, 20..25),
@@ -148,7 +149,7 @@ fn edge() -> impl Strategy<Value = (f64, Option<f64>, Option<f64>, Relation)> {
     (-1.0..1.0f64, distance, confidence, prop::sample::select(Relation::ALL.to_vec()))
 }
 
-/// Edges to the model at position `child` of `order` from drawn earlier ones; weights made to sum to 1.
+/// Edges to the model at position `child` of `order` from drawn earlier ones. Their weights are made to sum to 1.
 fn edges(child: usize, drawn: &[Drawn], order: &[usize]) -> Vec<Edge> {
     let mut edges: Vec<Edge> = Vec::new();
     for (index, (weight, distance, confidence, relation)) in drawn.iter().filter(|_| child > 0) {
@@ -156,7 +157,7 @@ fn edges(child: usize, drawn: &[Drawn], order: &[usize]) -> Vec<Edge> {
         if edges.iter().all(|e| e.parent != parent) {
             let edge = Edge::new(parent, ModelId::new(order[child]));
             let edge = edge.with_weight(*weight).with_relation(*relation);
-            // A few have an error, which is written and read beside the distance.
+            // A few edges have an error, because it is written and read beside the distance.
             let error = distance.filter(|d| *d > 1.0).map_or(0.0, |d| d / 64.0);
             edges.push(Edge { distance: *distance, confidence: *confidence, ..edge.with_distance_error(error) });
         }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 /// Collects what is known of a set of models, and makes a [`Phylogeny`] of it.
 ///
-/// Nothing is checked before [`build`](Self::build), which checks everything and ignores nothing. The order of the calls has no
-/// part in the result, but that of remarks and skipped models.
+/// Nothing is checked before [`build`](Self::build), which checks everything and ignores nothing. The order of the calls
+/// matters for remarks and skipped models alone.
 ///
 /// ```
 /// use neural_phylogeny::{Edge, ModelId};
@@ -59,12 +59,12 @@ pub(super) struct Counts {
 }
 
 impl PhylogenyBuilder {
-    /// Begins with `models` models of which nothing is known. Each is named by its number.
+    /// Begins with `models` models and nothing known of them. Each is named by its number.
     pub fn new(models: usize) -> Self {
         Self { models, ..Self::default() }
     }
 
-    /// Names the models, in the order of their ids. Names are unique.
+    /// Names the models, in the order of their ids. Names must be unique.
     pub fn with_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.names = Some(names.into_iter().map(Into::into).collect());
         self
@@ -82,58 +82,62 @@ impl PhylogenyBuilder {
         self
     }
 
-    /// Says that models are of one family, whether edges join them or not: siblings without a parent, ties.
+    /// States that models are of one family, whether edges join them or not. Siblings without a parent and ties are such
+    /// models.
     pub fn with_kin(mut self, members: impl IntoIterator<Item = ModelId>) -> Self {
         self.kin.push(members.into_iter().collect());
         self
     }
 
-    /// Adds the parent selector's score of a model, a finite number; the lowest of a family is its parent's. Once a model.
+    /// Adds the parent selector's score of a model, a finite number. The lowest score in a family is its parent's. A model has
+    /// at most one.
     pub fn with_score(mut self, model: ModelId, score: f64) -> Self {
         self.scores.push((model, score));
         self
     }
 
-    /// Adds the margin between the best and second best score in the family of `model`, finite; 0 is a tie. Once a family.
+    /// Adds the margin of the family of `model`: its second best score less the best. It is finite; 0 is a tie. A family has at
+    /// most one.
     pub fn with_margin(mut self, model: ModelId, margin: f64) -> Self {
         self.margins.push((model, margin));
         self
     }
 
-    /// Adds the parents that were considered for a model, in any order; probabilities are in [0, 1]. Once a model.
+    /// Adds the parents that were considered for a model, in any order. Probabilities are in [0, 1]. A model has at most one
+    /// list.
     pub fn with_candidates(mut self, model: ModelId, candidates: Vec<Candidate>) -> Self {
         self.candidates.push((model, candidates));
         self
     }
 
-    /// Adds how far parameters moved along an edge, in any order; relative movements are at least 0, infinity included. Once an
-    /// edge. None at all says that nothing was measured.
+    /// Adds how far parameters moved along an edge, in any order. Relative movements are at least 0, infinity included. An edge
+    /// has at most one list. An empty list states that nothing was measured.
     pub fn with_movements(mut self, parent: ModelId, child: ModelId, movements: Vec<Movement>) -> Self {
         self.movements.push((parent, child, movements));
         self
     }
 
-    /// Adds how many parameters were compared along an edge and how many of them are untouched, where the list of
-    /// [movements](Self::with_movements) is not whole. Once an edge.
+    /// Adds how many parameters were compared along an edge, and how many of them are untouched. It serves where the list of
+    /// [movements](Self::with_movements) is not complete. An edge has at most one such pair of counts.
     pub fn with_movement_counts(mut self, parent: ModelId, child: ModelId, compared: usize, untouched: usize) -> Self {
         self.counts.push((parent, child, Counts { compared, untouched }));
         self
     }
 
-    /// Adds the share of a merge's squared distance to its nearest parent that the affine combination of its parents leaves
-    /// unexplained, in [0, 1]. Once a merge.
+    /// Adds the residual of a merge, in [0, 1]. It is the share of the squared distance to the nearest parent that the affine
+    /// combination of the parents leaves unexplained. A merge has at most one.
     pub fn with_residual(mut self, child: ModelId, residual: f64) -> Self {
         self.residuals.push((child, residual));
         self
     }
 
-    /// Says that the family of `model` has siblings whose common parent is not in the set.
+    /// States that the family of `model` has siblings whose common parent is not in the set.
     pub fn with_unobserved_root(mut self, model: ModelId) -> Self {
         self.unobserved_roots.push(model);
         self
     }
 
-    /// Says that a model has a parent in the set which is not named, being less sure than was asked for.
+    /// States that a model has a parent in the set that is not named, because it is less sure than the caller wanted.
     pub fn with_withheld_parent(mut self, child: ModelId) -> Self {
         self.withheld.push(child);
         self
@@ -157,27 +161,30 @@ impl PhylogenyBuilder {
         self
     }
 
-    /// The phylogeny; families are the connected components of edges and kin together.
+    /// Makes the phylogeny. Families are the connected components of edges and kin together.
     ///
-    /// O(n log n) in all that was added.
+    /// # Complexity
+    ///
+    /// O(n log n) time, with n the number of all items that were added.
     ///
     /// # Errors
     ///
     /// - [`Error::DuplicateName`] when two names are equal.
-    /// - [`Error::InvalidPhylogeny`], which says of which model, when
+    /// - [`Error::InvalidPhylogeny`], which names the model, when
     ///   - there are more or fewer names than models;
     ///   - anything names a model beyond the models there are;
-    ///   - an edge is repeated or joins a model to itself, edges form a cycle, a weight, distance or confidence is out of its
-    ///     range, or the weights of one child's parents do not sum to 1;
+    ///   - an edge is repeated or joins a model to itself, or edges form a cycle;
+    ///   - a weight, distance or confidence is out of its range, or the weights of one child's parents do not sum to 1;
     ///   - a score, margin, candidate, movement or residual is out of its range or given twice;
-    ///   - movements are of two models that no edge joins, a residual is of a model with fewer than two parents, or a model has a
-    ///     parent and a withheld one.
+    ///   - movements are of two models that no edge joins, or a residual is of a model with fewer than two parents;
+    ///   - a model has both a parent and a withheld one.
     pub fn build(self) -> Result<Phylogeny, Error> {
         let names = match self.names {
             Some(names) => check::named(self.models, names)?,
             None => (0..self.models).map(|i| i.to_string()).collect(),
         };
         let mut edges = self.edges;
+        // All lookups of a model's parents are searches in this order.
         edges.sort_by_key(|e| (e.child, e.parent));
         check::edges(&names, &edges)?;
         let generations = check::generations(&names, &edges)?;
@@ -189,6 +196,7 @@ impl PhylogenyBuilder {
             }
         }
 
+        // All that follows refers to models, edges and families, so that these are checked first.
         let known = Known { names: &names, edges: &edges };
         let mut scores = vec![None; self.models];
         for (model, score) in self.scores {
@@ -206,7 +214,7 @@ impl PhylogenyBuilder {
         let mut reasons = Reasons::default();
         for (model, candidates) in self.candidates {
             let candidates = known.candidates(model, candidates)?;
-            // None is what a detector says that keeps no candidates.
+            // A detector that keeps no candidates may give an empty list. It is the same as no list, and may be repeated.
             if !candidates.is_empty() {
                 known.once(model, "list of candidates", reasons.candidates.insert(model, candidates).is_none())?;
             }
@@ -229,7 +237,7 @@ impl PhylogenyBuilder {
     }
 }
 
-/// Lists of movements and the counts that go with them, by child and parent.
+/// Joins the lists of movements with the counts that go with them, by child and parent.
 fn movements(
     known: &Known<'_>,
     lists: Vec<(ModelId, ModelId, Vec<Movement>)>,
@@ -243,6 +251,7 @@ fn movements(
             known.once(child, "list of movements", all.insert((child, parent), Movements::new(list)).is_none())?;
         }
     }
+    // Counts may come before or after their list, so that both are joined only when all are known.
     let mut counted = BTreeMap::new();
     for (parent, child, count) in counts {
         known.edge(parent, child, "movements")?;
@@ -251,6 +260,7 @@ fn movements(
     for ((child, parent), Counts { compared, untouched }) in counted {
         let list = all.remove(&(child, parent)).unwrap_or_default();
         let (listed, still) = (list.compared, list.untouched);
+        // The counts include the listed parameters: neither the moved nor the untouched ones may be fewer than listed.
         if compared < listed || untouched < still || untouched > compared || compared - untouched < listed - still {
             let (name, from) = (&known.names[child.index()], &known.names[parent.index()]);
             return invalid(format!(

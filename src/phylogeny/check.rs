@@ -4,14 +4,15 @@ use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
 use std::collections::{BTreeMap, HashSet};
 
-/// Weights come from least squares and from text; a thousandth is far above rounding and far below a meant share.
+/// How far the weights of one child's parents may be from a sum of 1. Weights come from least squares and from text: a
+/// thousandth is far above rounding and far below any intended share.
 const WEIGHT_SUM_TOLERANCE: f64 = 1e-3;
 
 pub(super) fn invalid<T>(reason: String) -> Result<T, Error> {
     Err(Error::InvalidPhylogeny { reason })
 }
 
-/// As many names as models, no two equal.
+/// Checks that there are as many names as models and that no two are equal.
 pub(super) fn named(models: usize, names: Vec<String>) -> Result<Vec<String>, Error> {
     if names.len() != models {
         return invalid(format!("{} names for {models} models", names.len()));
@@ -37,6 +38,7 @@ pub(super) fn edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
             return invalid(format!("edge `{p}` -> `{c}` has {problem}"));
         }
     }
+    // Edges are sorted, so that equal ones stand side by side.
     for pair in edges.windows(2) {
         if (pair[0].child, pair[0].parent) == (pair[1].child, pair[1].parent) {
             let [p, c] = [pair[0].parent, pair[0].child].map(|m| &names[m.index()]);
@@ -53,7 +55,7 @@ pub(super) fn edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Longest way up from each model, by Kahn's algorithm; refuses cycles.
+/// Gives the longest way up from each model, by Kahn's algorithm. Cycles are refused.
 pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>, Error> {
     let models = names.len();
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); models];
@@ -65,6 +67,7 @@ pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>
     let mut generation = vec![0; models];
     let mut ready: Vec<usize> = (0..models).filter(|&m| waiting[m] == 0).collect();
     let mut done = 0;
+    // A model is ready when all its parents are done, so that its generation is final.
     while let Some(m) = ready.pop() {
         done += 1;
         for &c in &children[m] {
@@ -75,6 +78,7 @@ pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>
             }
         }
     }
+    // A model that never became ready is on a cycle or below one.
     if done < models {
         let stuck = waiting.iter().position(|&w| w > 0).unwrap_or_default();
         return invalid(format!("model `{}` is its own ancestor or descends from a cycle", names[stuck]));
@@ -82,7 +86,7 @@ pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>
     Ok(generation)
 }
 
-/// Connected components of edges and kin, sorted by first member.
+/// Gives the connected components of edges and kin, sorted by their first member.
 pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> Result<Vec<Family>, Error> {
     let mut components = UnionFind::<usize>::new(models);
     for e in edges {
@@ -92,6 +96,7 @@ pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> R
         if let Some(m) = set.iter().find(|m| m.index() >= models) {
             return invalid(format!("a family names model {} beyond the {models} there are", m.index()));
         }
+        // To join neighbors in the list is enough to join all of it.
         for pair in set.windows(2) {
             components.union(pair[0].index(), pair[1].index());
         }
@@ -102,6 +107,7 @@ pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> R
     }
     let mut by_label: BTreeMap<usize, usize> = BTreeMap::new();
     let mut families: Vec<Family> = Vec::new();
+    // Models come in the order of their ids, so that families are numbered by their first member and members are sorted.
     for (m, label) in components.into_labeling().into_iter().enumerate() {
         let f = *by_label.entry(label).or_insert_with(|| {
             families.push(Family { members: Vec::new(), roots: Vec::new() });

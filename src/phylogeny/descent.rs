@@ -5,8 +5,8 @@ use crate::model_set::ModelId;
 use petgraph::graph::DiGraph;
 
 impl Phylogeny {
-    /// The edge from a model's parent, of a merge from the one of largest weight (of equal weights, the one of the lowest id);
-    /// `None` for a root.
+    /// The edge from a model's parent; `None` for a root. For a merge it is the edge of the largest weight, and of equal
+    /// weights the one from the lowest id.
     ///
     /// # Panics
     ///
@@ -15,7 +15,7 @@ impl Phylogeny {
         self.parents(model).iter().reduce(|best, e| if e.weight > best.weight { e } else { best })
     }
 
-    /// All ancestors of a model, each once, nearest generation first, then by id.
+    /// All ancestors of a model, each once: nearest generation first, then by id.
     ///
     /// # Panics
     ///
@@ -24,7 +24,7 @@ impl Phylogeny {
         self.reached(model, |m| self.parents(m).iter().map(|e| e.parent).collect())
     }
 
-    /// All descendants of a model, each once, nearest generation first, then by id. O(n_models + n_edges).
+    /// All descendants of a model, each once: nearest generation first, then by id. O(n_models + n_edges).
     ///
     /// # Panics
     ///
@@ -37,9 +37,10 @@ impl Phylogeny {
         self.reached(model, |m| std::mem::take(&mut children[m.index()]))
     }
 
-    /// The model that both descend from and that no other such model descends from; a model counts as its own ancestor.
+    /// The lowest common ancestor of two models: both descend from it, and no other common ancestor descends from it. A model
+    /// counts as its own ancestor.
     ///
-    /// `None` when there is none, and when merges leave several.
+    /// `None` when there is no common ancestor, and when merges leave several lowest ones.
     ///
     /// # Panics
     ///
@@ -67,7 +68,7 @@ impl Phylogeny {
             marked
         };
         let common: Vec<bool> = with_itself(a).into_iter().zip(with_itself(b)).map(|(x, y)| x && y).collect();
-        // What lies above a common ancestor is not the lowest.
+        // An ancestor of a common ancestor is never the lowest.
         let mut lowest = common.clone();
         for edge in self.edges.iter().filter(|e| common[e.child.index()]) {
             lowest[edge.parent.index()] = false;
@@ -100,7 +101,7 @@ impl Phylogeny {
         graph
     }
 
-    /// What is reached by any number of steps, nearest first, then by id.
+    /// All models that any number of steps reaches: nearest first, then by id.
     fn reached(&self, from: ModelId, mut step: impl FnMut(ModelId) -> Vec<ModelId>) -> Vec<ModelId> {
         let mut reached: Vec<ModelId> = Vec::new();
         let mut seen = vec![false; self.len()];

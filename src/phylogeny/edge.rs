@@ -11,9 +11,9 @@ pub enum Relation {
     FineTune,
     /// The two have the same weights; nothing tells which was first.
     Duplicate,
-    /// An affine combination of several parents.
+    /// The child is an affine combination of several parents.
     Merge,
-    /// Fine-tuned by an increment of low rank, as LoRA adds one.
+    /// Fine-tuned by an increment of low rank, as LoRA adds.
     LowRank,
     /// Fine-tuned with some parameters left untouched.
     Partial,
@@ -25,7 +25,7 @@ pub enum Relation {
     Cast,
     /// The parent's values with some set to zero.
     Pruned,
-    /// The parent's values multiplied by factors that leave what it computes unchanged, or by one factor.
+    /// The parent's values multiplied by one factor, or by factors that leave the model's function unchanged.
     Scaled,
     /// The parent's units in another order.
     Permuted,
@@ -109,24 +109,24 @@ impl fmt::Display for Relation {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Edge {
-    /// The model that was there first.
+    /// The parent: the earlier of the two models.
     pub parent: ModelId,
-    /// The model made from it.
+    /// The child: the model made from the parent.
     pub child: ModelId,
-    /// Share of the parent in the child: 1 unless merged; may be negative (task negation).
+    /// The parent's share in the child: 1 unless merged. It may be negative (task negation).
     pub weight: f64,
     /// How the child was made.
     pub relation: Relation,
-    /// Euclidean distance of the two over the parameters they share, in units of the weights; `None` when not measured.
+    /// Euclidean distance of the two over the parameters they share, in units of the weights. `None` when it was not measured.
     pub distance: Option<f64>,
-    /// Standard error of the distance where it was taken from sketches; `None` where it is exact or not measured.
+    /// Standard error of the distance where it comes from sketches. `None` where the distance is exact or was not measured.
     pub distance_error: Option<f64>,
-    /// How sure the detector is of pair and direction, in [0, 1]; `None` when it does not say.
+    /// How sure the detector is of pair and direction, in [0, 1]. `None` when the detector does not say.
     pub confidence: Option<f64>,
 }
 
 impl Edge {
-    /// An edge of weight 1 and relation fine-tune, distance not measured, confidence not stated.
+    /// An edge of weight 1 and relation fine-tune, with no distance and no confidence.
     pub fn new(parent: ModelId, child: ModelId) -> Self {
         Self {
             parent,
@@ -160,7 +160,7 @@ impl Edge {
         self
     }
 
-    /// Sets the standard error of the distance; one of 0 is none.
+    /// Sets the standard error of the distance. An error of 0 counts as none.
     #[must_use]
     pub fn with_distance_error(mut self, error: f64) -> Self {
         self.distance_error = (error != 0.0).then_some(error);
@@ -174,7 +174,7 @@ impl Edge {
         self
     }
 
-    /// What is out of its range, with what was expected.
+    /// Says which value is out of its range and what was expected; `None` when every value is in its range.
     pub(super) fn out_of_range(&self) -> Option<String> {
         let length = |value: f64| value.is_finite() && value >= 0.0;
         if !self.weight.is_finite() {
@@ -193,7 +193,7 @@ impl Edge {
     }
 }
 
-/// As its [spelling](Relation::as_str).
+/// Written as its [spelling](Relation::as_str).
 #[cfg(feature = "serde")]
 impl serde::Serialize for Relation {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,10 +7,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-/// Beyond this a likelihood ratio is certainty, and sums of it stay finite.
+/// The largest absolute weight, in nats. A likelihood ratio beyond it is certainty, and sums of capped weights stay finite.
 pub(super) const LARGEST_WEIGHT: f64 = 1000.0;
 
-/// What was looked at: a word, and one line that says what it means.
+/// A thing that a detector measures: a word, and one line that says what it means.
 ///
 /// Any detector may have signals of its own. Two signals are equal when their spellings are.
 ///
@@ -28,22 +28,22 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// What is believed before anything is measured. It is no evidence.
+    /// What is believed before anything is measured. A prior is no evidence.
     pub const PRIOR: Self = Self::new("prior", "what holds before anything is measured");
-    /// What all trees under all likely roots add to what is known of the pair alone.
+    /// What all trees under all likely roots add to what the pair alone shows.
     pub const TREES: Self =
         Self::new("trees", "what all trees under all likely roots add to what the pair alone tells");
     /// How unlikely the two are to have been trained apart.
     pub const KINSHIP: Self = Self::new("kinship", "how unlikely the two are to have been trained apart");
-    /// The same weights throughout.
+    /// The two have the same weights throughout.
     pub const COPY: Self = Self::new("copy", "the same weights throughout");
-    /// An affine combination of the candidate with others.
+    /// The model is an affine combination of the candidate with others.
     pub const MERGE: Self = Self::new("merge", "an affine combination of the candidate with others");
 
     /// The signals that belong to no single measurement.
     pub(crate) const GENERAL: [Self; 5] = [Self::PRIOR, Self::TREES, Self::KINSHIP, Self::COPY, Self::MERGE];
 
-    /// A signal of a spelling, one lower-case word, and of a meaning, one line for a person.
+    /// Makes a signal. The spelling is one lower-case word, the meaning one line for a person.
     pub const fn new(spelling: &'static str, meaning: &'static str) -> Self {
         Self { spelling: Cow::Borrowed(spelling), meaning }
     }
@@ -53,12 +53,12 @@ impl Signal {
         &self.spelling
     }
 
-    /// What it is, in one line for a person; empty when nobody said so, as of a spelling that was read from a file.
+    /// The meaning, in one line for a person. It is empty where only the spelling is known, as after reading a file.
     pub fn meaning(&self) -> &'static str {
         self.meaning
     }
 
-    /// The signal of a spelling. The meaning is known of the general ones alone.
+    /// The signal of a spelling. Only the general signals get their meaning back.
     pub fn from_spelling(spelling: &str) -> Self {
         let known = Self::GENERAL.into_iter().find(|s| s.as_str() == spelling);
         known.unwrap_or_else(|| Self { spelling: Cow::Owned(spelling.to_owned()), meaning: "" })
@@ -91,7 +91,7 @@ impl PartialOrd for Signal {
     }
 }
 
-/// As its [spelling](Signal::as_str).
+/// Written as its [spelling](Signal::as_str).
 #[cfg(feature = "serde")]
 impl serde::Serialize for Signal {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -113,13 +113,13 @@ impl FromStr for Signal {
     }
 }
 
-/// The question that evidence answers, in the order in which a detector settles them.
+/// A question that evidence answers. The variants are in the order in which a detector settles them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Stage {
-    /// Are the two kin? All other stages take it that they are, so that this one is no part of a total: it is what the
-    /// confidence of an edge has besides the probability of its candidate.
+    /// Are the two kin? All other stages presume it, so that this one is no part of a total. The confidence of an edge is the
+    /// probability of its candidate times e^kinship.
     Kinship,
     /// Which member is the root of the family?
     Root,
@@ -157,7 +157,7 @@ impl Stage {
         }
     }
 
-    /// The stage of a spelling; `None` of one that is not known.
+    /// The stage of a spelling; `None` when no stage has it.
     pub fn from_spelling(spelling: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.as_str() == spelling)
     }
@@ -176,19 +176,20 @@ impl fmt::Display for Stage {
 pub struct Evidence {
     /// The question it answers.
     pub stage: Stage,
-    /// What was looked at.
+    /// What was measured.
     pub signal: Signal,
-    /// Natural logarithm of a likelihood ratio. Positive speaks for the candidate; 2.3 is ten to one. In [−1000, 1000].
+    /// Natural logarithm of a likelihood ratio, in [−1000, 1000]. A positive weight speaks for the candidate; 2.3 is ten to
+    /// one.
     pub weight: f64,
 }
 
 impl Evidence {
-    /// Evidence of a weight, cut off at ±1000; NaN says nothing and becomes 0.
+    /// Evidence of a weight in nats. Weights beyond ±1000 are cut off. NaN says nothing and becomes 0.
     pub fn new(stage: Stage, signal: Signal, weight: f64) -> Self {
         Self { stage, signal, weight: Self::cut(weight) }
     }
 
-    /// The weight that evidence of this weight has.
+    /// The weight after the cut at ±1000.
     pub(crate) fn cut(weight: f64) -> f64 {
         if weight.is_nan() { 0.0 } else { weight.clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT) }
     }
@@ -196,8 +197,8 @@ impl Evidence {
 
 /// A parent that was considered for a model, and what spoke for and against it.
 ///
-/// Evidence of the candidates of one model adds up: the difference of two [scores](Self::score) is the natural logarithm of the
-/// ratio of their probabilities, where the detector says what all of its stages found.
+/// Evidence of the candidates of one model adds up, where the detector reports all its stages. The difference of two
+/// [scores](Self::score) is then the natural logarithm of the ratio of their probabilities.
 ///
 /// ```
 /// use neural_phylogeny::ModelId;
@@ -212,9 +213,9 @@ impl Evidence {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Candidate {
-    /// The model; `None` that no parent is in the set.
+    /// The model. `None` stands for no parent in the set.
     pub parent: Option<ModelId>,
-    /// That it is the parent, all evidence and all candidates weighed, in [0, 1].
+    /// Probability that it is the parent, in [0, 1], with all evidence and all candidates weighed.
     pub probability: f64,
     /// What each signal says, in the detector's order.
     pub evidence: Vec<Evidence>,
@@ -226,13 +227,13 @@ impl Candidate {
         Self { parent, probability, evidence }
     }
 
-    /// Sum of the weights of evidence: natural logarithm of the likelihood ratio of all stages together, given kinship.
+    /// Sum of all weights but those of kinship, in nats. It is the log likelihood ratio of all stages together, given kinship.
     pub fn score(&self) -> f64 {
-        // A sum of nothing would be −0.
+        // A sum that starts at 0.0 is not −0 when nothing is added.
         self.evidence.iter().filter(|e| e.stage != Stage::Kinship).fold(0.0, |sum, e| sum + e.weight)
     }
 
-    /// The same of one stage; `None` when it says nothing of this candidate.
+    /// Sum of the weights of one stage, in nats; `None` when the stage says nothing of this candidate.
     pub fn stage_score(&self, stage: Stage) -> Option<f64> {
         self.evidence.iter().filter(|e| e.stage == stage).map(|e| e.weight).reduce(|a, b| a + b)
     }
@@ -241,8 +242,8 @@ impl Candidate {
 impl Phylogeny {
     /// Whether the detector's own odds favor no parent in the set over the parent that the phylogeny names for a model.
     ///
-    /// Such an edge is the likeliest one if the model has a parent here at all. False where no parent is named, or no candidates
-    /// are known.
+    /// Such an edge names the likeliest parent in case the model has one here at all. The answer is false where no parent is
+    /// named, or no candidates are known.
     ///
     /// # Panics
     ///

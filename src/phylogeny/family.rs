@@ -18,7 +18,7 @@ impl FamilyId {
     }
 }
 
-/// The number alone.
+/// Written as the number alone.
 impl fmt::Display for FamilyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -28,8 +28,8 @@ impl fmt::Display for FamilyId {
 /// Models that descend from common roots.
 ///
 /// - `members` is sorted and not empty.
-/// - `roots` is sorted, not empty, and part of `members`. Several roots mean that a merge joined lineages, that a parent is
-///   [withheld](super::Phylogeny::is_withheld), or that nothing in the weights tells which of them was first (a tie).
+/// - `roots` is sorted, not empty, and part of `members`. Several roots mean one of three things: a merge joined lineages, a
+///   parent is [withheld](super::Phylogeny::is_withheld), or nothing in the weights shows which came first (a tie).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -4,7 +4,7 @@ use super::{Candidate, Edge, Movement};
 use crate::error::Error;
 use crate::model_set::ModelId;
 
-/// Models and edges that are checked already, against which all else is.
+/// Models and edges that were checked already. Everything else is checked against them.
 pub(super) struct Known<'a> {
     pub(super) names: &'a [String],
     /// Sorted by child, then parent.
@@ -12,7 +12,7 @@ pub(super) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// `what` begins with its article.
+    /// The name of a model, if there is such a model. `what` is the item that names it, with its article.
     pub(super) fn model(&self, model: ModelId, what: &str) -> Result<&str, Error> {
         match self.names.get(model.index()) {
             Some(name) => Ok(name),
@@ -39,7 +39,7 @@ impl Known<'_> {
         Ok(())
     }
 
-    /// The candidates of a model, most probable first, of equal ones the higher score first.
+    /// Checks the candidates of a model and sorts them: most probable first, of equal ones the higher score first.
     pub(super) fn candidates(&self, model: ModelId, mut candidates: Vec<Candidate>) -> Result<Vec<Candidate>, Error> {
         let name = self.model(model, "a candidate")?;
         for candidate in &candidates {
@@ -53,6 +53,7 @@ impl Known<'_> {
                 let found = candidate.probability;
                 return invalid(format!("model `{name}` has a candidate of probability {found}, expected 0 to 1"));
             }
+            // Evidence::new cuts weights off, but its fields are public; NaN fails this comparison too.
             let in_range = |weight: f64| weight.abs() <= LARGEST_WEIGHT;
             if let Some(e) = candidate.evidence.iter().find(|e| !in_range(e.weight)) {
                 return invalid(format!(

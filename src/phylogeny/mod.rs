@@ -33,12 +33,12 @@ use reasons::Reasons;
 /// - A model without parent is a root; a family of one is [isolated](Self::isolated).
 /// - Edges are sorted by child, then parent; families by their first member.
 ///
-/// Made by a detector, through [`PhylogenyBuilder`].
+/// A detector makes it, through [`PhylogenyBuilder`].
 ///
 /// # Panics
 ///
-/// Every method that takes a model or a family panics when it is not one of this phylogeny's: ids of one result mean nothing in
-/// another. [`find`](Self::find) and [`id`](Self::id) give ids from names.
+/// Every method that takes a model or a family panics when it is not one of this phylogeny's. Ids of one result mean nothing in
+/// another. [`find`](Self::find) and [`id`](Self::id) give ids for names.
 ///
 /// ```
 /// use neural_phylogeny::{Edge, ModelId, Phylogeny};
@@ -72,14 +72,17 @@ pub struct Phylogeny {
 }
 
 impl Phylogeny {
-    /// A phylogeny of `models` models from edges alone, in any order; short for a [`PhylogenyBuilder`].
+    /// Makes a phylogeny of `models` models from edges alone, in any order. It is short for a [`PhylogenyBuilder`].
     ///
     /// Models are named by their number until [`with_names`](Self::with_names).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPhylogeny`] when a model is out of range, an edge is repeated or joins a model to itself, edges form a
-    /// cycle, a weight, distance or confidence is out of its range, or the weights of one child's parents do not sum to 1.
+    /// [`Error::InvalidPhylogeny`] when
+    ///
+    /// - a model is out of range;
+    /// - an edge is repeated or joins a model to itself, or edges form a cycle;
+    /// - a weight, distance or confidence is out of its range, or the weights of one child's parents do not sum to 1.
     pub fn from_edges(models: usize, edges: Vec<Edge>) -> Result<Self, Error> {
         PhylogenyBuilder::new(models).with_edges(edges).build()
     }
@@ -88,7 +91,7 @@ impl Phylogeny {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPhylogeny`] when the count differs, [`Error::DuplicateName`] when two are equal.
+    /// [`Error::InvalidPhylogeny`] when there are more or fewer names than models. [`Error::DuplicateName`] when two are equal.
     pub fn with_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Result<Self, Error> {
         let names = names.into_iter().map(Into::into).collect();
         self.names = check::named(self.len(), names)?;
@@ -102,7 +105,7 @@ impl Phylogeny {
         self
     }
 
-    /// Lists models that were left out because they could not be read.
+    /// Lists models that could not be read and were left out.
     #[must_use]
     pub fn with_skipped(mut self, skipped: Vec<Skipped>) -> Self {
         self.skipped = skipped;
@@ -133,16 +136,16 @@ impl Phylogeny {
         &self.names[model.index()]
     }
 
-    /// The model of a name. O(n_models).
+    /// The model of a name; `None` when no model has it. O(n_models).
     pub fn id(&self, name: &str) -> Option<ModelId> {
         self.names.iter().position(|n| n == name).map(ModelId::new)
     }
 
-    /// The same, or an error that tells what could have been meant.
+    /// The model of a name, or an error that suggests similar names.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownModel`] with the names nearest to it.
+    /// [`Error::UnknownModel`], with the names nearest to it.
     pub fn find(&self, name: &str) -> Result<ModelId, Error> {
         self.id(name).ok_or_else(|| unknown_model(name, self.names.iter().map(String::as_str)))
     }
@@ -174,7 +177,7 @@ impl Phylogeny {
         self.edges.iter().filter(move |e| e.parent == model)
     }
 
-    /// Models without parent, sorted; isolated ones included.
+    /// Models without an edge from a parent, sorted. Isolated models and [withheld](Self::is_withheld) ones are among them.
     pub fn roots(&self) -> impl Iterator<Item = ModelId> + '_ {
         self.models().filter(|&m| self.parents(m).is_empty())
     }
@@ -202,7 +205,8 @@ impl Phylogeny {
         self.family_of[model.index()]
     }
 
-    /// Into how many pieces a family falls when only edges join models: above 1 where siblings or a tie have no parent.
+    /// The number of pieces into which a family falls when only edges join models. It is above 1 where siblings or a tie have
+    /// no parent.
     ///
     /// # Panics
     ///
@@ -229,7 +233,7 @@ impl Phylogeny {
         self.families.iter().filter(|f| f.members.len() == 1).map(|f| f.members[0])
     }
 
-    /// How the result came about: settings that were estimated, limits that were met.
+    /// How the result came about: which settings were estimated, and which limits were met.
     pub fn remarks(&self) -> &[Remark] {
         &self.remarks
     }

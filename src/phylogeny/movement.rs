@@ -8,16 +8,17 @@ use crate::model_set::ModelId;
 pub struct Movement {
     /// The parameter's name.
     pub parameter: String,
-    /// Values compared.
+    /// Number of values compared.
     pub size: usize,
-    /// ‖child − parent‖ / ‖parent‖: 0 when untouched, infinite when the parent's values are all zero and the child's are not.
+    /// ‖child − parent‖ / ‖parent‖. It is 0 when untouched, and infinite when the parent's values are all zero and the child's
+    /// are not.
     pub relative: f64,
-    /// Rank of the increment, where it is low.
+    /// Rank of the increment, where it is low; else `None`.
     pub rank: Option<usize>,
 }
 
 impl Movement {
-    /// A movement whose increment has full rank, or was not looked at.
+    /// A movement without a rank: the increment has full rank, or its rank was not measured.
     pub fn new(parameter: impl Into<String>, size: usize, relative: f64) -> Self {
         Self { parameter: parameter.into(), size, relative, rank: None }
     }
@@ -30,7 +31,7 @@ impl Movement {
     }
 }
 
-/// The movements of one edge. A list may have been cut, and says how many there are.
+/// The movements of one edge. The list may be cut short; the counts are those of all compared parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Movements {
     pub(super) listed: Vec<Movement>,
@@ -39,7 +40,7 @@ pub(super) struct Movements {
 }
 
 impl Movements {
-    /// The whole list, largest first, then by name.
+    /// The whole list, sorted: largest first, then by name.
     pub(super) fn new(mut listed: Vec<Movement>) -> Self {
         listed.sort_by(|a, b| b.relative.total_cmp(&a.relative).then_with(|| a.parameter.cmp(&b.parameter)));
         let untouched = listed.iter().filter(|m| m.relative == 0.0).count();
@@ -48,9 +49,9 @@ impl Movements {
 }
 
 impl Phylogeny {
-    /// How far parameters moved along an edge, largest first, then by name; empty when the detector did not measure it.
+    /// How far parameters moved along an edge: largest first, then by name. It is empty when the detector did not measure it.
     ///
-    /// A phylogeny that was read from a file of the first, shorter form has the twenty largest alone.
+    /// A file of the first, shorter form of version 1 holds the twenty largest alone.
     ///
     /// ```
     /// use neural_phylogeny::{Edge, ModelId};
@@ -76,7 +77,7 @@ impl Phylogeny {
         self.moved(parent, child).map_or(&[], |m| &m.listed)
     }
 
-    /// How many parameters were compared along an edge, listed or not; 0 when the detector did not measure it.
+    /// How many parameters were compared along an edge, listed or not. It is 0 when the detector did not measure it.
     ///
     /// # Panics
     ///

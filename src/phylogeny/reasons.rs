@@ -5,7 +5,8 @@ use super::{Candidate, FamilyId, Phylogeny};
 use crate::model_set::ModelId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All but scores and margins. Kept by model, by (child, parent), by child, and by family; what a detector does not tell is not there.
+/// All reasons but scores and margins. They are kept by model, by (child, parent), by child and by family. What a detector does
+/// not report has no entry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reasons {
     pub(super) candidates: BTreeMap<ModelId, Vec<Candidate>>,
@@ -17,7 +18,7 @@ pub(super) struct Reasons {
 }
 
 impl Phylogeny {
-    /// The parent selector's score of a model, when one was used; lowest in its family = parent.
+    /// The parent selector's score of a model, where a selector was used. The lowest score of a family is its parent's.
     ///
     /// # Panics
     ///
@@ -26,7 +27,7 @@ impl Phylogeny {
         self.scores[model.index()]
     }
 
-    /// Margin between the best and second best score of a family, when a selector was used; 0 is a tie.
+    /// The margin of a family, where a selector was used: its second best score less the best. 0 is a tie.
     ///
     /// # Panics
     ///
@@ -35,10 +36,10 @@ impl Phylogeny {
         self.margins[family.index()]
     }
 
-    /// The parents that were considered for a model, most probable first, of equal ones the higher score first; empty when the
-    /// detector gave none.
+    /// The parents that were considered for a model: most probable first, of equal ones the higher score first. The list is
+    /// empty when the detector gave none.
     ///
-    /// A phylogeny that was read from a file of the first, shorter form has the five most probable alone.
+    /// A file of the first, shorter form of version 1 holds the five most probable alone.
     ///
     /// ```
     /// use neural_phylogeny::ModelId;
@@ -59,8 +60,8 @@ impl Phylogeny {
         self.reasons.candidates.get(&self.own(model)).map_or(&[], Vec::as_slice)
     }
 
-    /// Share of a merge's squared distance to its nearest parent that the affine combination of its parents leaves unexplained,
-    /// in [0, 1]; `None` when it is no merge or was not measured.
+    /// The share of a merge's squared distance to its nearest parent that the affine combination of its parents leaves
+    /// unexplained, in [0, 1]. `None` when the model is no merge, or the share was not measured.
     ///
     /// # Panics
     ///
@@ -79,8 +80,9 @@ impl Phylogeny {
         self.reasons.unobserved_roots.contains(&family)
     }
 
-    /// Whether a model has a parent in the set that is not named, being less sure than was
-    /// [asked for](Self::with_minimum_confidence). Such a model is no root, although it has no edge to a parent.
+    /// Whether a model has a parent in the set that is not named, because it is less sure than
+    /// [wanted](Self::with_minimum_confidence). It is no root of its lineage. Having no edge to a parent, it stands among the
+    /// [`roots`](Self::roots) all the same.
     ///
     /// # Panics
     ///

@@ -9,12 +9,12 @@ use std::fmt;
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Remark {
-    /// How many families the independence test, or the caller, expected.
+    /// How many families were expected, by the independence test or by the caller.
     FamiliesExpected {
-        /// That number.
+        /// The number of families.
         count: usize,
     },
-    /// Models of different layouts that cannot be compared with each other.
+    /// Some models have unlike layouts and cannot be compared with each other.
     LayoutGroups {
         /// How many groups of comparable models there are.
         count: usize,
@@ -31,33 +31,33 @@ pub enum Remark {
         #[cfg_attr(feature = "serde", serde(with = "number"))]
         variance: f64,
     },
-    /// A radius that was estimated rather than given.
+    /// A radius was estimated, not given.
     RadiusEstimated {
         /// The setting: `bandwidth` or `eps`.
         setting: Cow<'static, str>,
-        /// The value used.
+        /// The estimate.
         #[cfg_attr(feature = "serde", serde(with = "number"))]
         value: f64,
-        /// From what.
+        /// What it was estimated from.
         rule: Cow<'static, str>,
     },
-    /// The α that a sweep kept.
+    /// A sweep chose a value of α.
     AlphaChosen {
         /// The clusterer.
         clusterer: Cow<'static, str>,
-        /// The α kept.
+        /// The chosen α.
         #[cfg_attr(feature = "serde", serde(with = "number"))]
         alpha: f64,
-        /// Pairs of models that share a family there and not among the expected families, or the other way round.
+        /// Pairs of models that are of one family there and not among the expected families, or the other way round.
         disagreements: usize,
     },
-    /// A covariance that needed regularization to be invertible.
+    /// A covariance needed regularization to be invertible.
     Regularized {
         /// Share of the mean variance that was added to the diagonal.
         #[cfg_attr(feature = "serde", serde(with = "number"))]
         share: f64,
     },
-    /// Whether an iteration came to rest.
+    /// An iteration converged.
     Converged {
         /// The clusterer.
         clusterer: Cow<'static, str>,
@@ -71,9 +71,9 @@ pub enum Remark {
         /// Iterations done.
         iterations: usize,
     },
-    /// Models that a clusterer left out as noise.
+    /// A clusterer left models out as noise.
     Noise {
-        /// How many.
+        /// How many models.
         count: usize,
     },
     /// Families in which the selector could not tell the parent.
@@ -81,20 +81,20 @@ pub enum Remark {
         /// How many families.
         count: usize,
     },
-    /// Edges that were left out as less sure than asked for.
+    /// Edges were left out because they are less sure than the caller wanted.
     Withheld {
-        /// How many.
+        /// How many edges.
         edges: usize,
-        /// The least confidence asked for, in [0, 1].
+        /// The least confidence that was wanted, in [0, 1].
         #[cfg_attr(feature = "serde", serde(with = "number"))]
         minimum: f64,
     },
-    /// Distances that were taken from sketches.
+    /// Distances come from sketches.
     Sketched {
-        /// Parameters of which a part or all was left out, because models hold unlike numbers of rows of them.
+        /// Parameters that were left out in part or as a whole, because models hold unlike numbers of their rows.
         left_out: Vec<String>,
     },
-    /// Something an outside detector or clusterer has to say.
+    /// A sentence of an outside detector or clusterer.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     Other(String),
 }
@@ -142,7 +142,7 @@ impl fmt::Display for Remark {
     }
 }
 
-/// JSON knows no infinity: what is not finite is a text.
+/// JSON has no infinity, so that a number that is not finite is written as a text.
 #[cfg(feature = "serde")]
 mod number {
     use serde::de::{Deserializer, Error};

@@ -3,15 +3,15 @@ use crate::model_set::ModelId;
 use std::collections::BTreeSet;
 
 impl Phylogeny {
-    /// Withholds what is less sure than `minimum`, in [0, 1]: better no parent than a likely wrong one.
+    /// Leaves out edges less sure than `minimum`, in [0, 1]: no parent is better than a likely wrong one.
     ///
-    /// - An edge of lower confidence is left out, and of a merge all edges when one of them is. An edge whose confidence is not
-    ///   stated stays.
-    /// - A child without edges is [withheld](Self::is_withheld), stays in its family and keeps its
+    /// - An edge of lower confidence is left out. A merge loses all its edges when one of them is that unsure. An edge without
+    ///   a stated confidence stays.
+    /// - A child that loses its edges is [withheld](Self::is_withheld). It stays in its family and keeps its
     ///   [`candidates`](Self::candidates).
-    /// - [`Remark::Withheld`] says how many edges were left out, when any was.
+    /// - [`Remark::Withheld`] gives the number of edges that were left out, if there are any.
     ///
-    /// NaN withholds nothing; below 0 is 0, above 1 is 1.
+    /// A `minimum` of NaN withholds nothing. Below 0 it counts as 0, above 1 as 1.
     ///
     /// ```
     /// use neural_phylogeny::{Edge, ModelId, Phylogeny};
@@ -38,7 +38,7 @@ impl Phylogeny {
             let roots = family.members.iter().filter(|m| unsure.contains(m) || family.roots.contains(m));
             family.roots = roots.copied().collect();
         }
-        // Fewer edges make no cycle.
+        // Edges that form no cycle form none when some of them go.
         self.generations = check::generations(&self.names, &self.edges).unwrap_or(self.generations);
         self.reasons.movements.retain(|(child, _), _| !unsure.contains(child));
         self.reasons.residuals.retain(|child, _| !unsure.contains(child));

@@ -8,17 +8,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Checks a [`Clusterer`] against its contract.
 ///
-/// - One label or `None` for each point.
+/// - There is one label or `None` for each point.
 /// - The same points and seed give the same clustering, whatever ran before.
 /// - Inputs that do occur give a result or an error, never a panic: no point, one point, no coordinate, identical points, more
-///   expected families than different points, coordinates of extreme size. Coordinates that are not finite, which do not occur,
+///   expected families than different points, coordinates of extreme size. Coordinates that are not finite do not occur, and
 ///   must not panic either.
-/// - Three families far apart are divided in the same way whatever the order of the points. *How* they are divided is not
-///   checked: that depends on settings.
+/// - Three families far apart are divided in the same way in any order of the points. *How* they are divided is not checked:
+///   that depends on settings.
 ///
 /// # Errors
 ///
-/// What was broken, on which input.
+/// The broken promise, with the input on which it was broken.
 ///
 /// ```
 /// use neural_phylogeny::detect::cluster::KMeans;
@@ -69,7 +69,7 @@ fn check_order(clusterer: &dyn Clusterer) -> Result<(), Violation> {
     let n = expected.len();
     let failed = |error: Error| Violation::new(name, format!("the error `{error}`"), "a clustering");
     let before = labels_or_error(clusterer, name, &Points::new(coordinates.view(), &expected))?.map_err(failed)?;
-    // 5 has no factor in common with 12 points; with a turn, so that the first point moves as well.
+    // 5 has no factor in common with 12 points, so that each comes once. Adding 7 moves the first point as well.
     let order: Vec<usize> = (0..n).map(|i| (5 * i + 7) % n).collect();
     let moved: Vec<usize> = order.iter().map(|&i| expected[i]).collect();
     let (rows, moved) = (coordinates.select(Axis(0), &order), by_first_appearance(&moved));
@@ -94,7 +94,8 @@ fn by_first_appearance<T: PartialEq + Copy>(labels: &[T]) -> Vec<usize> {
     labels.iter().map(number).collect()
 }
 
-/// The same for two labelings that differ in their numbers only; noise stays noise.
+/// The labels of a clustering, numbered by first appearance; noise stays noise. Two labelings that differ only in their numbers
+/// become equal.
 fn partition(labels: &[Option<usize>]) -> Vec<Option<usize>> {
     by_first_appearance(labels).into_iter().zip(labels).map(|(number, label)| label.map(|_| number)).collect()
 }
@@ -113,6 +114,7 @@ fn blobs() -> (Array2<f64>, Vec<usize>) {
 fn stories() -> Vec<(&'static str, Array2<f64>, Vec<usize>)> {
     let (blobs, families) = blobs();
     let with = |value: f64| {
+        // One bad coordinate among good ones is how such input arises.
         let mut coordinates = blobs.clone();
         coordinates[(3, 1)] = value;
         coordinates
@@ -163,7 +165,7 @@ mod tests {
         }
     }
 
-    /// One way to break the contract each.
+    /// The ways to break the contract, one each.
     #[derive(Debug)]
     enum Break {
         Panic,

@@ -10,20 +10,20 @@ use rand_chacha::ChaCha8Rng;
 
 /// Checks a [`PhylogenyDetector`] against its contract.
 ///
-/// On stars, chains, copies, two families, models of two layouts and sets of two, with a selector that always finds a parent
-/// and with one that ties:
+/// The sets are stars, chains, copies, two families, models of two layouts, and sets of two. One selector always finds a
+/// parent, another one ties.
 ///
-/// - A phylogeny of every model, or an error; never a panic. An error on every set is a failure.
+/// - The result is a phylogeny of every model, or an error, and never a panic. An error on every set is a failure.
 /// - The same geometry and random numbers give the same phylogeny, whatever ran before.
 /// - Models that cannot be compared are never of one family.
-/// - Shuffling and renaming the models permutes edges, families, scores and margins and changes nothing else: a tie is not
-///   settled by position. Models of the same weights may stand for each other; the last bits of numbers may differ.
+/// - Shuffling and renaming the models permutes edges, families, scores and margins and changes nothing else: position settles
+///   no tie. Models of the same weights may stand for each other. The last bits of numbers may differ.
 ///
 /// *What* is found is not checked: that depends on settings.
 ///
 /// # Errors
 ///
-/// What was broken, on which set.
+/// The broken promise, with the set on which it was broken.
 ///
 /// ```
 /// use neural_phylogeny::detect::cluster::{ClusterDetector, ExpectedFamilies};
@@ -32,6 +32,7 @@ use rand_chacha::ChaCha8Rng;
 /// assert_eq!(check_detector(&ClusterDetector::new(ExpectedFamilies)), Ok(()));
 /// ```
 pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), Violation> {
+    // Scores of SmallestNorm differ, those of Medoid tie in every pair.
     let selectors: [&dyn ParentSelector; 2] = [&SmallestNorm, &Medoid];
     let mut failed = None;
     let mut given = false;
@@ -44,6 +45,7 @@ pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), Violation>
         }
     }
     match failed {
+        // A detector may refuse one set. One that refuses every set is broken.
         Some(error) if !given => {
             Err(Violation::new("every set", format!("an error, the last `{error}`"), "a phylogeny"))
         }
@@ -51,7 +53,7 @@ pub fn check_detector(detector: &dyn PhylogenyDetector) -> Result<(), Violation>
     }
 }
 
-/// The detector's error, when it cannot handle the set.
+/// Checks one set with one selector. Gives the detector's error when it cannot handle the set.
 fn check_story(
     detector: &dyn PhylogenyDetector,
     selector: &dyn ParentSelector,
@@ -61,6 +63,7 @@ fn check_story(
     let name = format!("{}, {selector:?}", story.name);
     let geometry = story.geometry(&orders[0])?;
     let first = detect(detector, selector, &name, &geometry)?;
+    // The second run sees whatever state the first one left in the detector.
     let second = detect(detector, selector, &name, &geometry)?;
     match (&first, &second) {
         (Ok(first), Ok(second)) if first != second => {
@@ -85,6 +88,7 @@ fn check_story(
                     return Err(Violation::new(name, difference, "the same in another order of the models"));
                 }
             }
+            // Errors may name models in another order, so that their text is not compared.
             (Err(_), Err(_)) => {}
             (Ok(_), Err(error)) | (Err(error), Ok(_)) => {
                 let found = format!("that one of them failed: {error}");
@@ -122,23 +126,23 @@ fn detect(
     Ok(Ok(phylogeny))
 }
 
-/// What is compared exactly, and numbers that may differ in their last bits.
+/// A value that is compared exactly, with numbers that may differ in their last bits.
 type Item<K, const N: usize> = (K, [f64; N]);
 
 type EdgeKey = (usize, usize, &'static str);
 type FamilyKey = (Vec<usize>, Vec<usize>);
 
-/// A phylogeny whose models are the networks of a story, copies taken for their originals.
+/// A phylogeny whose models are the networks of a story. A copy counts as its original.
 struct Shape {
-    /// Parent, child, relation; weight, distance and confidence.
+    /// Parent, child and relation; weight, distance and confidence.
     edges: Vec<Item<EdgeKey, 3>>,
-    /// Members and roots, with margin.
+    /// Members and roots, with the margin.
     families: Vec<Item<FamilyKey, 1>>,
-    /// Model, with score.
+    /// The model, with its score.
     scores: Vec<Item<usize, 1>>,
 }
 
-/// Stands for a number that is not there; none that is can be negative infinity.
+/// Stands for a missing number. No number that exists is negative infinity.
 const ABSENT: f64 = f64::NEG_INFINITY;
 
 impl Shape {
@@ -162,6 +166,7 @@ impl Shape {
     }
 
     fn difference(&self, other: &Self) -> Option<String> {
+        // Margins are differences of scores, so that they are compared at the size of scores.
         let scale = self.scores.iter().flat_map(|s| s.1).filter(|s| s.is_finite()).fold(0.0f64, |m, s| m.max(s.abs()));
         differ("edges", &self.edges, &other.edges, 1.0)
             .or_else(|| differ("families", &self.families, &other.families, scale))

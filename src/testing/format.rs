@@ -7,16 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Places at either end of a file that are cut and damaged one by one; between them as many more are spread evenly.
+/// Number of places at either end of a file that are cut and damaged one by one. As many more are spread evenly between them.
 const PLACES: usize = 256;
 
-/// Elements read at either end of a tensor of a damaged file.
+/// Number of elements that are read at either end of a tensor of a damaged file.
 const ELEMENTS: usize = 64;
 
-/// Checks that a format keeps the contract of [`Format`], given a good file of it: its name and all of its bytes.
+/// Checks that a format keeps the contract of [`Format`]. It takes a good file of the format: its name and all of its bytes.
 ///
 /// The file is opened twice, cut at up to 768 lengths, and damaged at as many places in four ways. A small file with several
-/// tensors tells most.
+/// tensors shows most.
 ///
 /// ```
 /// use neural_phylogeny::format::Safetensors;
@@ -30,7 +30,7 @@ const ELEMENTS: usize = 64;
 /// ```
 ///
 /// # Errors
-///
+/// The first promise that the format breaks.
 /// The first promise that the format breaks.
 pub fn check_format(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), Violation> {
     let violation =
@@ -77,7 +77,7 @@ fn check_recognition(format: &dyn Format, name: &str, file: &[u8]) -> Result<(),
     Ok(())
 }
 
-/// A file that ends early is refused, or its end says nothing.
+/// Checks that a file that is cut short is refused, or opened with the contents of the whole file.
 fn check_cut(format: &dyn Format, name: &str, file: &[u8], whole: &Contents) -> Result<(), String> {
     for length in places(file.len()) {
         match attempt(format, name, &file[..length], file.len()) {
@@ -105,27 +105,29 @@ fn check_damaged(format: &dyn Format, name: &str, file: &[u8]) -> Result<(), Str
     Ok(())
 }
 
-/// The first and last places, and as many evenly between them.
+/// The first and last places, and as many places evenly between them.
 fn places(length: usize) -> impl Iterator<Item = usize> {
     let stride = (length / PLACES).max(1);
     (0..length).filter(move |at| *at < PLACES || length - at <= PLACES || at % stride == 0)
 }
 
-/// What the tensors of a file are, and some of their values, as bits.
+/// The tensors of a file, and some of their values as bits.
 type Contents = Vec<(String, Vec<usize>, Vec<u32>)>;
 
-/// What came of opening a file and reading from it.
+/// The outcome of opening a file and reading from it.
 enum Outcome {
     Opened(Contents),
     Refused(String),
-    /// What no file may do to a format.
+    /// What no file may make a format do.
     Broken(String),
 }
 
-/// Opens a file and reads from it; a format that asks for more than `limit` bytes at once believes a length it was not given.
+/// Opens a file and reads from it. A format that reads more than `limit` bytes at once believes a length that it should not.
 fn attempt(format: &dyn Format, name: &str, bytes: &[u8], limit: usize) -> Outcome {
+    // What matters is how much is read at once: a format that trusts a length takes memory for it.
     let object = Arc::new(Watched::new(name, bytes));
     let opening = || format.open(object.clone()).and_then(|tensors| contents(&tensors));
+    // A panic is caught, because it is a broken promise to report and not a failed check.
     let result = catch_unwind(AssertUnwindSafe(opening));
     let largest = object.largest.load(Ordering::Relaxed);
     match result {
@@ -155,7 +157,7 @@ fn contents(tensors: &Tensors) -> Result<Contents, SourceError> {
         .collect()
 }
 
-/// An object that notes how much was asked of it at once.
+/// An object that records how many bytes were read at once.
 #[derive(Debug)]
 struct Watched {
     file: MemoryFile,

@@ -1,6 +1,6 @@
 //! Checks that implementations outside this crate keep the contracts of its traits (feature `testing`).
 //!
-//! Each takes an implementation and returns the first promise that it breaks, a [`Violation`]. Call them from a test.
+//! Each check takes an implementation and returns the first promise that it breaks, a [`Violation`]. Call them from a test.
 
 mod clusterer;
 mod detector;

@@ -1,4 +1,4 @@
-//! Small sets of networks of known lineage, on which detectors and selectors are checked.
+//! Small sets of networks of known lineage, for checks of detectors and selectors.
 
 use super::Violation;
 use crate::geometry::{Geometry, GeometrySettings, Initialization};
@@ -41,7 +41,7 @@ impl Trainer {
         child
     }
 
-    /// A network and as many children.
+    /// A network, as the last, after `children` children of it.
     fn star(&mut self, layout: Layout, children: usize) -> Vec<Network> {
         let root = self.network(layout);
         let mut star: Vec<Network> = (0..children).map(|_| self.tuned(&root)).collect();
@@ -50,13 +50,13 @@ impl Trainer {
     }
 }
 
-/// A set of networks under a name for messages.
+/// A set of networks, with a name for messages.
 pub(super) struct Story {
     pub(super) name: &'static str,
     networks: Vec<Network>,
 }
 
-/// The sets: plain ones, and degenerate ones that do occur.
+/// Makes the sets: plain ones, and degenerate ones that do occur.
 pub(super) fn stories() -> Vec<Story> {
     let mut trainer = Trainer(ChaCha8Rng::seed_from_u64(23));
     let t = &mut trainer;
@@ -78,6 +78,7 @@ pub(super) fn stories() -> Vec<Story> {
     let story = |name, networks| Story { name, networks };
     vec![
         story("a star", star.clone()),
+        // Copies tie whatever is measured, so that a detector shows here whether position decides.
         story("a star with a copy of its root", with(&star, vec![star[5].clone()])),
         story("a star with copies of a child", with(&star, vec![star[0].clone(), star[0].clone()])),
         story("a chain", chain),
@@ -95,6 +96,7 @@ pub(super) fn stories() -> Vec<Story> {
         story("four models of the same weights", vec![pair[0].clone(); 4]),
         story("pairs of copies", with(&pair, pair.clone())),
         story("models without a matrix", t.star(VECTORS, 3)),
+        // Norms, scales and variances of 0 lead to divisions by 0.
         story("models of constant weights", vec![constant(0.0), constant(1.0), constant(0.0), constant(2.0)]),
     ]
 }
@@ -104,7 +106,7 @@ impl Story {
         self.networks.len()
     }
 
-    /// The geometry of the networks in an order, each under the name of its place.
+    /// Computes the geometry of the networks in an order. Each is named by its place.
     pub(super) fn geometry(&self, order: &[usize]) -> Result<Geometry, Violation> {
         let failed = |e: &dyn std::fmt::Display| {
             Violation::new(self.name, format!("that the check itself failed: {e}"), "a geometry")
@@ -119,13 +121,13 @@ impl Story {
             builder = builder.with_model(format!("model {place}"), source);
         }
         let models = builder.build().map_err(|e| failed(&e))?;
-        // A random initialization, so that distance to it is not the norm.
+        // The initialization is random, so that the distance to it is not the norm.
         let initialization = Initialization::Random { entries: EntryDistribution::Uniform, seed: 3 };
         let settings = GeometrySettings::new().with_threads(1).with_initialization(initialization);
         Geometry::compute(&models, &settings).map_err(|e| failed(&e))
     }
 
-    /// Per network, the first that has the same weights.
+    /// For each network, the first one with the same weights.
     pub(super) fn originals(&self) -> Vec<usize> {
         let same = |a: &Network, b: &Network| a.layout == b.layout && a.weights == b.weights;
         (0..self.len()).map(|i| (0..i).find(|&j| same(&self.networks[j], &self.networks[i])).unwrap_or(i)).collect()
@@ -150,13 +152,13 @@ pub(super) fn ids(positions: impl IntoIterator<Item = usize>) -> Vec<ModelId> {
     positions.into_iter().map(ModelId::new).collect()
 }
 
-/// What `run` returns; a panic is a violation.
+/// Gives what `run` returns. A panic is a violation.
 pub(super) fn without_panic<T>(story: &str, expected: &str, run: impl FnOnce() -> T) -> Result<T, Violation> {
     let panicked = |_| Violation::new(story, "a panic", format!("{expected} or an error"));
     catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
 }
 
-/// Whether two numbers are the same but for the order in which a sum was taken; `scale` is the size of its terms.
+/// Whether two numbers differ at most by the order in which a sum was taken. `scale` is the size of its terms.
 pub(super) fn same(a: f64, b: f64, scale: f64) -> bool {
     a == b || (a - b).abs() <= 1e-12 * scale
 }

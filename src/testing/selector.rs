@@ -6,10 +6,11 @@ use crate::parent::ParentSelector;
 
 /// Checks a [`ParentSelector`] against its contract.
 ///
-/// On stars, chains, copies, two families, models of two layouts and sets of two, for all members, some and one:
+/// The sets are stars, chains, copies, two families, models of two layouts, and sets of two. All members, some and one are
+/// scored.
 ///
-/// - One finite score for each member, or an error; never a panic. An error on every family is a failure.
-/// - The same members have the same scores, whatever was asked before.
+/// - There is one finite score for each member, or an error, and never a panic. An error on every family is a failure.
+/// - The same members have the same scores, whatever was scored before.
 /// - Permuting the members permutes the scores.
 /// - Shuffling and renaming the models changes no model's score. The last bits may differ, as sums do.
 ///
@@ -17,7 +18,7 @@ use crate::parent::ParentSelector;
 ///
 /// # Errors
 ///
-/// What was broken, on which family.
+/// The broken promise, with the family on which it was broken.
 ///
 /// ```
 /// use neural_phylogeny::parent::Medoid;
@@ -35,15 +36,17 @@ pub fn check_parent_selector(selector: &dyn ParentSelector) -> Result<(), Violat
         }
     }
     match failed {
+        // A rule may need what one set lacks. One that never gives scores is broken.
         Some(error) if !given => Err(Violation::new("every family", format!("an error, the last `{error}`"), "scores")),
         _ => Ok(()),
     }
 }
 
-/// An error of the selector when it scored no family of the set.
+/// Checks one set. Gives an error of the selector when it scored no family of the set.
 fn check_story(selector: &dyn ParentSelector, story: &Story) -> Result<Option<String>, Violation> {
     let orders = story.orders();
     let geometry = story.geometry(&orders[0])?;
+    // Geometries take the most time, so that each is computed once for all subsets.
     let shuffled: Vec<Geometry> = orders[1..].iter().map(|o| story.geometry(o)).collect::<Result<_, _>>()?;
     let mut failed = None;
     let mut given = false;
@@ -100,6 +103,7 @@ fn scores(
 fn expect(name: &str, what: &str, want: &[f64], found: Scores) -> Result<(), Violation> {
     let differs = |found: String| Violation::new(format!("{name}, {what}"), found, format!("the scores {want:?}"));
     let found = found.map_err(|error| differs(format!("the error `{error}`")))?;
+    // Scores are sums of terms of this size, and sums in another order differ in their last bits.
     let scale = want.iter().fold(0.0f64, |m, s| m.max(s.abs()));
     if want.iter().zip(&found).all(|(&w, &f)| same(w, f, scale)) {
         return Ok(());
@@ -115,7 +119,7 @@ fn subsets(group: &[ModelId]) -> Vec<Vec<ModelId>> {
     subsets
 }
 
-/// Backwards, and turned by one.
+/// The reversed order, and the order turned by one.
 fn permutations(n: usize) -> [Vec<usize>; 2] {
     [(0..n).rev().collect(), (0..n).map(|i| (i + 1) % n).collect()]
 }

@@ -4,12 +4,12 @@ use crate::format::widen;
 use crate::source::{ParameterInfo, ParameterSource};
 use std::thread;
 
-/// Elements of each tensor that are read; checking a large model stays affordable.
+/// Number of elements that are read at either end of each tensor, so that checking a large model stays affordable.
 const ELEMENTS: usize = 1 << 16;
 
 /// Checks that a source keeps the contract of [`ParameterSource`].
 ///
-/// Reads up to 65,536 elements at either end of each tensor, whole, in pieces and from two threads.
+/// It reads up to 65,536 elements at either end of each tensor: as a whole, in pieces and from two threads.
 ///
 /// ```
 /// use neural_phylogeny::InMemory;
@@ -23,7 +23,7 @@ const ELEMENTS: usize = 1 << 16;
 ///
 /// # Errors
 ///
-/// The first promise that the source breaks, with the tensor it breaks it for.
+/// The first promise that the source breaks, with the tensor on which it breaks it.
 pub fn check_parameter_source(source: &dyn ParameterSource) -> Result<(), Violation> {
     let parameters = source.parameters().map_err(|e| list(failure(&e), "tensors"))?;
     check_list(source, &parameters)?;
@@ -36,7 +36,7 @@ pub fn check_parameter_source(source: &dyn ParameterSource) -> Result<(), Violat
     check_unknown(source, &parameters)
 }
 
-/// A violation of what `parameters` promises.
+/// Makes a violation of what `parameters` promises.
 fn list(found: impl Into<String>, expected: &str) -> Violation {
     Violation::new("the list of parameters", found, expected)
 }
@@ -75,9 +75,10 @@ fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resu
     let length = size.min(ELEMENTS);
     for begin in [0, size - length] {
         let whole = read(source, &parameter.name, begin, length)?;
+        // A hint may change the speed of what follows, and nothing else.
         source.prefetch(&parameter.name, begin, length);
         for piece in [1, 7, 1000] {
-            // Single elements of a long run would cost more than they tell.
+            // Single elements of a long run would cost more than they show.
             let covered = length.min(piece * 32);
             let mut offset = 0;
             while offset < covered {
@@ -99,7 +100,7 @@ fn check_values(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resu
     Ok(())
 }
 
-/// Stored bytes, where they are at hand, are those of the values.
+/// Checks that stored bytes, where the source gives them, are those of the values.
 fn check_bytes(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Result<(), Violation> {
     let (name, element) = (parameter.name.as_str(), parameter.dtype.size());
     let length = parameter.size().min(1000);
@@ -107,12 +108,14 @@ fn check_bytes(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Resul
         let mut bytes = vec![0; length * element];
         match source.read_bytes(name, begin * element, &mut bytes) {
             Ok(()) => {}
+            // A source need not have stored bytes.
             Err(SourceError::NoBytes { .. }) => return Ok(()),
             Err(e) => return Err(Violation::new(format!("the bytes of {length} elements"), failure(&e), "bytes")),
         }
         let mut values = vec![0.0; length];
         widen(parameter.dtype, &bytes, &mut values);
         let read = read(source, name, begin, length)?;
+        // Bits are compared, since NaN equals nothing and −0 equals 0.
         if let Some(at) = values.iter().zip(&read).position(|(v, r)| v.to_bits() != r.to_bits()) {
             let (found, expected) = (read[at].to_string(), format!("{} as its bytes say", values[at]));
             return Err(Violation::new(format!("element {}", begin + at), found, expected));
@@ -130,7 +133,9 @@ fn check_refusals(source: &dyn ParameterSource, parameter: &ParameterInfo) -> Re
         Ok(()) => {}
         Err(e) => return Err(Violation::new("nothing read at its end", failure(&e), "success")),
     }
+    // The second pair overflows where a source adds offset and length unchecked.
     for (offset, length) in [(size, 1), (usize::MAX, 2)] {
+        // A hint about a place that does not exist must not panic.
         source.prefetch(name, offset, length);
         match source.read(name, offset, &mut vec![0.0; length]) {
             Err(SourceError::OutOfRange { .. }) => {}
@@ -164,7 +169,8 @@ fn read(source: &dyn ParameterSource, name: &str, offset: usize, length: usize) 
             Err(e) => Err(Violation::new(input(), failure(&e), "values")),
         }
     };
-    // An element that the source leaves alone shows as a value that no model holds, and as another one the second time.
+    // An element that the source does not write keeps this marker. No model holds it, and the second read starts from another
+    // one.
     let marker = f32::from_bits(0x7fc0_dead);
     let out = filled(marker)?;
     if let Some(at) = out.iter().position(|v| v.to_bits() == marker.to_bits())
@@ -198,7 +204,7 @@ mod tests {
     use super::*;
     use crate::source::{Dtype, InMemory, check_range};
 
-    /// A source of one tensor whose bytes are wrong, or go on for ever.
+    /// A source of one tensor whose bytes are wrong, or never end.
     #[derive(Debug)]
     struct Bytes(Fill);
 

@@ -1,4 +1,4 @@
-/// A promise of a contract that an implementation breaks, and on which input.
+/// A promise of a contract that an implementation breaks, with the input on which it breaks it.
 ///
 /// ```
 /// use neural_phylogeny::testing::check_clusterer;
@@ -22,7 +22,7 @@
 #[error("{input}: found {found}, expected {expected}")]
 #[non_exhaustive]
 pub struct Violation {
-    /// What was put in: a set of models, some points, a tensor.
+    /// The input: a set of models, some points, a tensor.
     pub input: String,
     /// What the implementation did.
     pub found: String,
@@ -31,12 +31,12 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// What was put in, what came of it, and what was promised.
+    /// Makes a violation of the input, what came of it, and what was promised.
     pub fn new(input: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { input: input.into(), found: found.into(), expected: expected.into() }
     }
 
-    /// The same on an input that is part of another.
+    /// The same violation on an input that is part of another.
     pub(super) fn within(self, whole: &str) -> Self {
         Self { input: format!("{whole}, {}", self.input), ..self }
     }

@@ -7,16 +7,16 @@ use crate::phylogeny::Edge;
 use crate::query::Answer;
 use std::io::{self, Write};
 
-/// Models named on one line.
+/// Number of models that are named on one line.
 const MOST: usize = 10;
 
-/// Writes for a terminal what a store tells of one model.
+/// Writes what one model is derived from among those of a store, for a terminal.
 ///
-/// - How many models the store has, how many of them look like kin and how many were compared in full.
+/// - How many models the store has, how many of them look like kin, and how many were compared in full.
 /// - Stored models of the very same content.
-/// - Parents, then children, with relation, distance (four digits, and its standard error where it was taken from sketches) and
-///   confidence; a weight where there are several parents.
-/// - Siblings by name, then what the detector remarked.
+/// - Parents, then children, with relation, distance (four digits) and confidence. A distance that comes from sketches has its
+///   standard error. Where there are several parents, each has its weight.
+/// - Siblings by name, then the remarks of the detector.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -24,7 +24,7 @@ const MOST: usize = 10;
 ///
 /// [`Error::Write`] when the writer fails.
 ///
-/// An example is at [`query`](crate::query::query).
+/// An example is at [`Query`](crate::query::Query).
 pub fn write_answer<W: Write>(answer: &Answer, writer: W) -> Result<(), Error> {
     answer_rows(answer, writer).map_err(unwritten)
 }
@@ -33,6 +33,7 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
     let (phylogeny, nearest) = (&answer.phylogeny, &answer.nearest);
     let name = |m: ModelId| shown(phylogeny.name(m));
     let stored = count(nearest.stored, "model", "models");
+    // The model itself is in the phylogeny too.
     let compared = phylogeny.len() - 1;
     writeln!(writer, "{}: {stored} stored, {} like kin, {compared} compared", name(answer.model), nearest.related)?;
     if !nearest.identical.is_empty() {
@@ -40,6 +41,7 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
         writeln!(writer, "identical to {}", listed(same, MOST))?;
     }
     let parents: Vec<&Edge> = answer.parents().iter().collect();
+    // A model without parents is one of four things, which a reader must be able to tell apart.
     if !answer.has_kin() {
         let other = if nearest.identical.is_empty() { "" } else { " other" };
         writeln!(writer, "no{other} kin in the store")?;

@@ -5,7 +5,7 @@ use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Evidence, Phylogeny, Signal, Stage};
 use std::io::{self, Write};
 
-/// Candidates in a table. The default detector lists fewer.
+/// Number of candidates in a table. The default detector lists fewer.
 const MOST: usize = 10;
 
 /// A candidate's name in tables and sentences.
@@ -13,26 +13,26 @@ pub(super) fn label(phylogeny: &Phylogeny, candidate: &Candidate) -> String {
     candidate.parent.map_or_else(|| "no parent in the set".to_owned(), |p| shown(phylogeny.name(p)))
 }
 
-/// What a signal says of a candidate at a stage; `None` when it says nothing.
+/// The weight of a signal for a candidate at a stage; `None` when the signal says nothing of it.
 pub(super) fn weight(candidate: &Candidate, stage: Stage, signal: &Signal) -> Option<f64> {
     let told = candidate.evidence.iter().filter(|e| e.stage == stage && e.signal == *signal);
     told.map(|e| e.weight).reduce(|a, b| a + b)
 }
 
-/// A weight in two decimals with its sign; nothing is +0.00.
+/// A weight in two decimals with its sign. Zero is written +0.00.
 pub(super) fn signed(weight: f64) -> String {
     let text = format!("{weight:+.2}");
     if text == "-0.00" { "+0.00".to_owned() } else { text }
 }
 
-/// Writes the candidates with their totals by stage, then each stage with its signals, then what the words mean.
+/// Writes the candidates with their totals by stage, then each stage with its signals, then what the signals mean.
 pub(super) fn write_candidates<W: Write>(phylogeny: &Phylogeny, model: ModelId, writer: &mut W) -> io::Result<()> {
     let all = phylogeny.candidates(model);
     if all.is_empty() {
         return Ok(());
     }
     let listed = &all[..all.len().min(MOST)];
-    // What the total is the sum of comes first; kinship is no part of it.
+    // The stages that make up the total come first. Kinship is no part of the total.
     let order = Stage::ALL.into_iter().filter(|s| *s != Stage::Kinship).chain([Stage::Kinship]);
     let stages: Vec<Stage> = order.filter(|s| evidence(listed).any(|e| e.stage == *s)).collect();
     writeln!(writer, "\n{} considered", count(all.len(), "candidate", "candidates"))?;
@@ -40,6 +40,7 @@ pub(super) fn write_candidates<W: Write>(phylogeny: &Phylogeny, model: ModelId, 
     if all.len() > MOST {
         writeln!(writer, "  and {} more", all.len() - MOST)?;
     }
+    // Kinship and tree have one signal each in the default detector. Its weight stands among the totals already.
     for &stage in stages.iter().filter(|s| !matches!(s, Stage::Kinship | Stage::Tree)) {
         write_stage(phylogeny, listed, stage, writer)?;
     }
@@ -76,7 +77,7 @@ fn write_totals<W: Write>(
     write_columns(1, &rows, writer)
 }
 
-/// Writes a stage: the question, and what each signal says of the candidates that it says anything of.
+/// Writes one stage: its question, then a row for each candidate that the stage says anything of.
 fn write_stage<W: Write>(phylogeny: &Phylogeny, listed: &[Candidate], stage: Stage, writer: &mut W) -> io::Result<()> {
     let signals = signals(listed, |e| e.stage == stage);
     let heading = std::iter::once("candidate").chain(signals.iter().map(|s| s.as_str()));
@@ -97,7 +98,7 @@ fn evidence(listed: &[Candidate]) -> impl Iterator<Item = &Evidence> {
     listed.iter().flat_map(|c| &c.evidence)
 }
 
-/// Each signal once, in the order in which the detector told them.
+/// Each signal once, in the order in which the detector lists them.
 fn signals(listed: &[Candidate], wanted: impl Fn(&Evidence) -> bool) -> Vec<&Signal> {
     let mut signals: Vec<&Signal> = Vec::new();
     for e in evidence(listed).filter(|e| wanted(e)) {
@@ -108,7 +109,7 @@ fn signals(listed: &[Candidate], wanted: impl Fn(&Evidence) -> bool) -> Vec<&Sig
     signals
 }
 
-/// What a signal means, also where it was read from a file.
+/// The meaning of a signal, also where the signal was read from a file.
 fn meaning(signal: &Signal) -> &'static str {
     match signal.meaning() {
         "" => witness::signals().into_iter().find(|known| known == signal).map_or("", |known| known.meaning()),

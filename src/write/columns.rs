@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-/// Writes rows as aligned columns: the first `text` ones to the left, the others to the right, no blanks at the end.
+/// Writes rows as aligned columns: the first `text` ones to the left, the others to the right. No line ends in blanks.
 pub(super) fn write_columns<W: Write>(text: usize, rows: &[Vec<String>], writer: &mut W) -> io::Result<()> {
     let widths = widths(rows.iter());
     for row in rows {
@@ -9,7 +9,7 @@ pub(super) fn write_columns<W: Write>(text: usize, rows: &[Vec<String>], writer:
     Ok(())
 }
 
-/// The widest cell of each column, in characters.
+/// The width of each column, in characters: that of its widest cell.
 pub(super) fn widths<'a>(rows: impl Iterator<Item = &'a Vec<String>>) -> Vec<usize> {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
@@ -21,7 +21,7 @@ pub(super) fn widths<'a>(rows: impl Iterator<Item = &'a Vec<String>>) -> Vec<usi
     widths
 }
 
-/// One row: the first `text` cells to the left, the others to the right.
+/// Makes one row: the first `text` cells stand to the left, the others to the right.
 pub(super) fn line(text: usize, row: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
     for (c, (cell, &width)) in row.iter().zip(widths).enumerate() {

@@ -36,9 +36,13 @@ impl OutputFormat for Dot {
 
 /// Writes a phylogeny as a Graphviz digraph.
 ///
-/// Families of two or more are clusters, models are boxes, edges run from parent to child and are labelled with relation,
-/// distance (four digits) and confidence; those of a merge give the parent's weight too. Edges of confidence below 0.5 are dashed.
-/// A family without a known parent (a tie) is a cluster without edges; the label of one whose root is not in the set says so. Not through `petgraph::dot`, which has no clusters.
+/// - Families of two or more are clusters, and models are boxes.
+/// - Edges run from parent to child. Their labels have relation, distance (four digits) and confidence, and for a merge the
+///   parent's weight. An edge of confidence below 0.5 is dashed.
+/// - A family without a known parent (a tie) is a cluster without edges. The label of a family says when its root is not in the
+///   set.
+///
+/// The writer is not `petgraph::dot`, which has no clusters.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -68,6 +72,7 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
     writeln!(writer, "  node [shape=box];")?;
     for family in phylogeny.families() {
         let number = phylogeny.family_of(family.members[0]);
+        // A cluster around one box would only add a frame.
         if let [isolated] = family.members[..] {
             node(phylogeny, isolated, "  ", &mut writer)?;
             continue;
@@ -100,7 +105,7 @@ fn node<W: Write>(phylogeny: &Phylogeny, model: ModelId, indent: &str, writer: &
     Ok(())
 }
 
-/// A label's text between double quotes: Graphviz reads backslash escapes and HTML entities there.
+/// Escapes a label's text between double quotes, where Graphviz reads backslash escapes and HTML entities.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

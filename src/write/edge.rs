@@ -1,16 +1,16 @@
-//! What is written of an edge, in every form: a field of [`Edge`] is named here and nowhere else in this room.
+//! How an edge is written, in every form. A field of [`Edge`] is named here and nowhere else in this room.
 
 use super::number::{brief, significant};
 use crate::phylogeny::Edge;
 
-/// One thing that is shown of an edge.
+/// One value that is shown of an edge.
 struct Column {
     heading: &'static str,
-    /// `None` when it is not known.
+    /// The text; `None` when the value is not known.
     cell: fn(&Edge) -> Option<String>,
 }
 
-/// In the order in which they are shown; the first is a word, the others are numbers.
+/// The columns in the order in which they are shown. The first is a word, the others are numbers.
 const COLUMNS: [Column; 4] = [
     Column { heading: "relation", cell: |e| Some(e.relation.to_string()) },
     Column { heading: WEIGHT, cell: |e| Some(format!("{:.2}", e.weight)) },
@@ -20,13 +20,13 @@ const COLUMNS: [Column; 4] = [
 
 const WEIGHT: &str = "weight";
 
-/// Columns to the left in a row: a name and the relation.
+/// Number of columns that stand to the left in a row: a name and the relation.
 pub(super) const TEXT: usize = 2;
 
-/// Below this an edge is drawn as a doubtful one.
+/// Edges of lower confidence are drawn as doubtful ones: they are more likely wrong than right.
 const DOUBTFUL: f64 = 0.5;
 
-/// Whether the weights of edges are shown: that of a single parent is 1 and says nothing.
+/// Whether the weights of edges are shown. The weight of a single parent is 1 and says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weights {
     Shown,
@@ -37,18 +37,18 @@ fn columns(weights: Weights) -> impl Iterator<Item = &'static Column> {
     COLUMNS.iter().filter(move |c| weights == Weights::Shown || c.heading != WEIGHT)
 }
 
-/// The headings of a table of edges, after that of the column of names.
+/// The headings of a table of edges, after the heading of the column of names.
 pub(super) fn headings(name: &str, weights: Weights) -> Vec<String> {
     std::iter::once(name).chain(columns(weights).map(|c| c.heading)).map(str::to_owned).collect()
 }
 
-/// The row of an edge, after a name; a dash stands for what is not known.
+/// The row of an edge, after a name. A dash stands for what is not known.
 pub(super) fn row(name: String, edge: &Edge, weights: Weights) -> Vec<String> {
     let cells = columns(weights).map(|c| (c.cell)(edge).unwrap_or_else(|| "-".to_owned()));
     std::iter::once(name).chain(cells).collect()
 }
 
-/// What is known of an edge, one thing a line.
+/// The known values of an edge, one a line.
 pub(super) fn label(edge: &Edge, weights: Weights) -> Vec<String> {
     let line = |c: &Column| {
         let cell = (c.cell)(edge)?;
@@ -57,12 +57,12 @@ pub(super) fn label(edge: &Edge, weights: Weights) -> Vec<String> {
     columns(weights).filter_map(line).collect()
 }
 
-/// Whether the detector is less sure of an edge than of none.
+/// Whether an edge is more likely wrong than right, as its detector says.
 pub(super) fn doubtful(edge: &Edge) -> bool {
     edge.confidence.is_some_and(|c| c < DOUBTFUL)
 }
 
-/// With its standard error, `3.210 ± 0.05`.
+/// The distance, with its standard error where there is one, as in `3.210 ± 0.05`.
 fn distance(edge: &Edge) -> Option<String> {
     let distance = significant(edge.distance?);
     Some(match edge.distance_error {
@@ -97,20 +97,20 @@ mod json {
 
     impl From<&Edge> for EdgeEntry {
         fn from(edge: &Edge) -> Self {
-            // Without `..`: a field that is not written does not compile.
+            // There is no `..` here, so that a field that is not written does not compile.
             let Edge { parent: _, child: _, weight, relation, distance, distance_error, confidence } = *edge;
             Self { weight: Some(weight), relation: relation.as_str().to_owned(), distance, distance_error, confidence }
         }
     }
 
     impl EdgeEntry {
-        /// The edge; `share` is its weight where none is given.
+        /// Makes the edge. `share` is its weight where the file gives none.
         pub(in crate::write) fn edge(&self, parent: ModelId, child: ModelId, share: f64) -> Edge {
             Edge {
                 parent,
                 child,
                 weight: self.weight.unwrap_or(share),
-                // Perhaps of a later version.
+                // A relation that is not known may come from a later version.
                 relation: self.relation.parse().unwrap_or(Relation::Unspecified),
                 distance: self.distance,
                 distance_error: self.distance_error,

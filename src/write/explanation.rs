@@ -9,21 +9,23 @@ use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny};
 use std::io::{self, Write};
 
-/// Roots and children named in the first lines.
+/// Number of roots and children that the first lines name.
 const MOST: usize = 5;
 
-/// Writes for a terminal why one model has the parents it has.
+/// Writes why one model has the parents it has, for a terminal.
 ///
-/// - Its generation, family and children, then its parents with weight, relation, distance (four digits) and confidence, and the
-///   reason in one sentence.
-/// - The ten most probable candidates that the detector listed, with their probability and what each stage says of them: a
-///   natural logarithm of a likelihood ratio, +2.3 is ten to one for the candidate. A dash stands where a stage says nothing.
-///   The default detector lists eight candidates at most, and no parent in the set. Totals of its candidates differ by the
-///   logarithm of the ratio of their probabilities.
-/// - Each stage with what each signal says, and what each signal is.
-/// - For each parent the ten parameters that moved most, and up to ten that were untouched.
+/// - Its generation, family and children, then its parents with weight, relation, distance (four digits) and confidence, and
+///   the reason in one sentence.
+/// - The ten most probable candidates that the detector listed, with their probability and the total of each stage. A total is
+///   the natural logarithm of a likelihood ratio: +2.3 is ten to one for the candidate. A dash stands where a stage says
+///   nothing.
+/// - Each stage with the weight of each signal, and what each signal means.
+/// - For each parent, the ten parameters that moved most and up to ten that were untouched.
 ///
-/// What the detector did not tell is left out. `W` is taken by value; pass `&mut writer` to keep it.
+/// The default detector lists at most eight candidates, and no parent in the set. The totals of its candidates differ by the
+/// logarithm of the ratio of their probabilities.
+///
+/// What the detector does not report is left out. `W` is taken by value; pass `&mut writer` to keep it.
 ///
 /// # Errors
 ///
@@ -97,7 +99,7 @@ fn explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -
     Ok(())
 }
 
-/// Generation and family.
+/// Says where a model stands: its generation and its family.
 fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
     let number = phylogeny.family_of(model);
     let family = phylogeny.family(number);

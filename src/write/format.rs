@@ -6,7 +6,7 @@ use std::fmt::{self, Debug};
 use std::io::Write;
 use std::sync::Arc;
 
-/// What can be written.
+/// A thing that can be written.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Content<'a> {
@@ -19,7 +19,7 @@ pub enum Content<'a> {
 }
 
 impl Content<'_> {
-    /// What it is, without the thing itself.
+    /// The kind of this content.
     pub fn kind(&self) -> ContentKind {
         match self {
             Self::Phylogeny(_) => ContentKind::Phylogeny,
@@ -51,12 +51,12 @@ impl fmt::Display for ContentKind {
     }
 }
 
-/// One form in which results are written.
+/// A form in which results are written, such as JSON.
 ///
 /// # Contract
 ///
-/// - The same content is the same bytes: no time, no path, no random order.
-/// - [`write`](Self::write) succeeds for every [kind](Self::kinds) that is listed, and refuses the others.
+/// - The same content gives the same bytes: no time, no path, no random order.
+/// - [`write`](Self::write) succeeds for each of its [kinds](Self::kinds), and refuses the others.
 ///
 /// ```
 /// use neural_phylogeny::{Edge, Error, ModelId, Phylogeny};
@@ -99,23 +99,23 @@ impl fmt::Display for ContentKind {
 /// # }
 /// ```
 pub trait OutputFormat: Send + Sync + Debug {
-    /// What it is called on the command line, lower case.
+    /// Its name on the command line, in lower case.
     fn name(&self) -> &'static str;
 
-    /// How its files' names end, without the dot.
+    /// The end of its files' names, without the dot.
     fn extension(&self) -> &'static str;
 
-    /// What it is for, in one line.
+    /// Its use, in one line.
     fn description(&self) -> &'static str;
 
-    /// What it can write.
+    /// The kinds of content it can write.
     fn kinds(&self) -> &'static [ContentKind];
 
     /// Writes one content.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] when the writer fails, [`Error::InvalidSetting`] for a kind that it cannot write.
+    /// [`Error::Write`] when the writer fails. [`Error::InvalidSetting`] for a kind that the form cannot write.
     fn write(&self, content: &Content<'_>, writer: &mut dyn Write) -> Result<(), Error>;
 
     /// Whether it can write a kind of content.
@@ -130,7 +130,7 @@ pub trait OutputFormat: Send + Sync + Debug {
     }
 }
 
-/// A pointer to a form is that form.
+/// Makes a pointer to a form a form.
 macro_rules! forward {
     ($pointer:ty) => {
         impl<F: OutputFormat + ?Sized> OutputFormat for $pointer {

@@ -1,9 +1,10 @@
 use crate::model_set::ModelId;
 use crate::phylogeny::Phylogeny;
 
-/// A phylogeny as a forest: every model hangs under the parent with the largest weight.
+/// A phylogeny as a forest: every model hangs under the parent of the largest weight.
 ///
-/// Of equal weights the parent of the lower id is taken: a drawing must put the model somewhere, and says that it is a merge.
+/// Among equal weights the parent of the lower id is taken. A drawing must put the model somewhere, and says that it is a
+/// merge.
 #[derive(Debug)]
 pub(crate) struct HeaviestParent {
     children: Vec<Vec<ModelId>>,

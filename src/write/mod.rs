@@ -1,11 +1,11 @@
-//! Results → text and files: one file for each form.
+//! Writes results as text and files: one file of code for each form.
 //!
-//! - [`write_table`] for a person, [`write_explanation`] why one model has the parents it has, [`write_answer`] what one model is
-//!   derived from.
-//! - [`write_json`], lossless and read back by [`read_json`] (feature `serde`); [`write_dot`] for Graphviz; [`write_newick`] for
-//!   programs that draw trees.
+//! - [`write_table`] is for a person. [`write_explanation`] says why one model has the parents it has, [`write_answer`] what
+//!   one model is derived from.
+//! - `write_json` loses nothing, and `read_json` reads it back (feature `serde`).
+//! - [`write_dot`] is for Graphviz, [`write_newick`] for programs that draw trees.
 //!
-//! [`formats`] lists them by name, as the command offers them. A new one is a file with an [`OutputFormat`] and a line in that
+//! [`formats`] lists them by name, as the command offers them. A new one is a file with an [`OutputFormat`], and a line in that
 //! list.
 
 mod answer;
@@ -58,7 +58,7 @@ pub fn formats() -> &'static [&'static dyn OutputFormat] {
     FORMATS
 }
 
-/// The form of a name.
+/// The form of a name; `None` when no form has it.
 pub fn format_named(name: &str) -> Option<&'static dyn OutputFormat> {
     FORMATS.iter().copied().find(|f| f.name() == name)
 }

@@ -4,7 +4,7 @@ use super::text::{count, listed_of, shown};
 use crate::phylogeny::{Edge, Movement, Phylogeny};
 use std::io::{self, Write};
 
-/// Parameters in each list; the JSON form has them all.
+/// Number of parameters in each list. The JSON form has them all.
 const MOST: usize = 10;
 
 /// Writes which parameters moved most along an edge, and which were untouched.
@@ -23,6 +23,7 @@ pub(super) fn write_movements<W: Write>(phylogeny: &Phylogeny, edge: &Edge, writ
         let mut rows = vec![["moved most", "values", "movement", "rank"].map(str::to_owned).to_vec()];
         rows.extend(moved.iter().take(MOST).map(|m| row(m)));
         write_columns(1, &rows, writer)?;
+        // A list may have been cut, so that the counts say how many there are.
         let more = compared.saturating_sub(untouched).saturating_sub(MOST.min(moved.len()));
         if more > 0 {
             writeln!(writer, "  and {more} more")?;

@@ -37,13 +37,14 @@ impl OutputFormat for Newick {
 
 /// Writes a phylogeny as Newick trees, one line per family.
 ///
-/// - Every model is a named node, ancestors included; a child's branch length is its distance, absent when not measured.
-/// - A name is quoted when it has anything but ASCII letters, digits, `.`, `-` and `/`, a quote in it doubled (`'it''s'`): an
-///   underscore without quotes would mean a blank. Control characters become blanks, since Newick cannot escape them.
-/// - Newick has no models of several parents. A merge hangs under its heaviest parent (of equal weights, the first) and a
-///   comment gives all of them with their weights: `m[&merge={a=0.7,b=0.3}]:1.5`. In the comment every other byte of a name
-///   than those above and `_` is written as `%` and two hexadecimal digits.
-/// - Several roots, because nothing tells which was first or because a merge joined them, hang under a root without name.
+/// - Every model is a named node, ancestors included. A child's branch length is its distance; it is absent when not measured.
+/// - A name is quoted when it has anything but ASCII letters, digits, `.`, `-` and `/`: without quotes an underscore would mean
+///   a blank. A quote in a name is doubled (`'it''s'`). Control characters become blanks, since Newick cannot escape them.
+/// - Newick has no models of several parents. A merge hangs under its heaviest parent (of equal weights, the first). A comment
+///   gives all parents with their weights: `m[&merge={a=0.7,b=0.3}]:1.5`. In the comment every byte of a name but the
+///   characters above and `_` is written as `%` and two hexadecimal digits.
+/// - Several roots hang under a root without name. They occur where nothing shows which was first, or where a merge joined
+///   them.
 /// - Confidence is not written.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
@@ -82,10 +83,10 @@ pub fn write_newick<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<()
     Ok(())
 }
 
-/// One root's tree without the semicolon. Not recursive: a lineage may be as long as the set is large.
+/// Writes one root's tree without the semicolon. It is not recursive, because a lineage may be as long as the set is large.
 fn tree(phylogeny: &Phylogeny, forest: &HeaviestParent, root: ModelId) -> String {
     let mut text = String::new();
-    // A model and how many of its children are written.
+    // Each entry is a model on the way down, and how many of its children are written.
     let mut path = vec![(root, 0)];
     while let Some((model, written)) = path.last_mut() {
         if let Some(&child) = forest.children(*model).get(*written) {
@@ -109,6 +110,7 @@ fn label(phylogeny: &Phylogeny, model: ModelId, text: &mut String) {
     if parents.len() > 1 {
         let share = |e: &Edge| format!("{}={}", encode(phylogeny.name(e.parent)), e.weight);
         let shares: Vec<String> = parents.iter().map(share).collect();
+        // Writing to a string cannot fail.
         let _ = write!(text, "[&merge={{{}}}]", shares.join(","));
     }
     if let Some(distance) = phylogeny.parent(model).and_then(|e| e.distance) {

@@ -7,11 +7,12 @@ use std::io::Write;
 
 /// Writes an undirected tree as one line of Newick with branch lengths.
 ///
-/// - Models are named and quoted as by [`write_newick`](crate::write::write_newick); unobserved nodes have no name.
-/// - Newick has no undirected trees. By custom three branches at the top mean that the top is no root: writing begins at
-///   the unobserved node made last, with its branches in the order in which they were made. A pair is written as one node below the other.
+/// - Models are named and quoted as by [`write_newick`](crate::write::write_newick). Unobserved nodes have no name.
+/// - Newick has no undirected trees. By custom, three branches at the top mean that the top is no root. Writing begins at the
+///   unobserved node made last, and takes its branches in the order in which they were made. A pair is written as one node
+///   below the other.
 /// - Lengths are written as they are, below 0 too.
-/// - No models are no line.
+/// - No models give no line.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -52,8 +53,9 @@ pub fn write_newick_unrooted<W: Write>(tree: &UnrootedTree, models: &ModelSet, m
     Ok(())
 }
 
-/// The tree without the semicolon. Not recursive: a tree may be as deep as the set is large.
+/// Writes the tree without the semicolon. It is not recursive, because a tree may be as deep as the set is large.
 fn line(tree: &UnrootedTree, names: &[&str]) -> Result<Option<String>, Error> {
+    // The node made last has three branches, unless there are fewer than three models.
     let Some(top) = tree.nodes().len().checked_sub(1) else { return Ok(None) };
     let mut near = vec![Vec::new(); tree.nodes().len()];
     for branch in tree.branches() {
@@ -61,13 +63,14 @@ fn line(tree: &UnrootedTree, names: &[&str]) -> Result<Option<String>, Error> {
         near[branch.b].push((branch.a, branch.length));
     }
     let mut text = String::new();
-    // A node, the one it was reached from, the length between them, and how many of its branches were looked at.
+    // Each entry is a node, the one it was reached from, the length between them, and how many of its branches were visited.
     let mut path = vec![(top, None, None, 0)];
     let mut opened = vec![false; tree.nodes().len()];
     while let Some((node, from, length, looked)) = path.last_mut() {
         let node = *node;
         if let Some(&(next, branch)) = near[node].get(*looked) {
             *looked += 1;
+            // The branch that leads back up was written already.
             if Some(next) != *from {
                 text.push(if opened[node] { ',' } else { '(' });
                 opened[node] = true;
@@ -103,7 +106,7 @@ mod tests {
     use crate::geometry::{Geometry, GeometrySettings};
     use crate::source::InMemory;
 
-    /// Corners: the first at the origin, each next some way along a direction of its own.
+    /// Corners: the first stands at the origin, each other one some way along a direction of its own.
     fn corners(names: &[&str]) -> ModelSet {
         let corner = |i: usize| (0..4).map(|j| if i > 0 && i == j { i as f32 } else { 0.0 }).collect();
         let model = |i: usize| InMemory::new().with_parameter("w", [2, 2], corner(i)).unwrap();

@@ -1,19 +1,20 @@
-/// A finite number in four significant digits, scientific where that would be long.
+/// Writes a finite number in four significant digits, in scientific form where that would be long.
 pub(super) fn significant(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    // The exponent after rounding: 9.9996 is 10.00.
+    // The exponent is taken after rounding: 9.9996 becomes 10.00.
     let scientific = format!("{value:.3e}");
     let exponent = scientific.split_once('e').and_then(|(_, e)| e.parse::<i32>().ok());
     match exponent {
         Some(e @ -4..=3) => format!("{value:.*}", (3 - e).unsigned_abs() as usize),
+        // Up to seven digits a whole number is no longer than its scientific form.
         Some(4..=6) => format!("{value:.0}"),
         _ => scientific,
     }
 }
 
-/// A finite number in two significant digits.
+/// Writes a finite number in two significant digits.
 pub(super) fn brief(error: f64) -> String {
     let exponent = error.abs().log10().floor();
     if (-4.0..2.0).contains(&exponent) {

@@ -11,13 +11,13 @@ use crate::phylogeny::{Family, FamilyId, Phylogeny, Remark};
 use std::fmt;
 use std::io::{self, Write};
 
-/// Roots named in a family's heading; the tree below names them all.
+/// Number of roots that a family's heading names. The tree below it names them all.
 const ROOTS_IN_HEADING: usize = 3;
 
 /// Stands for a root that is not in the set.
 const UNOBSERVED: &str = "(not in the set)";
 
-/// Stands after a child that more probably has no parent in the set than the one that is named.
+/// Stands after a child that has no parent in the set with a higher probability than the one that is named.
 const DOUBTED: &str = "*";
 
 /// The form of [`write_table`], [`write_explanation`] and [`write_answer`].
@@ -52,15 +52,16 @@ impl OutputFormat for Table {
 
 /// Writes a phylogeny as an indented table for a terminal.
 ///
-/// - Families of two or more come first, each as a tree under a heading; then the isolated models, the remarks, and the
+/// - Families of two or more come first, each as a tree under a heading. Then come the isolated models, the remarks, and the
 ///   models that were skipped. Family numbers are those of the JSON form, which counts each isolated model as a family too.
 /// - A child stands under its parent with the edge's relation, distance (four digits) and confidence (two decimals).
-/// - A merge stands under its heaviest parent (of equal weights, the first); a line below it gives each parent, its weight,
-///   distance and confidence, and a last one the share of its squared distance that they leave unexplained.
+/// - A merge stands under its heaviest parent (of equal weights, the first). A line below it gives each parent with its weight,
+///   distance and confidence. The last line gives the share of its squared distance that they leave unexplained.
 /// - Siblings whose common parent is not in the set hang under a line that says so.
-/// - A star stands after a child for which the detector gives "no parent in the set" a higher probability than the parent it
-///   hangs under: the tree as a whole names a parent, the odds of that child alone do not.
-/// - A model whose parent is [withheld](Phylogeny::is_withheld) says so, and is not among the roots.
+/// - A star stands after a child for which the detector gives "no parent in the set" a higher probability than its parent here.
+///   The tree as a whole names a parent; the odds of that child alone do not.
+/// - A model whose parent is [withheld](Phylogeny::is_withheld) has the words "parent withheld", and the heading does not name
+///   it as a root.
 /// - Where no edge joins the roots of a family, the heading says that its parent is unknown (siblings, or a tie).
 ///
 /// Columns are aligned by characters over the whole table. `W` is taken by value; pass `&mut writer` to keep it.
@@ -125,6 +126,7 @@ impl fmt::Display for Phylogeny {
 
         let forest = HeaviestParent::new(self);
         let headings = edge::headings("model", Weights::Hidden);
+        // Widths are those of all families, so that the columns of the whole table align.
         let tables: Vec<Vec<Row>> = families.iter().map(|&id| rows(self, &forest, id)).collect();
         let widths = widths(tables.iter().flatten().chain([&headings]));
         for (&id, table) in families.iter().zip(&tables) {
@@ -142,7 +144,7 @@ impl fmt::Display for Phylogeny {
 
 type Row = Vec<String>;
 
-/// The headline counts families of two or more; what was expected counts isolated models with them.
+/// The number of expected families includes isolated models, and the headline does not count them. The remark says so.
 fn sentence(remark: &Remark) -> String {
     match remark {
         Remark::FamiliesExpected { .. } => format!("{remark}, isolated models included"),
@@ -150,7 +152,7 @@ fn sentence(remark: &Remark) -> String {
     }
 }
 
-/// Whether "no parent in the set" is more probable for a child than any of its parents.
+/// Whether "no parent in the set" is more probable for a child than any of its named parents.
 fn is_doubted(phylogeny: &Phylogeny, model: ModelId) -> bool {
     let parents = phylogeny.parents(model);
     let candidates = phylogeny.candidates(model);
@@ -159,7 +161,7 @@ fn is_doubted(phylogeny: &Phylogeny, model: ModelId) -> bool {
     !parents.is_empty() && none > named.map(|c| c.probability).fold(0.0, f64::max)
 }
 
-/// Roots of a family, and the members whose parents are withheld.
+/// Splits the roots of a family into real ones and members whose parents are withheld.
 fn roots(phylogeny: &Phylogeny, family: &Family) -> (Vec<ModelId>, Vec<ModelId>) {
     family.roots.iter().partition(|m| !phylogeny.is_withheld(**m))
 }
@@ -186,12 +188,12 @@ fn heading(phylogeny: &Phylogeny, id: FamilyId) -> String {
     text
 }
 
-/// The rows of one family, depth first. Not recursive: a lineage may be as long as the set is large.
+/// Makes the rows of one family, depth first. It is not recursive, because a lineage may be as long as the set is large.
 fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let (roots, withheld) = roots(phylogeny, phylogeny.family(id));
     let on_top = |models: Vec<ModelId>| models.into_iter().rev().map(|m| (m, String::new(), String::new()));
-    // A model, and what stands before its own name and before the lines below it; the next one last.
+    // Each entry is a model, the text before its own name, and the text before the lines below it. The next model is the last.
     let mut waiting: Vec<(ModelId, String, String)> = on_top(withheld).collect();
     if phylogeny.unobserved_root(id) {
         rows.push(vec![UNOBSERVED.to_owned()]);
@@ -227,7 +229,7 @@ fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row
     rows
 }
 
-/// Models that hang under one, the last first, each with what stands before its name and before the lines below it.
+/// The models that hang under one, the last first, each with the text before its name and before the lines below it.
 fn branches(models: &[ModelId], below: &str) -> Vec<(ModelId, String, String)> {
     let branch = |(i, &model): (usize, &ModelId)| {
         let (branch, stem) = if i + 1 == models.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };

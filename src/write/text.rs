@@ -5,7 +5,7 @@ pub(super) fn count(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// A name or sentence without what would move a terminal's cursor.
+/// A name or sentence in which nothing moves a terminal's cursor.
 pub(super) fn shown(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
@@ -16,7 +16,7 @@ pub(super) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: us
     listed_of(all, names, most)
 }
 
-/// The same where there are more than the names known.
+/// The same for a list of which only the first names may be known; `all` is how many there are.
 pub(super) fn listed_of<'a>(all: usize, names: impl Iterator<Item = &'a str>, most: usize) -> String {
     let named: Vec<String> = names.take(most).map(shown).collect();
     let more = all.saturating_sub(named.len());

@@ -4,10 +4,10 @@ use super::text::{count, listed, shown};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Edge, Phylogeny, Relation, Signal, Stage};
 
-/// Roots named in a sentence.
+/// Number of roots that a sentence names.
 const MOST: usize = 3;
 
-/// Why a model has the parents it has, or none, in one sentence.
+/// Says in one sentence why a model has the parents it has, or none.
 pub(super) fn why(phylogeny: &Phylogeny, model: ModelId) -> String {
     match phylogeny.parents(model) {
         [] => without_parent(phylogeny, model),
@@ -33,6 +33,8 @@ fn of_one_parent(phylogeny: &Phylogeny, edge: &Edge) -> String {
             _ => format!("{parent} is the parent in the phylogeny as a whole, and not among the candidates below."),
         };
     };
+    // The tree as a whole may name a parent that is not the likeliest one taken by itself. A reader would take that for an
+    // error.
     if let Some(first) = candidates.first().filter(|_| at > 0) {
         let [likelier, chosen] = [first, &candidates[at]].map(|c| format!("{:.3}", c.probability));
         if phylogeny.favors_no_parent(edge.child) && first.parent.is_none() {
@@ -67,7 +69,7 @@ fn times(chosen: f64, next: f64) -> String {
     }
 }
 
-/// The signal of a stage that speaks most for one candidate against another.
+/// Names the signal, with its stage, that speaks most for one candidate against another.
 fn decisive(chosen: &Candidate, next: &Candidate) -> String {
     let mut leads: Vec<(Stage, &Signal, f64, f64)> = Vec::new();
     for e in chosen.evidence.iter().chain(&next.evidence).filter(|e| e.stage != Stage::Kinship) {
@@ -76,6 +78,7 @@ fn decisive(chosen: &Candidate, next: &Candidate) -> String {
             leads.push((e.stage, &e.signal, ours, theirs));
         }
     }
+    // Only what speaks for the chosen one can be its reason.
     let ahead = leads.into_iter().filter(|(_, _, ours, theirs)| ours > theirs);
     match ahead.reduce(|best, l| if l.2 - l.3 > best.2 - best.3 { l } else { best }) {
         Some((stage, signal, ours, theirs)) => {
@@ -123,6 +126,7 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
             likeliest.probability
         ),
         [] if family.members.len() == 1 => "No other model of the set is its kin.".to_owned(),
+        // Such a family was stated: siblings or a tie.
         [] if phylogeny.edge_components(number) > 1 => {
             let roots = count(family.roots.len(), "root", "roots");
             let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);

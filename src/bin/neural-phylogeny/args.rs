@@ -19,15 +19,15 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Find families, parents and directions among checkpoints.
     Detect(Box<Detect>),
-    /// Tell why one model has the parents it has: candidates, evidence, and which parameters moved.
+    /// Show why one model has the parents it has: candidates, evidence, and which parameters moved.
     Explain(Box<Explain>),
-    /// Show what was found, its layout, what is comparable with what, and what would be skipped and why.
+    /// Show what was found, its layouts, what can be compared with what, and what would be skipped and why.
     Inspect(Inspect),
     /// Compare a result with the truth, or with another result.
     Evaluate(Evaluate),
-    /// Keep a small sketch of each model in a store, read once and added as soon as it is made.
+    /// Keep a small sketch of each model in a store. Each model is read once, and its sketch is added at once.
     Sketch(Sketch),
-    /// Tell what one model is derived from among those of a store, reading the sketches of its nearest kin alone.
+    /// Find what one model is derived from among those of a store, reading only the sketches of its nearest kin.
     Query(Query),
     /// List, remove and verify the sketches of a store.
     Store(Store),
@@ -56,7 +56,7 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "PATH")]
     pub(crate) base: Option<PathBuf>,
 
-    /// Go on without models that cannot be read, and tell which.
+    /// Go on without models that cannot be read, and list them.
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
 }
@@ -75,7 +75,8 @@ pub(crate) struct Models {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
 
-    /// Compare only the first N values of each parameter; with one tensor included and N = 1024, the paper's configuration.
+    /// Compare only the first N values of each parameter. With one tensor included and N = 1024 this is the paper's
+    /// configuration.
     #[arg(long, value_name = "N")]
     pub(crate) first_values: Option<usize>,
 
@@ -84,32 +85,32 @@ pub(crate) struct Models {
     pub(crate) minimum_shared: f64,
 }
 
-/// What to detect in and how.
+/// What to detect in, and how.
 #[derive(Args, Debug)]
 pub(crate) struct Detection {
     #[command(flatten)]
     pub(crate) models: Models,
 
-    /// Detect among the sketches of a store, and read no model.
+    /// Detect among the sketches of a store; no model is read.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "part", "base", "first_values", "skip_unreadable", "resume"])]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) clustering: Clustering,
 
-    /// Which member of a family is its parent, for detectors that ask; given without --detector, with --detector independence
-    /// [default: precedence].
+    /// Which member of a family is its parent, for detectors that use a selector. Without --detector it means --detector
+    /// independence [default: precedence].
     #[arg(long, value_enum)]
     pub(crate) selector: Option<Selector>,
 
-    /// Where random numbers begin.
+    /// Seed of random numbers.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
     #[command(flatten)]
     pub(crate) geometry: GeometryOptions,
 
-    /// Leave out parents less sure than this, from 0 to 1: such a child stays in its family without a parent.
+    /// Leave out parents less sure than this, from 0 to 1. Such a child stays in its family, and its parent counts as withheld.
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     pub(crate) minimum_confidence: f64,
 }
@@ -162,7 +163,7 @@ pub(crate) struct Evaluate {
     #[arg(value_name = "RESULT.json")]
     pub(crate) result: PathBuf,
 
-    /// The truth, in the same form; several files are put together.
+    /// The truth, in the same form. Several files are put together.
     #[arg(required = true, value_name = "TRUTH.json")]
     pub(crate) truth: Vec<PathBuf>,
 
@@ -180,19 +181,19 @@ pub(crate) struct Sketch {
     #[command(flatten)]
     pub(crate) selection: Selection,
 
-    /// Folder of the store; made when it is not there.
+    /// Folder of the store; it is made when it does not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) store: PathBuf,
 
-    /// Bytes for each sketch, the same in a whole store [default: those of the store, 1MiB for a new one].
+    /// Bytes of each sketch, the same in a whole store [default: those of the store, 1MiB for a new one].
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<ByteSize>,
 
-    /// Where random numbers begin, the same in a whole store [default: that of the store, 0 for a new one].
+    /// Seed of random numbers, the same in a whole store [default: that of the store, 0 for a new one].
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// Let a model take the place of another of the same name.
+    /// Let a model replace another of the same name.
     #[arg(long)]
     pub(crate) replace: bool,
 
@@ -237,7 +238,7 @@ pub(crate) enum StoreAction {
     },
 }
 
-/// Forms of what is no result: measures and lists.
+/// Forms of output that is no result: measures and lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlainFormat {
     /// For a person.

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))
 }
 
-/// What is detected in.
+/// The models in which the command detects.
 #[derive(Debug)]
 pub(crate) enum Input {
     Models(ModelSet),
@@ -35,8 +35,9 @@ impl Input {
     }
 }
 
-/// Settings and models, no value of a parameter read yet; says what is left out.
+/// Makes settings and finds models before any value of a parameter is read. It notes what is left out.
 pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn Error>> {
+    // A bad place for the file is reported before hours of reading.
     resume::check(arguments)?;
     let config = config(arguments)?;
     if let Some(store) = &arguments.store {

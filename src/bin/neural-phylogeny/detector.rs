@@ -7,13 +7,13 @@ use neural_phylogeny::detect::{Families, NamedDetector, NamedSetting, SelectorUs
 use std::fmt;
 use std::str::FromStr;
 
-/// The detector without `--detector` and without `--selector`.
+/// The detector where neither `--detector` nor `--selector` is given.
 const DEFAULT: &str = "lineage";
 
-/// The detector of a selector that is given without one: families first, then one parent each, as the paper does.
+/// The detector where only `--selector` is given: families first, then one parent each, as in the paper.
 const OF_A_SELECTOR: &str = "independence";
 
-/// How models are divided into families, and the settings of each way.
+/// How models are divided into families, and the settings of each detector.
 #[derive(Args, Debug)]
 pub(crate) struct Clustering {
     #[command(flatten)]
@@ -29,13 +29,14 @@ pub(crate) struct Clustering {
 }
 
 impl Clustering {
-    /// The detector with its settings; refuses those of another one, and a selector that it would not use.
+    /// Makes the detector with its settings. Refuses settings of another detector, and a selector that it would not use.
     pub(crate) fn detector(&self, has_selector: bool) -> Result<Box<dyn PhylogenyDetector>, String> {
         let default = if has_selector { OF_A_SELECTOR } else { DEFAULT };
         let name = self.choice.detector.as_deref().unwrap_or(default);
         let Some(chosen) = named_detectors().find(|d| d.name() == name) else {
             return Err(format!("no detector is named `{name}`"));
         };
+        // The library refuses such a setting too. This error also says which detectors have it.
         if let Some(setting) = self.choice.words.names().find(|s| !has(&chosen, s)) {
             let of: Vec<String> =
                 named_detectors().filter(|d| has(d, setting)).map(|d| format!("`--detector {}`", d.name())).collect();
@@ -58,7 +59,7 @@ fn has(detector: &NamedDetector, setting: &str) -> bool {
     detector.settings().iter().any(|s| s.name() == setting)
 }
 
-/// A detector by name, and words for settings. Its options are made from the library's list.
+/// A detector by name, and words for settings. The library's list gives its options.
 #[derive(Debug)]
 struct Choice {
     detector: Option<String>,

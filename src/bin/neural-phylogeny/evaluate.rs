@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
-/// An error with the file it is about.
+/// An error, with the file it is about.
 #[derive(Debug)]
 struct InFile {
     path: PathBuf,

@@ -9,7 +9,7 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Box<dyn Error>> {
         output::check(file)?;
     }
     let (config, input) = detect::prepare(&arguments.detection)?;
-    // Found before the weights are read, which may take hours.
+    // The name is checked before the weights are read, which may take hours.
     let model = input.models().find(&arguments.model)?;
     let phylogeny = detect::detect(config, &input)?;
     let content = Content::Explanation(&phylogeny, model);

@@ -1,7 +1,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use neural_phylogeny::write::{ContentKind, OutputFormat, format_named, formats};
 
-/// The form that is taken where none is named.
+/// The form where none is named.
 pub(crate) const DEFAULT: &str = "table";
 
 /// Reads the name of a form that can write a kind of content.

@@ -1,4 +1,4 @@
-//! How models are read and measured: one option each, and the settings of the library they become.
+//! How models are read and measured: one option each, and the settings of the library that they become.
 
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
@@ -28,8 +28,8 @@ pub(crate) struct GeometryOptions {
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
     memory: ByteSize,
 
-    /// Keep partial sums in FILE, away from the models, and go on from it when a run was stopped. It covers the pass over the
-    /// weights only: FILE is deleted once the distances are whole, and a run killed after that begins again.
+    /// Keep partial sums in FILE, away from the models, and go on from it after a stop. It covers only the pass over the
+    /// weights: FILE is deleted once the distances are complete, and a run that is killed after that begins again.
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
 
@@ -47,7 +47,7 @@ enum Scope {
 }
 
 impl GeometryOptions {
-    /// The settings; random initializations begin at `seed`.
+    /// Makes the settings. `seed` is that of random initializations.
     pub(crate) fn settings(&self, seed: u64) -> Result<GeometrySettings, Error> {
         let settings = GeometrySettings::new()
             .with_threads(self.threads)

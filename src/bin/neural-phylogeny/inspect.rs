@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// What a search says of a model, kept for the listing.
+/// What a search found out about a model, kept for the listing.
 struct Found {
     path: PathBuf,
     layout: String,
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|m| (m.name.clone(), Found { path: m.path.clone(), layout: m.layout.to_string() }))
         .collect();
+    // Inspecting shows what a run would skip, and must not stop at it.
     let models = models::build(&arguments.models, found, OnUnreadable::Skip)?;
 
     let mut text = String::new();
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
     crate::output::write(None, |writer| writer.write_all(text.as_bytes()))
 }
 
-/// A number and what it counts, in the plural unless it is one.
+/// A number and what it counts, with a plural unless it is one.
 fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

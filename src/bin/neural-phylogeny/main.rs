@@ -22,7 +22,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-/// Exit code of everything that ended without a result.
+/// Exit code of every run that ends without a result.
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `neural-phylogeny … | head` closes the pipe; that is no failure.
+/// Whether the reader of a pipe closed it, as in `neural-phylogeny … | head`. That is no failure.
 fn reader_left(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(e) = cause {
@@ -57,7 +57,7 @@ fn reader_left(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// An error as this command says it: settings go by the names of options here.
+/// The words of this command for an error. Settings have the names of options here.
 fn said(error: &(dyn Error + 'static)) -> String {
     match error.downcast_ref() {
         Some(neural_phylogeny::Error::InvalidSetting { setting, found, expected }) => {
@@ -67,7 +67,7 @@ fn said(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The option that sets a setting of the library; arguments without dashes are named as usage shows them.
+/// The option that sets a setting of the library. Arguments without dashes have the names that usage shows.
 fn option(setting: &str) -> String {
     match setting {
         "seeding share" => "the share of `--seeding`".to_owned(),
@@ -83,7 +83,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     let mut cause = error.source();
     while let Some(e) = cause {
         let said = e.to_string();
-        // The library's errors carry their reason.
+        // An error of the library carries its reason already, so that the reason is not added again.
         if !text.ends_with(&said) {
             text.push_str(": ");
             text.push_str(&said);

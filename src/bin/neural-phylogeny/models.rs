@@ -7,7 +7,7 @@ use neural_phylogeny::store::SketchStore;
 use neural_phylogeny::{Error, ModelSet};
 use std::path::Path;
 
-/// Searches, and leaves out what the model patterns exclude.
+/// Searches for models, and leaves out those that the model patterns exclude.
 pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
     if arguments.paths.is_empty() {
         let (found, expected) = ("none".to_owned(), "one folder or file to search, or more");
@@ -21,13 +21,13 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
     Ok(found)
 }
 
-/// What to take of pipelines, and what adapters without a base of their own belong to.
+/// Makes a search by the part of pipelines to take, and the base of adapters without one of their own.
 pub(crate) fn discovery(part: Option<&str>, base: Option<&Path>) -> Discovery {
     let discovery = part.into_iter().fold(Discovery::new(), Discovery::with_part);
     base.into_iter().fold(discovery, Discovery::with_base)
 }
 
-/// Which names the model patterns let through.
+/// Tells which names the model patterns allow.
 fn wanted(arguments: &Selection) -> Result<impl Fn(&str) -> bool + use<>, Error> {
     let include = patterns("include-models", &arguments.include_models)?;
     let exclude = patterns("exclude-models", &arguments.exclude_models)?;
@@ -36,7 +36,7 @@ fn wanted(arguments: &Selection) -> Result<impl Fn(&str) -> bool + use<>, Error>
     })
 }
 
-/// The sketches of a store that the model patterns let through.
+/// The sketches of a store that the model patterns allow.
 pub(crate) fn sketches(arguments: &Models, store: &Path) -> Result<SketchSet, Error> {
     let store = SketchStore::open(store)?;
     let wanted = wanted(&arguments.selection)?;
@@ -55,7 +55,7 @@ fn patterns(setting: &'static str, texts: &[String]) -> Result<Vec<Pattern>, Err
     texts.iter().map(pattern).collect()
 }
 
-/// The set of what was found.
+/// Makes the set of the models that were found.
 pub(crate) fn build(arguments: &Models, found: Discovered, on_unreadable: OnUnreadable) -> Result<ModelSet, Error> {
     builder(arguments, ModelSet::builder().with_discovered(found).with_on_unreadable(on_unreadable))?.build()
 }

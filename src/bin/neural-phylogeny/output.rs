@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Finds out before the work whether a file can be written after it.
+/// Checks before the work that a file can be written after it.
 pub(crate) fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     if file.is_dir() {
         return Err(format!("output {} is a folder, expected a file", file.display()).into());
@@ -26,8 +26,8 @@ fn folder(file: &Path) -> PathBuf {
 
 /// Writes to a file, whole or not at all, or to standard output.
 ///
-/// A link is followed, so that it still is one afterwards. What is there and no file (`/dev/null`, a pipe) cannot be replaced
-/// by one and is written to as it is.
+/// A link is followed and stays a link. `/dev/null` and pipes cannot be replaced by a file, so that they are written to
+/// directly.
 pub(crate) fn write<E: Into<Box<dyn Error>>>(
     file: Option<&Path>,
     content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -47,7 +47,7 @@ pub(crate) fn write<E: Into<Box<dyn Error>>>(
     }
 }
 
-/// What went wrong: the file, or what was to be in it.
+/// The part that failed: the file, or making its content.
 enum Failure {
     File(io::Error),
     Content(Box<dyn Error>),

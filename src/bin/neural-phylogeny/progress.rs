@@ -2,7 +2,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use neural_phylogeny::geometry::Progress;
 use std::ops::ControlFlow;
 
-/// On standard error when that is a terminal, nothing otherwise.
+/// Makes a bar on standard error when that is a terminal, else one that shows nothing.
 pub(crate) fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let template = "reading {bar:30} {percent:>3} %  {human_pos}/{human_len} values  {per_sec}  {eta} left";

@@ -15,7 +15,7 @@ pub(crate) struct Query {
     #[arg(value_name = "MODEL", required_unless_present = "name", conflicts_with = "name")]
     model: Option<PathBuf>,
 
-    /// A model of the store by its name, as `store list` shows it, against the others.
+    /// Name of a model of the store, as `store list` shows it; it is compared with the others.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["base", "part"])]
     name: Option<String>,
 
@@ -23,7 +23,7 @@ pub(crate) struct Query {
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
 
-    /// Nearest models that are compared in full.
+    /// Number of nearest models that are compared in full.
     #[arg(long, value_name = "N", default_value_t = 32)]
     count: usize,
 
@@ -54,6 +54,7 @@ pub(crate) struct Query {
 
 pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
     if let Some(file) = &arguments.output {
+        // Sketching may take minutes, so that a file that cannot be written is reported before.
         output::check(file)?;
     }
     let store = SketchStore::open(&arguments.store)?;
@@ -66,6 +67,7 @@ pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
         .run(&name, &sketch)?;
     let asking = started.elapsed();
     if arguments.name.is_some() {
+        // A stored model is identical to itself, which is no news.
         answer.nearest.identical.retain(|other| *other != name);
     }
     for left_out in &answer.nearest.unreadable {
@@ -85,7 +87,7 @@ pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The model's name and sketch, and how long making it took; one of the store is there already.
+/// The model's name and sketch, and how long the sketch took. A model of the store has its sketch already.
 fn sketched(
     arguments: &Query,
     store: &SketchStore,

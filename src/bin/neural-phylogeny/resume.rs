@@ -3,12 +3,12 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Refuses a file of partial sums where models are searched for: the search of the next run would come upon it.
+/// Refuses a file of partial sums inside a searched folder, where the search of the next run would find it.
 pub(crate) fn check(arguments: &Detection) -> Result<(), Box<dyn Error>> {
     let Some(file) = &arguments.geometry.resume else { return Ok(()) };
     let places = places(file);
     for searched in &arguments.models.selection.paths {
-        // A path that is not there is the search's to tell.
+        // The search itself reports a path that does not exist.
         let Ok(real) = fs::canonicalize(searched) else { continue };
         if places.iter().any(|place| place.starts_with(&real)) {
             let (file, searched) = (file.display(), searched.display());
@@ -21,13 +21,13 @@ pub(crate) fn check(arguments: &Detection) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where a file stands, links resolved: in its folder, and when it is a link, where that leads.
+/// All places of a file: the place in its folder, and the end of the link when it is a link.
 fn places(file: &Path) -> Vec<PathBuf> {
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    // Not the folder alone: a searched path may be a file in it.
+    // The folder alone is not enough, since a searched path may be a file in it.
     let beside = fs::canonicalize(folder).ok().zip(file.file_name()).map(|(folder, name)| folder.join(name));
     beside.into_iter().chain(fs::canonicalize(file)).collect()
 }

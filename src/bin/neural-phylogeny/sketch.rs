@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
     for model in &found.models {
         let bar = progress::bar();
         let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
-        // Read even when the store has the name: the content hash takes all values.
+        // The model is read even when the store has its name: only all values give the content hash.
         let outcome = neural_phylogeny::sketch::Sketch::compute(&*model.source, &settings);
         bar.finish_and_clear();
         let sketch = match outcome {
@@ -42,13 +42,14 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
             _ => "replaced",
         };
         let mut out = io::stdout().lock();
+        // Each model is reported as soon as it is stored, so that a stopped run shows how far it came.
         writeln!(out, "{word:<9}  {}", model.name)?;
         out.flush()?;
     }
     Ok(())
 }
 
-/// The store with its own settings, but for those that are given.
+/// Opens the store with its own settings, but for those that the arguments give.
 fn store(arguments: &Sketch) -> Result<SketchStore, neural_phylogeny::Error> {
     let mut settings = SketchStore::open(&arguments.store).map_or_else(|_| SketchSettings::new(), |s| s.settings());
     if let Some(size) = arguments.size {
@@ -60,7 +61,7 @@ fn store(arguments: &Sketch) -> Result<SketchStore, neural_phylogeny::Error> {
     SketchStore::open_or_create(&arguments.store, &settings)
 }
 
-/// A model that cannot be read ends the run, unless it may be skipped.
+/// Ends the run for a model that cannot be read, unless such models may be skipped.
 fn unread(arguments: &Sketch, name: &str, source: SourceError) -> Result<(), neural_phylogeny::Error> {
     if !arguments.selection.skip_unreadable {
         return Err(neural_phylogeny::Error::of_model(name, source));

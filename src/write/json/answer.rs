@@ -31,14 +31,14 @@ struct Near {
     z: f64,
 }
 
-/// Writes what a store tells of one model as JSON.
+/// Writes what one model is derived from among those of a store, as JSON.
 ///
-/// - `model`, and `stored`, `related`: how many models the store has, and how many of them look like kin; `identical`: names of those
-///   of the very same content.
-/// - `parents` and `children`: each as a parent in the form of [`write_json`](crate::write::write_json); `siblings` by name;
-///   `unobserved_root` when the parent of all is not among those compared.
-/// - `nearest`: those compared, nearest first, as the index of the store tells them.
-/// - `unreadable`: sketches that were left out, and why; `remarks`.
+/// - `model` is the name. `stored` and `related` count the models of the store and those of them that look like kin.
+///   `identical` has the names of stored models of the very same content.
+/// - `parents` and `children` have the form of a parent in [`write_json`](crate::write::write_json), and `siblings` are names.
+///   `unobserved_root` is true when the parent of all is not among the compared models.
+/// - `nearest` lists the compared models, nearest first, with the figures of the store's index.
+/// - `unreadable` lists sketches that were left out, and why. `remarks` are sentences.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -46,7 +46,7 @@ struct Near {
 ///
 /// [`Error::Write`] when the writer fails.
 ///
-/// An example is at [`query`](crate::query::query).
+/// An example is at [`Query`](crate::query::Query).
 pub fn write_answer_json<W: Write>(answer: &Answer, writer: W) -> Result<(), Error> {
     let (phylogeny, nearest) = (&answer.phylogeny, &answer.nearest);
     let parent = |name: &str, e: &Edge| Parent { name: name.to_owned(), edge: e.into(), movements: None };

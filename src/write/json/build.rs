@@ -4,31 +4,31 @@ use crate::model_set::{ModelId, Skipped};
 use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Remark};
 use std::collections::{BTreeMap, HashMap};
 
-/// Whether a file may name parents that it does not list as models.
+/// Whether a file may name parents that it does not list as models. A result may not, a truth may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parents {
-    /// A result: no.
+    /// Every parent must be a listed model: a result.
     MustBeListed,
-    /// A truth: yes, they become models without parents, after the listed ones.
+    /// Parents that are not listed become models without parents, after the listed ones: a truth.
     MayBeUnlisted,
 }
 
-/// A phylogeny and what only its file told.
+/// A phylogeny, and what only its file says.
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) phylogeny: Phylogeny,
-    /// Models listed by the file; those after them were only named as parents.
+    /// Number of models that the file lists. Those after them were only named as parents.
     pub(crate) listed: usize,
-    /// Whether the weights of a model's parents were given rather than shared out equally.
+    /// Whether the weights of a model's parents were given, and not shared out equally.
     pub(crate) weighted: Vec<bool>,
 }
 
 impl Document {
-    /// The phylogeny of the file.
+    /// Makes the phylogeny of the file.
     ///
     /// # Errors
     ///
-    /// [`Error::Format`] and [`Error::InvalidPhylogeny`], each naming the model.
+    /// [`Error::Format`] and [`Error::InvalidPhylogeny`], each with the name of the model.
     pub(crate) fn build(self, parents: Parents) -> Result<Built, Error> {
         if self.version != VERSION {
             return invalid(format!("version is {}, expected {VERSION}", self.version));
@@ -40,6 +40,8 @@ impl Document {
             }
         }
         let listed = names.in_order.len();
+        // Names that are only parents come after all listed models, so that ids of listed models are their positions in the
+        // file.
         for parent in self.models.iter().flat_map(|m| &m.parents) {
             if parents == Parents::MayBeUnlisted {
                 let _ = names.insert(&parent.name);
@@ -53,10 +55,11 @@ impl Document {
         let families = stated_families(&self.models, &self.families, &names)?;
         let Names { in_order, ids } = names;
         let mut builder = PhylogenyBuilder::new(in_order.len()).with_names(in_order).with_edges(edges);
+        // Kin holds a family together where no edge does: siblings without a parent, and ties.
         for family in &families {
             builder = builder.with_kin(family.members.iter().copied());
         }
-        // A truth is only who descends from whom.
+        // A truth says only who descends from whom, so that its reasons are not read.
         if parents == Parents::MayBeUnlisted {
             return Ok(Built { phylogeny: builder.build()?, listed, weighted });
         }
@@ -90,7 +93,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// The new model's id; `None` when there is one of that name.
+    /// Adds a name and gives the new model's id; `None` when there is a model of that name.
     fn insert(&mut self, name: &'a str) -> Option<ModelId> {
         let id = ModelId::new(self.in_order.len());
         if self.ids.contains_key(name) {
@@ -102,7 +105,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Appends the edges to one model; tells whether their weights were given.
+/// Appends the edges to one model. Gives whether their weights were stated.
 fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Vec<Edge>) -> Result<bool, Error> {
     let count = model.parents.len();
     let given = model.parents.iter().filter(|p| p.edge.weight.is_some()).count();
@@ -123,7 +126,7 @@ fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Ve
     Ok(given == count || count == 1)
 }
 
-/// What a model's entry tells of why its parents are its parents.
+/// Adds the reasons that a model's entry states for its parents.
 fn with_reasons(
     mut builder: PhylogenyBuilder,
     model: ModelId,
@@ -153,7 +156,7 @@ struct StatedFamily {
     unobserved_root: bool,
 }
 
-/// The list of families; where there is none, the models' own family numbers.
+/// The list of families. Where the file has none, the models' own family numbers make it.
 fn stated_families(models: &[Model], families: &[FamilyEntry], names: &Names<'_>) -> Result<Vec<StatedFamily>, Error> {
     if families.is_empty() {
         let mut by_id: BTreeMap<usize, Vec<ModelId>> = BTreeMap::new();

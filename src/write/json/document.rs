@@ -5,10 +5,10 @@ use crate::phylogeny::{Edge, FamilyId, Phylogeny};
 use crate::write::edge::EdgeEntry;
 use serde::{Deserialize, Serialize};
 
-/// The only version there is.
+/// The only version of the form.
 pub(super) const VERSION: u64 = 1;
 
-/// A phylogeny file as it stands in JSON; fields that follow from others are written and not read.
+/// A phylogeny file as it stands in JSON. Fields that follow from others are written and not read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Document {
     pub(super) version: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Document {
     pub(super) remarks: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) skipped: Vec<SkippedEntry>,
-    /// The remarks once more, for programs.
+    /// The remarks again, for programs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) structured_remarks: Vec<RemarkEntry>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Model {
     pub(super) residual: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) candidates: Vec<CandidateEntry>,
-    /// Those after the foremost ones.
+    /// The candidates that `candidates` has no place for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) more_candidates: Vec<CandidateEntry>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -73,7 +73,7 @@ pub(super) struct SkippedEntry {
     pub(super) reason: String,
 }
 
-/// One model and its family, as they stand in a phylogeny file, with all that is known of them.
+/// All that is known of one model and its family, in the form of a phylogeny file.
 #[derive(Debug, Serialize)]
 pub(super) struct OneModel {
     version: u64,

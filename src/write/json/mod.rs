@@ -1,4 +1,4 @@
-//! JSON, the lossless form.
+//! The lossless form of a result.
 
 mod answer;
 mod build;
@@ -63,25 +63,27 @@ impl OutputFormat for Json {
 /// }
 /// ```
 ///
-/// - `models`: every model once, in the order of their ids. `family` is an `id` of `families`, `generation` the number of
-///   edges on the longest way up (0 for a root), `score` the parent selector's, lowest = parent.
-/// - `parents`: none for a root, several for a merge, whose weights sum to 1. `relation` is one of [`Relation::ALL`].
-///   `distance` is Euclidean over the shared parameters, `distance_error` its standard error where it was taken from sketches,
-///   `confidence` in [0, 1], left out when the detector states none.
-/// - `families`: every family once, isolated models too; several `roots` and no edge is a tie. `margin` is that between the
-///   best and second best score.
-/// - What a detector tells of its reasons: `candidates` of a model (the 5 most probable, the others in `more_candidates`:
-///   `parent`, null for none in the set, `probability`, and `evidence`, each a `signal` and a `weight`, natural logarithm of a
-///   likelihood ratio), `movements` of an edge (how many parameters were `compared` and `untouched`, the 20 that moved most as
-///   `largest`, and the `others`), the `residual` of a merge, and `unobserved_root` of a family.
-/// - `withheld` is true of a model whose parent is not named, as less sure than was asked for.
-/// - `structured_remarks` are the `remarks` with their `kind` and fields.
+/// - `models` has every model once, in the order of their ids. `family` is an `id` of `families`. `generation` is the number of
+///   edges on the longest way up (0 for a root). `score` is the parent selector's; the lowest in a family is its parent's.
+/// - `parents` has none for a root and several for a merge, whose weights sum to 1. `relation` is one of [`Relation::ALL`].
+///   `distance` is Euclidean over the shared parameters. `distance_error` is its standard error where it comes from sketches.
+///   `confidence` is in [0, 1], and left out when the detector states none.
+/// - `families` has every family once, isolated models too. Several `roots` and no edge are a tie. `margin` is the second best
+///   score less the best.
+/// - `candidates` of a model are the 5 most probable, and `more_candidates` the others. Each has `parent` (null for none in the
+///   set), `probability` and `evidence`. A row of evidence has `stage`, `signal` and `weight`, the natural logarithm of a
+///   likelihood ratio.
+/// - `movements` of an edge say how many parameters were `compared` and `untouched`. The 20 that moved most are in `largest`,
+///   the rest in `others`.
+/// - `residual` is that of a merge. `unobserved_root` is true of a family whose root is not in the set.
+/// - `withheld` is true of a model whose parent is not named, because it is less sure than the caller wanted.
+/// - `structured_remarks` are the `remarks` with their `kind`, fields and sentence.
 /// - Reasons, `score`, `distance`, `margin`, remarks, `skipped` and `withheld` are left out when there is nothing to say.
 ///
 /// Nothing is lost: [`read_json`] gives an equal phylogeny.
 ///
-/// Floats have the fewest digits that read back to the same bits; the same phylogeny is always the same bytes. A later minor
-/// version may add fields and relations; `version` rises when a reader of today's files would be wrong.
+/// Floats have the fewest digits that read back to the same bits. The same phylogeny always gives the same bytes. A later minor
+/// version may add fields and relations. `version` rises when a reader of today's files would be wrong.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -108,8 +110,8 @@ pub fn write_json<W: Write>(phylogeny: &Phylogeny, writer: W) -> Result<(), Erro
     pretty(&Document::from(phylogeny), writer)
 }
 
-/// Writes all that is known of one model as JSON: `model` and `family` as in the form of [`write_json`], with every candidate and
-/// movement.
+/// Writes all that is known of one model as JSON, with every candidate and movement. `model` and `family` have the form of
+/// [`write_json`].
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -139,7 +141,7 @@ pub fn write_explanation_json<W: Write>(phylogeny: &Phylogeny, model: ModelId, w
     pretty(&OneModel::new(phylogeny, model), writer)
 }
 
-/// The one way this can fail is the writer: keys are strings, numbers finite.
+/// Writes a value with line breaks and indents. Only the writer can fail: keys are strings, and numbers are finite.
 pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<(), Error> {
     serde_json::to_writer_pretty(&mut writer, value).map_err(|e| unwritten(e.into()))?;
     writeln!(writer).and_then(|()| writer.flush()).map_err(unwritten)
@@ -147,24 +149,25 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 
 /// Reads a phylogeny that [`write_json`] wrote, or that was written by hand in its form.
 ///
-/// - Reading what was written gives an equal phylogeny. A file of the first, shorter form has no `more_candidates`, `others` and
-///   `structured_remarks`: what it lacks is not there, and its remarks come back as
+/// - Reading what was written gives an equal phylogeny. A file of the first, shorter form of version 1 has no
+///   `more_candidates`, `others` and `structured_remarks`. What it lacks is not there, and its remarks come back as
 ///   [`Remark::Other`](crate::phylogeny::Remark::Other).
-/// - `models`, with names and parents, is all that is needed. Missing weights are equal shares, a missing confidence is none.
-///   `generation` and `roots` are derived, never read. `families` is read for models that are kin without an edge; where it is
-///   missing, the `family` of the models is.
-/// - Fields that are not known are ignored. A relation that is not known is
-///   [`Relation::Unspecified`](crate::phylogeny::Relation::Unspecified), a remark that is not known is its sentence.
+/// - A file needs only `models`, with names and parents. Missing weights are equal shares. A missing confidence is none.
+/// - `generation` and `roots` are derived, never read. `families` is read for models that are kin without an edge. Where it is
+///   missing, the `family` of the models is read.
+/// - Unknown fields are ignored. An unknown relation is [`Relation::Unspecified`](crate::phylogeny::Relation::Unspecified), and
+///   an unknown remark is its sentence.
 ///
-/// The whole file is held in memory. A truth file that names parents of another file is read by
-/// [`Truth::read`](crate::evaluate::Truth::read).
+/// The whole file is held in memory. [`Truth::read`](crate::evaluate::Truth::read) reads a truth file that names parents of
+/// another file.
 ///
 /// # Errors
 ///
 /// - [`Error::Read`] when the reader fails.
-/// - [`Error::Format`] when the text is not JSON of this form, the version is not 1, two models have one name, a parent, a
-///   candidate or a family's member is not among the models, only some of a model's parents have weights, or families and edges
-///   disagree.
+/// - [`Error::Format`] when
+///   - the text is not JSON of this form, or the version is not 1;
+///   - two models have one name, or a parent, a candidate or a family's member is not among the models;
+///   - only some of a model's parents have weights, or families and edges disagree.
 /// - [`Error::InvalidPhylogeny`] as [`PhylogenyBuilder::build`](crate::phylogeny::PhylogenyBuilder::build).
 ///
 /// ```
@@ -183,7 +186,7 @@ pub fn read_json<R: Read>(reader: R) -> Result<Phylogeny, Error> {
     Ok(parse(reader)?.build(Parents::MustBeListed)?.phylogeny)
 }
 
-/// Parses a phylogeny file, version first: the rest of another version need not have this form.
+/// Parses a phylogeny file, and first its version: the rest of a file of another version need not have this form.
 pub(crate) fn parse<R: Read>(mut reader: R) -> Result<Document, Error> {
     #[derive(Deserialize)]
     struct Versioned {
@@ -202,14 +205,14 @@ pub(crate) fn parse<R: Read>(mut reader: R) -> Result<Document, Error> {
     Err(Error::Format { reason: format!("version is {found}, expected {VERSION}") })
 }
 
-/// As [`write_json`], without its layout.
+/// Written as [`write_json`] writes, without its line breaks.
 impl Serialize for Phylogeny {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Document::from(self).serialize(serializer)
     }
 }
 
-/// As [`read_json`].
+/// Read as [`read_json`] reads.
 impl<'de> Deserialize<'de> for Phylogeny {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let built = Document::deserialize(deserializer)?.build(Parents::MustBeListed);

@@ -1,15 +1,15 @@
-//! What edges were concluded from, as it stands in a phylogeny file.
+//! The reasons of edges as they stand in a phylogeny file.
 
 use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Evidence, Movement, Phylogeny, PhylogenyBuilder, Signal, Stage};
 use serde::{Deserialize, Serialize};
 
-/// How much of what a phylogeny knows stands in the lists of the first version; what is left stands in lists beside them.
+/// How much of a phylogeny the lists of the first version hold. The rest stands in lists beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
     /// The most probable candidates and largest movements.
     Foremost,
-    /// All there is: for one model.
+    /// All there is, as when one model is written.
     Everything,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct CandidateEntry {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct EvidenceEntry {
-    /// Files written before stages were told have none.
+    /// Files of an earlier version have no stage.
     #[serde(default)]
     stage: String,
     signal: String,
@@ -60,7 +60,7 @@ pub(super) struct MovementsEntry {
 struct MovementEntry {
     parameter: String,
     size: usize,
-    /// JSON knows no infinity: null.
+    /// JSON has no infinity: null stands for it.
     relative: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rank: Option<usize>,
@@ -71,7 +71,7 @@ pub(super) fn candidates(phylogeny: &Phylogeny, model: ModelId, extent: Extent) 
     phylogeny.candidates(model).iter().take(extent.candidates()).map(|c| candidate(phylogeny, c)).collect()
 }
 
-/// The candidates of a model that come after the foremost.
+/// The candidates of a model after the foremost ones.
 pub(super) fn more_candidates(phylogeny: &Phylogeny, model: ModelId, extent: Extent) -> Vec<CandidateEntry> {
     phylogeny.candidates(model).iter().skip(extent.candidates()).map(|c| candidate(phylogeny, c)).collect()
 }
@@ -89,7 +89,7 @@ fn candidate(phylogeny: &Phylogeny, candidate: &Candidate) -> CandidateEntry {
     }
 }
 
-/// The movements of an edge, largest first; `None` when there are none.
+/// The movements of an edge, largest first; `None` when nothing was measured.
 pub(super) fn movements(
     phylogeny: &Phylogeny,
     parent: ModelId,
@@ -112,7 +112,7 @@ pub(super) fn movements(
 }
 
 impl CandidateEntry {
-    /// The candidate; `find` gives the model of a name.
+    /// Makes the candidate. `find` gives the model of a name.
     pub(super) fn candidate<E>(&self, find: impl Fn(&str) -> Result<ModelId, E>) -> Result<Candidate, E> {
         let parent = self.parent.as_deref().map(find).transpose()?;
         let stage = |e: &EvidenceEntry| Stage::from_spelling(&e.stage).unwrap_or(Stage::Parent);

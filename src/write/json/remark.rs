@@ -1,9 +1,9 @@
-//! A remark as a program reads it.
+//! Remarks in a form for programs.
 
 use crate::phylogeny::Remark;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Kind and fields, with the sentence for those who do not know the kind.
+/// Kind and fields of a remark, with its sentence for readers that do not know the kind.
 #[derive(Debug)]
 pub(super) struct RemarkEntry(pub(super) Remark);
 
@@ -16,14 +16,14 @@ impl Serialize for RemarkEntry {
             text: String,
         }
         match &self.0 {
-            // Its one field is its sentence.
+            // The one field of this kind is the sentence.
             other @ Remark::Other(_) => other.serialize(serializer),
             remark => Worded { remark, text: remark.to_string() }.serialize(serializer),
         }
     }
 }
 
-/// One of a later version comes back as its sentence.
+/// A remark of a later version is read as its sentence.
 impl<'de> Deserialize<'de> for RemarkEntry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(deserializer)?;

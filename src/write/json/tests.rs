@@ -197,7 +197,7 @@ fn the_foremost_stand_apart_and_nothing_is_lost() {
     let movements = model["parents"][0]["movements"].as_object_mut().unwrap();
     assert_eq!((length(&movements["largest"]), length(&movements["others"])), (20, 30));
 
-    // As a file of the first form had them.
+    // A file of the first form has no such list.
     movements.remove("others");
     model.remove("more_candidates");
     let read = read_json(file.to_string().as_bytes()).unwrap();
