@@ -84,13 +84,13 @@ pub(super) fn solve(
     };
     let shares = shares(&suppositions, models.len(), weights)?;
     drop(suppositions);
-// Where two roots tie, or lines rule the root out, its children get no parent.
 
     let kin = |a: Member, b: Member| kinship(lineage.model(a), lineage.model(b));
     let found = Found { lineage: &lineage, roots: &roots, tree: &tree, shares: &shares, kinship: &kin };
     let candidates = lineage.plain_members().collect::<Vec<_>>();
     let candidates = candidates.into_par_iter().map(|c| found.candidates(c)).collect();
 
+    // Where two roots tie, or lines rule the root out, its children get no parent.
     let tie = roots.tied(weights.tolerances.tie);
     let contradicted = tree.presence.contradicted;
     let parents = named(&tree, tie || contradicted);
