@@ -4,9 +4,9 @@
 
 use std::cmp::Ordering;
 
-/// What an edge may cost: an ordered group, so that tuples compare by their first part and settle ties by the next.
+/// The cost of an edge: an ordered group. Tuples compare by their first part and settle ties by the next.
 ///
-/// Integers make ties exact; with `f64` two trees whose costs differ by rounding alone may stand for each other.
+/// With integers ties are exact. With `f64`, trees whose costs differ by rounding alone may replace each other.
 pub(crate) trait Cost: Copy + PartialOrd {
     const ZERO: Self;
     fn plus(self, other: Self) -> Self;
@@ -39,17 +39,18 @@ impl<A: Cost, B: Cost> Cost for (A, B) {
     }
 }
 
-/// The parent of each node in the arborescence of least total cost over nodes `0..n`, all reached from `root`; `None` when
-/// some node cannot be reached.
+/// The parent of each node `0..n` in the arborescence of least total cost that reaches all nodes from `root`.
 ///
-/// Edges are (from, to, cost), in any order, which has no part in the result; costs may be negative and must be numbers.
-/// Of several optimal trees the one is returned that prefers, whenever two edges cost the same after what contraction took
-/// off, the one of lower (to, from).
+/// The result is `None` when some node cannot be reached. Edges are (from, to, cost). Their order does not matter. Costs may be
+/// negative and must be numbers.
+///
+/// Several trees may be optimal. Then, whenever two edges cost the same after what contraction subtracted, the edge with the
+/// lower (to, from) is preferred.
 ///
 /// # Complexity
 ///
-/// O(m log n) time and O(m + n) memory for m edges: Edmonds' contraction along a growing path, edges into a contracted node
-/// in a skew heap whose costs are lowered as a whole. No recursion.
+/// O(m log n) time and O(m + n) memory for m edges. This is Edmonds' contraction along a growing path. Edges into a contracted
+/// node lie in a skew heap whose costs are lowered as a whole. No recursion.
 ///
 /// # Source
 ///
@@ -65,23 +66,22 @@ pub(crate) fn minimum_arborescence<C: Cost>(
         return None;
     }
     let mut edges: Vec<_> = edges.iter().copied().filter(|&(from, to, _)| from != to && to != root).collect();
-    // Heaps take the shape of the order in which they are filled, and rounding follows the shape.
+    // A heap takes its shape from the order in which it is filled, and rounding follows the shape. Sorting fixes both.
     edges.sort_by(|a, b| (a.1, a.0).cmp(&(b.1, b.0)).then_with(|| a.2.partial_cmp(&b.2).unwrap_or(Ordering::Equal)));
     let contraction = Contraction::of(n, root, &edges)?;
     let entry = contraction.expand(n, &edges);
     Some((0..n).map(|v| (v != root).then(|| edges[entry[v]].0)).collect())
 }
 
-/// The same where the root is whichever makes the total least, `root_costs` included: one cost for each node, paid by the
-/// root.
+/// The same arborescence with the root that makes the total least. Each node has a root cost, which only the root pays.
 ///
-/// `None` when no node reaches all others.
+/// The result is `None` when no node reaches all others.
 pub(crate) fn minimum_rooted_arborescence<C: Cost>(
     edges: &[(usize, usize, C)],
     root_costs: &[C],
 ) -> Option<Vec<Option<usize>>> {
     let n = root_costs.len();
-    // A virtual root, whose edges count before any cost: one of them is used unless there is no other way.
+    // A virtual root reaches every node. Its edges cost more than all others, so only one is used unless there is no other way.
     let within = edges.iter().map(|&(from, to, cost)| (from, to, (0i32, cost)));
     let from_virtual = root_costs.iter().enumerate().map(|(to, &cost)| (n, to, (1i32, cost)));
     let edges: Vec<_> = within.chain(from_virtual).collect();
@@ -93,15 +93,16 @@ pub(crate) fn minimum_rooted_arborescence<C: Cost>(
 
 const NONE: usize = usize::MAX;
 
-/// Nodes `0..n`, then the cycles that were contracted, each a node of its own.
+/// The contracted graph: nodes `0..n`, then one node for each contracted cycle.
 struct Contraction {
-    /// The edge by which each node, contracted ones included, was entered; its position.
+    /// Position of the edge by which each node, contracted ones included, was entered.
     entry: Vec<usize>,
     /// The cycle that each node was contracted into.
     cycle: Vec<usize>,
 }
 
 impl Contraction {
+    /// Contracts cycles along a growing path until every node is reached; `None` when one cannot be.
     fn of<C: Cost>(n: usize, root: usize, edges: &[(usize, usize, C)]) -> Option<Self> {
         let mut heaps = Heaps::new(edges);
         let mut entering = vec![NONE; n];
@@ -116,7 +117,7 @@ impl Contraction {
             let mut path = Vec::new();
             let mut node = nodes.find(start);
             while state[node] != State::Reached {
-                // Edges within a contracted node lead nowhere.
+                // Edges within a contracted node lead nowhere, so they are skipped.
                 let (position, cost) = loop {
                     let (position, cost) = heaps.pop(&mut entering[node])?;
                     if nodes.find(edges[position].0) != node {
@@ -132,6 +133,7 @@ impl Contraction {
                     node = before;
                     continue;
                 }
+                // The path met itself: everything back to `before` is a cycle and becomes one node.
                 let contracted = this.entry.len();
                 let mut heap = NONE;
                 while let Some(member) = path.pop() {
@@ -154,7 +156,9 @@ impl Contraction {
         Some(this)
     }
 
-    /// The edge that enters each of the nodes `0..n`: whatever enters a cycle replaces one of its edges.
+    /// The position of the edge that enters each of the nodes `0..n`.
+    ///
+    /// The edge that enters a cycle replaces one edge of that cycle.
     fn expand<C>(mut self, n: usize, edges: &[(usize, usize, C)]) -> Vec<usize> {
         let mut settled = vec![false; self.entry.len()];
         for contracted in (n..self.entry.len()).rev() {
@@ -173,6 +177,7 @@ impl Contraction {
     }
 }
 
+/// The state of a node in the search.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
@@ -180,7 +185,7 @@ enum State {
     Reached,
 }
 
-/// The outermost contracted node that each node is part of, by paths that halve as they are followed.
+/// The outermost contracted node that each node is part of. Paths are halved whenever they are followed.
 struct Outermost {
     up: Vec<usize>,
 }
@@ -195,14 +200,14 @@ impl Outermost {
     }
 }
 
-/// Skew heaps of edges (Sleator & Tarjan 1986, doi:10.1137/0215004), cheapest on top.
+/// Skew heaps of edges (Sleator & Tarjan 1986, doi:10.1137/0215004), the cheapest edge on top.
 struct Heaps<C> {
     nodes: Vec<HeapNode<C>>,
 }
 
 struct HeapNode<C> {
     cost: C,
-    /// To be taken off the costs of everything below.
+    /// The amount still to be subtracted from the costs of everything below.
     pending: C,
     left: usize,
     right: usize,
@@ -214,7 +219,7 @@ impl<C: Cost> Heaps<C> {
         Self { nodes: edges.iter().map(node).collect() }
     }
 
-    /// Takes a cost off a whole heap.
+    /// Subtracts a cost from every edge of a heap.
     fn lower(&mut self, heap: usize, by: C) {
         if let Some(top) = self.nodes.get_mut(heap) {
             top.cost = top.cost.minus(by);
@@ -222,6 +227,7 @@ impl<C: Cost> Heaps<C> {
         }
     }
 
+    /// Applies the pending amount of the top to both heaps below it.
     fn pass_down(&mut self, heap: usize) {
         let HeapNode { pending, left, right, .. } = self.nodes[heap];
         if pending != C::ZERO {
@@ -239,7 +245,7 @@ impl<C: Cost> Heaps<C> {
     fn merge(&mut self, a: usize, b: usize) -> usize {
         let (mut rest, mut other) = (a, b);
         let mut top = NONE;
-        // Where the next smallest hangs: to the left of this node.
+        // The next smallest node hangs to the left of this one.
         let mut above = NONE;
         while rest != NONE && other != NONE {
             if self.before(other, rest) {
@@ -262,7 +268,7 @@ impl<C: Cost> Heaps<C> {
         }
     }
 
-    /// The cheapest edge of a heap, which is left without it.
+    /// Takes the cheapest edge out of a heap.
     fn pop(&mut self, heap: &mut usize) -> Option<(usize, C)> {
         let top = *heap;
         if top == NONE {

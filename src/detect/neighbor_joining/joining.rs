@@ -1,19 +1,19 @@
 use super::Branch;
 use ndarray::Array2;
 
-/// Branches of the tree that neighbor joining makes of dissimilarities, shape (n, n), symmetric, zero diagonal.
+/// The branches of the tree that neighbor joining makes of dissimilarities: shape (n, n), symmetric, zero diagonal.
 ///
-/// Tips are nodes `0..n`, joints from n on in the order in which they are made. Of pairs that tie the first in row order is
-/// joined; a joint takes the place of the first of its two.
+/// Tips are the nodes `0..n`. Joints are numbered from n on, in the order in which they are made. Of pairs that tie, the first
+/// in row order is joined. A joint takes the row of the first of its two nodes.
 pub(super) fn join(mut apart: Array2<f64>) -> Vec<Branch> {
     let mut next = apart.nrows();
-    // Row of the matrix and node, of what is not joined yet.
+    // For each node that is not joined yet: its row in the matrix, and its number.
     let mut open: Vec<(usize, usize)> = (0..next).map(|i| (i, i)).collect();
     let mut branches = Vec::new();
     while open.len() > 3 {
         let others = (open.len() - 2) as f64;
         let sum = |i: usize| open.iter().map(|&(k, _)| apart[(i, k)]).sum::<f64>();
-        // Summed anew each time: updated sums drift.
+        // Sums are computed anew each time, because updated sums drift by rounding.
         let sums: Vec<f64> = open.iter().map(|&(i, _)| sum(i)).collect();
         let mut best = (f64::INFINITY, 0, 1);
         for (x, &(i, _)) in open.iter().enumerate() {
