@@ -1,10 +1,10 @@
-//! Checks of settings, and remarks, that the clusterers share.
+//! Checks of settings, and remarks, that clusterers share.
 
 use super::clusterer::Points;
 use crate::error::Error;
 use crate::phylogeny::Remark;
 
-/// K as given or as expected, checked against the number of points; any K does for no point.
+/// K as given, or as expected, checked against the number of points. Without points any K is accepted.
 pub(super) fn family_count(given: Option<usize>, points: &Points<'_>) -> Result<usize, Error> {
     let n = points.len();
     let families = given.unwrap_or_else(|| points.expected_count());
@@ -29,7 +29,7 @@ pub(super) fn check_tolerance(found: f64) -> Result<(), Error> {
     Err(Error::InvalidSetting { setting: "tolerance", found: found.to_string(), expected: "a finite number from 0" })
 }
 
-/// The number that some text is.
+/// Reads a number from text.
 pub(super) fn parsed(setting: &'static str, text: &str, expected: &'static str) -> Result<f64, Error> {
     text.parse().map_err(|_| Error::unknown_word(setting, text, expected))
 }
@@ -39,7 +39,7 @@ pub(super) fn convergence(clusterer: &'static str, converged: bool, iterations: 
     if converged { Remark::Converged { clusterer, iterations } } else { Remark::NotConverged { clusterer, iterations } }
 }
 
-/// Refuses a given radius that is not finite and above 0.
+/// Refuses a radius that is not finite and above 0.
 pub(super) fn check_radius(setting: &'static str, found: f64) -> Result<(), Error> {
     if found.is_finite() && found > 0.0 {
         return Ok(());
