@@ -1,4 +1,4 @@
-//! One streamed pass over a reference and some members: sums along rows and columns.
+//! One streamed pass over a reference and some members, which gives sums along rows and columns.
 
 use super::plan::{Sheet, sheets};
 use crate::error::Error;
@@ -9,10 +9,12 @@ use crate::model_set::ModelId;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Members read along with the reference in one pass: a job holds up to 1 MiB of sums for each, and two jobs for each thread wait.
+/// Number of members read along with the reference in one pass.
+///
+/// A job holds up to 1 MiB of sums for each member, and two jobs for each thread wait.
 const BATCH: usize = 8;
 
-/// What one job adds: sums of consecutive positions, those of rows and those of columns.
+/// The result of one job: sums at consecutive positions, for rows and for columns.
 struct RunSums {
     rows: (Range<usize>, LineSums),
     columns: (Range<usize>, LineSums),
@@ -23,7 +25,7 @@ fn zeros(lines: usize, members: usize) -> LineSums {
     LineSums { reference: vec![0.0; lines], members: vec![member; members] }
 }
 
-/// Adds the sums of consecutive lines.
+/// Adds the sums of consecutive lines to the total.
 fn add_to(sums: &mut LineSums, positions: &Range<usize>, part: &LineSums) {
     let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
     add(&mut sums.reference[positions.clone()], &part.reference);
@@ -33,7 +35,9 @@ fn add_to(sums: &mut LineSums, positions: &Range<usize>, part: &LineSums) {
     }
 }
 
-/// Sums of all members, in batches; results are added in the order of jobs, which depends on shapes alone.
+/// The sums of all members, read in batches.
+///
+/// Results are added in the order of jobs, which depends on shapes alone. So the sums do not depend on threads.
 pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[ModelId]) -> Result<LineSums, Error> {
     let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
     let (sheets, lines) = sheets(values.shared(&models)?, members.len());
@@ -63,6 +67,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
     Ok(all)
 }
 
+/// The sums of one run of one tensor, for the reference and one batch of members.
 fn run_sums(
     values: &Values,
     sheet: &Sheet<'_>,
@@ -78,7 +83,8 @@ fn run_sums(
     let mut by_row = zeros(rows.len(), members.len());
     let mut by_column = zeros(columns.positions.len(), members.len());
 
-    // The columns taken that a row, or a piece of one, crosses: the first among those taken, and its place in the piece.
+    // A row, or a piece of one, crosses some of the columns taken. `skipped` columns lie before the piece; `first` is the next
+    // one.
     let piece = run.start % row_size;
     let skipped = piece.saturating_sub(columns.begin).div_ceil(stride).min(columns.positions.len());
     let first = (columns.begin + skipped * stride).max(piece);
@@ -94,6 +100,7 @@ fn run_sums(
     }
     for (k, (&member, name)) in members.iter().zip(names).enumerate() {
         values.read(member, name, run, m)?;
+        // Sums use the difference Δ of the member to the reference: near a factor of 1 the values themselves would lose digits.
         for (row, at) in rows_of(run, row_size) {
             let (line, changed) = (&r[at.clone()], &m[at]);
             if let Some(position) = sheet.row(row) {
@@ -114,10 +121,10 @@ fn run_sums(
     Ok(RunSums { rows: (rows, by_row), columns: (columns.positions, by_column) })
 }
 
-/// Sums that do not wait for one another.
+/// Number of sums that run in parallel, so that no addition waits for the one before.
 const LANES: usize = 8;
 
-/// `Σ x²`.
+/// The sum `Σ x²`.
 fn squared_norm(line: &[f32]) -> f64 {
     let mut sums = [0.0; LANES];
     for values in line.chunks(LANES) {
@@ -126,7 +133,7 @@ fn squared_norm(line: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// `Σ x Δ` and `Σ Δ²`.
+/// The sums `Σ x Δ` and `Σ Δ²`.
 fn change_along(line: &[f32], changed: &[f32]) -> (f64, f64) {
     let mut sums = [[0.0; 2]; LANES];
     for (line, changed) in line.chunks(LANES).zip(changed.chunks(LANES)) {
