@@ -11,8 +11,8 @@ impl Geometry {
     /// Whether the matrices of one model hold the values of the other's in another order, as when neurons or heads are
     /// permuted.
     ///
-    /// Every matrix-shaped tensor that both hold must have the same mean, `m2`, `m3` and `m4` to 1e-9, and at least one of them must
-    /// differ. No value is read again. The result is `false` when the two cannot be compared.
+    /// Every matrix-shaped tensor that both hold must have the same mean, `m2`, `m3` and `m4` to 1e-9, and at least one of them
+    /// must differ. No value is read again. The result is `false` when the two cannot be compared.
     ///
     /// # Fails when
     ///

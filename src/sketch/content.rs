@@ -3,7 +3,7 @@ use crate::kernel::hex;
 use xxhash_rust::xxh3::Xxh3;
 
 impl Sketch {
-    /// Hash of the model: of every tensor's name, dtype, shape and fingerprints, whatever the seed and the width.
+    /// A hash of the model. It covers the name, dtype, shape and fingerprints of every tensor, and no seed or width.
     pub fn content(&self) -> String {
         hex(self.content_hash())
     }
@@ -21,7 +21,7 @@ impl Sketch {
     }
 }
 
-/// Takes a text into a hash, such that it cannot run into the next.
+/// Adds a text to a hash, with its length, so that it cannot run into the next text.
 pub(crate) fn update_text(hash: &mut Xxh3, text: &str) {
     hash.update(&(text.len() as u64).to_le_bytes());
     hash.update(text.as_bytes());

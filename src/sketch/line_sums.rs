@@ -1,4 +1,4 @@
-//! The sums of lines from what sketches keep of them.
+//! Sums along lines, from what sketches keep of the lines.
 
 use super::SketchSet;
 use super::line_sample::LineSketch;
@@ -8,7 +8,7 @@ use crate::geometry::{LineSums, MemberSums};
 use crate::model_set::{Kind, ModelId};
 use rayon::prelude::*;
 
-/// Lines of one tensor that the reference and all members keep.
+/// The lines of one tensor that the reference and all members keep.
 struct CommonLines<'v> {
     tensor: SharedTensor<'v>,
     reference: LineSketch,
@@ -16,7 +16,7 @@ struct CommonLines<'v> {
     columns: Vec<usize>,
 }
 
-/// Sums as from the values, but for a factor that all of one line have in common, or nearly.
+/// Sums like those from the values, up to a factor that is nearly the same for all sums of one line.
 pub(super) fn line_sums(
     shared: &SharedTensors,
     set: &SketchSet,
@@ -46,6 +46,7 @@ pub(super) fn line_sums(
     Ok(LineSums { reference: all.iter().flat_map(own).collect(), members })
 }
 
+/// The lines that all models keep of a tensor; `None` when one of them keeps none.
 fn common<'v>(set: &SketchSet, tensor: SharedTensor<'v>, models: &[ModelId]) -> Result<Option<CommonLines<'v>>, Error> {
     let Some(reference) = set.lines(models[0], tensor.own_names[0])? else { return Ok(None) };
     let mut samples = vec![reference.sample];
@@ -55,7 +56,7 @@ fn common<'v>(set: &SketchSet, tensor: SharedTensor<'v>, models: &[ModelId]) -> 
             None => return Ok(None),
         }
     }
-    // Strides are powers of two: the lines of the greatest are in all samples.
+    // Strides are powers of two, so the lines at the largest stride are in all samples.
     let row_stride = samples.iter().map(|s| s.row_stride).max().unwrap_or(1);
     let column_stride = samples.iter().map(|s| s.column_stride).max().unwrap_or(1);
     let rows = (0..tensor.values.end / tensor.row_size).step_by(row_stride).collect();

@@ -1,4 +1,4 @@
-//! The geometry of a group of sketched models: distances among those that are asked for, and no matrix of all pairs.
+//! The geometry of a group of sketched models. Distances are computed when needed, without a matrix of all pairs.
 
 use super::SketchSet;
 use super::runs::{CommonRun, GroupSketches, RunSource};
@@ -13,26 +13,26 @@ use rayon::prelude::*;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is known of each model by itself, and where distances come from.
+/// What is known of each model alone, and how to compute distances between models.
 pub(super) struct SketchedPairs {
     pub(super) models: GroupSketches,
-    /// What is compared of each parameter; nothing of what models cut into unlike segments and do not hold whole.
+    /// The runs of each parameter that are compared; empty where models cut it into unlike segments and do not hold it whole.
     pub(super) runs: Vec<Vec<CommonRun>>,
-    /// Parameters of which anything is compared, as numbers of the layout's.
+    /// The parameters with anything to compare, by their numbers in the layout.
     pub(super) compared: Vec<usize>,
     pub(super) marginals: Vec<Marginals>,
     pub(super) memory: u64,
     latest: Mutex<Option<FamilyDistances>>,
 }
 
-/// All distances among some models: a family, as a rule.
+/// All distances among some models, usually a family.
 struct FamilyDistances {
-    /// Sorted.
+    /// The models, sorted.
     places: Vec<Place>,
     parameters: Vec<Arc<ParameterGeometry>>,
 }
 
-/// A group in an order by content, and the parameters of which something is left out.
+/// The geometry of a group, ordered by content, and the parameters of which something is left out.
 pub(super) fn group(
     set: &SketchSet,
     group: usize,
@@ -59,7 +59,7 @@ pub(super) fn group(
     Ok((GroupGeometry::with_pairs(members, pairs, unshared, settings.scope), left_out))
 }
 
-/// What is known of a parameter in each holder by itself.
+/// What is known of a parameter in each of its holders alone.
 fn marginals(models: &GroupSketches, p: usize, runs: &[CommonRun]) -> Result<Marginals, Error> {
     let parameter = &models.layout().parameters()[p];
     let holders = models.holders(p);
@@ -96,8 +96,9 @@ impl Pairwise for SketchedPairs {
         Box::new(self.marginals.iter())
     }
 
-    /// Distances of the models last looked at are kept, and serve every part of them. Pairs are computed and not kept, so that one
-    /// that is not among the latest costs the latest nothing.
+    /// Distances of the latest models are cached, and serve every part of them.
+    ///
+    /// A pair is computed but not cached, so that it does not replace the distances of a whole family.
     fn parameters(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
         let mut places = places.to_vec();
         places.sort_unstable();
@@ -111,7 +112,7 @@ impl Pairwise for SketchedPairs {
             return self.compute(&places);
         }
         let keep = |latest| *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
-        // Before there are others: whoever still needs what was kept has a clone.
+        // The old distances are released before the new ones exist. Whoever still needs the old ones has a clone.
         keep(None);
         let parameters = self.compute(&places)?;
         keep(Some(FamilyDistances { places, parameters: parameters.clone() }));
@@ -147,7 +148,7 @@ impl SketchedPairs {
             let unit: Vec<usize> = unit.iter().map(|&u| shared[u]).collect();
             self.unit(&unit, &holders[unit[0]], numbers).map(Arc::new)
         };
-        // Half of what is left is for sums, half for numbers read.
+        // Half of the rest of the memory is for sums, half for numbers read.
         let (threads, numbers) = (rayon::current_num_threads() as u64, (self.memory / 4 / 8) as usize);
         if 8 * (places.len() as u64).pow(2) * threads > self.memory / 4 {
             return units.iter().map(|u| unit(u, numbers)).collect();
@@ -155,7 +156,7 @@ impl SketchedPairs {
         units.par_iter().map(|u| unit(u, numbers / threads as usize)).collect()
     }
 
-    /// One matrix; `numbers` are what may be held at once of all models together.
+    /// The geometry of one matrix. `numbers` is how many numbers may be held at once for all models together.
     fn unit(&self, unit: &[usize], holders: &[Place], numbers: usize) -> Result<ParameterGeometry, Error> {
         let n = holders.len();
         let mut geometry = ParameterGeometry {
@@ -186,6 +187,7 @@ impl SketchedPairs {
             }
             for i in 0..n {
                 geometry.distances.add(i, i, tensor.moments[i].squared_norm());
+                // Equal fingerprints mean equal values. The distance stays 0 then, although sums could leave rounding.
                 for j in (0..i).filter(|&j| tensor.fingerprints[i] != tensor.fingerprints[j]) {
                     geometry.distances.add(i, j, squared[i + j * n]);
                 }

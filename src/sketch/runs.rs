@@ -1,4 +1,4 @@
-//! Which values of a parameter all holders keep alike.
+//! The values of a parameter that all holders keep in the same way.
 
 use super::projection::Projection;
 use super::{SegmentSketch, Sketch, SketchSet, read_wide};
@@ -8,22 +8,22 @@ use crate::model_set::LayoutGroup;
 use crate::source::ParameterSource;
 use std::ops::Range;
 
-/// Values of a parameter that all holders keep alike.
+/// Values of a parameter that all holders keep in the same way.
 #[derive(Clone, Debug)]
 pub(super) enum RunSource {
-    /// A segment that all have, by its number in each.
+    /// A segment that all holders have, by its number in each.
     Segment(usize),
-    /// Values that all hold whole, whatever their segments.
+    /// Values that all holders keep whole, whatever their segments are.
     Values(Range<usize>),
 }
 
-/// One run, and how many numbers each holder has of it.
+/// One run, and the number of numbers that each holder has of it.
 #[derive(Clone, Debug)]
 pub(super) struct CommonRun {
     pub(super) source: RunSource,
-    /// Values of the run.
+    /// Number of values in the run.
     pub(super) size: usize,
-    /// Numbers to compare: `size`, or the width when the run is sketched.
+    /// Number of numbers to compare: `size`, or the width when the run is sketched.
     pub(super) count: usize,
 }
 
@@ -33,16 +33,16 @@ impl CommonRun {
     }
 }
 
-/// A group of sketched models in an order by content.
+/// A group of sketched models, in an order by content.
 #[derive(Clone, Debug)]
 pub(super) struct GroupSketches {
     set: SketchSet,
     group: usize,
-    /// For each place, the model's position in the layout's group.
+    /// For each place, the model's position in the group of the layout.
     order: Vec<usize>,
     /// For each position, its place.
     place_of: Vec<Place>,
-    /// Values kept of each larger tensor: the fewest that any of the models keeps.
+    /// Number of values kept of each larger tensor: the fewest that any of the models keeps.
     pub(super) width: usize,
 }
 
@@ -71,7 +71,7 @@ impl GroupSketches {
         holders
     }
 
-    /// The sketch at a place, and what it calls parameter `p`.
+    /// The sketch at a place, and its own name of parameter `p`.
     pub(super) fn holder(&self, place: Place, p: usize) -> (&Sketch, &str) {
         let at = self.order[place.0];
         (self.set.sketch(self.layout().models()[at]), self.layout().own_name(at, p).unwrap_or_default())
@@ -82,7 +82,7 @@ impl GroupSketches {
         sketch.kept(name)
     }
 
-    /// Squared norm of a segment in the model at a place; `None` of values, which are all of the parameter.
+    /// The squared norm of a segment in the model at a place; `None` for a run of values, which is the whole parameter.
     pub(super) fn segment_norm(&self, place: Place, p: usize, run: &CommonRun) -> Option<f64> {
         match run.source {
             RunSource::Segment(s) => Some(self.kept(place, p)[s].moments.squared_norm()),
@@ -90,7 +90,7 @@ impl GroupSketches {
         }
     }
 
-    /// The runs that make up as much of a parameter as sketches can compare.
+    /// The runs of a parameter that sketches can compare: as much of it as possible.
     pub(super) fn runs(&self, p: usize) -> Vec<CommonRun> {
         let parameter = &self.layout().parameters()[p];
         let held: Vec<&[SegmentSketch]> = self.holders(p).into_iter().map(|place| self.kept(place, p)).collect();
@@ -113,8 +113,9 @@ impl GroupSketches {
         (0..first.len()).filter(common).map(run).collect()
     }
 
-    /// Numbers of one run in the model at a place, beginning at one of them: all values when there are no more than `width`,
-    /// else a sketch of that width.
+    /// Reads numbers of one run in the model at a place, from number `first` on.
+    ///
+    /// They are all values of the run when there are at most `width`. Otherwise they are a sketch of that width.
     pub(super) fn read(
         &self,
         place: Place,
@@ -141,7 +142,7 @@ impl GroupSketches {
     }
 }
 
-/// Positions of models, sorted by the fingerprints of what all of them hold.
+/// Positions of the models, sorted by the fingerprints of what all of them hold.
 fn order(set: &SketchSet, group: &LayoutGroup) -> Vec<usize> {
     let n = group.models().len();
     let common: Vec<usize> =

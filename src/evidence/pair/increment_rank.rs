@@ -215,7 +215,8 @@ impl<'s> Gram<'s> {
         let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
         let k = self.sketch.width();
         let above = |i: usize, j: usize| self.products[i + j * k] - if i == j { floor } else { 0.0 };
-        // All singular values are above the floor when what is left has a Cholesky factor. Computing them takes ten times as long.
+        // All singular values are above the floor when what is left has a Cholesky factor. Computing them takes ten times as
+        // long.
         Mat::from_fn(k, k, |i, j| above(i.max(j), i.min(j))).llt(Side::Lower).is_ok()
     }
 
