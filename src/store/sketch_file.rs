@@ -1,4 +1,4 @@
-//! The file of a sketch: safetensors with provenance in its header, nothing of which is believed unchecked.
+//! The file of a sketch: safetensors with provenance in its header. Nothing in it is believed unchecked.
 
 use super::sketch_store::write;
 use crate::bytes::Existing;
@@ -15,10 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Bytes read at once when a file is verified.
+/// Number of bytes read at once when a file is verified.
 const PIECE: usize = 1 << 16;
 
-/// A sketch in a file, and what its header records beside it.
+/// A sketch in a file, and what its header records besides.
 #[derive(Debug)]
 pub(super) struct SketchFile {
     pub(super) sketch: Sketch,
@@ -34,23 +34,25 @@ impl Sketch {
     ///
     /// # Errors
     ///
-    /// [`SourceError::NotASketch`] and [`SourceError::SketchDamaged`], and those of [`SafetensorsFile::open`].
+    /// [`SourceError::NotASketch`], [`SourceError::SketchMap`] and [`SourceError::SketchDamaged`], and those of
+    /// [`SafetensorsFile::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Ok(SketchFile::open(path.as_ref())?.sketch)
     }
 
-    /// Writes the sketch of the model `name` to a file, whole or not at all, over one that is there.
+    /// Writes the sketch of the model `name` to a file, replacing one that is there. The file is written whole or not at all.
     ///
     /// # Errors
     ///
-    /// [`Error::StoreWrite`]; [`Error::Source`] when the sketch is itself in a file that cannot be read.
+    /// [`Error::StoreWrite`] when the file cannot be written. [`Error::Source`] when the sketch is itself in a file that cannot
+    /// be read.
     pub fn save(&self, path: impl AsRef<Path>, name: &str) -> Result<(), Error> {
         let path = path.as_ref();
         let failed = |source| Error::StoreWrite { path: path.to_owned(), source };
         write(path, &self.encode(path, name)?, Existing::Replace).map_err(failed)
     }
 
-    /// The bytes of the file `path`.
+    /// The bytes of the file at `path`.
     pub(super) fn encode(&self, path: &Path, name: &str) -> Result<Vec<u8>, Error> {
         let segments = || self.tensors.iter().flatten();
         let count = (self.size() / 4) as usize;
@@ -92,7 +94,7 @@ impl Sketch {
 }
 
 impl SketchFile {
-    /// Opens a file and checks its header, moments and fingerprints against each other; values are not read.
+    /// Opens a file and checks its header, moments and fingerprints against each other. Values are not read.
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
         let (file, metadata) = SafetensorsFile::open_with_metadata(path)?;
         let wrong = |found: String, expected: &str| SourceError::NotASketch {
@@ -107,6 +109,7 @@ impl SketchFile {
         if field("format")? != SKETCH {
             return Err(wrong(format!("format `{}`", field("format")?), SKETCH));
         }
+        // Another map gives other numbers for the same model, so such sketches must not be compared.
         if field("map")? != format::map() {
             let (found, expected) = (field("map")?.to_owned(), format::map());
             return Err(SourceError::SketchMap { path: path.to_owned(), found, expected });
@@ -118,6 +121,7 @@ impl SketchFile {
         let layout: Vec<(String, String, Vec<usize>)> = serde_json::from_str(field("layout")?)
             .map_err(|e| wrong(format!("layout ({e})"), "names, dtypes, shapes"))?;
 
+        // The layout decides how much is allocated later, so it is checked against the tensors in the file first.
         let mut parameters = Vec::with_capacity(layout.len());
         for (name, dtype, shape) in layout {
             let known =
@@ -147,7 +151,7 @@ impl SketchFile {
                 return Err(wrong(found, &format!("({shape:?}, {dtype:?}), as its layout and width need")));
             }
         }
-        // Both as large as tensors that the file has been found to hold.
+        // Both buffers are as large as tensors that the file was found to hold, so a false layout cannot ask for more.
         let (mut moments, mut fingerprints) = (vec![0; n * 40], vec![0; n * 16]);
         file.read_bytes(SKETCH_MOMENTS, 0, &mut moments)?;
         file.read_bytes(SKETCH_FINGERPRINTS, 0, &mut fingerprints)?;
@@ -204,12 +208,12 @@ impl SketchFile {
         Ok(stored)
     }
 
-    /// Bytes of the file.
+    /// Size of the file, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.file.length()
     }
 
-    /// Fails when something of the file is not as recorded.
+    /// Fails when something in the file differs from what is recorded.
     pub(super) fn agrees(&self, what: &'static str, found: &str, expected: &str) -> Result<(), SourceError> {
         if found == expected {
             return Ok(());
@@ -244,7 +248,7 @@ impl SketchFile {
     }
 }
 
-/// Checksum of all bytes of the tensors, and of what the header records that nothing else covers.
+/// Checksum of all bytes of the tensors, and of the header's fields that no other check covers.
 fn checksum<'a>(mut tensors: Xxh3, field: impl Fn(&str) -> &'a str) -> String {
     ["crate_version", "name", "seed", "width", "content"].iter().for_each(|key| update_text(&mut tensors, field(key)));
     hex(tensors.digest128())

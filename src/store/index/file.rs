@@ -1,4 +1,4 @@
-//! The file of an index: safetensors, nothing of which is believed unchecked.
+//! The file of an index: safetensors, in which nothing is believed unchecked.
 
 use super::chunk::checksum;
 use super::{Block, Damaged, IndexRow, MatrixExcerpt, Numbers, Stamp};
@@ -14,10 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Numbers of a row: length, time and number of its file, both halves of the content, end of the name.
+/// Number of numbers in a row: length, time and number of its file, both halves of the content, and the end of the name.
 const NUMBERS: usize = 6;
 
-/// The bytes of an index whose numbers are all in memory; an error for others.
+/// The bytes of an index whose numbers are all in memory; for any other index an error.
 pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
     let (mut rows, mut names, mut checksums): (Vec<u64>, Vec<u8>, Vec<u64>) = (Vec::new(), Vec::new(), Vec::new());
     let (mut all_moments, mut all_values) = (Vec::new(), Vec::new());
@@ -62,7 +62,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
     kernel::encode(metadata, tensors)
 }
 
-/// Opens an index and checks all but the numbers of its rows, which stay on disk.
+/// Opens an index and checks everything but the numbers of its rows, which stay on disk.
 pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     let (file, metadata) = SafetensorsFile::open_with_metadata(path).map_err(|_| Damaged)?;
     let field = |key: &str| metadata.get(key).map(String::as_str).ok_or(Damaged);
@@ -85,7 +85,7 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     let (mut moments, mut values) = (0usize, 0usize);
     let mut blocks = Vec::with_capacity(layouts.len());
     for (count, places) in layouts {
-        // Bounded by what the file holds before anything is made for so many.
+        // `count` comes from the file, so it must not decide an allocation. Reading stops where the file has no more rows.
         let read: Vec<IndexRow> = (0..count).map_while(|_| rows.next()).collect();
         let sums: Vec<u64> = checksums.by_ref().take(count.div_ceil(INDEX_CHUNK)).collect();
         if read.len() < count || sums.len() < count.div_ceil(INDEX_CHUNK) || !places.iter().all(is_sound) {
@@ -109,7 +109,7 @@ fn is_sound(place: &MatrixExcerpt) -> bool {
     place.begin < place.end
 }
 
-/// Rows in the order of the file.
+/// The rows of the file, in order.
 struct Rows<'f, W> {
     numbers: W,
     names: &'f str,
@@ -128,7 +128,7 @@ impl<W: Iterator<Item = u64>> Rows<'_, W> {
     }
 }
 
-/// All bytes of a tensor, which are no more than the file has.
+/// All bytes of a tensor. They are no more than the file has.
 fn bytes(file: &SafetensorsFile, name: &str, dtype: Dtype) -> Result<Vec<u8>, Damaged> {
     let (shape, found) = file.tensor(name).ok_or(Damaged)?;
     if found != dtype {
