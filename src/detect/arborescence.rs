@@ -172,6 +172,7 @@ impl Arborescence {
         // Every member reaches every other, so there always is an arborescence.
         let best = minimum_rooted_arborescence(&edges, &root_costs).unwrap_or_else(|| vec![None; scores.len()]);
         let root = best.iter().position(Option::is_none);
+        // A root of higher rank loses the tie, so only roots of equal rank are tried.
         let as_good = |&r: &usize| Some(r) != root && root.is_some_and(|root| ranks[r] == ranks[root]);
         let n = scores.len();
         let others = (0..n).filter(as_good).filter_map(|r| minimum_arborescence(n, r, &edges));
@@ -263,6 +264,7 @@ fn costs(comparison: &Comparison, lambda: f64, ranks: &[i32]) -> Vec<(usize, usi
     // The sum has each pair once. The factor 2 counts both orders, and n² includes the zero diagonal.
     let mean = 2.0 * distances.iter().sum::<f64>() / (n * n) as f64;
     let steps = |cost: f64| if largest > 0.0 { (cost / largest * STEPS).round().min(MOST) as i64 } else { 0 };
+    // The penalty is rounded once, so every edge against the direction pays exactly the same.
     let penalty = steps(lambda * mean);
     let mut edges = Vec::with_capacity(n * n);
     for a in 0..n {

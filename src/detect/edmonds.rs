@@ -124,6 +124,7 @@ impl Contraction {
                         break (position, cost);
                     }
                 };
+                // The other edges into this node keep only the extra cost of replacing the chosen one.
                 heaps.lower(entering[node], cost);
                 this.entry[node] = position;
                 state[node] = State::OnPath;
@@ -151,6 +152,7 @@ impl Contraction {
                 state.push(State::New);
                 node = contracted;
             }
+            // The path has met a reached node, so all of it hangs below the root.
             path.into_iter().for_each(|node| state[node] = State::Reached);
         }
         Some(this)
@@ -161,6 +163,7 @@ impl Contraction {
     /// The edge that enters a cycle replaces one edge of that cycle.
     fn expand<C>(mut self, n: usize, edges: &[(usize, usize, C)]) -> Vec<usize> {
         let mut settled = vec![false; self.entry.len()];
+        // Outer cycles come first: the edge that enters them decides where the inner ones are entered.
         for contracted in (n..self.entry.len()).rev() {
             if settled[contracted] {
                 continue;

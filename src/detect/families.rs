@@ -78,6 +78,7 @@ impl Families {
         independence: &Independence,
     ) -> Result<Vec<Vec<usize>>, Error> {
         self.check(geometry.groups().len(), geometry.len())?;
+        // One family for each group follows from the layouts and needs no test.
         if *self != Self::Count(geometry.groups().len()) {
             geometry.require(Quantity::Independence)?;
         }
@@ -98,6 +99,7 @@ impl Families {
             }
             Self::Count(count) => {
                 let mut pairs = pairs(geometry, independence);
+                // The sort is stable, so pairs of equal z stay in the order by content.
                 pairs.sort_by(|x, y| y.z.total_cmp(&x.z));
                 let mut left = geometry.len();
                 for pair in pairs {

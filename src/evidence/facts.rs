@@ -53,6 +53,7 @@ fn of_model(models: &ModelSet, id: ModelId) -> Result<ModelFacts, Error> {
             Role::Parameter => *values.entry(info.dtype).or_default() += info.size(),
             Role::Buffer if info.size() == 1 && info.dtype.is_integer() => {
                 let failed = |source| Error::of_model(models.name(id), source);
+                // Stored bytes give integers beyond 2²⁴ exactly, which f32 cannot.
                 let count = match read_integer(models.source(id), info).map_err(failed)? {
                     Some(count) => count,
                     None => {

@@ -37,6 +37,7 @@ impl SharedTensor<'_> {
         let (end, row) = (self.values.end, self.row_size);
         let mut begin = self.values.start;
         std::iter::from_fn(move || {
+            // Runs end at multiples of one step of the whole tensor, so they depend on its shape alone.
             let next = if row <= RUN {
                 let step = RUN / row * row;
                 (begin / step + 1) * step
@@ -108,6 +109,8 @@ impl SharedTensors {
                 continue;
             };
             let (name, row_size) = (parameter.name.as_str(), parameter.row_size);
+            // A layout cuts a tensor where its holders differ. What these models all hold is joined again, so that rows
+            // stay whole.
             match tensors.last_mut() {
                 Some(before)
                     if before.own_names == own_names

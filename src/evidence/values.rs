@@ -116,6 +116,7 @@ impl Evidence for Values {
         }
         let evidence = Arc::new(PairEvidence { parameters: pair::compare(self, a, b)? });
         let mut pairs = pairs();
+        // Entries are never dropped. Beyond the bound, a pair is read again each time.
         if pairs.len() < REMEMBERED {
             pairs.insert((a, b), Arc::clone(&evidence));
         }

@@ -48,6 +48,7 @@ impl Sketch {
     pub fn compute(source: &dyn ParameterSource, settings: &SketchSettings) -> Result<Self, Error> {
         let named = |source: SourceError| Error::Sketching { source: source.into() };
         let mut parameters = source.parameters().map_err(named)?;
+        // Sorted, a model has one sketch in whatever order its source lists tensors.
         parameters.sort();
         let width = settings.width_for(&parameters)?;
         // With one thread, the caller's own thread does the work. If it waited for another pool, it would begin further
@@ -66,6 +67,7 @@ impl Sketch {
             tensors.push(segments(p, width).into_iter().map(keep).collect());
         }
         let mut lines = Vec::with_capacity(parameters.len());
+        // Lines follow all segments in the payload, as they do in the file.
         for (p, own) in parameters.iter().zip(&tensors) {
             let cut: Vec<_> = own.iter().map(|kept| kept.segment.clone()).collect();
             let begin = end;
@@ -109,6 +111,7 @@ impl Sketch {
                 }
                 of_lines.iter_mut().zip(&partial.lines).for_each(|(a, b)| *a += b);
                 let kept = &mut tensors[job.tensor][job.segment];
+                // Moments and fingerprints depend on the order of their parts, which is that of the jobs.
                 kept.moments = kept.moments.merge(partial.moments);
                 if job.begin == 0 {
                     kept.fingerprint = partial.fingerprint;
@@ -116,11 +119,13 @@ impl Sketch {
                 } else {
                     kept.fingerprint = chain(kept.fingerprint, partial.fingerprint);
                     if kept.is_whole() {
+                        // A whole segment keeps its values one after another; only a sketch adds them up.
                         sums.extend(partial.sums);
                     } else {
                         sums.iter_mut().zip(&partial.sums).for_each(|(a, b)| *a += b);
                     }
                 }
+                // Sums stay in f64 until the segment is complete, and are rounded once.
                 if job.begin + job.length == kept.segment.len() {
                     values[kept.place.clone()].iter_mut().zip(&sums).for_each(|(v, &s)| *v = s as f32);
                     if job.segment + 1 == tensors[job.tensor].len() {
@@ -159,6 +164,7 @@ fn partial(
     let mut fingerprint = Fingerprint::new();
     // A shorter job leaves no values of a longer one behind: everything in `values` is overwritten.
     values.resize(job.length, 0.0);
+    // A block is small enough to be measured and hashed while it is in the cache.
     for (b, block) in values.chunks_mut(BLOCK).enumerate() {
         let offset = kept.segment.start + job.begin + b * BLOCK;
         partial.moments = partial.moments.merge(read_with_moments(source, &info.name, offset, block).map_err(named)?);

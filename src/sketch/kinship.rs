@@ -61,6 +61,7 @@ impl SketchedPairs {
         let mut z = Packed::constant(n, f64::NAN);
         for first in (0..n).step_by(TILE) {
             let down = first..(first + TILE).min(n);
+            // The matrix is symmetric, so tiles above the diagonal are left out.
             let across: Vec<Range<usize>> =
                 (0..down.end).step_by(TILE).map(|begin| begin..(begin + TILE).min(n)).collect();
             let tiles: Vec<Vec<f64>> = across.par_iter().map(|across| rows.tile(&down, across)).collect();
@@ -155,6 +156,7 @@ impl SketchedPairs {
         let runs: Vec<RunColumns> = self.runs[p].iter().map(run).collect();
         let centred = per_model(&|_, m| m.m2);
         let mut part = ParameterColumns { runs, size: tensor.size as f64, means: vec![0.0; centred.len()], centred };
+        // Where all values are kept, `fill` subtracts the mean from them instead.
         if !part.is_whole() {
             let mean = |(place, m): (usize, &Moments)| m.mean * share(place, m.count).sqrt();
             part.means = tensor.moments.iter().enumerate().map(mean).collect();

@@ -91,6 +91,7 @@ impl WithSimd for Add<'_> {
                 }
                 kept.copy_from_slice(&total);
             }
+            // The place along a column is the row, so all columns need the same signs here.
             let own = signs(seed, row);
             let first = begin.next_multiple_of(sample.column_stride);
             for column in (first..begin + line.len()).step_by(sample.column_stride) {

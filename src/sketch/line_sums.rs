@@ -35,6 +35,7 @@ pub(super) fn line_sums(
         let mut sums = MemberSums::default();
         for common in &all {
             let Some(member) = set.lines(models[m], common.tensor.own_names[m])? else { continue };
+            // As with values, the difference is taken first: near a factor of 1 products would lose digits.
             for (r, x) in common.lines(&common.reference).zip(common.lines(&member)) {
                 sums.reference_change.push(r.iter().zip(x).map(|(r, x)| r * (x - r)).sum());
                 sums.change.push(r.iter().zip(x).map(|(r, x)| (x - r) * (x - r)).sum());

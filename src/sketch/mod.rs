@@ -203,6 +203,7 @@ impl Sketch {
             let tensors = part.parameters.iter().zip(part.tensors.iter()).zip(part.lines.iter());
             all.extend(tensors.map(|((p, t), lines)| (p, part, t.as_slice(), lines)));
         }
+        // The order by name makes the result the same as a sketch of the whole model.
         all.sort_by(|a, b| a.0.cmp(b.0));
         if let Some(pair) = all.windows(2).find(|pair| pair[0].0.name == pair[1].0.name) {
             return Err(SourceError::DuplicateParameter { parameter: pair[0].0.name.clone() });
@@ -219,6 +220,7 @@ impl Sketch {
             }
             tensors.push(moved);
         }
+        // Lines follow all segments, as in a sketch of the whole model.
         let mut lines = Vec::with_capacity(all.len());
         for (_, part, _, own) in &all {
             let begin = values.len();
@@ -252,6 +254,7 @@ impl Sketch {
     ///
     /// [`SourceError::SketchMismatch`] when seeds differ, or when a tensor has another shape or is missing.
     pub fn squared_distance_to(&self, combination: &[(f64, &Self)]) -> Result<(f64, f64), SourceError> {
+        // Wider sketches are folded to the narrowest one, so that all come from one map.
         let width = combination.iter().map(|(_, s)| s.width).fold(self.width, usize::min);
         let (mut squared, mut variance) = (0.0, 0.0);
         for info in self.parameters.iter().filter(|p| p.dtype.is_float()) {

@@ -48,6 +48,7 @@ pub(super) fn group(
     left_out.sort();
     left_out.dedup();
     let members: Vec<ModelId> = models.order().iter().map(|&at| layout.models()[at]).collect();
+    // With nothing to compare, all distances would be 0, and all models would look like copies.
     if compared.is_empty() && members.len() > 1 {
         let model = set.models().name(layout.models()[0]).to_owned();
         return Err(Error::NotSketched { model, parameters: left_out });
@@ -73,6 +74,7 @@ fn marginals(models: &GroupSketches, p: usize, runs: &[CommonRun]) -> Result<Mar
                     Ok((kept[0].moments, kept[0].fingerprint))
                 }
                 RunSource::Values(_) => {
+                    // No single segment is this run, so its moments are computed from the values.
                     let mut wide = vec![0.0; run.size];
                     models.read(place, p, run, run.count, 0, &mut wide)?;
                     let values: Vec<f32> = wide.into_iter().map(|x| x as f32).collect();
@@ -165,6 +167,7 @@ impl SketchedPairs {
             to_initialization: None,
             width: None,
         };
+        // Numbers are read in whole strips, as many as fit into memory for all models at once.
         let most = (numbers / n.max(1) / STRIP).max(1) * STRIP;
         let mut rows = Vec::new();
         let mut squared = vec![0.0; n * n];

@@ -75,10 +75,12 @@ impl WithSimd for Add<'_> {
                 let (low, high) = signed.split_at_mut(32);
                 for (half, bits) in [(low, bits as u32), (high, (bits >> 32) as u32)] {
                     for (i, x) in half.iter_mut().enumerate() {
+                        // Flipping the sign bit takes no multiplication and no branch.
                         *x = f32::from_bits(x.to_bits() ^ (bits >> i << 31));
                     }
                 }
             }
+            // A rotated block that runs past the end goes on at the beginning.
             let first = (projection.width - begin).min(block.len());
             add(&mut sums[begin..begin + first], &signed[..first]);
             add(&mut sums[..block.len() - first], &signed[first..block.len()]);

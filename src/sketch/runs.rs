@@ -129,6 +129,7 @@ impl GroupSketches {
         let read = match &run.source {
             RunSource::Segment(s) => sketch.read_at(&sketch.kept(name)[*s], width, first, out),
             RunSource::Values(range) if width < run.size => {
+                // The run is kept whole. A narrower sketch of it can be computed now.
                 let (mut values, mut sums) = (vec![0.0; run.size], vec![0.0; width]);
                 sketch.read(name, range.start, &mut values).map(|()| {
                     Projection::new(sketch.seed(), width).add(0, &values, &mut sums);

@@ -24,6 +24,7 @@ pub(crate) fn segments(info: &ParameterInfo, width: usize) -> Vec<Segment> {
         return std::iter::once(0..size).collect();
     };
     let row: usize = columns.iter().product();
+    // Only tall matrices grow by rows, as vocabularies do. Cutting others would cost width and give nothing.
     if rows as f64 <= TALL * row as f64 || row < 2 {
         return std::iter::once(0..size).collect();
     }

@@ -102,6 +102,7 @@ impl SketchSettings {
         let bytes = |width: usize| -> u64 { parameters.iter().map(|p| own(p, width)).sum() };
         let float = parameters.iter().filter(|p| p.dtype.is_float());
         let longest = float.clone().flat_map(|p| segments(p, 0)).map(|s| s.len()).max().unwrap_or(0);
+        // At this width every segment is held whole, and a wider sketch would hold nothing more.
         let whole = longest.next_power_of_two().max(BASE);
         let mut width = whole;
         while bytes(width) > self.size {

@@ -99,6 +99,7 @@ impl SketchStore {
     /// # }
     /// ```
     pub fn nearest(&self, sketch: &Sketch, count: usize) -> Result<Nearest, Error> {
+        // Another seed means another random map, and distances between two maps mean nothing.
         if sketch.seed() != self.seed() {
             let (found, expected) = (sketch.seed(), self.seed());
             return Err(Error::SketchSeed { name: None, found, expected });

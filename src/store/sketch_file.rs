@@ -66,6 +66,7 @@ impl Sketch {
         let fingerprints = little_endian(&fingerprints);
 
         let listed = |p: &ParameterInfo| (p.name.clone(), p.dtype.to_string(), p.shape.clone());
+        // Segments and lines follow from layout and width, so their places need not be written.
         let layout: Vec<(String, String, Vec<usize>)> = self.parameters.iter().map(listed).collect();
         let failed = |source: io::Error| Error::StoreWrite { path: path.to_owned(), source };
         let mut metadata: BTreeMap<&str, String> = BTreeMap::from([
@@ -79,6 +80,7 @@ impl Sketch {
             ("layout", serde_json::to_string(&layout).map_err(|e| failed(e.into()))?),
         ]);
         let mut hash = Xxh3::new();
+        // The checksum covers the values too, which the content hash does not.
         [&values, &moments, &fingerprints].into_iter().for_each(|bytes| hash.update(bytes));
         metadata.insert("checksum", checksum(hash, |key| metadata.get(key).map_or("", String::as_str)));
 
@@ -106,6 +108,7 @@ impl SketchFile {
             Some(text) => Ok(text.as_str()),
             None => Err(wrong(format!("no `{key}` in its header"), SKETCH)),
         };
+        // The format comes first: without it, the other fields may mean anything.
         if field("format")? != SKETCH {
             return Err(wrong(format!("format `{}`", field("format")?), SKETCH));
         }
@@ -115,6 +118,7 @@ impl SketchFile {
             return Err(SourceError::SketchMap { path: path.to_owned(), found, expected });
         }
         let seed: u64 = field("seed")?.parse().map_err(|e| wrong(format!("seed ({e})"), "a number"))?;
+        // Folding to narrower widths needs a power of two, and the map has none below one base block.
         let width = field("width")?.parse().ok().filter(|w: &usize| w.is_power_of_two() && *w >= BASE);
         let width =
             width.ok_or_else(|| wrong(format!("width `{}`", metadata["width"]), "a power of two from 256 on"))?;
@@ -126,15 +130,18 @@ impl SketchFile {
         for (name, dtype, shape) in layout {
             let known =
                 Dtype::of_spelling(&dtype).ok_or_else(|| wrong(format!("dtype `{dtype}`"), "one of a weight"))?;
+            // A false shape must not overflow the products of sizes below.
             if shape.iter().try_fold(known.size(), |n, &d| n.checked_mul(d)).is_none() {
                 return Err(wrong(format!("shape {shape:?} of `{name}`"), "as many elements as can be counted"));
             }
             parameters.push(ParameterInfo::new(name, shape, known));
         }
+        // Tensors are found by binary search, so they must be sorted.
         if let Some(pair) = parameters.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(wrong(format!("`{}` before `{}`", pair[0].name, pair[1].name), "tensors sorted by name"));
         }
         let cut: Vec<Vec<Range<usize>>> = parameters.iter().map(|p| segments(p, width)).collect();
+        // A false layout may promise more values than can be counted, so the sums are checked.
         let total = cut.iter().flatten().try_fold(0usize, |n, segment| n.checked_add(kept(segment, width)));
         let of_lines: Vec<usize> = parameters.iter().zip(&cut).map(|(p, cut)| lines(p, cut, width)).collect();
         let total = of_lines.iter().try_fold(total.unwrap_or(usize::MAX), |n, own| n.checked_add(*own));
@@ -164,6 +171,7 @@ impl SketchFile {
                 let mut numbers = words::<f64>(five);
                 let mut number = || numbers.next().unwrap_or(f64::NAN);
                 let moments = Moments { count: number(), mean: number(), m2: number(), m3: number(), m4: number() };
+                // Distances and z-scores rely on moments, so NaN and infinity must stop here.
                 let finite = [moments.mean, moments.m2, moments.m3, moments.m4].iter().all(|m| m.is_finite());
                 let read = segment.len();
                 if moments.count != read as f64 || !finite {
@@ -204,6 +212,7 @@ impl SketchFile {
             checksum: field("checksum")?.to_owned(),
             file,
         };
+        // The hash covers layout and fingerprints. So it finds damage that left every single field well formed.
         stored.agrees("content hash", &stored.sketch.content(), &stored.content)?;
         Ok(stored)
     }

@@ -119,6 +119,7 @@ impl SketchStore {
                 other => other.map_err(failed)?,
             }
         }
+        // Another process may have made the store first, so settings are compared even after writing.
         let store = Self::open(folder)?;
         if store.recorded != recorded {
             let (found, expected) = (store.recorded.described(), recorded.described());

@@ -29,6 +29,7 @@ impl<'a> Center<'a> {
         }
         to_points /= count;
         let variance = members.iter().map(|&i| to_points[i]).sum::<f64>() / (2.0 * count);
+        // Rounding can bring a distance of 0 below 0.
         to_points.mapv_inplace(|mean| f64::max(mean - variance, 0.0));
         Self { members, to_points: to_points.into(), variance }
     }

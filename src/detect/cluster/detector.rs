@@ -155,10 +155,12 @@ fn detect(
     let mut edges = Edges::new(geometry, &independence);
     let mut noise = 0;
     for (members, expected) in geometry.groups().zip(&expected) {
+        // A single model is a family by itself.
         if members.len() == 1 {
             continue;
         }
         let points = Points::from_models(geometry.compare(members)?, expected);
+        // The clusterer knows positions alone, and the selector needs models.
         let scores = |positions: &[usize]| {
             let some: Vec<_> = positions.iter().map(|&p| members[p]).collect();
             Choice::new(selector, geometry, &some).map(|choice| choice.scores)

@@ -137,6 +137,7 @@ pub(super) fn squared_distances(coordinates: ArrayView2<'_, f64>) -> Array2<f64>
         for j in 0..i {
             let size = norms[i] + norms[j];
             let mut squared = size - 2.0 * distances[(i, j)];
+            // Few pairs are so near, so summing them directly costs little.
             if squared < CANCELS * size {
                 squared = squared_distance(row(i), row(j));
             }

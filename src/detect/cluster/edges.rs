@@ -30,6 +30,7 @@ impl<'g> Edges<'g> {
         let choice = Choice::new(selector, self.draft.geometry, &originals)?;
         self.draft.add(|builder| builder.with_margin(originals[0], choice.margin));
         self.add_scores(&originals, &choice.scores);
+        // In a tie nothing gives an edge between tied members a direction, so all of them are roots.
         let roots: Vec<ModelId> = choice.best.iter().map(|&b| originals[b]).collect();
         self.draft.count_tie(roots.len() > 1);
         let distinctness = choice.distinctness();

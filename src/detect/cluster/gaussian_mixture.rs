@@ -207,6 +207,7 @@ impl Clusterer for GaussianMixture {
         }
 
         let available = scaled.coordinates.ncols();
+        // With too few models per coordinate, covariances are singular and all responsibilities 0 or 1.
         let supported = (points.len() / (MODELS_PER_COORDINATE * families)).clamp(1, MOST_COORDINATES);
         let used = self.coordinates.unwrap_or(supported).min(available);
         let (leading, variance) = standardized(&scaled.coordinates, used);
@@ -227,6 +228,7 @@ impl Clusterer for GaussianMixture {
         let mut share = self.regularization;
         let mut reason = String::new();
         for fit in 0..FITS {
+            // linfa takes a generator of its own. A seed drawn here keeps the run reproducible.
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
             match self.fit(&leading, families, share, ChaCha8Rng::from_seed(seed)) {

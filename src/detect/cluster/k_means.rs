@@ -209,6 +209,7 @@ impl KMeans {
             return Ok((None, Clustering::default()));
         }
         let means = Means::new(&distances);
+        // Candidates do not depend on α or the restart, so the selector scores them once.
         let among = self.seeding.candidates(&distances, families, preference)?;
         let run = |alpha, rng: &mut dyn RngCore| {
             self.best_run(&means, families, CentroidRule::new(alpha, preference), &among, rng)

@@ -164,6 +164,7 @@ fn cluster<P: LinfaClusterer<Way>, Way, S: std::borrow::Borrow<P>>(
     // Models that are all the same have no coordinate, and linfa refuses zero columns. One column of zeros says the same.
     let observations = if given.ncols() == 0 { Array2::zeros((given.nrows(), 1)) } else { given.to_owned() };
     let run = || settings(points).borrow().labels(observations);
+    // linfa panics on some input. A panic must not end a detection that could report an error.
     let labels = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(format!("linfa panicked: {}", said.unwrap_or("without a word")))

@@ -335,6 +335,7 @@ impl<'a> Centers<'a> {
     fn labels(&self, squared_bandwidth: f64) -> Vec<usize> {
         let full: Vec<usize> = self.distinct.iter().map(|c| c.window(squared_bandwidth).len()).collect();
         let mut order: Vec<usize> = (0..self.distinct.len()).collect();
+        // The sort is stable: of equally full windows, the first model's comes first.
         order.sort_by_key(|&c| std::cmp::Reverse(full[c]));
         let mut kept: Vec<&Center> = Vec::new();
         for center in order.into_iter().map(|c| &self.distinct[c]) {

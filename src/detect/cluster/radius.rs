@@ -28,6 +28,7 @@ pub(super) fn separating(mut within: Vec<f64>, mut between: Vec<f64>, negligible
     let mut best = (0.0, f64::INFINITY);
     for &radius in &within {
         let loss = loss(radius);
+        // The strict comparison keeps the smallest of equally good radii.
         if loss < best.1 {
             best = (radius, loss);
         }

@@ -20,6 +20,7 @@ pub(super) fn at<T>(
     if let Alpha::Fixed(alpha) = alpha {
         return Ok((run(alpha, rng)?, None));
     }
+    // With other random numbers for each α, a sweep would not equal the run at the α that it keeps.
     let mut replay = Replay { rng, drawn: Vec::new(), next: 0 };
     let mut at = |alpha| -> Result<(T, f64, usize), Error> {
         replay.next = 0;

@@ -52,6 +52,7 @@ impl Found<'_> {
         let listed = self.lineage.weights().confidence.listed;
         let all: f64 = order.iter().map(|&q| share(q)).sum();
         let mut drafts: Vec<Draft> = order.into_iter().take(listed).map(|q| self.parent(q, child)).collect();
+        // Rounding can bring the sum above 1.
         let probability = (1.0 - all).clamp(0.0, 1.0);
         drafts.push(Draft { parent: None, probability, evidence: self.absence(child, probability, &drafts) });
 
@@ -78,6 +79,7 @@ impl Found<'_> {
         }
         let without_root = self.lineage.weights().confidence.without_root;
         let present = self.tree.presence.probability;
+        // Without the root, an edge from it is wrong for sure, and any other edge holds with probability `without_root`.
         let stays = (holds(false, present, without_root) / holds(true, present, without_root)).ln();
         let mut evidence = vec![
             Evidence::new(Stage::Presence, HOLDS, stays),

@@ -89,6 +89,7 @@ impl Converted<'_> {
         let sources = |b: usize| (0..n).filter(|&a| a != b && pruned(&self.parameters, a, b, tolerance)).collect();
         let of_pruned: Vec<Vec<usize>> = (0..n).into_par_iter().map(sources).collect();
         for (copy, sources) in of_pruned.into_iter().enumerate() {
+            // A copy is no source, so a chain of copies hangs below one original.
             if let Some(source) = sources.into_iter().find(|&a| !self.is_copy[a]) {
                 self.add(source, copy, Relation::Pruned, self.weights.copies.certain);
             }

@@ -167,6 +167,7 @@ impl LineageDetector {
         gathered: &mut Gathered<'_>,
     ) -> Result<(), Error> {
         gathered.kin(members);
+        // A copy ties with its source in all that follows, and shows nothing new.
         let (originals, copies) = copies::copies(geometry, members, &self.weights)?;
         for copy in &copies {
             gathered.copy(copy)?;
@@ -181,7 +182,9 @@ impl LineageDetector {
         for merge in &merges {
             gathered.merge(&merge.renumbered(model))?;
         }
+        // Lineages that only a merge joins have no common root, so each is solved alone.
         for plain in lineages.into_iter().filter(|plain| plain.len() >= 2) {
+            // A merge may have children of its own, so it takes part in the tree of its lineage.
             let (members, parts) = with_merges(&plain, &merges);
             let models: Vec<ModelId> = members.iter().map(|&o| model(o)).collect();
             let merged = Merged { plain: plain.len(), parts: &parts };

@@ -46,6 +46,7 @@ impl Norms {
         let mut evidence = Square::filled(n, 0.0);
         for (a, row) in sums.iter().enumerate() {
             for (b, sum) in row.iter().enumerate() {
+                // A pair that differs in no parameter has a count of 0 and no evidence.
                 evidence[(a, b)] = sum.to_lower / sum.count.max(1.0);
                 evidence[(b, a)] = sum.to_higher / sum.count.max(1.0);
             }

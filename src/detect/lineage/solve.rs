@@ -83,6 +83,7 @@ pub(super) fn solve(
         });
     };
     let shares = shares(&suppositions, models.len(), weights)?;
+    // Their matrices are not needed any more, and candidates need memory of their own.
     drop(suppositions);
 
     let kin = |a: Member, b: Member| kinship(lineage.model(a), lineage.model(b));

@@ -39,6 +39,7 @@ pub(super) fn edge_probabilities(weights: &Square<f64>, root: Member, negligible
         if i == j { entering[c.index()] } else { -likelihood[(q, c)] }
     });
     let inverse = laplacian.partial_piv_lu().inverse();
+    // At 4,000 members the matrix takes 128 MB, so it is freed before the result is filled in.
     drop(laplacian);
     let own: Vec<f64> = (0..nodes.len()).map(|j| inverse[(j, j)]).collect();
     let mut probabilities = likelihood;
@@ -67,6 +68,7 @@ fn likelihoods(weights: &Square<f64>, root: Member, negligible: f64) -> Result<S
         let others = best.iter_mut().zip(row).enumerate().filter(|&(c, _)| c != q);
         others.for_each(|(_, (best, &weight))| *best = best.max(weight));
     }
+    // A child without a finite weight is in no tree, and the matrix would be singular.
     if best.iter().enumerate().any(|(c, best)| c != root && !best.is_finite()) {
         return Err(Error::Detection {
             detector: "LineageDetector",
@@ -78,6 +80,7 @@ fn likelihoods(weights: &Square<f64>, root: Member, negligible: f64) -> Result<S
     likelihood.par_rows_mut().for_each(|(q, row)| {
         for (c, likelihood) in row.iter_mut().enumerate().filter(|&(c, _)| c != root && c != q) {
             let below = weights[(q, c)] - best[c];
+            // An edge from the root stays, however unlikely, so that every child can be reached.
             let kept = if q == root { below.max(-negligible) } else { below };
             if kept >= -negligible {
                 *likelihood = kept.exp();

@@ -15,6 +15,7 @@ pub(super) fn join(mut apart: Array2<f64>) -> Vec<Branch> {
         let sum = |i: usize| open.iter().map(|&(k, _)| apart[(i, k)]).sum::<f64>();
         // Sums are computed anew each time, because updated sums drift by rounding.
         let sums: Vec<f64> = open.iter().map(|&(i, _)| sum(i)).collect();
+        // The strict comparison below keeps the first of equal pairs, so a tie has one outcome.
         let mut best = (f64::INFINITY, 0, 1);
         for (x, &(i, _)) in open.iter().enumerate() {
             let row = apart.row(i);
@@ -31,6 +32,7 @@ pub(super) fn join(mut apart: Array2<f64>) -> Vec<Branch> {
         branches.push(Branch { a, b: next, length: (between + lean) / 2.0 });
         branches.push(Branch { a: b, b: next, length: (between - lean) / 2.0 });
         open.remove(y);
+        // The joint takes over row i, so the matrix need not grow.
         open[x] = (i, next);
         next += 1;
         for &(k, _) in open.iter().filter(|&&(k, _)| k != i) {
@@ -41,6 +43,7 @@ pub(super) fn join(mut apart: Array2<f64>) -> Vec<Branch> {
     }
     match open[..] {
         [(_, a), (_, b)] => branches.push(Branch { a, b, length: apart[(0, 1)] }),
+        // Three nodes meet in one last joint; their distances fix all three lengths.
         [(i, a), (j, b), (k, c)] => {
             let [ij, ik, jk] = [apart[(i, j)], apart[(i, k)], apart[(j, k)]];
             branches.push(Branch { a, b: next, length: (ij + ik - jk) / 2.0 });

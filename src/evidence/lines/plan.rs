@@ -72,6 +72,7 @@ pub(super) fn sheets(tensors: Vec<SharedTensor<'_>>, members: usize) -> (Vec<She
     let mut number = 0;
     for mut tensor in tensors.into_iter().filter(|t| t.kind == Kind::Matrix) {
         let size = tensor.row_size;
+        // The compared range may cut its first and last row, and a part of a row is no line.
         let whole = tensor.values.start.div_ceil(size)..tensor.values.end / size;
         let numbered = |first, count, length| Numbered { first, count: if length < SHORTEST { 0 } else { count } };
         let rows = numbered(number, whole.len(), size);

@@ -46,6 +46,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
         sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
     let mut all = LineSums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()) };
     let size: usize = sheets.iter().map(|s| s.tensor.size()).sum();
+    // The reference is read once for each batch.
     values.announce(size * (members.len() + members.len().div_ceil(BATCH)));
     for (b, batch) in members.chunks(BATCH).enumerate() {
         let mut sums = zeros(lines, batch.len());
@@ -55,6 +56,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
                 with_both(|both| run_sums(values, sheet, run, reference, (batch, names), both))
             };
             let parts: Vec<Result<RunSums, Error>> = pool.install(|| wave.par_iter().map(run).collect());
+            // Sums of f64 depend on their order, which is that of the jobs here, and not of the threads.
             for part in parts {
                 let part = part?;
                 add_to(&mut sums, &part.rows.0, &part.rows.1);
@@ -78,6 +80,7 @@ fn run_sums(
 ) -> Result<RunSums, Error> {
     let (row_size, stride) = (sheet.tensor.row_size, sheet.stride());
     let columns = sheet.columns();
+    // The rows taken in a run have consecutive positions, so a job needs sums for that range alone.
     let positions = || rows_of(run, row_size).filter_map(|(row, _)| sheet.row(row));
     let rows = positions().next().unwrap_or(0)..positions().last().map_or(0, |p| p + 1);
     let mut by_row = zeros(rows.len(), members.len());

@@ -40,9 +40,11 @@ struct RunTally<'s> {
 /// The evidence of every parameter that both models hold, sorted by name.
 pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<ParameterEvidence>, Error> {
     let tensors = values.shared(&[a, b])?;
+    // A row longer than a run is read in pieces by several jobs, and no single job could project it.
     let is_sketched = |t: &SharedTensor<'_>| t.kind == Kind::Matrix && t.row_size <= RUN;
     let mut sketches: BTreeMap<usize, RowProjection> = BTreeMap::new();
     for columns in tensors.iter().filter(|t| is_sketched(t)).map(|t| t.row_size) {
+        // One random matrix serves all tensors with as many columns.
         sketches.entry(columns).or_insert_with(|| RowProjection::new(columns));
     }
     let roundoff = |model, name| values.dtype(model, name).map_or(0.0, unit_roundoff);
@@ -62,6 +64,7 @@ pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> R
         let (task, gram) = (&tasks[t], part.gram.as_ref().filter(|_| part.tally.change_squared > 0.0));
         let mut evidence = part.evidence(task);
         match gram {
+            // The tensor has too few rows for a sample, so all of them were projected in the first pass.
             Some(gram) if task.every == 1 => evidence.rank = task.rank(gram, part.tally.b_squared)?,
             Some(gram) if !task.is_full(gram, &part.tally) => undecided.push(t),
             _ => {}
@@ -125,6 +128,7 @@ impl<'v> Stream<'_, 'v> {
             let parts: Vec<Result<T, Error>> = self.pool.install(|| wave.par_iter().map(run).collect());
             for (&(t, _), part) in wave.iter().zip(parts) {
                 let part = part?;
+                // Runs of one task follow one another. A new task means that the one before is complete.
                 open = Some(match open.take() {
                     Some((before, sum)) if before == t => (t, plus(sum, part)),
                     Some((before, sum)) => {

@@ -119,6 +119,7 @@ impl Fit {
         for (&a, &b) in a.iter().zip(b) {
             let (a, b) = (f64::from(a), f64::from(b));
             let (origin, step, magnitude) = extent.grid(steps, b);
+            // The span has one level, which only unchanged values can lie on.
             if step == 0.0 {
                 if a == b {
                     continue;

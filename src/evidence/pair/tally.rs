@@ -134,6 +134,7 @@ impl Lanes {
         }
         for lane in 0..LANES {
             let (a, b) = (a[lane], b[lane]);
+            // There is no branch here, so that the compiler can use vector registers.
             let counted = [
                 a.to_bits() == b.to_bits(),
                 a == 0.0,
@@ -146,6 +147,7 @@ impl Lanes {
             for (counts, holds) in self.counts.iter_mut().zip(counted) {
                 counts[lane] += u32::from(holds);
             }
+            // Values are finite, so a plain comparison does what the slower `f32::min` would.
             self.least[lane] = if b < self.least[lane] { b } else { self.least[lane] };
             self.most[lane] = if b > self.most[lane] { b } else { self.most[lane] };
         }

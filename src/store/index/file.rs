@@ -33,6 +33,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
             let [high, low] = halves(row.content);
             rows.extend([length, modified, number, high, low, names.len() as u64]);
         }
+        // With a checksum for each chunk, a search can check what it reads without reading all.
         for begin in (0..block.rows.len()).step_by(INDEX_CHUNK) {
             let rows = begin..block.rows.len().min(begin + INDEX_CHUNK);
             let of = |each: usize| rows.start * each..rows.end * each;
@@ -47,6 +48,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
         ("format", INDEX.to_owned()),
         ("map", format::map()),
         ("seed", seed.to_string()),
+        // This checksum covers all that is read at opening; chunks of numbers have their own.
         ("checksum", header_checksum(&rows, &names, &checksums, &layouts).to_string()),
         ("layouts", layouts),
     ]);
@@ -66,6 +68,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
 pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     let (file, metadata) = SafetensorsFile::open_with_metadata(path).map_err(|_| Damaged)?;
     let field = |key: &str| metadata.get(key).map(String::as_str).ok_or(Damaged);
+    // An index of another map or seed needs no error of its own: it is made anew, as a damaged one is.
     if field("format")? != INDEX || field("map")? != format::map() || field("seed")? != seed.to_string() {
         return Err(Damaged);
     }
@@ -98,6 +101,7 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
         (moments, values) = (end(moments, 2 * block.places.len())?, end(values, block.stride())?);
         blocks.push(block);
     }
+    // The file must hold what the layouts promise and nothing else, or rows would be read from wrong places.
     let whole = file.tensor(INDEX_MOMENTS) == Some((&[moments], Dtype::F64))
         && file.tensor(INDEX_VALUES) == Some((&[values], Dtype::F32))
         && rows.numbers.next().is_none()

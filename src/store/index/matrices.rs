@@ -63,10 +63,12 @@ fn of_kinds(parameters: &[ParameterInfo], keep: impl Fn(&ParameterInfo) -> bool)
             (size, kind, all.into_iter().map(|(_, p)| p).collect())
         })
         .collect();
+    // The largest kinds come first, then the name decides: the choice depends on the layout alone.
     kinds.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
 
     let mut counts = vec![0; kinds.len()];
     let mut left = INDEX_MATRICES.min(kinds.iter().map(|(.., all)| all.len()).sum());
+    // Each round gives every kind one matrix more, so that no kind has two before all have one.
     while left > 0 {
         for (count, (.., all)) in counts.iter_mut().zip(&kinds) {
             if left > 0 && *count < all.len() {
@@ -104,6 +106,7 @@ fn parted(name: &str) -> (String, Vec<u64>) {
         let length = rest[begin..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - begin);
         kind.push_str(&rest[..begin]);
         kind.push('#');
+        // A number too large for u64 only needs a place in the order.
         numbers.push(rest[begin..begin + length].parse().unwrap_or(u64::MAX));
         rest = &rest[begin + length..];
     }

@@ -52,6 +52,7 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
     let compare = |buffer: &mut ChunkBuffer, (b, c): (usize, usize)| -> Result<Vec<Found>, Damaged> {
         let (block, shared) = &shared[b];
         let chunk = block.chunk(c, buffer)?;
+        // Models of the same content are reported as identical, not as kin.
         let other = |row: &usize| block.live[*row] && block.rows[*row].content != content;
         let found = chunk.rows.clone().filter(other).filter_map(|row| {
             let measured = measure(asked, block, &chunk, row - chunk.rows.start, shared);
@@ -95,10 +96,12 @@ fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
     let only = |a: &MatrixExcerpt, all: &[MatrixExcerpt]| -> Option<usize> {
         let named = all.iter().position(|b| b.name == a.name && fits(a, b));
         let mut fitting = all.iter().enumerate().filter(|(_, b)| fits(a, b)).map(|(at, _)| at);
+        // The same name wins. Otherwise the match must be unique, because a wrapper could stand before any of several.
         named.or_else(|| fitting.next().filter(|_| fitting.next().is_none()))
     };
     let before = |places: &[MatrixExcerpt], at: usize| places[..at].iter().map(MatrixExcerpt::kept).sum();
     let pair = |(at, place): (usize, &MatrixExcerpt)| {
+        // Both sides must choose each other.
         let other = only(place, theirs).filter(|&other| only(&theirs[other], ours) == Some(at))?;
         Some(Shared {
             size: place.size(),

@@ -83,9 +83,11 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
     let kept: usize = blocks.iter().map(Block::live).sum();
     blocks.extend(gathered(fresh));
     let mut current = Current { blocks, read, unreadable, unwritten: None };
+    // Writing takes time for the whole index. For few changes, reading them again next time takes less.
     if (read + gone) * WORTH_WRITING > kept {
         match compact(&current.blocks) {
             Ok(blocks) => current.write(blocks, &path, store.seed()),
+            // The old rows are damaged, which shows only now that they are read. So all sketches are opened instead.
             Err(Damaged) => return self::current(store, Written::Ignored),
         }
     }

@@ -78,6 +78,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
             centers = next;
             iterations += 1;
         }
+        // The last step moved the centers, so labels are computed once more.
         let labels = nearest(&centers);
         let mut objective = 0.0;
         for members in clusters(&labels, centers.len()).into_iter().filter(|members| !members.is_empty()) {
@@ -108,6 +109,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         let mut next = Vec::with_capacity(centers.len());
         for (old, members) in centers.iter().zip(clusters) {
             next.push(match preference {
+                // An empty cluster has no mean; `fill` moves it below.
                 _ if members.is_empty() => Rc::clone(old),
                 Some(preference) => self.means.of(vec![preference.of(&members)?]),
                 None => self.means.of(members),
@@ -125,6 +127,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         let mut filled: Vec<usize> = (0..centers.len()).filter(|k| !empty.contains(k)).collect();
         for &k in empty {
             let distance = |i: usize| filled.iter().map(|&k| centers[k].to_points[i]).fold(f64::INFINITY, f64::min);
+            // A point within rounding of a centroid would only give a second cluster at the same place.
             let mut farthest = (0, distances.negligible());
             for i in 0..distances.squared.nrows() {
                 let squared = distance(i);
@@ -177,6 +180,7 @@ pub(super) fn seed(distances: &Distances, among: &[usize], families: usize, rng:
         chosen.push(seed);
         for (&i, weight) in among.iter().zip(&mut weights) {
             let squared = distances.squared[(seed, i)];
+            // Rounding would leave copies of a seed a small weight, and one of them could be drawn.
             let squared = if squared > distances.negligible() { squared } else { 0.0 };
             *weight = if first { squared } else { weight.min(squared) };
         }

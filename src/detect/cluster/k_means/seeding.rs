@@ -92,6 +92,7 @@ impl Seeding {
         let scores = preference.scores(&all)?;
         let mut sorted = scores.clone();
         sorted.sort_by(f64::total_cmp);
+        // Models that equal the last candidate are candidates too, so that no order decides between them.
         let last = sorted[((share * n as f64).ceil() as usize).clamp(1, n) - 1];
         let candidates: Vec<usize> = all.iter().copied().filter(|&i| scores[i] <= last).collect();
         Ok(if different(distances, &candidates, families) { candidates } else { all })

@@ -71,6 +71,7 @@ impl<'a> Lineage<'a> {
         let plain = whole.of(&(0..plain).collect::<Vec<_>>());
         let Ordered { rivals, precedences, scores } = Ordered::of(&plain, weights);
         let mut lines = BTreeMap::new();
+        // Each rival may turn out to be the root, and lines are seen from the root.
         for &rival in &rivals {
             if let Some(found) = geometry.read_lines(models[rival.index()], models)? {
                 lines.insert(rival, found);
@@ -194,6 +195,7 @@ impl Ordered {
         let scores = precedences.scores();
         let mut order: Vec<usize> = (0..precedences.rivals.len()).collect();
         order.sort_by(|&i, &j| scores[precedences.rivals[i]].total_cmp(&scores[precedences.rivals[j]]));
+        // Each rival costs one read of all members.
         order.truncate(weights.root.rivals);
         let mut evidence = Vec::with_capacity(order.len() * order.len());
         for &i in &order {

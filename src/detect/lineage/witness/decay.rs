@@ -53,6 +53,7 @@ fn grown(lines: &Lines, from: Member, to: Member, tolerances: &Tolerances) -> Or
     let ratio = lines.ratio(from.index(), to.index());
     let Some(factor) = ratio.filter(|f| f.median > 0.0) else { return Ordering::Equal };
     let log = factor.median.ln();
+    // Rounding moves a factor by a fixed part, and the scatter of the lines shows how exact their median is.
     let slack = tolerances.factor + tolerances.deviations * factor.deviation / factor.median;
     if log > slack {
         Ordering::Greater

@@ -37,6 +37,7 @@ impl Witness for SharedLines {
             let shared = |c: Member| lines.kept_in_b_changed_in_a(changed.index(), c.index());
             kept.filter(|&c| shared(c) >= numbers.least).count() as f64
         };
+        // Adding 1 keeps the logarithm finite where nobody contradicts.
         numbers.contradiction * ((1.0 + others(of_first, later)) / (1.0 + others(of_later, first))).ln()
     }
 
@@ -59,6 +60,7 @@ impl Witness for SharedLines {
             for m in (0..n).filter(|&m| m != reference) {
                 let lacked = (0..counts.len()).filter(|&line| states[m][line] == LineState::Changed);
                 let mut against: Vec<usize> = lacked.map(|line| counts[line]).collect();
+                // The `least`-th largest count has at least that many lines behind it, so one chance line cannot decide.
                 against.sort_unstable_by(|a, b| b.cmp(a));
                 most[m] = most[m].max(against.get(least - 1).copied().unwrap_or(0));
             }
