@@ -139,6 +139,7 @@ pub(super) fn components(n: usize, joined: impl Fn(usize, usize) -> bool) -> Vec
     let mut sets = UnionFind::<usize>::new(n);
     for i in 0..n {
         for j in 0..i {
+            // The test may be expensive, so pairs that are connected already skip it.
             if !sets.equiv(i, j) && joined(i, j) {
                 sets.union(i, j);
             }

@@ -154,6 +154,7 @@ impl NeighborJoining {
         let choice = Choice::new(selector, geometry, members)?;
         let branches = joining::join(geometry.compare(members)?.squared_distances());
         let links = contract(&branches, &choice.scores);
+        // The direction of every edge follows from one choice, that of the root.
         let distinctness = vec![choice.distinctness(); members.len()];
         let rootings = choice.best.iter().map(|&root| rooted(members.len(), &links, root)).collect();
         Ok(FamilyTree { rootings, scores: choice.scores, margin: Some(choice.margin), distinctness })

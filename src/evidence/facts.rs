@@ -112,6 +112,7 @@ impl Geometry {
     pub fn compare_rows(&self, a: ModelId, b: ModelId) -> Ordering {
         let (Some(of_a), Some(of_b)) = (self.facts(a), self.facts(b)) else { return Ordering::Equal };
         let (of_a, of_b) = (&of_a.listed, &of_b.listed);
+        // Models of one layout share one list, so most pairs need no comparison.
         if Arc::ptr_eq(of_a, of_b) {
             return Ordering::Equal;
         }

@@ -110,6 +110,7 @@ impl Evidence for Values {
     }
 
     fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
+        // A panic in another thread leaves the map whole, so a poisoned lock can still be used.
         let pairs = || self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(remembered) = pairs().get(&(a, b)) {
             return Ok(Some(Arc::clone(remembered)));

@@ -13,6 +13,7 @@ impl Sketch {
         for (info, tensor) in self.parameters.iter().zip(self.tensors.iter()) {
             update_text(&mut hash, &info.name);
             update_text(&mut hash, &info.dtype.to_string());
+            // Without its length, a shape could run into what follows.
             hash.update(&(info.shape.len() as u64).to_le_bytes());
             info.shape.iter().for_each(|&d| hash.update(&(d as u64).to_le_bytes()));
             tensor.iter().for_each(|segment| hash.update(&segment.fingerprint.to_le_bytes()));

@@ -189,6 +189,7 @@ impl ModelRows {
         let pairs = down.len() * across.len();
         let mut all = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
+            // Rows have norms near 1, so products in f32 are exact enough for a z-score.
             let mut inner = Mat::<f32>::zeros(across.len(), down.len());
             for run in &part.runs {
                 let (a, b) = (self.block(across, &run.columns), self.block(down, &run.columns));

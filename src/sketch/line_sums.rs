@@ -25,6 +25,7 @@ pub(super) fn line_sums(
 ) -> Result<LineSums, Error> {
     let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
     let mut all = Vec::new();
+    // Lines are numbered from the first row, so a tensor that is compared from a later row on has none.
     for tensor in shared.among(&models)?.into_iter().filter(|t| t.kind == Kind::Matrix && t.values.start == 0) {
         all.extend(common(set, tensor, &models)?);
     }

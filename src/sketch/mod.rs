@@ -133,6 +133,7 @@ impl Sketch {
         let mut narrow = vec![0.0; kept.place.len()];
         self.read_values(kept.place.start, &mut narrow)?;
         let size = kept.segment.len();
+        // A whole segment was never projected, so this is done now.
         if size > width && kept.is_whole() {
             let mut sums = vec![0.0; width];
             Projection::new(self.seed, width).add(0, &narrow, &mut sums);
@@ -150,6 +151,7 @@ impl Sketch {
         first: usize,
         out: &mut [f64],
     ) -> Result<(), SourceError> {
+        // Folding needs the whole segment.
         if kept.place.len() > width {
             out.copy_from_slice(&self.values_at(kept, width)?[first..][..out.len()]);
             return Ok(());

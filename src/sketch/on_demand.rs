@@ -46,6 +46,7 @@ pub(super) fn group(
     let mut left_out: Vec<String> =
         (0..runs.len()).filter(in_part).map(|p| layout.parameters()[p].name.clone()).collect();
     left_out.sort();
+    // A tensor may be cut into several parameters, and its name is reported once.
     left_out.dedup();
     let members: Vec<ModelId> = models.order().iter().map(|&at| layout.models()[at]).collect();
     // With nothing to compare, all distances would be 0, and all models would look like copies.
@@ -140,6 +141,7 @@ impl SketchedPairs {
         let matrix =
             |&h: &usize| Matrix { kind: self.marginals[h].kind, holders: &holders[h], size: self.marginals[h].size() };
         let matrices: Vec<Matrix<'_, Place>> = shared.iter().map(matrix).collect();
+        // Half of the memory is for the result, which callers keep.
         let kept = self.memory / 2;
         let units = units(&matrices, kept).ok_or_else(|| Error::MemoryTooSmall {
             found: self.memory,
@@ -152,6 +154,7 @@ impl SketchedPairs {
         };
         // Half of the rest of the memory is for sums, half for numbers read.
         let (threads, numbers) = (rayon::current_num_threads() as u64, (self.memory / 4 / 8) as usize);
+        // Each thread needs sums of its own. Where these do not fit, one unit is computed after another.
         if 8 * (places.len() as u64).pow(2) * threads > self.memory / 4 {
             return units.iter().map(|u| unit(u, numbers)).collect();
         }

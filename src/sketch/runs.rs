@@ -94,6 +94,7 @@ impl GroupSketches {
     pub(super) fn runs(&self, p: usize) -> Vec<CommonRun> {
         let parameter = &self.layout().parameters()[p];
         let held: Vec<&[SegmentSketch]> = self.holders(p).into_iter().map(|place| self.kept(place, p)).collect();
+        // At the group's width a longer segment is folded, so its values cannot be compared one by one.
         let whole = |kept: &SegmentSketch| kept.is_whole() && kept.segment.len() <= self.width;
         if held.iter().all(|segments| !segments.is_empty() && segments.iter().all(whole)) {
             let size = parameter.size();
@@ -101,6 +102,7 @@ impl GroupSketches {
         }
         let Some((first, others)) = held.split_first() else { return Vec::new() };
         let values = &parameter.values;
+        // A segment that reaches beyond the range also has values that some models lack.
         let within = |kept: &SegmentSketch| kept.segment.start >= values.start && kept.segment.end <= values.end;
         let common = |s: &usize| {
             let segment = &first[*s].segment;

@@ -67,6 +67,7 @@ impl SketchSet {
             all.push(sketch);
         }
         let models = selection.build()?;
+        // A model that the builder had before has no sketch.
         if models.len() != all.len() {
             let found = format!("{} models, {} of them sketches", models.len(), all.len());
             return Err(Error::InvalidSetting { setting: "selection", found, expected: "settings without models" });

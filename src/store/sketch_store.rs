@@ -278,6 +278,7 @@ impl SketchStore {
                 Ok(())
             };
             match outcome {
+                // Another process may remove a file after it was listed.
                 Ok(()) | Err(SourceError::NotFound { .. }) => {}
                 Err(problem) => problems.push(StoreProblem { path, problem: problem.into() }),
             }

@@ -77,6 +77,7 @@ impl<'a> Points<'a> {
                 if let Some(known) = coordinates.get() {
                     return Ok(known.values.view());
                 }
+                // Two threads may compute at once. Both get the same coordinates, and one result is kept.
                 let computed = comparison.coordinates()?;
                 Ok(coordinates.get_or_init(|| computed).values.view())
             }

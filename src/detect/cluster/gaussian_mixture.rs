@@ -255,6 +255,7 @@ fn standardized(coordinates: &Array2<f64>, used: usize) -> (Array2<f64>, f64) {
     let variances = variances(coordinates);
     let (leading, total) = (variances.iter().take(used).sum::<f64>(), variances.sum());
     let mut standardized = coordinates.slice_axis(Axis(1), Slice::from(..used)).to_owned();
+    // Without variance there is nothing to scale by.
     if leading < f64::MIN_POSITIVE {
         standardized.fill(0.0);
         return (standardized, 0.0);

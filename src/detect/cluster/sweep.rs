@@ -65,6 +65,7 @@ impl RngCore for Replay<'_> {
     }
 
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        // Whole words are drawn, so that bytes and words share one sequence.
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.next_u64().to_le_bytes()[..chunk.len()]);
         }

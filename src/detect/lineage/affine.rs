@@ -44,6 +44,7 @@ pub(super) fn combination<I: Copy + Eq>(
     if chosen.is_empty() {
         return None;
     }
+    // The origin is a parent too. Elimination removes it if it is not needed.
     chosen.push(origin);
     eliminate(d, child, chosen, weights)
 }
@@ -112,6 +113,7 @@ fn eliminate<I: Copy + Eq>(
             .min_by(|&i, &j| fitted.weights[i].abs().total_cmp(&fitted.weights[j].abs()));
         let superfluous = || {
             let mut order: Vec<usize> = (0..parents.len()).collect();
+            // The lightest parent is the likeliest to be superfluous, and a fit for each is expensive.
             order.sort_by(|&i, &j| fitted.weights[i].abs().total_cmp(&fitted.weights[j].abs()));
             let nearest = nearest(d, child, &parents);
             // The second term lets rounding pass where the combination is exact and leaves nothing over.
@@ -147,8 +149,10 @@ pub(super) fn fit<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Opti
         return None;
     }
     let k = rest.len();
+    // Increments from one of the parents turn the constraint on the sum of weights into plain least squares.
     let gram = Mat::from_fn(k, k, |i, j| inner(d, origin, rest[i], rest[j]));
     let with_child = Mat::from_fn(k, 1, |i, _| inner(d, origin, rest[i], child));
+    // Parents that do not differ make the matrix singular; then it has no Cholesky factor.
     let solved = gram.llt(Side::Lower).ok()?.solve(&with_child);
     let explained: f64 = (0..k).map(|i| solved[(i, 0)] * with_child[(i, 0)]).sum();
     let mut weights = vec![1.0 - (0..k).map(|i| solved[(i, 0)]).sum::<f64>()];

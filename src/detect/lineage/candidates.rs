@@ -115,11 +115,13 @@ impl Found<'_> {
             let there = holds(draft.parent == Some(self.root()), self.tree.presence.probability, without_root);
             draft.probability * (1.0 - there) / there
         };
+        // The edge that loses most with the root gives most of the probability of no parent.
         let Some(replaced) = drafts.iter().max_by(|a, b| lost(a).total_cmp(&lost(b))) else { return Vec::new() };
         let terms = self.tree.presence.terms.iter();
         let mut evidence: Vec<Evidence> =
             told(Stage::Presence, terms.map(|(signal, odds)| (signal.clone(), -odds))).collect();
         if replaced.parent != Some(self.root()) {
+            // This edge is wrong only in the share that does not hold without the root.
             evidence.push(Evidence::new(Stage::Presence, HOLDS, (1.0 - without_root).ln()));
             evidence.extend(replaced.evidence.iter().filter(|e| e.stage == Stage::Parent).cloned());
         }

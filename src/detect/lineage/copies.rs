@@ -99,6 +99,7 @@ impl Converted<'_> {
     fn find_rounded(&mut self) -> Result<(), Error> {
         let n = self.models.len();
         for copy in 0..n {
+            // A conversion moves a model little, so its source is the nearest model.
             let nearest = (0..n)
                 .filter(|&a| a != copy && !self.is_copy[a])
                 .min_by(|&a, &b| self.squared[(copy, a)].total_cmp(&self.squared[(copy, b)]));
@@ -128,6 +129,7 @@ impl Converted<'_> {
                 // The two models alone do not show which was first. The rest of the family is nearer to the source.
                 let (of_a, of_b) = (self.log_distances(a), self.log_distances(b));
                 let (source, copy) = if of_a < of_b { (a, b) } else { (b, a) };
+                // Two models alone have no rest of the family.
                 let known = n > 2 && of_a != of_b;
                 let copies = self.weights.copies;
                 self.add(source, copy, relation, if known { copies.likely } else { copies.even });
@@ -148,6 +150,7 @@ fn pruned(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> 
     let every = parameters.iter().all(|p| {
         let (apart, own) = (p.squared_distance(a, b), p.squared_norm(a));
         changed |= apart > 0.0;
+        // `⟨a, b⟩ = ‖b‖²` is the same as `d² = ‖a‖² − ‖b‖²`.
         (own - p.squared_norm(b) - apart).abs() <= tolerance * own
     });
     every && changed
@@ -159,6 +162,7 @@ fn scaled(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> 
     let every = parameters.iter().all(|p| {
         let (aa, bb, inner) = (p.squared_norm(a), p.squared_norm(b), p.inner(a, b));
         changed |= p.squared_distance(a, b) > tolerance * aa;
+        // Parallel vectors have a sine of 0. A negative factor is no scaling.
         inner > 0.0 && aa * bb - inner * inner <= tolerance * aa * bb
     });
     every && changed

@@ -61,6 +61,7 @@ impl<'g> Gathered<'g> {
             let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
             candidates.push(Candidate::new(Some(parent), confidence, evidence));
         }
+        // Rounding can bring the share outside 0 to 1.
         let residual = merge.combination.residual.clamp(0.0, 1.0);
         self.draft.add(|builder| builder.with_candidates(child, candidates).with_residual(child, residual));
         Ok(())

@@ -76,6 +76,7 @@ struct Projected<'a> {
 impl<'a> Projected<'a> {
     fn of(sheet: &'a Sheet, root: Member, n: usize, weights: &'a Weights) -> Self {
         let own = sheet.norm(root);
+        // `⟨x − r, r⟩ = (‖x‖² − ‖r‖² − ‖x − r‖²) / 2`, so no values are needed.
         let along = |x: Member| {
             let inner = (sheet.norm(x) - own - sheet.squared(root, x)) / 2.0;
             if own > 0.0 { inner / own.sqrt() } else { 0.0 }
@@ -100,6 +101,7 @@ impl<'a> Projected<'a> {
             return;
         }
         let (qq, cc) = (self.squared[q.index()], self.squared[c.index()]);
+        // What both have along the root is left out of the inner product.
         let inner = (to_q + to_c - apart) / 2.0 - self.along[q.index()] * self.along[c.index()];
         let on = qq + cc - 2.0 * inner;
         if apart == 0.0 {
@@ -118,6 +120,7 @@ impl<'a> Projected<'a> {
         cell.angle += witnesses.angle.descent_likelihood(descent, &weights.precedence)
             - weights.precedence.sibling_likelihood(siblings);
         let gain = witnesses.distance.largest_gain;
+        // The lengths are squared: half of the logarithm is the gain in log distance.
         cell.distance += (0.5 * (cc / on).ln()).clamp(-gain, gain);
         cell.parameters += 1;
     }

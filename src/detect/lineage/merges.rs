@@ -173,6 +173,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
 
     /// How sure the combination is a merge; `None` when it is none.
     fn certainty(&self, child: Original, found: &Combination<Original>) -> Option<Certainty> {
+        // For a mean this sum is 1. It grows with what is subtracted.
         let size: f64 = found.weights.iter().map(|w| w.abs()).sum();
         if found.residual <= self.weights.merges.left_over {
             return match size {
@@ -199,6 +200,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         if found.residual * nearest > merges.opposed * unopposed || !self.of_different_lineages(&found.parents) {
             return false;
         }
+        // A mean has one weight in all parameters, a drift has not. This test is the most expensive, so it comes last.
         let by_parameter = weights_by_parameter(self.comparison, child, &found.parents);
         by_parameter.len() >= merges.trained_parameters
             && (0..found.parents.len()).all(|i| spread(&by_parameter, i) <= merges.trained_spread)
@@ -214,6 +216,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         self.roots.iter().all(|&root| {
             parents.iter().enumerate().all(|(i, &a)| {
                 parents[..i].iter().all(|&b| {
+                    // Seen from the root, two models of one lineage lie in nearly one direction.
                     let (to_a, to_b) = ((self.d)(root, a), (self.d)(root, b));
                     (to_a + to_b - (self.d)(a, b)) / 2.0 <= self.weights.merges.one_lineage * (to_a * to_b).sqrt()
                 })
@@ -239,6 +242,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         };
         let attached: Vec<Option<Original>> = self.active.iter().map(|&m| made_from(m)).collect();
         let free = |i: usize| attached[i].is_none();
+        // An attached member joins through one parent alone. Otherwise it would connect all lineages of its merge.
         let joined = |i: usize, j: usize| match (attached[i], attached[j]) {
             (None, None) => related(self.active[i], self.active[j]),
             (Some(parent), _) => free(j) && parent == self.active[j],

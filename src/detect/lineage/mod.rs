@@ -128,6 +128,7 @@ impl PhylogenyDetector for LineageDetector {
 
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
         self.weights.check()?;
+        // Copies, norms and increments along the root are all measured from the origin.
         geometry.require(Quantity::Norms)?;
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;

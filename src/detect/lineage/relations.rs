@@ -53,6 +53,7 @@ fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> 
     let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
+        // A parameter that is zero in both would give 0 / 0.
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };
         let movement = Movement::new(p.name(), p.size(), relative);
         match low(p.name()) {

@@ -30,6 +30,7 @@ impl Roots {
         let mut scores: Vec<f64> = lineage.precedence_scores().iter().map(|s| s * unit).collect();
         let mut against = BTreeMap::new();
         for &a in rivals {
+            // A root precedes every other member, so the strongest evidence against it decides.
             let mut strongest = (f64::NEG_INFINITY, [0.0; COUNT]);
             for &b in rivals.iter().filter(|&&b| b != a) {
                 let terms = ALL.map(|witness| witness.precedes(lineage, b, a));

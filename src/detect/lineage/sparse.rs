@@ -29,6 +29,7 @@ pub(super) fn merges(
     let plain = Member::all(comparison.len());
     let mut masked = Vec::new();
     for c in plain.clone().filter(|&c| c != root) {
+        // Only values show which of them are exactly the root's; distances do not.
         let pair = geometry.read_pair(models[root.index()], models[c.index()])?;
         if pair.is_some_and(|pair| is_masked(&pair, &weights.masked)) {
             masked.push(c);

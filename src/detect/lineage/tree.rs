@@ -118,6 +118,7 @@ fn inherits(hypothesis: &Hypothesis<'_>, parts: &Parts, c: Member) -> bool {
     let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
     let parents: Vec<Member> = std::iter::once(root).chain(parts.iter().map(|p| p.0).filter(|&p| p != root)).collect();
     let squared = |a: Member, b: Member| lineage.comparison().squared_distance(a.index(), b.index());
+    // The fit includes the root, which takes the part that all members have in common.
     let Some(fitted) = fit(&squared, c, &parents) else { return false };
     parts.iter().filter(|(p, _)| *p != root).all(|(p, weight)| {
         let share = parents.iter().position(|other| other == p).map_or(0.0, |i| fitted.weights[i]);

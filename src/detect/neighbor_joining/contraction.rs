@@ -20,6 +20,7 @@ pub(super) fn contract(branches: &[Branch], scores: &[f64]) -> Vec<(usize, usize
         a.0.total_cmp(&b.0).then(scores[a.1].total_cmp(&scores[b.1])).then(a.1.cmp(&b.1)).is_lt()
     };
     loop {
+        // As in Dijkstra's algorithm, no later path can be shorter than that of the nearest open node.
         let mut next: Option<(usize, (f64, usize))> = None;
         for (node, found) in nearest.iter().enumerate().filter(|(node, _)| !settled[*node]) {
             if let Some(found) = found.filter(|&f| next.is_none_or(|(_, least)| nearer(f, least))) {

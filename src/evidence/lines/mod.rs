@@ -100,6 +100,7 @@ impl Geometry {
     pub fn read_lines(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<Lines>, Error> {
         let Some(evidence) = self.evidence() else { return Ok(None) };
         let Some(sums) = evidence.line_sums(reference, members)? else { return Ok(None) };
+        // Fewer stored digits mean more rounding, so the bound depends on the dtypes of both.
         let above: Vec<f64> = members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect();
         Ok(Some(Lines::new(members, &above, &sums)))
     }

@@ -155,9 +155,11 @@ impl<'v> Task<'v> {
     /// Everything of one run but its rank.
     fn tally(&self, run: &Range<usize>, [of_a, of_b]: [&[f32]; 2]) -> RunTally<'v> {
         let row_size = self.tensor.row_size;
+        // A row read in pieces has no known extent, and a row of one value fits any grid.
         let whole = row_size > 1 && row_size <= RUN;
         let mut rows = if whole { Fits::new() } else { Fits::none() };
         for (_, at) in rows_of(run, row_size) {
+            // Most parameters lie on no grid, which their first rows show.
             if rows.fail() {
                 break;
             }

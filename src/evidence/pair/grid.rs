@@ -128,6 +128,7 @@ impl Fit {
             }
             let tolerance = ROUNDINGS * roundoff * magnitude;
             let level = ((b - origin) / step).round();
+            // b must be a level, and the level nearest to a. A little over half a step leaves room for ties.
             if (b - origin - level * step).abs() > tolerance || (b - a).abs() > 0.501 * step + tolerance {
                 return Self::Fails;
             }

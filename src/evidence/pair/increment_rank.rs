@@ -52,6 +52,7 @@ impl RowProjection {
         if columns <= WIDTH {
             return Self { columns, signs: None, squared_norm: 1.0 };
         }
+        // The number of columns is the seed, so that results repeat.
         let mut rng = ChaCha8Rng::seed_from_u64(columns as u64);
         let mut draw = |block: usize| {
             let bits = rng.next_u32();

@@ -107,6 +107,7 @@ impl PairEvidence {
     pub fn scaled(&self) -> Option<f64> {
         let factor = |p: &ParameterEvidence| {
             let close = p.residual <= MULTIPLE.max(p.roundoff);
+            // A model that hardly moved is near a multiple in any case, so most of the movement must be along the factor.
             let along = p.residual * p.squared_norm_b.sqrt() <= OFF_FACTOR * p.squared_distance.sqrt();
             p.factor.filter(|_| close && along).map(|s| (s, p.size))
         };

@@ -45,6 +45,7 @@ impl Rounded for f32 {
 #[inline(always)]
 fn nearest(x: f32, bits: u32) -> f32 {
     let whole = x.to_bits();
+    // Adding half a unit rounds to nearest. One less, where the last bit kept is 0, rounds ties to even.
     let up = (1 << (bits - 1)) - 1 + ((whole >> bits) & 1);
     f32::from_bits(whole.wrapping_add(up) & (u32::MAX << bits))
 }

@@ -42,6 +42,7 @@ impl Excerpt {
 fn places(parameters: &[ParameterInfo]) -> Vec<MatrixExcerpt> {
     let mut chosen =
         of_kinds(parameters, |p| p.size() >= INDEX_LEAST_SIZE && p.shape.iter().filter(|d| **d > 1).count() > 1);
+    // A model of small or flat tensors alone still needs something that stands for it.
     if chosen.is_empty() {
         chosen = of_kinds(parameters, |p| p.size() > 0);
     }

@@ -134,7 +134,7 @@ fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared:
         let ours = size * our_mean * our_mean + our_m2;
         let theirs = size * their_mean * their_mean + their_m2;
         (squared, our_norm, their_norm) = (squared + distance, our_norm + ours, their_norm + theirs);
-        // A matrix with no more values than the width is kept whole. Then sketching adds no error, and norms are about the mean.
+        // A matrix with no more values than the width is kept whole: there is no error of sketching, and norms are about the mean.
         let (norms, error) = match matrix.size <= INDEX_WIDTH {
             true => (our_m2 * their_m2, 0.0),
             false => (ours * theirs, 1.0 / INDEX_WIDTH as f64),

@@ -40,6 +40,7 @@ pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) 
         let terms = vec![(Signal::PRIOR, (numbers.even / (1.0 - numbers.even)).ln())];
         return Presence { probability: numbers.even, contradicted: false, terms };
     }
+    // Two branches may really be one with an uncertain edge at its top. They must not contradict as two.
     let branches = branches::joined(branches::branches(root, parents), hypothesis);
     let against = against(lineage, &branches);
     let children: Vec<Member> = Member::all(parents.len()).filter(|m| parents[m.index()] == Some(root)).collect();

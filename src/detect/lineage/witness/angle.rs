@@ -100,6 +100,7 @@ fn log_distances(comparison: &Comparison, root: usize, floor: f64) -> Vec<f64> {
         apart.sort_unstable_by(f64::total_cmp);
         let unit = apart[apart.len() / 2];
         for (m, sum) in near.iter_mut().enumerate() {
+            // A member at the root has a logarithm of −∞. The floor makes it finite, and still the nearest.
             *sum += 0.5 * (parameter.squared_distance(root, m) / unit).max(floor).ln();
         }
     }
@@ -112,6 +113,7 @@ fn median_cosine(parameter: &ParameterView, root: usize, members: &[usize]) -> O
     let pairs = members.iter().enumerate().flat_map(|(i, &a)| members[..i].iter().map(move |&b| (a, b)));
     let moved = pairs.map(|(a, b)| (squared(root, a), squared(root, b), squared(a, b)));
     let mut cosines: Vec<f64> = moved
+        // A child that did not move in this parameter has no direction.
         .filter(|&(to_a, to_b, _)| to_a > 0.0 && to_b > 0.0)
         .map(|(to_a, to_b, apart)| (to_a + to_b - apart) / (2.0 * (to_a * to_b).sqrt()))
         .collect();

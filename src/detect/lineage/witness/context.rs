@@ -68,6 +68,7 @@ impl<'a> Lineage<'a> {
     ) -> Result<Self, Error> {
         let whole = geometry.compare(models)?;
         let norms = Norms::of(&whole, &weights.witnesses.norm);
+        // A merge cannot be the root, and it would bias distances and angles among the members that can.
         let plain = whole.of(&(0..plain).collect::<Vec<_>>());
         let Ordered { rivals, precedences, scores } = Ordered::of(&plain, weights);
         let mut lines = BTreeMap::new();

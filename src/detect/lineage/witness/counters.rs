@@ -49,6 +49,7 @@ fn compare(geometry: &Geometry, a: ModelId, b: ModelId) -> Ordering {
         more |= difference > 0.0;
         less |= difference < 0.0;
     }
+    // Counters that disagree cannot order two models.
     match (more, less) {
         (true, false) => Ordering::Greater,
         (false, true) => Ordering::Less,

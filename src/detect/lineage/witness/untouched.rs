@@ -41,6 +41,7 @@ impl Witness for Untouched {
         let mut most = vec![0; n];
         for parameter in comparison.scoped() {
             let Some(sheet) = Sheet::of(parameter, n) else { continue };
+            // Members at distance 0 share the tensor bit for bit.
             let classes = components(n, |a, b| sheet.squared(Member::new(a), Member::new(b)) == 0.0);
             for class in classes.into_iter().filter(|class| class.len() > 1) {
                 let sharing = distinct(class.iter().map(|&m| branches[m]));
