@@ -58,8 +58,8 @@ impl FromStr for Kurtosis {
 ///
 /// # Assumes
 ///
-/// Kurtosis changes in one known direction along every edge. On networks of known lineage it does not: the direction that fits
-/// differs by architecture, and nothing in the weights shows which one it is (see `docs/method.md`).
+/// Kurtosis changes in one known direction along every edge. On networks of known lineage it does not. The direction that
+/// fits differs by architecture, and nothing in the weights shows which one it is (see `docs/method.md`).
 ///
 /// # Settings
 ///
@@ -83,8 +83,8 @@ impl FromStr for Kurtosis {
 /// # Confidence
 ///
 /// Confidence is the probability of kinship times `½ + ½ (1 − exp(−2 g / s))`. Here g is how far kurtosis changes in the
-/// assumed direction along the edge (0 when it changes against it), and s is the median difference from the median kurtosis of
-/// the family. It is not calibrated.
+/// assumed direction along the edge, and 0 when it changes against it. s is the median difference from the median kurtosis of
+/// the family. Confidence is not calibrated.
 ///
 /// # Complexity
 ///

@@ -48,7 +48,7 @@ impl SketchStore {
     /// The stored models nearest to a given one, among those that can be its kin.
     ///
     /// The comparison uses the index of the store, `index.safetensors` in its folder. The index holds some 8 KiB for each
-    /// model: the exact norms and 256 sketched values of up to eight of its matrices, chosen by its layout.
+    /// model. These are the exact norms and 256 sketched values of up to eight of its matrices, chosen by its layout.
     ///
     /// An index may be missing, damaged, or older than the sketches in the folder. It is then brought up to date by opening
     /// only the sketches concerned. Where it cannot be written, it is kept in memory for this call.
@@ -69,8 +69,8 @@ impl SketchStore {
     ///
     /// # Complexity
     ///
-    /// For n stored models: n file sizes and times, and a read of 8 KiB for each model that has a matrix of the same name and
-    /// shape.
+    /// For n stored models, it takes n file sizes and times. It also takes a read of 8 KiB for each model that has a matrix
+    /// of the same name and shape.
     ///
     /// ```
     /// use neural_phylogeny::InMemory;

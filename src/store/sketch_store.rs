@@ -177,8 +177,9 @@ impl SketchStore {
     ///
     /// # Errors
     ///
-    /// [`Error::SketchSeed`] when the seed is not that of the store, [`Error::StoreWrite`] when the file cannot be written,
-    /// [`Error::Source`] when `sketch` is itself in a file that cannot be read.
+    /// - [`Error::SketchSeed`] when the seed is not that of the store.
+    /// - [`Error::StoreWrite`] when the file cannot be written.
+    /// - [`Error::Source`] when `sketch` is itself in a file that cannot be read.
     pub fn replace(&self, name: &str, sketch: &Sketch) -> Result<Added, Error> {
         let path = self.checked_place(name, sketch)?;
         let added = match self.read(name) {

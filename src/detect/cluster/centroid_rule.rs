@@ -32,9 +32,9 @@ pub enum Alpha {
     Fixed(f64),
     /// Every α of [`GRID`](Self::GRID), with the same random numbers. One run is kept.
     ///
-    /// It is the run whose clusters differ from the [expected families](crate::detect::cluster::Points) in the fewest pairs of
-    /// models, `Σ_{i<j} [same(i, j) ≠ expected(i, j)]`. Of equal runs, the one with the largest α is kept. The true families
-    /// are not used, and the sweep ends early where nothing differs.
+    /// It is the run whose clusters differ from the [expected families](crate::detect::cluster::Points) in the fewest pairs
+    /// of models, `Σ_{i<j} [same(i, j) ≠ expected(i, j)]`. Among equal runs, the one with the largest α is kept. The true
+    /// families are not used, and the sweep ends early where nothing differs.
     /// [`Remark::AlphaChosen`](crate::phylogeny::Remark::AlphaChosen) reports α and that number.
     ///
     /// So the families found can be no better than the independence test (or the caller's count) allows. Where that is right,

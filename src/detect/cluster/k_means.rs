@@ -23,15 +23,16 @@ const TIE: f64 = 1e-9;
 /// The algorithm begins with K of the models as centroids ([`Seeding`]). Then two steps alternate:
 /// 1. Each model joins its nearest centroid: `l_i = argmin_k ‖x_i − c_k‖²`, and of equally near ones the first.
 /// 2. u ~ U(0, 1) is drawn once for all clusters. If `u < α`, `c_k` becomes the mean of its members. Otherwise it becomes the
-///    member that the parent selector prefers: the one of lowest score, and of equal ones the first in the order of the models'
-///    content.
+///    member that the parent selector prefers. That is the member of lowest score, and of equal ones the first in the order
+///    of the models' content.
 ///
-/// The steps stop when the squared shift `Σ_k ‖c_k − c_k′‖²` is at most the tolerance times the mean squared distance of the
-/// models to their mean. So the scale of the weights does not matter.
+/// The steps stop when the squared shift `Σ_k ‖c_k − c_k′‖²` is small. It may be at most the tolerance times the mean squared
+/// distance of the models to their mean. So the scale of the weights does not matter.
 ///
-/// Of all restarts, the partition with the least sum of squares is kept, and of equal ones the first. At α = 1 the sum is over
-/// squared distances to the clusters' means. At α < 1 it is over squared distances to the members that the selector prefers:
-/// there a restart may end on either kind of iteration, and distances to means would favor those that ended on means.
+/// One restart is kept: the one whose partition has the least sum of squares, and of equal ones the first. At α = 1 the sum
+/// is over squared distances to the clusters' means. At α < 1 it is over squared distances to the members that the selector
+/// prefers. There a restart may end on either kind of iteration, and distances to means would favor those that ended on
+/// means.
 ///
 /// *Assumes* families of similar extent, farther apart than they are wide. A far child draws a mean away from its family; α < 1
 /// holds the centroid at an existing model.

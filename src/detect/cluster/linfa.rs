@@ -29,8 +29,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// # Errors
 ///
-/// [`Error::Clustering`] in these cases: a coordinate is not finite (linfa's neighbor searches panic on NaN), linfa refuses the
-/// settings, a fit fails, or linfa panics all the same, for example with more clusters than points.
+/// [`Error::Clustering`] in these cases:
+///
+/// - a coordinate is not finite (linfa's neighbor searches panic on NaN);
+/// - linfa refuses the settings;
+/// - a fit fails;
+/// - linfa panics all the same, for example with more clusters than points.
 ///
 /// # Complexity
 ///

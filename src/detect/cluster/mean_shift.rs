@@ -70,9 +70,9 @@ impl FromStr for Bandwidth {
 /// Families around the places where models are dense: mean shift with a flat window and the paper's α rule.
 ///
 /// From every model a center `c` climbs to where models are dense. Let `W(c) = { i : ‖x_i − c‖ ≤ b }` be its window. Each
-/// iteration draws one u ~ U(0, 1) for all centers. If `u < α`, `c` becomes the mean of `W(c)`. Otherwise it becomes the member
-/// of `W(c)` that the parent selector prefers: the one of lowest score, and of equal ones the first in the order of the models'
-/// content.
+/// iteration draws one u ~ U(0, 1) for all centers. If `u < α`, `c` becomes the mean of `W(c)`. Otherwise it becomes the
+/// member of `W(c)` that the parent selector prefers. That is the member of lowest score, and of equal ones the first in the
+/// order of the models' content.
 ///
 /// Iteration stops when no center moves by more than the tolerance, `‖c − c′‖² ≤ tolerance · b²`. Of centers within one
 /// bandwidth of each other, the one with most models in its window stays. A model joins its nearest center.
@@ -99,8 +99,8 @@ impl FromStr for Bandwidth {
 ///
 /// # Complexity
 ///
-/// O(n_models²) time once to look distances up. Then O(n_models · Σ |W|) time per iteration, over the windows that differ: a
-/// center is the mean of a set of models, and its distances to all models follow from their distances to each other.
+/// O(n_models²) time once to look distances up. Then O(n_models · Σ |W|) time per iteration, over the windows that differ. A
+/// center is the mean of a set of models, so its distances to all models follow from their distances to each other.
 /// O(n_models²) memory.
 ///
 /// # Degenerate input

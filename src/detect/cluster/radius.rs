@@ -8,8 +8,8 @@ const SLACK: f64 = 1.0 + 1e-6;
 
 /// The radius that best separates distances within families from distances between them.
 ///
-/// It is the distance `b` within a family with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`, plus a
-/// millionth for rounding. Of equally good ones it is the smallest.
+/// It is the distance `b` within a family with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`. A
+/// millionth is added for rounding. If several are equally good, it is the smallest.
 ///
 /// If every distance within is below every distance between, this is the largest distance within: the smallest radius that
 /// keeps families whole. If they overlap, a few far members are lost rather than all families joined.

@@ -7,8 +7,8 @@ use rand::RngCore;
 
 /// Runs a clusterer at the given α. For a sweep, it runs at every α of the grid.
 ///
-/// A sweep keeps the run whose labels are nearest to the expected families, and a remark reports its α. All runs of a sweep use
-/// the same random numbers, so they differ in α alone, and a sweep equals the run at the α that it keeps.
+/// A sweep keeps the run whose labels are nearest to the expected families, and a remark reports its α. All runs of a sweep
+/// use the same random numbers, so they differ in α alone. A sweep equals the run at the α that it keeps.
 pub(super) fn at<T>(
     clusterer: &'static str,
     alpha: Alpha,

@@ -19,8 +19,8 @@ pub(super) struct Combination<I> {
     pub(super) parents: Vec<I>,
     /// One weight for each parent, in the same order. They sum to 1.
     pub(super) weights: Vec<f64>,
-    /// What the combination leaves over: the squared distance from the child to it, as a share of the squared distance from the
-    /// child to its nearest parent. At least 0.
+    /// What the combination leaves over: the squared distance from the child to it. It is a share of the squared distance
+    /// from the child to its nearest parent. At least 0.
     pub(super) residual: f64,
 }
 

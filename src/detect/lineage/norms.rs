@@ -8,9 +8,10 @@ use rayon::prelude::*;
 
 /// The mean of `λ(v_t(a, b))` over the parameters t that differ, where a is the earlier and b the later of two members.
 ///
-/// Here `v = (‖b‖² − ‖a‖²) / ‖b − a‖²`. An increment that is unrelated to what it is added to gives v = 1; read backwards, from
-/// the later to the earlier, it gives −1. Weight decay, and losses that want smaller or larger weights, shift v by any amount
-/// to either side. Such a shift says nothing. λ is the log-likelihood ratio of v and −v under an even mixture of both cases.
+/// Here `v = (‖b‖² − ‖a‖²) / ‖b − a‖²`. An increment that is unrelated to what it is added to gives v = 1. Read backwards,
+/// from the later to the earlier, it gives −1. Weight decay, and losses that want smaller or larger weights, shift v by any
+/// amount to either side. Such a shift says nothing. λ is the log-likelihood ratio of v and −v under an even mixture of both
+/// cases.
 #[derive(Debug)]
 pub(super) struct Norms {
     evidence: Square<f64>,

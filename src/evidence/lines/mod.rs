@@ -54,16 +54,16 @@ pub struct Factor {
 
 /// Rows and columns of matrices in some members, each compared with the same line of a reference.
 ///
-/// Let r be a line of the reference and m the same line of a member. Then `s = ⟨m, r⟩ / ‖r‖²`, and the relative residual is `‖m
-/// − s·r‖ / ‖m‖`, from sums of `Δ = m − r` in f64. Dead inputs, and tokens that a corpus never shows, have no gradient.
-/// Training multiplies their lines by `Π (1 − η_t λ)` and so leaves them *exact*. If one model was trained on from another, it
-/// keeps only lines that the earlier one kept.
+/// Let r be a line of the reference and m the same line of a member. Then `s = ⟨m, r⟩ / ‖r‖²`, and the relative residual is
+/// `‖m − s·r‖ / ‖m‖`. Both come from sums of `Δ = m − r` in f64. Dead inputs, and tokens that a corpus never shows, have no
+/// gradient. Training multiplies their lines by `Π (1 − η_t λ)` and so leaves them *exact*. If one model was trained on from
+/// another, it keeps only lines that the earlier one kept.
 ///
 /// Lines are rows and columns of at least 8 values. They belong to the parameters of
 /// [`Kind::Matrix`](crate::model_set::Kind::Matrix) that the reference and all members hold, flattened to (rows, row_size).
 /// Lines where the reference is zero are left out. There are at most 65,536 lines, and proportionally fewer for more than 256
-/// members. Of more lines an even sample is taken, which depends on shapes and the number of members alone. Members are
-/// numbered as they were given.
+/// members. If there would be more, an even sample is taken. It depends on shapes and the number of members alone. Members
+/// are numbered as they were given.
 ///
 /// # Fails when
 ///

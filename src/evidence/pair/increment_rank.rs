@@ -235,8 +235,8 @@ mod tests {
 
     const ROUNDOFF: f64 = 1.0 / (1 << 24) as f64;
 
-    /// Rank found for an increment of a rank over a parent with entries of one, in f32, and whether every second row tells that it is
-    /// full.
+    /// The rank found for an increment of rank `rank` over a parent whose entries are one, in f32, and whether every second
+    /// row shows that it is full.
     fn found(rows: usize, columns: usize, rank: usize) -> (Option<usize>, bool) {
         let mut rng = ChaCha8Rng::seed_from_u64((rows * columns + rank) as u64);
         let mut random = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect() };

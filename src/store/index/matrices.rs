@@ -37,8 +37,8 @@ impl Excerpt {
 /// The matrices that stand for a model of this layout, sorted. Each kind has one before any kind has two.
 ///
 /// A kind is a name without its numbers, such as `layers.#.q_proj.weight`. The largest matrices alone would not do: training
-/// may leave embeddings or whole kinds as they were. Kinds with more values come first. Where a kind has one matrix, its depth
-/// depends on the end of its name, so that neither the first nor the last layers stand for all.
+/// may leave embeddings or whole kinds as they were. Kinds with more values come first. Where a kind has one matrix, its
+/// depth depends on the end of its name. So neither the first nor the last layers stand for all.
 fn places(parameters: &[ParameterInfo]) -> Vec<MatrixExcerpt> {
     let mut chosen =
         of_kinds(parameters, |p| p.size() >= INDEX_LEAST_SIZE && p.shape.iter().filter(|d| **d > 1).count() > 1);

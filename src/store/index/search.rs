@@ -117,8 +117,9 @@ fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
 
 /// The z-score of kinship and the squared distance, relative to both norms, of one row; `None` where nothing varies.
 ///
-/// As in the independence test, z is the median over matrices. Sketches have width w. For unrelated matrices of D values, `⟨S
-/// a, S b⟩` then has a variance of `‖a‖² ‖b‖² (1 / D + 1 / w)`. The median of m standard normals has a variance of `π / 2m`.
+/// As in the independence test, z is the median over matrices. For unrelated matrices of D values and sketches of width w,
+/// the inner product `⟨S a, S b⟩` has a variance of `‖a‖² ‖b‖² (1 / D + 1 / w)`. The median of m standard normals has a
+/// variance of `π / 2m`.
 fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared: &[Shared]) -> Option<(f64, f64)> {
     let moments = &chunk.moments[at * 2 * block.places.len()..];
     let values = &chunk.values[at * block.stride()..];
