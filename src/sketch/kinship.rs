@@ -95,7 +95,7 @@ impl SketchedPairs {
         let columns = |chosen: &[usize], width: usize| chosen.iter().map(|&h| numbers(h, width)).sum::<usize>();
         let mut width = self.models.width;
         let mut chosen = wanted.to_vec();
-        // First wide and few parameters are preferred, then width is given up, and parameters last.
+        // First all but the 64 largest parameters are given up, then width, and then further parameters.
         if columns(&chosen, width) > most {
             chosen.sort_by_key(|&h| (Reverse(self.marginals[h].size()), h));
             chosen.truncate(PARAMETERS);

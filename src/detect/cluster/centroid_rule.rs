@@ -149,7 +149,7 @@ impl<'a> Preference<'a> {
         }
         let preferred = members[lowest(&self.scores(members)?)[0]];
         let mut known = self.known.borrow_mut();
-        // Clearing everything bounds the memory and costs no order of use; sets that recur are soon known again.
+        // Clearing the whole cache bounds its memory. Sets that recur are soon cached again.
         if self.held.get() + members.len() > Self::MOST_HELD {
             known.clear();
             self.held.set(0);
@@ -167,7 +167,7 @@ impl<'a> Preference<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct CentroidRule<'a> {
     alpha: f64,
-    /// Present below α = 1, and only there.
+    /// The choice of the selector; `None` at α = 1 and without a selector.
     preference: Option<&'a Preference<'a>>,
 }
 

@@ -117,9 +117,9 @@ fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
 
 /// The z-score of kinship and the squared distance, relative to both norms, of one row; `None` where nothing varies.
 ///
-/// As in the independence test, z is the median over matrices. For unrelated matrices of D values and sketches of width w,
-/// the inner product `⟨S a, S b⟩` has a variance of `‖a‖² ‖b‖² (1 / D + 1 / w)`. The median of m standard normals has a
-/// variance of `π / 2m`.
+/// As in the independence test, z is the median over matrices. Let D be the number of values of two unrelated matrices, and w
+/// the width of sketches. Then `⟨S a, S b⟩` has a variance of `‖a‖² ‖b‖² (1 / D + 1 / w)`. The median of m standard normals
+/// has a variance of `π / 2m`.
 fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared: &[Shared]) -> Option<(f64, f64)> {
     let moments = &chunk.moments[at * 2 * block.places.len()..];
     let values = &chunk.values[at * block.stride()..];
@@ -135,7 +135,7 @@ fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared:
         let ours = size * our_mean * our_mean + our_m2;
         let theirs = size * their_mean * their_mean + their_m2;
         (squared, our_norm, their_norm) = (squared + distance, our_norm + ours, their_norm + theirs);
-        // A matrix with no more values than the width is kept whole: there is no error of sketching, and norms are about the mean.
+        // A matrix with no more values than the width is kept whole: sketching adds no error, and norms are about the mean.
         let (norms, error) = match matrix.size <= INDEX_WIDTH {
             true => (our_m2 * their_m2, 0.0),
             false => (ours * theirs, 1.0 / INDEX_WIDTH as f64),
