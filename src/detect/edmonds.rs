@@ -9,7 +9,9 @@ use std::cmp::Ordering;
 /// With integers ties are exact. With `f64`, trees whose costs differ by rounding alone may replace each other.
 pub(crate) trait Cost: Copy + PartialOrd {
     const ZERO: Self;
+    /// The sum of two costs.
     fn plus(self, other: Self) -> Self;
+    /// The cost that `plus` with `other` turns into this one.
     fn minus(self, other: Self) -> Self;
 }
 
@@ -194,6 +196,7 @@ struct Outermost {
 }
 
 impl Outermost {
+    /// The outermost node that holds `node`: itself when it is part of no cycle.
     fn find(&mut self, mut node: usize) -> usize {
         while self.up[node] != node {
             self.up[node] = self.up[self.up[node]];
@@ -217,6 +220,7 @@ struct HeapNode<C> {
 }
 
 impl<C: Cost> Heaps<C> {
+    /// One heap node for each edge, none of them joined yet.
     fn new(edges: &[(usize, usize, C)]) -> Self {
         let node = |edge: &(usize, usize, C)| HeapNode { cost: edge.2, pending: C::ZERO, left: NONE, right: NONE };
         Self { nodes: edges.iter().map(node).collect() }
@@ -240,11 +244,13 @@ impl<C: Cost> Heaps<C> {
         }
     }
 
+    /// Whether edge a comes before edge b: by cost, then by position.
     fn before(&self, a: usize, b: usize) -> bool {
         let (cost, other) = (self.nodes[a].cost, self.nodes[b].cost);
         cost < other || (cost == other && a < b)
     }
 
+    /// Joins two heaps from the top down, without recursion, and returns the new top.
     fn merge(&mut self, a: usize, b: usize) -> usize {
         let (mut rest, mut other) = (a, b);
         let mut top = NONE;
@@ -264,6 +270,7 @@ impl<C: Cost> Heaps<C> {
         top
     }
 
+    /// Hangs a node below `above`, or makes it the top when there is none.
     fn hang(&mut self, node: usize, above: usize, top: &mut usize) {
         match self.nodes.get_mut(above) {
             Some(above) => above.left = node,

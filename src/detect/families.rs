@@ -3,6 +3,7 @@ use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
 
+/// The default probability that a set without kin shows any.
 const FALSE_ALARM: f64 = 1e-3;
 
 /// The number of families to expect, and how models are divided into them.

@@ -150,6 +150,7 @@ impl NeighborJoining {
         Ok(UnrootedTree::new(ordered, joining::join(squared)))
     }
 
+    /// The tree of one family: joined, contracted to models, and rooted at each of the best members.
     fn family(geometry: &Geometry, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<FamilyTree, Error> {
         let choice = Choice::new(selector, geometry, members)?;
         let branches = joining::join(geometry.compare(members)?.squared_distances());

@@ -23,6 +23,7 @@ pub(crate) fn facts_of(facts: Arc<[ModelFacts]>) -> Arc<dyn Evidence> {
 }
 
 #[derive(Debug)]
+/// Evidence without values: facts alone.
 struct FactsAlone {
     facts: Arc<[ModelFacts]>,
 }
@@ -45,6 +46,7 @@ impl Evidence for FactsAlone {
     }
 }
 
+/// The facts of one model.
 fn of_model(models: &ModelSet, id: ModelId) -> Result<ModelFacts, Error> {
     let mut values: BTreeMap<Dtype, usize> = BTreeMap::new();
     let mut counters = Vec::new();
@@ -73,6 +75,7 @@ fn of_model(models: &ModelSet, id: ModelId) -> Result<ModelFacts, Error> {
 }
 
 impl Geometry {
+    /// The facts of a model; `None` where the geometry has no evidence.
     fn facts(&self, model: ModelId) -> Option<&ModelFacts> {
         assert!(model.index() < self.len(), "model out of range");
         self.evidence().map(|evidence| evidence.facts(model))

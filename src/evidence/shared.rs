@@ -71,6 +71,7 @@ pub(crate) struct SharedTensors {
 }
 
 impl SharedTensors {
+    /// Looks up the place of every model in its group.
     pub(crate) fn new(models: &ModelSet) -> Self {
         let mut positions = vec![(0, 0); models.len()];
         for (g, group) in models.groups().iter().enumerate() {
@@ -81,6 +82,7 @@ impl SharedTensors {
         Self { models: models.clone(), positions }
     }
 
+    /// The set of models.
     pub(crate) fn models(&self) -> &ModelSet {
         &self.models
     }

@@ -39,6 +39,7 @@ pub(super) fn with_both<T>(use_them: impl FnOnce(&mut Both) -> T) -> T {
     with_buffer(&BOTH, use_them)
 }
 
+/// The cache of pairs.
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
 
 /// Access to the values of every model.

@@ -150,6 +150,7 @@ thread_local! {
     static VALUES: Cell<Vec<f32>> = Cell::default();
 }
 
+/// Reads the values of one job and computes what they add to the sketch.
 fn partial(
     source: &dyn ParameterSource,
     info: &ParameterInfo,

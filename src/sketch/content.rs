@@ -8,6 +8,7 @@ impl Sketch {
         hex(self.content_hash())
     }
 
+    /// The hash of [`content`](Self::content) as a number.
     pub(crate) fn content_hash(&self) -> u128 {
         let mut hash = Xxh3::new();
         for (info, tensor) in self.parameters.iter().zip(self.tensors.iter()) {

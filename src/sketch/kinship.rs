@@ -114,6 +114,7 @@ impl SketchedPairs {
         Ok((width, chosen))
     }
 
+    /// Reads the rows of all models, at the width and for the parameters that the budget allows.
     fn rows(&self, n: usize, wanted: &[usize]) -> Result<ModelRows, Error> {
         let (width, chosen) = self.budget(n, wanted)?;
         let mut columns = 0;
@@ -210,6 +211,7 @@ impl ModelRows {
         (0..pairs).map(median).collect()
     }
 
+    /// The values of some models in some columns, as a matrix.
     fn block(&self, models: &Range<usize>, columns: &Range<usize>) -> MatRef<'_, f32> {
         let rows = &self.values[models.start * self.columns..models.end * self.columns];
         MatRef::from_row_major_slice(rows, models.len(), self.columns).subcols(columns.start, columns.len())

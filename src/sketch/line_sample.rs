@@ -34,6 +34,7 @@ impl LineSample {
         Some(Self { rows, columns, row_stride: stride(rows), column_stride: stride(columns) })
     }
 
+    /// Number of rows in the sample.
     fn kept_rows(&self) -> usize {
         self.rows.div_ceil(self.row_stride)
     }

@@ -68,6 +68,7 @@ fn common<'v>(set: &SketchSet, tensor: SharedTensor<'v>, models: &[ModelId]) -> 
 }
 
 impl CommonLines<'_> {
+    /// The random sums of each common line, rows first.
     fn lines<'s>(&'s self, of: &'s LineSketch) -> impl Iterator<Item = &'s [f64]> {
         let rows = self.rows.iter().map(|&row| of.row(row));
         rows.chain(self.columns.iter().map(|&column| of.column(column)))

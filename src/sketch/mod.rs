@@ -108,6 +108,7 @@ impl Sketch {
         &self.parameters
     }
 
+    /// Position of a tensor among those of the model.
     fn place(&self, name: &str) -> Option<usize> {
         self.parameters.binary_search_by(|p| p.name.as_str().cmp(name)).ok()
     }
@@ -178,6 +179,7 @@ impl Sketch {
         Ok(Some(LineSketch { sample, numbers }))
     }
 
+    /// Reads stored values, from position `begin` of the payload on.
     pub(crate) fn read_values(&self, begin: usize, out: &mut [f32]) -> Result<(), SourceError> {
         match &self.payload {
             Payload::Memory(values) => out.copy_from_slice(&values[begin..begin + out.len()]),
@@ -239,6 +241,7 @@ impl Sketch {
         })
     }
 
+    /// Refuses another sketch whose seed or width differs.
     fn check(&self, other: &Self) -> Result<(), SourceError> {
         if (self.seed, self.width) == (other.seed, other.width) {
             return Ok(());

@@ -132,6 +132,7 @@ impl Pairwise for SketchedPairs {
 }
 
 impl SketchedPairs {
+    /// Computes all distances among some models, within half of the memory.
     fn compute(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
         let holds = |m: &Marginals| -> Vec<Place> {
             places.iter().copied().filter(|&place| m.holder(place).is_some()).collect()

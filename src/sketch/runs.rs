@@ -28,6 +28,7 @@ pub(super) struct CommonRun {
 }
 
 impl CommonRun {
+    /// Whether holders have a sketch of the run, and not its values.
     pub(super) fn is_sketched(&self) -> bool {
         self.count < self.size
     }
@@ -47,6 +48,7 @@ pub(super) struct GroupSketches {
 }
 
 impl GroupSketches {
+    /// The sketches of one group, ordered by content.
     pub(super) fn new(set: &SketchSet, group: usize) -> Self {
         let layout = &set.models().groups()[group];
         let order = order(set, layout);
@@ -55,10 +57,12 @@ impl GroupSketches {
         Self { set: set.clone(), group, order, place_of, width: set.width(layout) }
     }
 
+    /// The layout of the group.
     pub(super) fn layout(&self) -> &LayoutGroup {
         &self.set.models().groups()[self.group]
     }
 
+    /// For each place, the model's position in the group of the layout.
     pub(super) fn order(&self) -> &[usize] {
         &self.order
     }
@@ -77,6 +81,7 @@ impl GroupSketches {
         (self.set.sketch(self.layout().models()[at]), self.layout().own_name(at, p).unwrap_or_default())
     }
 
+    /// The segments of parameter `p` in the model at a place.
     pub(super) fn kept(&self, place: Place, p: usize) -> &[SegmentSketch] {
         let (sketch, name) = self.holder(place, p);
         sketch.kept(name)

@@ -133,6 +133,7 @@ impl SketchStore {
         &self.folder
     }
 
+    /// The seed of all sketches in the store.
     pub(super) fn seed(&self) -> u64 {
         self.recorded.seed
     }
@@ -247,6 +248,7 @@ impl SketchStore {
         Ok(self.stored()?.into_iter().map(|stored| (stored.name, stored.sketch)).collect())
     }
 
+    /// All entries, opened and sorted by name.
     fn stored(&self) -> Result<Vec<SketchFile>, Error> {
         let mut all = Vec::new();
         for path in self.files()?.into_iter().filter(|path| is_entry(path)) {
@@ -292,6 +294,7 @@ impl SketchStore {
         self.folder.join(hex(xxh3_128(name.as_bytes())) + ENTRY_SUFFIX)
     }
 
+    /// The path of a model's file, for a sketch of the store's seed.
     fn checked_place(&self, name: &str, sketch: &Sketch) -> Result<PathBuf, Error> {
         let (found, expected) = (sketch.seed, self.recorded.seed);
         if found != expected {
@@ -300,6 +303,7 @@ impl SketchStore {
         Ok(self.place(name))
     }
 
+    /// Opens the entry of a model; `None` when there is none.
     fn read(&self, name: &str) -> Result<Option<SketchFile>, Error> {
         match self.read_file(&self.place(name)) {
             Err(SourceError::NotFound { .. }) => Ok(None),
@@ -316,6 +320,7 @@ impl SketchStore {
         Ok(stored)
     }
 
+    /// The paths of all files in the folder, sorted.
     fn files(&self) -> Result<Vec<PathBuf>, Error> {
         let failed = |source| Error::Store { source: SourceError::Io { path: self.folder.clone(), source }.into() };
         let listed: io::Result<Vec<PathBuf>> =
@@ -327,6 +332,7 @@ impl SketchStore {
 }
 
 impl StoreSettings {
+    /// The settings in words, for an error.
     fn described(&self) -> String {
         let width = self.width.map_or_else(String::new, |width| format!(" and width {width}"));
         format!("seed {}, size {} bytes{width}", self.seed, self.size)
@@ -344,10 +350,12 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
+/// Whether a stored sketch has the content and the width of another.
 fn same(stored: &SketchFile, sketch: &Sketch) -> bool {
     stored.content == sketch.content() && stored.sketch.width == sketch.width
 }
 
+/// Whether a path is that of an entry.
 fn is_entry(path: &Path) -> bool {
     entry_hash(path).is_some()
 }
@@ -358,6 +366,7 @@ pub(super) fn entry_hash(path: &Path) -> Option<u128> {
     from_hex(name)
 }
 
+/// Whether a file is older than any write takes.
 fn is_old(path: &Path) -> bool {
     let age = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
     age.is_some_and(|age| age > LEFTOVER)

@@ -117,6 +117,7 @@ impl<'a> Preference<'a> {
     /// The most positions that are cached. They take 32 MiB.
     const MOST_HELD: usize = 1 << 22;
 
+    /// A choice by these scores, with an empty cache.
     pub(super) fn new(scores: &'a MemberScores<'a>) -> Self {
         Self { scores, known: RefCell::default(), held: Cell::new(0) }
     }

@@ -154,6 +154,7 @@ impl Dbscan {
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         if self.min_points < 2 {
             let found = self.min_points.to_string();

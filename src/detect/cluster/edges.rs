@@ -12,10 +12,12 @@ pub(in crate::detect) struct Edges<'g> {
 }
 
 impl<'g> Edges<'g> {
+    /// A phylogeny without edges yet.
     pub(in crate::detect) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
         Self { draft: Draft::new(geometry, independence) }
     }
 
+    /// Adds the selector's score of each member.
     fn add_scores(&mut self, members: &[ModelId], scores: &[f64]) {
         let scores = members.iter().zip(scores);
         self.draft.add(|builder| scores.fold(builder, |b, (&member, &score)| b.with_score(member, score)));

@@ -151,6 +151,7 @@ impl GaussianMixture {
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         check_count("max_iterations", self.max_iterations)?;
         check_count("coordinates", self.coordinates.unwrap_or(1))?;

@@ -165,6 +165,7 @@ impl KMeans {
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         self.seeding.check()?;
         check_count("restarts", self.restarts)?;
@@ -193,6 +194,7 @@ impl KMeans {
         Ok(best.expect("at least one restart"))
     }
 
+    /// Clusters the points, along with the selector or without it. No run takes place without points.
     fn divide(
         &self,
         points: &Points<'_>,

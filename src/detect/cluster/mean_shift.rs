@@ -175,6 +175,7 @@ impl MeanShift {
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         match self.bandwidth {
             Bandwidth::Quantile(q) if !(0.0..=1.0).contains(&q) => Err(Error::InvalidSetting {
@@ -224,6 +225,7 @@ impl MeanShift {
         Ok(Run { labels: centers.labels(window), iterations, converged })
     }
 
+    /// Clusters the points, along with the selector or without it.
     fn divide(
         &self,
         points: &Points<'_>,
@@ -296,6 +298,7 @@ struct Centers<'a> {
 }
 
 impl<'a> Centers<'a> {
+    /// One center at each point.
     fn at_every_point(squared: &'a Array2<f64>) -> Self {
         Self { squared, distinct: (0..squared.nrows()).map(|i| Center::of(vec![i], squared)).collect() }
     }

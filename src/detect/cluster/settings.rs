@@ -15,6 +15,7 @@ pub(super) fn family_count(given: Option<usize>, points: &Points<'_>) -> Result<
     Ok(families)
 }
 
+/// Refuses a count of 0.
 pub(super) fn check_count(setting: &'static str, found: usize) -> Result<(), Error> {
     if found > 0 {
         return Ok(());
@@ -22,6 +23,7 @@ pub(super) fn check_count(setting: &'static str, found: usize) -> Result<(), Err
     Err(Error::InvalidSetting { setting, found: found.to_string(), expected: "at least 1" })
 }
 
+/// Refuses a tolerance that is negative or not finite.
 pub(super) fn check_tolerance(found: f64) -> Result<(), Error> {
     if found.is_finite() && found >= 0.0 {
         return Ok(());
@@ -34,6 +36,7 @@ pub(super) fn parsed(setting: &'static str, text: &str, expected: &'static str) 
     text.parse().map_err(|_| Error::unknown_word(setting, text, expected))
 }
 
+/// The remark on whether a clusterer converged.
 pub(super) fn convergence(clusterer: &'static str, converged: bool, iterations: usize) -> Remark {
     let clusterer = clusterer.into();
     if converged { Remark::Converged { clusterer, iterations } } else { Remark::NotConverged { clusterer, iterations } }

@@ -179,6 +179,7 @@ pub(super) fn spread(by_parameter: &[Vec<f64>], i: usize) -> f64 {
     median(by_parameter.iter().map(|w| (w[i] - middle).abs()).collect())
 }
 
+/// The upper median; 0 without values.
 fn median(mut values: Vec<f64>) -> f64 {
     upper_median(&mut values).unwrap_or(0.0)
 }

@@ -36,6 +36,7 @@ struct Draft {
 }
 
 impl Draft {
+    /// The sum of the evidence without kinship, in nats.
     fn total(&self) -> f64 {
         self.evidence.iter().filter(|e| e.stage != Stage::Kinship).fold(0.0, |sum, e| sum + e.weight)
     }
@@ -60,6 +61,7 @@ impl Found<'_> {
         drafts.into_iter().map(|draft| self.finished(draft, reference)).collect()
     }
 
+    /// The candidate `parent`, with its evidence against the reference.
     fn parent(&self, parent: Member, child: Member) -> Draft {
         let mut evidence = vec![Evidence::new(Stage::Kinship, Signal::KINSHIP, (self.kinship)(parent, child).ln())];
         if child == self.root() {
@@ -145,6 +147,7 @@ impl Found<'_> {
         Candidate::new(draft.parent.map(|q| self.lineage.model(q)), draft.probability, draft.evidence)
     }
 
+    /// The supposed root of the tree.
     fn root(&self) -> Member {
         self.tree.hypothesis.root()
     }
@@ -155,6 +158,7 @@ impl Found<'_> {
     }
 }
 
+/// Evidence of one stage from terms in nats.
 fn told(stage: Stage, terms: impl IntoIterator<Item = (Signal, f64)>) -> impl Iterator<Item = Evidence> {
     terms.into_iter().map(move |(signal, weight)| Evidence::new(stage, signal, weight))
 }

@@ -20,6 +20,7 @@ pub(super) struct Supposition {
 }
 
 impl Supposition {
+    /// A root with the results of its tree and the weights of the tree's edges.
     pub(super) fn of(tree: &Tree<'_>, probability: f64, weights: Square<f64>) -> Self {
         Self { root: tree.hypothesis.root(), probability, present: tree.presence.probability, weights }
     }

@@ -59,6 +59,7 @@ struct Converted<'a> {
     found: Vec<Copy>,
 }
 
+/// The copies among `models` that were converted, pruned, scaled or permuted.
 fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Result<Vec<Copy>, Error> {
     let comparison = geometry.compare(models)?;
     let mut converted = Converted {
@@ -78,11 +79,13 @@ fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Resu
 }
 
 impl Converted<'_> {
+    /// Adds a copy, which is then no source for others.
     fn add(&mut self, source: usize, copy: usize, relation: Relation, direction: f64) {
         self.found.push(Copy { source: self.models[source], copy: self.models[copy], relation, direction });
         self.is_copy[copy] = true;
     }
 
+    /// Finds models with some values of another one set to zero.
     fn find_pruned(&mut self) {
         let n = self.models.len();
         let tolerance = self.weights.tolerances.projected;
@@ -96,6 +99,7 @@ impl Converted<'_> {
         }
     }
 
+    /// Finds models that are another one in fewer bits.
     fn find_rounded(&mut self) -> Result<(), Error> {
         let n = self.models.len();
         for copy in 0..n {
@@ -113,6 +117,7 @@ impl Converted<'_> {
         Ok(())
     }
 
+    /// Finds models that are a multiple of another one, or the same values in another order.
     fn find_scaled_and_permuted(&mut self) {
         let n = self.models.len();
         let relation = |a: usize, b: usize| match scaled(&self.parameters, a, b, self.weights.tolerances.collinear) {

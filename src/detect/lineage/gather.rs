@@ -23,6 +23,7 @@ pub(super) struct Gathered<'g> {
 }
 
 impl<'g> Gathered<'g> {
+    /// A phylogeny without edges yet.
     pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
         let draft = Draft::new(geometry, independence);
         Self { weights, draft, family: ModelId::new(0), margins: BTreeMap::new() }

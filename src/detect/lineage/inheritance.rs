@@ -55,6 +55,7 @@ impl Inheritance {
         Self { cells }
     }
 
+    /// The evidence for `q → c`. It is 0 where q or c is the root, and where both are one member.
     pub(super) fn cell(&self, q: Member, c: Member) -> &Cell {
         &self.cells[(q, c)]
     }
@@ -74,6 +75,7 @@ struct Projected<'a> {
 }
 
 impl<'a> Projected<'a> {
+    /// Measures the increments of all n members from `root` in one parameter.
     fn of(sheet: &'a Sheet, root: Member, n: usize, weights: &'a Weights) -> Self {
         let own = sheet.norm(root);
         // `⟨x − r, r⟩ = (‖x‖² − ‖r‖² − ‖x − r‖²) / 2`, so no values are needed.

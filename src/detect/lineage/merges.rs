@@ -30,6 +30,7 @@ enum Certainty {
 }
 
 impl Certainty {
+    /// The probability that a merge recognized in this way is one.
     fn confidence(self, weights: &Weights) -> f64 {
         match self {
             Self::Convex => weights.merges.convex_confidence,

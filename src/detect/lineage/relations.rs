@@ -49,6 +49,7 @@ pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) ->
     Ok(moved(&geometry.compare(&[parent, child])?, geometry.read_pair(parent, child)?.as_deref()))
 }
 
+/// The movement of every parameter that both hold, with ranks from `pair` where it is at hand.
 fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
     let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {

@@ -54,6 +54,7 @@ fn is_masked(pair: &PairEvidence, numbers: &Masked) -> bool {
     is_alike(&shares, numbers)
 }
 
+/// Whether the least share is large enough and the largest is not much larger.
 fn is_alike(shares: &[f64], numbers: &Masked) -> bool {
     let (least, most) = shares.iter().fold((f64::INFINITY, 0.0f64), |(l, m), &s| (l.min(s), m.max(s)));
     !shares.is_empty() && least >= numbers.untouched && most <= numbers.alike * least

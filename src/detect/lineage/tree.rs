@@ -22,6 +22,7 @@ pub(super) struct Merged<'a> {
 }
 
 impl<'a> Merged<'a> {
+    /// The parents of a member that is a merge; `None` for other members.
     fn parts_of(self, member: Member) -> Option<&'a Parts> {
         member.index().checked_sub(self.plain).map(|merge| self.parts[merge].as_slice())
     }
@@ -42,6 +43,7 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
+    /// Grows the likeliest tree under `root` and tests whether the root is present.
     pub(super) fn of(lineage: &'a Lineage<'a>, merged: Merged<'_>, root: Member) -> Result<Self, Error> {
         let mut hypothesis = Hypothesis::of(lineage, root);
         let (mut parents, mut weights) = grown(&hypothesis, merged);

@@ -37,6 +37,7 @@ pub struct UnrootedTree {
 }
 
 impl UnrootedTree {
+    /// A tree from its models and the branches of their joining.
     pub(super) fn new(models: Vec<ModelId>, branches: Vec<Branch>) -> Self {
         let unobserved = models.len().saturating_sub(2);
         let models = models.into_iter().map(TreeNode::Model);

@@ -107,6 +107,7 @@ impl Geometry {
 }
 
 impl Lines {
+    /// Classifies the lines of each member by its sums. `changed` is the bound of [`LineState::Changed`] for each member.
     fn new(members: &[ModelId], changed: &[f64], sums: &LineSums) -> Self {
         let lines = sums.reference.iter().filter(|&&rr| rr > 0.0).count();
         let of = sums.members.iter().zip(changed).map(|(m, c)| MemberLines::new(&sums.reference, m, *c)).collect();
@@ -169,12 +170,14 @@ impl Lines {
         Factor::new(self.both(a, b).filter(|&(s, _)| s != 0.0).map(|(s_a, s_b)| s_b / s_a).collect())
     }
 
+    /// The factors of both for each line that is exact in both.
     fn both(&self, a: usize, b: usize) -> impl Iterator<Item = (f64, f64)> {
         self.of[a].all_factors().zip(self.of[b].all_factors()).filter_map(|(a, b)| Some((a?, b?)))
     }
 }
 
 impl MemberLines {
+    /// Classifies the lines of one member.
     fn new(reference: &[f64], member: &MemberSums, changed: f64) -> Self {
         let mut found = Self::default();
         let sums = reference.iter().zip(&member.reference_change).zip(&member.change);
@@ -213,6 +216,7 @@ fn line(rr: f64, rd: f64, dd: f64, changed: f64) -> (LineState, f64) {
 }
 
 impl Factor {
+    /// The median and the deviation of some factors; `None` without factors.
     fn new(mut values: Vec<f64>) -> Option<Self> {
         let middle = median(&mut values)?;
         values.iter_mut().for_each(|x| *x = (*x - middle).abs());

@@ -42,6 +42,7 @@ pub(super) struct LineRange {
 }
 
 impl Numbered {
+    /// The lines that a stride takes.
     fn taken(self, stride: usize) -> LineRange {
         let positions = self.first.div_ceil(stride)..(self.first + self.count).div_ceil(stride);
         LineRange { begin: positions.start * stride - self.first, positions }

@@ -20,6 +20,7 @@ struct RunSums {
     columns: (Range<usize>, LineSums),
 }
 
+/// Sums of 0 for some lines of a reference and its members.
 fn zeros(lines: usize, members: usize) -> LineSums {
     let member = MemberSums { reference_change: vec![0.0; lines], change: vec![0.0; lines] };
     LineSums { reference: vec![0.0; lines], members: vec![member; members] }

@@ -142,6 +142,7 @@ impl<'v> Stream<'_, 'v> {
         open.map_or(Ok(()), |(t, sum)| take(t, sum))
     }
 
+    /// Reads one run of a task in both models.
     fn read<'b>(&self, task: &Task<'_>, run: &Range<usize>, both: &'b mut Both) -> Result<[&'b [f32]; 2], Error> {
         let names = &task.tensor.own_names;
         for ((model, name), out) in self.models.into_iter().zip(names).zip(both.iter_mut()) {
@@ -201,10 +202,12 @@ impl<'v> Task<'v> {
         self.coarser * squared_norm.sqrt()
     }
 
+    /// The rank of the increment by the projection of all its rows.
     fn rank(&self, gram: &Gram<'_>, squared_norm: f64) -> Result<Option<usize>, Error> {
         gram.rank(self.tensor.rows(), self.tensor.row_size, self.rounding(squared_norm))
     }
 
+    /// Whether a sample of rows shows already that the rank is full.
     fn is_full(&self, gram: &Gram<'_>, tally: &Tally) -> bool {
         gram.is_full(self.tensor.rows(), self.rounding(tally.b_squared), tally.change_squared)
     }
@@ -222,6 +225,7 @@ fn either<'s>(a: Option<Gram<'s>>, b: Option<Gram<'s>>) -> Option<Gram<'s>> {
 }
 
 impl RunTally<'_> {
+    /// The sum of two runs of one task.
     fn plus(mut self, next: Self) -> Self {
         self.tally.merge(&next.tally);
         self.rows.merge(&next.rows);

@@ -41,12 +41,15 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    /// The extent of no values.
     pub(super) const NONE: Self = Self { least: f32::INFINITY, most: f32::NEG_INFINITY };
 
+    /// The extent of some values.
     pub(super) fn of(values: &[f32]) -> Self {
         values.iter().fold(Self::NONE, |e, &x| Self { least: e.least.min(x), most: e.most.max(x) })
     }
 
+    /// The extent of the values of both.
     pub(super) fn merge(self, other: Self) -> Self {
         Self { least: self.least.min(other.least), most: self.most.max(other.most) }
     }
@@ -74,18 +77,22 @@ enum Fit {
 pub(super) struct Fits([Fit; SCHEMES.len()]);
 
 impl Fits {
+    /// Fits of no values, which any scheme allows.
     pub(super) fn new() -> Self {
         Self([Fit::Fits { surprise: 0.0, squared_error: 0.0, values: 0.0 }; SCHEMES.len()])
     }
 
+    /// Fits that every scheme has failed.
     pub(super) fn none() -> Self {
         Self([Fit::Fails; SCHEMES.len()])
     }
 
+    /// Whether every scheme has failed.
     pub(super) fn fail(&self) -> bool {
         self.0.iter().all(|f| matches!(f, Fit::Fails))
     }
 
+    /// Adds the fits of further values, scheme by scheme.
     pub(super) fn merge(&mut self, other: &Self) {
         for (fit, other) in self.0.iter_mut().zip(&other.0) {
             *fit = fit.merge(*other);
@@ -114,6 +121,7 @@ impl Fits {
 }
 
 impl Fit {
+    /// How well the values of one span fit one scheme.
     fn of(steps: Steps, extent: Extent, a: &[f32], b: &[f32], roundoff: f64) -> Self {
         let (mut surprise, mut squared_error) = (0.0, 0.0);
         for (&a, &b) in a.iter().zip(b) {
@@ -142,6 +150,7 @@ impl Fit {
         Self::Fits { surprise, squared_error, values: a.len() as f64 }
     }
 
+    /// The fit of the values of both. A scheme that fails one fails both.
     fn merge(self, other: Self) -> Self {
         let (Self::Fits { surprise: s, squared_error: e, values: v }, Self::Fits { surprise, squared_error, values }) =
             (self, other)

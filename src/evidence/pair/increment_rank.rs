@@ -73,6 +73,7 @@ impl RowProjection {
         Self { columns, signs: Some(signs), squared_norm }
     }
 
+    /// Number of columns of Ω, or of Δ where Ω is the identity.
     pub(super) fn width(&self) -> usize {
         if self.signs.is_some() { WIDTH } else { self.columns }
     }
@@ -82,6 +83,7 @@ impl RowProjection {
         (rows / (SAMPLE * self.width()).max(1)).max(1)
     }
 
+    /// The factor by which products of Y must be scaled, because the entries of Ω are not.
     fn scale(&self) -> f64 {
         if self.signs.is_some() { 1.0 / SIGNS as f64 } else { 1.0 }
     }
@@ -129,6 +131,7 @@ pub(super) struct Gram<'s> {
 }
 
 impl<'s> Gram<'s> {
+    /// The product of no rows.
     pub(super) fn new(sketch: &'s RowProjection) -> Self {
         Self { sketch, products: vec![0.0; sketch.width() * sketch.width()], waiting: Vec::new() }
     }
@@ -187,6 +190,7 @@ impl<'s> Gram<'s> {
         self.waiting.clear();
     }
 
+    /// Adds the product of other rows of the same tensor.
     pub(super) fn merge(&mut self, next: &Self) {
         self.products.iter_mut().zip(&next.products).for_each(|(a, b)| *a += b);
     }

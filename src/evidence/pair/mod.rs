@@ -68,6 +68,7 @@ impl PairEvidence {
         self.parameters.iter().filter(|p| p.is_untouched()).map(|p| p.name.as_str())
     }
 
+    /// The parameters that differ, sorted by name.
     fn altogether_changed(&self) -> impl Iterator<Item = &ParameterEvidence> {
         self.parameters.iter().filter(|p| !p.is_untouched())
     }

@@ -13,6 +13,7 @@ impl ParameterEvidence {
         self.rank.filter(|rank| LOW_RANK * rank <= self.shape[0].min(self.shape[1]))
     }
 
+    /// The evidence of one parameter from its tally, without a grid and a rank.
     pub(super) fn new(name: &str, kind: Kind, shape: [usize; 2], size: usize, tally: &Tally, roundoff: f64) -> Self {
         let (factor, residual) = tally.fit();
         Self {

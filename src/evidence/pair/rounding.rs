@@ -15,7 +15,9 @@ pub(super) fn unit_roundoff(dtype: Dtype) -> f64 {
 
 /// Rounding to nearest, ties to even, without branches.
 pub(super) trait Rounded {
+    /// The value rounded to F16, as f32.
     fn rounded_to_f16(self) -> f32;
+    /// The value rounded to BF16, as f32.
     fn rounded_to_bf16(self) -> f32;
 }
 

@@ -39,10 +39,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// The tally of equally many values of two models.
     pub(super) fn of(a: &[f32], b: &[f32]) -> Self {
         Arch::new().dispatch(Both { a, b })
     }
 
+    /// Adds the tally of further values.
     pub(super) fn merge(&mut self, next: &Self) {
         self.a_squared += next.a_squared;
         self.b_squared += next.b_squared;

@@ -23,6 +23,7 @@ pub(super) struct Chunk<'a> {
 }
 
 impl Block {
+    /// Number of chunks in the block.
     pub(super) fn chunks(&self) -> usize {
         self.rows.len().div_ceil(INDEX_CHUNK)
     }

@@ -109,6 +109,7 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     if whole { Ok(blocks) } else { Err(Damaged) }
 }
 
+/// Whether a run of a matrix has any values.
 fn is_sound(place: &MatrixExcerpt) -> bool {
     place.begin < place.end
 }
@@ -121,6 +122,7 @@ struct Rows<'f, W> {
 }
 
 impl<W: Iterator<Item = u64>> Rows<'_, W> {
+    /// The next row; `None` at the end, or where the file has less than a row promises.
     fn next(&mut self) -> Option<IndexRow> {
         let mut number = || self.numbers.next();
         let stamp = Stamp { length: number()?, modified: number()?, number: number()? };
@@ -143,6 +145,7 @@ fn bytes(file: &SafetensorsFile, name: &str, dtype: Dtype) -> Result<Vec<u8>, Da
     Ok(bytes)
 }
 
+/// The checksum of all parts of the file that are read at opening. Lengths keep the parts apart.
 fn header_checksum(rows: &[u8], names: &[u8], checksums: &[u8], layouts: &str) -> u64 {
     let mut hash = Xxh3::new();
     for part in [rows, names, checksums, layouts.as_bytes()] {

@@ -50,6 +50,7 @@ fn places(parameters: &[ParameterInfo]) -> Vec<MatrixExcerpt> {
     chosen
 }
 
+/// Chooses among the matrices for which `keep` holds, kind by kind.
 fn of_kinds(parameters: &[ParameterInfo], keep: impl Fn(&ParameterInfo) -> bool) -> Vec<MatrixExcerpt> {
     let mut by_kind: BTreeMap<String, Vec<(Vec<u64>, &ParameterInfo)>> = BTreeMap::new();
     for p in parameters.iter().filter(|p| !is_buffer(p) && keep(p)) {
@@ -92,6 +93,7 @@ fn depth(kind: &str, count: usize) -> usize {
     (2 * drawn + 1) * count / (2 * INDEX_DEPTHS)
 }
 
+/// The run of a matrix that an index keeps: its first segment; `None` for a tensor without segments.
 fn place(info: &ParameterInfo) -> Option<MatrixExcerpt> {
     // Floating point tensors have the same segments at every width.
     let first = segments(info, INDEX_WIDTH).into_iter().next()?;

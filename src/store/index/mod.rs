@@ -33,10 +33,12 @@ struct MatrixExcerpt {
 }
 
 impl MatrixExcerpt {
+    /// Number of values in the run.
     fn size(&self) -> usize {
         self.end.saturating_sub(self.begin)
     }
 
+    /// Number of values that the index keeps of the run.
     fn kept(&self) -> usize {
         self.size().min(INDEX_WIDTH)
     }

@@ -103,6 +103,7 @@ impl Current {
     }
 }
 
+/// Opens one sketch and takes the part that stands for its model.
 fn read(store: &SketchStore, path: PathBuf, stamp: Stamp) -> Result<(IndexRow, Excerpt), StoreProblem> {
     let open = || -> Result<(IndexRow, Excerpt), SourceError> {
         let SketchFile { sketch, name, content, .. } = store.read_file(&path)?;
@@ -122,6 +123,7 @@ struct LayoutRows {
 }
 
 impl LayoutRows {
+    /// A block in memory of these rows, all of them live.
     fn block(self, places: Arc<[MatrixExcerpt]>) -> Block {
         let Self { rows, moments, values } = self;
         Block { places, live: vec![true; rows.len()], rows, numbers: Numbers::Memory { moments, values } }
@@ -179,6 +181,7 @@ fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
     Ok(listed.into_iter().collect())
 }
 
+/// The stamp of a file.
 fn stamp(metadata: &Metadata) -> Stamp {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     #[cfg(unix)]

@@ -39,6 +39,7 @@ impl<'a> Means<'a> {
         Self { distances, known: RefCell::default() }
     }
 
+    /// The mean of some models, from the cache or computed.
     fn of(&self, members: Vec<usize>) -> Rc<Center<'a>> {
         let mut known = self.known.borrow_mut();
         if let Some(center) = known.get(&members) {
@@ -68,6 +69,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         Self { means, rule, max_iterations, at_rest: tolerance * means.distances.spread }
     }
 
+    /// Runs from the models `start` as centroids until the centroids rest or the iterations end.
     pub(super) fn run(&self, start: &[usize], rng: &mut dyn RngCore) -> Result<Run, Error> {
         let mut centers: Vec<Rc<Center<'a>>> = start.iter().map(|&seed| self.means.of(vec![seed])).collect();
         let (mut iterations, mut converged) = (0, false);

@@ -62,6 +62,7 @@ impl FromStr for Seeding {
 }
 
 impl Seeding {
+    /// Refuses a share out of range.
     pub(super) fn check(self) -> Result<(), Error> {
         match self {
             Self::LikelyParents { share } if !(share > 0.0 && share <= 1.0) => Err(Error::InvalidSetting {

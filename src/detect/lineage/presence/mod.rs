@@ -57,6 +57,7 @@ pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) 
     Presence { probability: logistic(sum), contradicted: own >= numbers.contradicting, terms }
 }
 
+/// The probability for log odds in nats.
 fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }

@@ -158,6 +158,7 @@ impl<'a> Lineage<'a> {
         self.lines.iter().map(|(&rival, lines)| (rival, lines))
     }
 
+    /// The evidence from norms, for all pairs of members.
     pub(in crate::detect::lineage) fn norms(&self) -> &Norms {
         &self.norms
     }
@@ -182,6 +183,7 @@ struct Ordered {
 }
 
 impl Ordered {
+    /// Orders the members and keeps the evidence between the rivals.
     fn of(comparison: &Comparison, weights: &Weights) -> Self {
         let n = comparison.len();
         if n <= 2 {

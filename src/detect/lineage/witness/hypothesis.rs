@@ -45,6 +45,7 @@ impl<'a> Hypothesis<'a> {
         self.derived.get(&(parent, child)).copied()
     }
 
+    /// The evidence from angles and distances, for all pairs of members.
     pub(in crate::detect::lineage) fn inheritance(&self) -> &Inheritance {
         &self.inheritance
     }
