@@ -11,7 +11,7 @@ pub(crate) trait Cost: Copy + PartialOrd {
     const ZERO: Self;
     /// The sum of two costs.
     fn plus(self, other: Self) -> Self;
-    /// The cost that `plus` with `other` turns into this one.
+    /// The difference of two costs.
     fn minus(self, other: Self) -> Self;
 }
 

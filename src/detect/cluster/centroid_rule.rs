@@ -41,11 +41,11 @@ pub enum Alpha {
     /// [`ExpectedFamilies`](crate::detect::cluster::ExpectedFamilies) needs no α at all.
     ///
     /// How often does it pick the best α? We tried five sets of really trained networks, with three selectors and ten seeds
-    /// each, under default settings. For both [`KMeans`](crate::detect::cluster::KMeans) and
-    /// [`MeanShift`](crate::detect::cluster::MeanShift), no other α was more accurate in 150 of 150 cases. α mattered in 44 and
-    /// 50 of them, and α = 1 was best in 144 and 110. The independence test finds the true families of all five sets, and the
-    /// criterion was chosen on them: expect less elsewhere. `docs/alpha.md` has the table, the criteria that were rejected, and
-    /// the cases where it fails.
+    /// each, under default settings. No other α was more accurate in 150 of 150 cases for
+    /// [`KMeans`](crate::detect::cluster::KMeans), and in 150 of 150 for [`MeanShift`](crate::detect::cluster::MeanShift). α
+    /// mattered in 44 and 50 of them, and α = 1 was best in 144 and 110. The independence test finds the true families of all
+    /// five sets, and the criterion was chosen on them: expect less elsewhere. `docs/alpha.md` has the table, the criteria it
+    /// was preferred to, and the cases where it fails.
     Sweep,
 }
 

@@ -86,9 +86,9 @@ impl<'a> Points<'a> {
 
     /// Squared distances of shape (n_models, n_models), symmetric, zero diagonal.
     ///
-    /// For models they are looked up, and 0 between identical ones. For coordinates, pairs so near that `d²(i,j) = g(i,i) +
-    /// g(j,j) − 2 g(i,j)` cancels are summed directly: the relative error stays below about 1e-9. Coordinates beyond 1e150
-    /// overflow.
+    /// For models they are looked up, and 0 between identical ones. For coordinates, `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)`.
+    /// Pairs so near that this cancels are summed directly: the relative error stays below about 1e-9. Coordinates beyond
+    /// 1e150 overflow.
     ///
     /// # Complexity
     ///

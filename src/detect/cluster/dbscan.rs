@@ -22,7 +22,9 @@ pub enum Radius {
     /// The radius that links the expected families and, where possible, no two of them.
     ///
     /// Let *links* be the edges of the minimum spanning tree of each expected family. Let *gaps* be the distances from each
-    /// model to the nearest model of another family. eps is the link with the least `|{link > eps}| / |links| + |{gap ≤ eps}| /
+    /// model to the nearest model of another family. eps is a link plus a millionth for rounding. It is the link with the
+    /// least `|{link > eps}| / |links| + |{gap ≤ eps}| / |gaps|`. If every link is shorter than every gap, it is the longest
+    /// link. At two models per neighborhood, this is the smallest radius that gives the expected families back.
     /// |gaps|`, plus a millionth for rounding. If every link is shorter than every gap, it is the longest link. At two models
     /// per neighborhood, this is the smallest radius that gives the expected families back.
     #[default]

@@ -32,9 +32,9 @@ const RAISE: f64 = 100.0;
 /// the regularization, so the scale of the weights does not matter.
 ///
 /// **A mixture on all coordinates is KMeans in disguise.** N models span up to N − 1 coordinates. Every covariance of fewer
-/// models is singular. The regularization that makes it invertible turns responsibilities into 0 and 1. So only `r = min(10,
-/// max(1, n_models / (5 K)))` coordinates are used, those of largest variance. [`Remark::CoordinatesReduced`] reports how
-/// many, and what share of the variance they hold.
+/// models is singular. The regularization that makes it invertible turns responsibilities into 0 and 1. So only the r
+/// coordinates of largest variance are used, `r = min(10, max(1, n_models / (5 K)))`. [`Remark::CoordinatesReduced`] reports
+/// how many, and what share of the variance they hold.
 ///
 /// *Assumes* that families differ along the directions of largest variance. It has components rather than centroids, so the α
 /// rule does not apply.

@@ -36,7 +36,6 @@ const TIE: f64 = 1e-9;
 ///
 /// *Assumes* families of similar extent, farther apart than they are wide. A far child draws a mean away from its family; α < 1
 /// holds the centroid at an existing model.
-/// holds the centroid at an existing model.
 ///
 /// # Settings
 ///
