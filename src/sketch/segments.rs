@@ -10,8 +10,8 @@ pub(crate) type Segment = Range<usize>;
 
 /// The runs of a tensor that are sketched separately.
 ///
-/// A tall matrix is cut where the binary digits of its number of rows add up. For example, 32,064 rows are cut by `32,064 =
-/// 16,384 + 8,192 + 4,096 + 2,048 + 1,024 + 256 + 64`. Two matrices may differ by some rows at the end, as vocabularies do.
+/// A tall matrix is cut where the binary digits of its number of rows add up. For example, 32,064 rows become segments of
+/// 16,384, 8,192, 4,096, 2,048, 1,024, 256 and 64 rows. Two matrices may differ by some rows at the end, as vocabularies do.
 /// Then they have all but the last few segments in common, and are compared on those.
 ///
 /// An integer tensor with more values than the width has no segment, because it is never compared.

@@ -25,8 +25,6 @@ pub enum Radius {
     /// model to the nearest model of another family. eps is a link plus a millionth for rounding. It is the link with the
     /// least `|{link > eps}| / |links| + |{gap ≤ eps}| / |gaps|`. If every link is shorter than every gap, it is the longest
     /// link. At two models per neighborhood, this is the smallest radius that gives the expected families back.
-    /// |gaps|`, plus a millionth for rounding. If every link is shorter than every gap, it is the longest link. At two models
-    /// per neighborhood, this is the smallest radius that gives the expected families back.
     #[default]
     Expected,
     /// A distance between flattened weights, finite and above 0.
