@@ -14,10 +14,10 @@ use std::str::FromStr;
 /// How the kurtosis of weights changes from parent to child.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kurtosis {
-    /// It falls: training specialized the parent (fine-tuning, for MoTHer). The default.
+    /// The kurtosis falls: training specialized the parent (fine-tuning, in MoTHer's terms). The default.
     #[default]
     Falls,
-    /// It rises: training went on to generalize (continued pre-training, for MoTHer).
+    /// The kurtosis rises: training went on to generalize (continued pre-training, in MoTHer's terms).
     Rises,
 }
 
@@ -42,7 +42,7 @@ impl FromStr for Kurtosis {
     }
 }
 
-/// Minimum arborescence with the direction of kurtosis, after MoTHer: a tree over each family, of several generations.
+/// Minimum arborescence with the direction of kurtosis, after MoTHer: one tree over each family, of several generations.
 ///
 /// ```text
 /// D(i, j) = mean over t of √(d_t²(i, j) / D_t)
@@ -50,45 +50,53 @@ impl FromStr for Kurtosis {
 /// M(i, j) = D(i, j) + λ · mean(D) · [k(j) > k(i)]          cost of the edge i → j; with `Rises`, [k(j) < k(i)]
 /// ```
 ///
-/// over parameters t of `D_t` values that the scope covers and all members hold; mean(D) over the whole matrix, its zero
-/// diagonal included. The family's tree is the arborescence of least total cost, its root whichever makes that least.
+/// Here t runs over the parameters that all members hold, and `D_t` is the number of values of t that the scope covers. mean(D)
+/// is taken over the whole matrix, its zero diagonal included. The family's tree is the arborescence of least total cost. Its
+/// root is the member that makes that cost least.
 ///
-/// The parent selector is not asked. Scores of the result are −k (`Falls`) or k (`Rises`).
+/// This detector does not use the parent selector. Scores of the result are −k (`Falls`) or k (`Rises`).
 ///
 /// # Assumes
 ///
-/// That kurtosis changes in one known direction along every edge. On networks of known lineage it does not: which of the two
-/// fits differs by architecture, and nothing in the weights says which (see `docs/method.md`).
+/// Kurtosis changes in one known direction along every edge. On networks of known lineage it does not. The direction that
+/// fits differs by architecture, and nothing in the weights shows which one it is (see `docs/method.md`).
 ///
 /// # Settings
 ///
-/// - [`with_lambda`](Self::with_lambda): weight λ of the direction. Default 0.3, finite, at least 0. At 0 edges are those of the
-///   minimum spanning tree, rooted by kurtosis; far above 1 the count of edges against the direction decides before distances.
-/// - [`with_kurtosis`](Self::with_kurtosis): [`Kurtosis::Falls`] unless set. MoTHer sets it by hand, per data set, too.
-/// - [`with_families`](Self::with_families): the independence test unless set.
+/// - [`with_lambda`](Self::with_lambda): the weight λ of the direction, finite and at least 0. Default: 0.3. At 0 the edges are
+///   those of the minimum spanning tree, rooted by kurtosis. Far above 1, the number of edges against the direction decides
+///   before distances do.
+/// - [`with_kurtosis`](Self::with_kurtosis): the direction. Default: [`Kurtosis::Falls`]. MoTHer sets it by hand for each data
+///   set, too.
+/// - [`with_families`](Self::with_families): the families to expect. Default: the independence test.
 ///
 /// # Ties
 ///
-/// Costs are symmetric but for the direction, so that several roots often cost the same: of two children above their parent
-/// in kurtosis, either may be the root. Among those the one farthest on the parents' side of kurtosis is taken. Where kurtosis
-/// ties as well (copies whose neurons were permuted) all are roots, and what lies between them has no direction. Costs count as
-/// equal below 2⁻⁴⁶ of the largest distance, kurtoses below 10⁻¹² of the largest. Parents at exactly the same cost are settled by the
-/// order of [`Geometry::models`], which depends on weights alone.
+/// Costs are symmetric but for the direction, so several roots often cost the same. For example, if two children are above
+/// their parent in kurtosis, either may be the root. Among such roots, the one farthest on the parents' side of kurtosis is
+/// taken.
 ///
-/// Confidence is that of kinship times `½ + ½ (1 − exp(−2 g / s))`, g how far kurtosis changes in the assumed direction along
-/// the edge (0 when against it) and s the median difference from the median kurtosis of the family. Not calibrated.
+/// Where kurtosis ties as well (copies whose neurons were permuted), all of them are roots, and what lies between them has no
+/// direction. Costs count as equal below 2⁻⁴⁶ of the largest distance, and kurtoses below 10⁻¹² of the largest kurtosis.
+/// Between parents of exactly the same cost, the order of [`Geometry::models`] decides, which depends on weights alone.
+///
+/// # Confidence
+///
+/// Confidence is the probability of kinship times `½ + ½ (1 − exp(−2 g / s))`. Here g is how far kurtosis changes in the
+/// assumed direction along the edge, and 0 when it changes against it. s is the median difference from the median kurtosis of
+/// the family. Confidence is not calibrated.
 ///
 /// # Complexity
 ///
-/// O(n² (T + log n)) time and O(n²) memory, some 150 bytes for each ordered pair, for families of n members and T parameters; as often
-/// again as other members share the root's kurtosis. Parameters are not read.
+/// O(n² (T + log n)) time and O(n²) memory, some 150 bytes for each ordered pair, for families of n members and T parameters.
+/// Each other member that shares the root's kurtosis adds one search for a tree. Parameters are not read.
 ///
 /// # Differs from MoTHer
 ///
 /// - Families come from the independence test instead of Ward clustering into a given number of trees.
-/// - All matrix-shaped parameters, not one kind of square layers chosen by hand for each architecture, and distances and
-///   kurtosis over the same ones. Parameters that share a matrix to save memory count as one of as many tensors.
-/// - Full-weight distance only: for LoRA, MoTHer counts the rank of `W_i − W_j`, which inner products do not tell.
+/// - All matrix-shaped parameters count. MoTHer chooses one kind of square layers by hand for each architecture. Distances and
+///   kurtosis are over the same parameters. Parameters that share one matrix to save memory count as that many tensors.
+/// - Only the full-weight distance is used. For LoRA, MoTHer counts the rank of `W_i − W_j`, which inner products do not show.
 /// - Copies are joined to their original first. Ties are settled as above, not by the order of names.
 ///
 /// Source: Horwitz, Shul & Hoshen, *Unsupervised Model Tree Heritage Recovery*, ICLR 2025, arXiv:2405.18432, and its published
@@ -96,7 +104,7 @@ impl FromStr for Kurtosis {
 ///
 /// # Errors
 ///
-/// Of [`detect`](PhylogenyDetector::detect): [`Error::InvalidSetting`] for λ out of range, and those of
+/// [`detect`](PhylogenyDetector::detect) returns [`Error::InvalidSetting`] for λ out of range, and the errors of
 /// [`Families::expected`].
 ///
 /// ```
@@ -132,7 +140,7 @@ impl Default for Arborescence {
 }
 
 impl Arborescence {
-    /// λ = 0.3, kurtosis falls, families by the independence test.
+    /// The detector with λ = 0.3, falling kurtosis, and families by the independence test.
     pub fn new() -> Self {
         Self::default()
     }
@@ -143,26 +151,28 @@ impl Arborescence {
         self
     }
 
-    /// Sets how kurtosis changes from parent to child.
+    /// Sets how kurtosis changes from parent to child. Default: it falls.
     pub fn with_kurtosis(mut self, kurtosis: Kurtosis) -> Self {
         self.kurtosis = kurtosis;
         self
     }
 
-    /// How many families to expect.
+    /// Sets how many families to expect. Default: as many as the independence test finds.
     pub fn with_families(mut self, families: Families) -> Self {
         self.families = families;
         self
     }
 
+    /// The tree of one family, with every rooting that costs the same.
     fn tree(&self, comparison: &Comparison) -> FamilyTree {
         let scores = parenthood(comparison, self.kurtosis);
         let ranks = ranks(&scores);
         let edges = costs(comparison, self.lambda, &ranks);
         let root_costs: Vec<(i64, i32)> = ranks.iter().map(|&rank| (0, rank)).collect();
-        // Every member reaches every other, so that there always is one.
+        // Every member reaches every other, so there always is an arborescence.
         let best = minimum_rooted_arborescence(&edges, &root_costs).unwrap_or_else(|| vec![None; scores.len()]);
         let root = best.iter().position(Option::is_none);
+        // A root of higher rank loses the tie, so only roots of equal rank are tried.
         let as_good = |&r: &usize| Some(r) != root && root.is_some_and(|root| ranks[r] == ranks[root]);
         let n = scores.len();
         let others = (0..n).filter(as_good).filter_map(|r| minimum_arborescence(n, r, &edges));
@@ -227,12 +237,12 @@ impl PhylogenyDetector for Arborescence {
     }
 }
 
-/// How much like a child each member is by kurtosis; lowest = parent.
+/// A score for each member: how much it is like a child by kurtosis. The parent has the lowest.
 fn parenthood(comparison: &Comparison, change: Kurtosis) -> Vec<f64> {
     let n = comparison.len();
     let mut scores = vec![0.0; n];
     for parameter in comparison.scoped() {
-        // A parameter without spread in some member says nothing of the others.
+        // Without spread, a parameter has no kurtosis in that member. Then the other members cannot be compared with it.
         let all: Option<Vec<f64>> = (0..n).map(|a| parameter.moments(a).kurtosis()).collect();
         for (score, kurtosis) in scores.iter_mut().zip(all.into_iter().flatten()) {
             match change {
@@ -244,7 +254,7 @@ fn parenthood(comparison: &Comparison, change: Kurtosis) -> Vec<f64> {
     scores
 }
 
-/// Place of each score among the different ones, lowest first; scores that only rounding tells apart share it.
+/// The rank of each score, the lowest first. Scores that differ by no more than rounding share a rank.
 fn ranks(scores: &[f64]) -> Vec<i32> {
     const ROUNDING: f64 = 1e-12;
     let scale = scores.iter().fold(0.0f64, |m, s| m.max(s.abs()));
@@ -258,9 +268,11 @@ fn ranks(scores: &[f64]) -> Vec<i32> {
     ranks
 }
 
-/// M in whole steps, so that ties are exact: costs that are sums of the same terms in another order differ by rounding.
+/// The matrix M in whole steps, as edges (from, to, cost).
+///
+/// Sums of the same terms in another order differ by rounding. Whole steps make ties exact.
 fn costs(comparison: &Comparison, lambda: f64, ranks: &[i32]) -> Vec<(usize, usize, (i64, i32))> {
-    /// Leaves room for the penalty below 2⁶².
+    /// Steps in the largest distance. The penalty then has room below 2⁶².
     const STEPS: f64 = (1u64 << 46) as f64;
     const MOST: f64 = (1u64 << 61) as f64;
     let n = comparison.len();
@@ -276,8 +288,10 @@ fn costs(comparison: &Comparison, lambda: f64, ranks: &[i32]) -> Vec<(usize, usi
         }
     }
     let largest = distances.iter().copied().fold(0.0, f64::max);
+    // The sum has each pair once. The factor 2 counts both orders, and n² includes the zero diagonal.
     let mean = 2.0 * distances.iter().sum::<f64>() / (n * n) as f64;
     let steps = |cost: f64| if largest > 0.0 { (cost / largest * STEPS).round().min(MOST) as i64 } else { 0 };
+    // The penalty is rounded once, so every edge against the direction pays exactly the same.
     let penalty = steps(lambda * mean);
     let mut edges = Vec::with_capacity(n * n);
     for a in 0..n {
@@ -292,10 +306,12 @@ fn costs(comparison: &Comparison, lambda: f64, ranks: &[i32]) -> Vec<(usize, usi
     edges
 }
 
+/// Total cost of a tree in steps.
 fn total(parents: &[Option<usize>], edges: &[(usize, usize, (i64, i32))]) -> i128 {
     edges.iter().filter(|(from, to, _)| parents[*to] == Some(*from)).map(|(_, _, cost)| i128::from(cost.0)).sum()
 }
 
+/// For each member, how clear its kurtosis makes the direction from its parent, in 0 to 1.
 fn distinctness(scores: &[f64], parents: &[Option<usize>]) -> Vec<f64> {
     let median = |mut values: Vec<f64>| upper_median(&mut values).unwrap_or_default();
     let middle = median(scores.to_vec());

@@ -3,7 +3,7 @@ use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
 use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Relation, Remark};
 
-/// A phylogeny in the making, and what its edges are measured by.
+/// A phylogeny in the making, with the measurements that its edges need.
 pub(super) struct Draft<'g> {
     pub(super) geometry: &'g Geometry,
     pub(super) independence: &'g Independence,
@@ -16,16 +16,21 @@ impl<'g> Draft<'g> {
         Self { geometry, independence, builder: PhylogenyBuilder::new(geometry.len()), ties: 0 }
     }
 
+    /// Changes the builder of the phylogeny.
     pub(super) fn add(&mut self, what: impl FnOnce(PhylogenyBuilder) -> PhylogenyBuilder) {
         self.builder = what(std::mem::take(&mut self.builder));
     }
 
-    /// Counts a family in which nothing tells the parent.
+    /// Counts a family whose parent no evidence decides, if `tie` is true.
     pub(super) fn count_tie(&mut self, tie: bool) {
         self.ties += usize::from(tie);
     }
 
-    /// An edge with its distance, and the standard error of it, where the two can be compared.
+    /// An edge with its distance and the standard error of that distance; both are missing where models are not comparable.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Geometry::compare`].
     pub(super) fn edge(
         &self,
         parent: ModelId,
@@ -42,6 +47,11 @@ impl<'g> Draft<'g> {
         Ok(edge.with_distance_error(comparison.distance_error(0, 1)))
     }
 
+    /// The finished phylogeny, with these remarks and the number of ties.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PhylogenyBuilder::build`].
     pub(super) fn phylogeny(self, remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
         let ties = (self.ties > 0).then_some(Remark::Ties { count: self.ties });
         self.builder.with_remarks(remarks).with_remarks(ties).build()

@@ -4,12 +4,14 @@
 
 use std::cmp::Ordering;
 
-/// What an edge may cost: an ordered group, so that tuples compare by their first part and settle ties by the next.
+/// The cost of an edge: an ordered group. Tuples compare by their first part and settle ties by the next.
 ///
-/// Integers make ties exact; with `f64` two trees whose costs differ by rounding alone may stand for each other.
+/// With integers ties are exact. With `f64`, trees whose costs differ by rounding alone may replace each other.
 pub(crate) trait Cost: Copy + PartialOrd {
     const ZERO: Self;
+    /// The sum of two costs.
     fn plus(self, other: Self) -> Self;
+    /// The difference of two costs.
     fn minus(self, other: Self) -> Self;
 }
 
@@ -39,17 +41,18 @@ impl<A: Cost, B: Cost> Cost for (A, B) {
     }
 }
 
-/// The parent of each node in the arborescence of least total cost over nodes `0..n`, all reached from `root`; `None` when
-/// some node cannot be reached.
+/// The parent of each node `0..n` in the arborescence of least total cost that reaches all nodes from `root`.
 ///
-/// Edges are (from, to, cost), in any order, which has no part in the result; costs may be negative and must be numbers.
-/// Of several optimal trees the one is returned that prefers, whenever two edges cost the same after what contraction took
-/// off, the one of lower (to, from).
+/// The result is `None` when some node cannot be reached. Edges are (from, to, cost). Their order does not matter. Costs may be
+/// negative and must be numbers.
+///
+/// Several trees may be optimal. Then, whenever two edges cost the same after what contraction subtracted, the edge with the
+/// lower (to, from) is preferred.
 ///
 /// # Complexity
 ///
-/// O(m log n) time and O(m + n) memory for m edges: Edmonds' contraction along a growing path, edges into a contracted node
-/// in a skew heap whose costs are lowered as a whole. No recursion.
+/// O(m log n) time and O(m + n) memory for m edges. This is Edmonds' contraction along a growing path. Edges into a contracted
+/// node lie in a skew heap whose costs are lowered as a whole. No recursion.
 ///
 /// # Source
 ///
@@ -65,23 +68,22 @@ pub(crate) fn minimum_arborescence<C: Cost>(
         return None;
     }
     let mut edges: Vec<_> = edges.iter().copied().filter(|&(from, to, _)| from != to && to != root).collect();
-    // Heaps take the shape of the order in which they are filled, and rounding follows the shape.
+    // A heap takes its shape from the order in which it is filled, and rounding follows the shape. Sorting fixes both.
     edges.sort_by(|a, b| (a.1, a.0).cmp(&(b.1, b.0)).then_with(|| a.2.partial_cmp(&b.2).unwrap_or(Ordering::Equal)));
     let contraction = Contraction::of(n, root, &edges)?;
     let entry = contraction.expand(n, &edges);
     Some((0..n).map(|v| (v != root).then(|| edges[entry[v]].0)).collect())
 }
 
-/// The same where the root is whichever makes the total least, `root_costs` included: one cost for each node, paid by the
-/// root.
+/// The same arborescence with the root that makes the total least. Each node has a root cost, which only the root pays.
 ///
-/// `None` when no node reaches all others.
+/// The result is `None` when no node reaches all others.
 pub(crate) fn minimum_rooted_arborescence<C: Cost>(
     edges: &[(usize, usize, C)],
     root_costs: &[C],
 ) -> Option<Vec<Option<usize>>> {
     let n = root_costs.len();
-    // A virtual root, whose edges count before any cost: one of them is used unless there is no other way.
+    // A virtual root reaches every node. Its edges cost more than all others, so only one is used unless there is no other way.
     let within = edges.iter().map(|&(from, to, cost)| (from, to, (0i32, cost)));
     let from_virtual = root_costs.iter().enumerate().map(|(to, &cost)| (n, to, (1i32, cost)));
     let edges: Vec<_> = within.chain(from_virtual).collect();
@@ -93,15 +95,16 @@ pub(crate) fn minimum_rooted_arborescence<C: Cost>(
 
 const NONE: usize = usize::MAX;
 
-/// Nodes `0..n`, then the cycles that were contracted, each a node of its own.
+/// The contracted graph: nodes `0..n`, then one node for each contracted cycle.
 struct Contraction {
-    /// The edge by which each node, contracted ones included, was entered; its position.
+    /// Position of the edge by which each node, contracted ones included, was entered.
     entry: Vec<usize>,
     /// The cycle that each node was contracted into.
     cycle: Vec<usize>,
 }
 
 impl Contraction {
+    /// Contracts cycles along a growing path until every node is reached; `None` when one cannot be.
     fn of<C: Cost>(n: usize, root: usize, edges: &[(usize, usize, C)]) -> Option<Self> {
         let mut heaps = Heaps::new(edges);
         let mut entering = vec![NONE; n];
@@ -116,13 +119,14 @@ impl Contraction {
             let mut path = Vec::new();
             let mut node = nodes.find(start);
             while state[node] != State::Reached {
-                // Edges within a contracted node lead nowhere.
+                // Edges within a contracted node lead nowhere, so they are skipped.
                 let (position, cost) = loop {
                     let (position, cost) = heaps.pop(&mut entering[node])?;
                     if nodes.find(edges[position].0) != node {
                         break (position, cost);
                     }
                 };
+                // The other edges into this node keep only the extra cost of replacing the chosen one.
                 heaps.lower(entering[node], cost);
                 this.entry[node] = position;
                 state[node] = State::OnPath;
@@ -132,6 +136,7 @@ impl Contraction {
                     node = before;
                     continue;
                 }
+                // The path met itself: everything back to `before` is a cycle and becomes one node.
                 let contracted = this.entry.len();
                 let mut heap = NONE;
                 while let Some(member) = path.pop() {
@@ -149,14 +154,18 @@ impl Contraction {
                 state.push(State::New);
                 node = contracted;
             }
+            // The path has met a reached node, so all of it hangs below the root.
             path.into_iter().for_each(|node| state[node] = State::Reached);
         }
         Some(this)
     }
 
-    /// The edge that enters each of the nodes `0..n`: whatever enters a cycle replaces one of its edges.
+    /// The position of the edge that enters each of the nodes `0..n`.
+    ///
+    /// The edge that enters a cycle replaces one edge of that cycle.
     fn expand<C>(mut self, n: usize, edges: &[(usize, usize, C)]) -> Vec<usize> {
         let mut settled = vec![false; self.entry.len()];
+        // Outer cycles come first: the edge that enters them decides where the inner ones are entered.
         for contracted in (n..self.entry.len()).rev() {
             if settled[contracted] {
                 continue;
@@ -173,6 +182,7 @@ impl Contraction {
     }
 }
 
+/// The state of a node in the search.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
@@ -180,12 +190,13 @@ enum State {
     Reached,
 }
 
-/// The outermost contracted node that each node is part of, by paths that halve as they are followed.
+/// The outermost contracted node that each node is part of. Paths are halved whenever they are followed.
 struct Outermost {
     up: Vec<usize>,
 }
 
 impl Outermost {
+    /// The outermost node that holds `node`: itself when it is part of no cycle.
     fn find(&mut self, mut node: usize) -> usize {
         while self.up[node] != node {
             self.up[node] = self.up[self.up[node]];
@@ -195,26 +206,27 @@ impl Outermost {
     }
 }
 
-/// Skew heaps of edges (Sleator & Tarjan 1986, doi:10.1137/0215004), cheapest on top.
+/// Skew heaps of edges (Sleator & Tarjan 1986, doi:10.1137/0215004), the cheapest edge on top.
 struct Heaps<C> {
     nodes: Vec<HeapNode<C>>,
 }
 
 struct HeapNode<C> {
     cost: C,
-    /// To be taken off the costs of everything below.
+    /// The amount still to be subtracted from the costs of everything below.
     pending: C,
     left: usize,
     right: usize,
 }
 
 impl<C: Cost> Heaps<C> {
+    /// One heap node for each edge, none of them joined yet.
     fn new(edges: &[(usize, usize, C)]) -> Self {
         let node = |edge: &(usize, usize, C)| HeapNode { cost: edge.2, pending: C::ZERO, left: NONE, right: NONE };
         Self { nodes: edges.iter().map(node).collect() }
     }
 
-    /// Takes a cost off a whole heap.
+    /// Subtracts a cost from every edge of a heap.
     fn lower(&mut self, heap: usize, by: C) {
         if let Some(top) = self.nodes.get_mut(heap) {
             top.cost = top.cost.minus(by);
@@ -222,6 +234,7 @@ impl<C: Cost> Heaps<C> {
         }
     }
 
+    /// Applies the pending amount of the top to both heaps below it.
     fn pass_down(&mut self, heap: usize) {
         let HeapNode { pending, left, right, .. } = self.nodes[heap];
         if pending != C::ZERO {
@@ -231,15 +244,17 @@ impl<C: Cost> Heaps<C> {
         }
     }
 
+    /// Whether edge a comes before edge b: by cost, then by position.
     fn before(&self, a: usize, b: usize) -> bool {
         let (cost, other) = (self.nodes[a].cost, self.nodes[b].cost);
         cost < other || (cost == other && a < b)
     }
 
+    /// Joins two heaps from the top down, without recursion, and returns the new top.
     fn merge(&mut self, a: usize, b: usize) -> usize {
         let (mut rest, mut other) = (a, b);
         let mut top = NONE;
-        // Where the next smallest hangs: to the left of this node.
+        // The next smallest node hangs to the left of this one.
         let mut above = NONE;
         while rest != NONE && other != NONE {
             if self.before(other, rest) {
@@ -255,6 +270,7 @@ impl<C: Cost> Heaps<C> {
         top
     }
 
+    /// Hangs a node below `above`, or makes it the top when there is none.
     fn hang(&mut self, node: usize, above: usize, top: &mut usize) {
         match self.nodes.get_mut(above) {
             Some(above) => above.left = node,
@@ -262,7 +278,7 @@ impl<C: Cost> Heaps<C> {
         }
     }
 
-    /// The cheapest edge of a heap, which is left without it.
+    /// Takes the cheapest edge out of a heap.
     fn pop(&mut self, heap: &mut usize) -> Option<(usize, C)> {
         let top = *heap;
         if top == NONE {

@@ -3,18 +3,19 @@ use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
 
+/// The default probability that a set without kin shows any.
 const FALSE_ALARM: f64 = 1e-3;
 
-/// How many families to expect, and which models they hold.
+/// The number of families to expect, and how models are divided into them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Families {
-    /// As many as the [independence test](Independence) finds.
+    /// As many families as the [independence test](Independence) finds.
     Auto {
-        /// Probability, in (0, 1), that a set without kin shows any. Default 1e-3.
+        /// Probability that a set without kin shows any kin. In (0, 1), 1e-3 by default.
         false_alarm: f64,
     },
-    /// This many, counted over the whole set: z-scores join the most related models first until so many are left.
+    /// This many families over the whole set. The most related models, by z-score, are joined first until so many are left.
     Count(usize),
 }
 
@@ -25,25 +26,26 @@ impl Default for Families {
 }
 
 impl Families {
-    /// The expected family of each model, per group of comparable models and in the order of
-    /// [`Geometry::groups`]; numbered from 0 by first appearance within the group.
+    /// The expected family of each model, one list for each group of comparable models, in the order of [`Geometry::groups`].
+    ///
+    /// Families are numbered from 0 by first appearance within the group.
     ///
     /// Families are the connected components of related pairs.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`] for a probability out of range, [`Error::FamilyCount`] for a count that is less than the number
-    /// of groups or more than the number of models, [`Error::NotMeasured`] when the geometry holds no independence and the count
-    /// is not one for each group.
+    /// - [`Error::InvalidSetting`] for a probability out of range.
+    /// - [`Error::FamilyCount`] for a count below the number of groups or above the number of models.
+    /// - [`Error::NotMeasured`] when the geometry holds no independence and the count is not one for each group.
     ///
     /// # Complexity
     ///
-    /// O(n² log n) for n models.
+    /// O(n² log n) time for n models.
     pub fn expected(&self, geometry: &Geometry) -> Result<Vec<Vec<usize>>, Error> {
         self.expected_from(geometry, &geometry.independence())
     }
 
-    /// Refuses a probability out of range, and a count that so many groups of so many models cannot be divided into.
+    /// Refuses a probability out of range, and a count that `models` models in `groups` groups cannot be divided into.
     pub(super) fn check(self, groups: usize, models: usize) -> Result<(), Error> {
         match self {
             Self::Auto { false_alarm } if !(false_alarm > 0.0 && false_alarm < 1.0) => {
@@ -58,23 +60,26 @@ impl Families {
         }
     }
 
-    /// Whether two models are kin by these settings; a given count of families is no test of a pair, and takes the default's.
+    /// Whether two models are kin by these settings.
+    ///
+    /// A given count of families is no test of a pair, so the default false-alarm probability is used then.
     pub(super) fn related(&self, independence: &Independence, a: ModelId, b: ModelId) -> bool {
         let false_alarm = match *self {
             Self::Auto { false_alarm } => false_alarm,
             Self::Count(_) => FALSE_ALARM,
         };
-        // Families were then given, one for each group.
+        // Without a measured independence, families were given: one for each group. Then all models of a group are kin.
         !independence.is_measured() || independence.related(a, b, false_alarm)
     }
 
-    /// The same from z-scores that are already there.
+    /// Like [`expected`](Self::expected), from z-scores that are known already.
     pub(super) fn expected_from(
         &self,
         geometry: &Geometry,
         independence: &Independence,
     ) -> Result<Vec<Vec<usize>>, Error> {
         self.check(geometry.groups().len(), geometry.len())?;
+        // One family for each group follows from the layouts and needs no test.
         if *self != Self::Count(geometry.groups().len()) {
             geometry.require(Quantity::Independence)?;
         }
@@ -84,6 +89,7 @@ impl Families {
                 for group in geometry.groups() {
                     for (i, a) in group.iter().enumerate() {
                         for b in &group[..i] {
+                            // Joined models need no test: only a first link between two components matters.
                             let known = joined.equiv(a.index(), b.index());
                             if !known && independence.related(*a, *b, false_alarm) {
                                 joined.union(a.index(), b.index());
@@ -94,6 +100,7 @@ impl Families {
             }
             Self::Count(count) => {
                 let mut pairs = pairs(geometry, independence);
+                // The sort is stable, so pairs of equal z stay in the order by content.
                 pairs.sort_by(|x, y| y.z.total_cmp(&x.z));
                 let mut left = geometry.len();
                 for pair in pairs {
@@ -108,13 +115,14 @@ impl Families {
     }
 }
 
+/// Two comparable models and the z-score of their relation.
 struct Pair {
     a: ModelId,
     b: ModelId,
     z: f64,
 }
 
-/// All comparable pairs, in the order of the models' content; pairs without any evidence come last.
+/// All comparable pairs, in an order that depends on the models' content alone. Pairs without evidence have the lowest z.
 fn pairs(geometry: &Geometry, independence: &Independence) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for group in geometry.groups() {
@@ -127,11 +135,12 @@ fn pairs(geometry: &Geometry, independence: &Independence) -> Vec<Pair> {
     pairs
 }
 
-/// Connected components of `0..n`, each sorted, by their first member.
+/// The connected components of `0..n`. Each is sorted, and they are in the order of their first members.
 pub(super) fn components(n: usize, joined: impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
     let mut sets = UnionFind::<usize>::new(n);
     for i in 0..n {
         for j in 0..i {
+            // The test may be expensive, so pairs that are connected already skip it.
             if !sets.equiv(i, j) && joined(i, j) {
                 sets.union(i, j);
             }

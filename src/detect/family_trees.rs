@@ -1,4 +1,4 @@
-//! A tree within each expected family.
+//! Detection by one tree within each expected family.
 
 use super::cluster::edges::Edges;
 use super::families::Families;
@@ -7,23 +7,25 @@ use crate::geometry::Geometry;
 use crate::model_set::ModelId;
 use crate::phylogeny::{Phylogeny, Remark};
 
-/// What a method finds in one family; members are numbered as they were given to it.
+/// The result of a method in one family. Members are numbered as they were given.
 pub(super) struct FamilyTree {
-    /// The parent of each member, once for each root that is as good as any other; at least once.
+    /// The parent of each member, in one list for each root that is as good as the best. At least one list.
     pub(super) rootings: Vec<Vec<Option<usize>>>,
-    /// One for each member.
+    /// One score for each member.
     pub(super) scores: Vec<f64>,
+    /// The margin of the root; `None` when the method has none.
     pub(super) margin: Option<f64>,
-    /// For each member, how clear it is that its parent was first, from 0 to 1.
+    /// For each member, how clear the direction from its parent is, in 0 to 1.
     pub(super) distinctness: Vec<f64>,
 }
 
 impl FamilyTree {
+    /// Whether several roots are equally good.
     pub(super) fn is_tie(&self) -> bool {
         self.rootings.len() > 1
     }
 
-    /// Child and parent of the edges that all rootings have: what lies between roots that tie has no direction.
+    /// The edges, as (child, parent), that all rootings share. What lies between tied roots has no direction.
     pub(super) fn agreed(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let first = self.rootings.first().into_iter().flatten().enumerate();
         first.filter_map(|(child, parent)| {
@@ -33,7 +35,7 @@ impl FamilyTree {
     }
 }
 
-/// Finds families by the independence test and grows a tree in each, copies left out.
+/// Divides the models into expected families and grows a tree in each, without copies.
 pub(super) fn detect(
     geometry: &Geometry,
     families: Families,

@@ -1,4 +1,4 @@
-//! Geometry and parent selector → phylogeny.
+//! Detectors: from a geometry and a parent selector to a phylogeny.
 
 mod arborescence;
 mod catalog;
@@ -33,28 +33,29 @@ pub fn named_detectors() -> impl Iterator<Item = NamedDetector> {
     std::iter::once(lineage::NAMED).chain(cluster::NAMED).chain(trees)
 }
 
-/// Whether a detector makes use of the parent selector.
+/// Whether a detector uses the parent selector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SelectorUse {
-    /// It decides who is the parent, or has a say in it.
+    /// The selector chooses the parent, or is part of the choice.
     #[default]
     Used,
-    /// The detector has evidence of its own.
+    /// The detector has evidence of its own and ignores the selector.
     Unused,
 }
 
-/// Finds families, parents and directions in a geometry.
+/// A method that finds families, parents and directions in a geometry.
 ///
 /// # Contract
 ///
-/// - Every model of the geometry is one of the phylogeny, in the order of ids.
-/// - The result depends on the geometry and the random numbers alone: not on names, order or time. Go through models in the
-///   order of [`Geometry::models`], which depends on their weights alone.
-/// - Models that are not [comparable](Geometry::comparable) are never of one family.
+/// - The phylogeny has every model of the geometry, in the order of ids.
+/// - The result depends on the geometry and the random numbers alone, not on names, order or time. To keep this, go through
+///   models in the order of [`Geometry::models`], which depends only on their weights.
+/// - Models that are not [comparable](Geometry::comparable) are never in one family.
 /// - All randomness comes from `rng`.
 ///
-/// `testing::check_detector` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a detector are detectors.
+/// `testing::check_detector` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a detector are
+/// detectors.
 ///
 /// ```
 /// use neural_phylogeny::{
@@ -96,12 +97,14 @@ pub enum SelectorUse {
 /// # }
 /// ```
 pub trait PhylogenyDetector: Send + Sync + Debug {
-    /// Whether [`detect`](Self::detect) makes use of the selector; a selector that is set for nothing is an error.
+    /// Whether [`detect`](Self::detect) uses the selector. It is an error to set a selector that is not used.
     fn selector_use(&self) -> SelectorUse {
         SelectorUse::Used
     }
 
-    /// Refuses settings out of range for so many models in so many groups of comparable ones, before any model is read.
+    /// Refuses settings that are out of range for `models` models in `groups` groups of comparable models.
+    ///
+    /// It is called before any model is read. By default it refuses nothing.
     ///
     /// # Errors
     ///
@@ -111,11 +114,11 @@ pub trait PhylogenyDetector: Send + Sync + Debug {
         Ok(())
     }
 
-    /// Detects the phylogeny of all models.
+    /// Detects the phylogeny of all models in the geometry.
     ///
     /// # Errors
     ///
-    /// When a setting is out of range, the method cannot handle the geometry, or the selector fails.
+    /// An error when a setting is out of range, when the method cannot handle the geometry, or when the selector fails.
     fn detect(
         &self,
         geometry: &Geometry,

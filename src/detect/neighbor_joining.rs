@@ -16,38 +16,43 @@ use rand::RngCore;
 
 /// Neighbor joining on squared distances: an undirected tree over each family, rooted at the selector's choice.
 ///
-/// Squared distances add along lineages whose increments are uncorrelated, `‖Δ₁ + Δ₂‖² = ‖Δ₁‖² + ‖Δ₂‖²`, which is what
-/// neighbor joining needs: on distances that are those of a tree it returns that tree. Starting with one node for each of n models,
-/// the two nodes of least
+/// Squared distances add along lineages whose increments are uncorrelated: `‖Δ₁ + Δ₂‖² = ‖Δ₁‖² + ‖Δ₂‖²`. Neighbor joining needs
+/// just that. Given the distances of a tree, it returns that tree.
+///
+/// It starts with one node for each of n models. In each step it takes the two nodes of least
 ///
 /// ```text
 /// Q(i, j) = (n − 2) d²(i, j) − r(i) − r(j)          r(i) = Σ_k d²(i, k)
 /// ```
 ///
-/// are joined under a new node u, with branch lengths `½ (d²(i, j) ± (r(i) − r(j)) / (n − 2))`, until three are left;
-/// `d²(u, k) = ½ (d²(i, k) + d²(j, k) − d²(i, j))`. [`tree`](Self::tree) returns that tree.
+/// and joins them under a new node u, with branch lengths `½ (d²(i, j) ± (r(i) − r(j)) / (n − 2))`. The distances of u are
+/// `d²(u, k) = ½ (d²(i, k) + d²(j, k) − d²(i, j))`. It stops when three nodes are left. [`tree`](Self::tree) returns this tree.
 ///
-/// Models are the tips of such a tree, its inner nodes are unobserved. A [`Phylogeny`] has models only: every inner node is
-/// taken for the model at the smallest path length from it (branches below 0 counting as 0; of equally near ones, the one that the selector
-/// scores lower), and what remains is a tree over models. It is rooted at the member the selector prefers. Where that is a
-/// tie, all tied members are roots, and what lies between them has no direction.
+/// Models are the tips of this tree, and its inner nodes are unobserved. A [`Phylogeny`] has only models, so every inner node
+/// is replaced by the model at the smallest path length from it. Branches below 0 count as 0. Of equally near models, the one
+/// with the lower score of the selector is taken. What remains is a tree over models.
+///
+/// The root is the member that the selector prefers. In a tie all tied members are roots, and what lies between them has no
+/// direction.
 ///
 /// # Assumes
 ///
-/// Uncorrelated increments. Siblings that drifted alike are joined below a node of their own, and the contraction then
-/// makes one of them the parent of the others.
+/// Increments are uncorrelated. Siblings that drifted alike are joined below a node of their own. The contraction then makes
+/// one of them the parent of the others.
 ///
 /// # Settings
 ///
-/// [`with_families`](Self::with_families): the independence test unless set.
+/// [`with_families`](Self::with_families): the families to expect. Default: the independence test.
 ///
 /// # Ties
 ///
-/// Pairs of the same Q are settled by the order of [`Geometry::models`], which depends on weights alone. (Of the last four nodes two
-/// pairs always tie, and give the same tree.)
+/// Between pairs of the same Q, the order of [`Geometry::models`] decides, which depends on weights alone. (Among the last four
+/// nodes two pairs always tie, and both give the same tree.)
 ///
-/// Confidence is that of kinship times that of the selector's choice, as of [`ClusterDetector`](crate::detect::cluster::ClusterDetector). Not
-/// calibrated.
+/// # Confidence
+///
+/// Confidence is the probability of kinship times that of the selector's choice, as in
+/// [`ClusterDetector`](crate::detect::cluster::ClusterDetector). It is not calibrated.
 ///
 /// # Complexity
 ///
@@ -55,15 +60,15 @@ use rand::RngCore;
 ///
 /// # Differs from
 ///
-/// phylogenetics, where ancestors are never among the data. [PhyloLM](https://arxiv.org/abs/2404.04671) runs neighbor joining on
-/// what language models say, and stops at the undirected tree.
+/// In phylogenetics, ancestors are never among the data. [PhyloLM](https://arxiv.org/abs/2404.04671) runs neighbor joining on
+/// the output of language models, and stops at the undirected tree.
 ///
 /// Source: Saitou & Nei, *The neighbor-joining method*, Mol. Biol. Evol. 4 (1987), doi:10.1093/oxfordjournals.molbev.a040454, in the
 /// O(n³) form of Studier & Keppler, Mol. Biol. Evol. 5 (1988), doi:10.1093/oxfordjournals.molbev.a040527.
 ///
 /// # Errors
 ///
-/// Of [`detect`](PhylogenyDetector::detect): those of [`Families::expected`] and of the selector.
+/// [`detect`](PhylogenyDetector::detect) returns the errors of [`Families::expected`] and of the selector.
 ///
 /// ```
 /// use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
@@ -89,25 +94,25 @@ pub struct NeighborJoining {
 }
 
 impl NeighborJoining {
-    /// Families by the independence test.
+    /// The detector, with families by the independence test.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many families to expect.
+    /// Sets how many families to expect. Default: as many as the independence test finds.
     pub fn with_families(mut self, families: Families) -> Self {
         self.families = families;
         self
     }
 
-    /// The undirected tree over some models, whatever their families.
+    /// The undirected tree over some models, in whatever families they are.
     ///
-    /// Branch lengths are squared distances over the parameters in scope that all of them hold. The result does not depend on
-    /// the order of `members`; one given twice counts once.
+    /// Branch lengths are squared distances over the parameters in scope that all members hold. The result does not depend on
+    /// the order of `members`. A member given twice counts once.
     ///
     /// # Errors
     ///
-    /// [`Error::NotComparable`] when they are not of one group.
+    /// [`Error::NotComparable`] when the members are not of one group.
     ///
     /// # Complexity
     ///
@@ -136,7 +141,7 @@ impl NeighborJoining {
     /// # }
     /// ```
     pub fn tree(geometry: &Geometry, members: &[ModelId]) -> Result<UnrootedTree, Error> {
-        // Whether they can be compared, before anything is looked up by their numbers.
+        // This refuses models of other groups or sets before their numbers are used as positions.
         geometry.compare(members)?;
         let mut given = vec![false; geometry.len()];
         members.iter().for_each(|m| given[m.index()] = true);
@@ -145,10 +150,12 @@ impl NeighborJoining {
         Ok(UnrootedTree::new(ordered, joining::join(squared)))
     }
 
+    /// The tree of one family: joined, contracted to models, and rooted at each of the best members.
     fn family(geometry: &Geometry, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<FamilyTree, Error> {
         let choice = Choice::new(selector, geometry, members)?;
         let branches = joining::join(geometry.compare(members)?.squared_distances());
         let links = contract(&branches, &choice.scores);
+        // The direction of every edge follows from one choice, that of the root.
         let distinctness = vec![choice.distinctness(); members.len()];
         let rootings = choice.best.iter().map(|&root| rooted(members.len(), &links, root)).collect();
         Ok(FamilyTree { rootings, scores: choice.scores, margin: Some(choice.margin), distinctness })

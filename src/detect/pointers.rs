@@ -1,4 +1,4 @@
-//! What points to a detector is that detector.
+//! A pointer to a detector is a detector.
 
 use super::{PhylogenyDetector, SelectorUse};
 use crate::error::Error;

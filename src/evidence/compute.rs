@@ -6,18 +6,20 @@ use crate::model_set::ModelSet;
 use std::sync::Arc;
 
 impl Geometry {
-    /// Reads all parameters of a model set once; those not in the [resume file](GeometrySettings::with_resume_file), if one is
-    /// set.
+    /// Reads all parameters of a model set once.
+    ///
+    /// Parameters in the [resume file](GeometrySettings::with_resume_file), if one is set, are not read again.
     ///
     /// # Errors
     ///
-    /// [`Error::OneModel`], [`Error::MemoryTooSmall`], [`Error::InvalidSetting`], [`Error::Interrupted`],
-    /// [`Error::Source`] for a model that cannot be read or holds NaN or infinity, [`Error::Initialization`], and of a
-    /// resume file [`Error::CheckpointOfAnother`], [`Error::CheckpointDamaged`] and [`Error::CheckpointIo`].
+    /// - [`Error::OneModel`], [`Error::MemoryTooSmall`], [`Error::InvalidSetting`], [`Error::Interrupted`],
+    ///   [`Error::Initialization`].
+    /// - [`Error::Source`] for a model that cannot be read or holds NaN or infinity.
+    /// - For a resume file: [`Error::CheckpointOfAnother`], [`Error::CheckpointDamaged`] and [`Error::CheckpointIo`].
     pub fn compute(models: &ModelSet, settings: &GeometrySettings) -> Result<Self, Error> {
         let (geometry, resume) = Self::stream(models, settings)?;
         let values = Values::new(models, settings, size(models), facts(models)?);
-        // Nothing is left that could fail.
+        // The file is deleted last: until here a failure could still need it.
         if let Some(resume) = resume {
             resume.delete();
         }

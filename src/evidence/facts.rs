@@ -1,4 +1,4 @@
-//! What is known of a model without reading its weights: how it is stored, and what its buffers count.
+//! Facts of a model that need no weights: how it is stored, and what its buffers count.
 
 use crate::error::Error;
 use crate::geometry::{Evidence, Geometry, LineSums, ModelFacts, PairEvidence, read_finite};
@@ -8,17 +8,22 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Facts of every model of a set; reads the counters.
+/// The facts of every model in a set. Only counters are read.
+///
+/// # Errors
+///
+/// [`Error::Source`] for a counter that cannot be read.
 pub(crate) fn facts(models: &ModelSet) -> Result<Arc<[ModelFacts]>, Error> {
     models.ids().map(|id| of_model(models, id)).collect()
 }
 
-/// Evidence of facts alone.
+/// Evidence that has these facts and no values.
 pub(crate) fn facts_of(facts: Arc<[ModelFacts]>) -> Arc<dyn Evidence> {
     Arc::new(FactsAlone { facts })
 }
 
 #[derive(Debug)]
+/// Evidence without values: facts alone.
 struct FactsAlone {
     facts: Arc<[ModelFacts]>,
 }
@@ -41,6 +46,7 @@ impl Evidence for FactsAlone {
     }
 }
 
+/// The facts of one model.
 fn of_model(models: &ModelSet, id: ModelId) -> Result<ModelFacts, Error> {
     let mut values: BTreeMap<Dtype, usize> = BTreeMap::new();
     let mut counters = Vec::new();
@@ -49,6 +55,7 @@ fn of_model(models: &ModelSet, id: ModelId) -> Result<ModelFacts, Error> {
             Role::Parameter => *values.entry(info.dtype).or_default() += info.size(),
             Role::Buffer if info.size() == 1 && info.dtype.is_integer() => {
                 let failed = |source| Error::of_model(models.name(id), source);
+                // Stored bytes give integers beyond 2²⁴ exactly, which f32 cannot.
                 let count = match read_integer(models.source(id), info).map_err(failed)? {
                     Some(count) => count,
                     None => {
@@ -62,48 +69,53 @@ fn of_model(models: &ModelSet, id: ModelId) -> Result<ModelFacts, Error> {
             _ => {}
         }
     }
-    // Of two that hold as many values, the wider.
+    // `max_by_key` takes the last of equal ones. In reverse order this is the wider dtype.
     let dtype = values.into_iter().rev().max_by_key(|&(_, size)| size).map(|(dtype, _)| dtype);
     Ok(ModelFacts { dtype, counters, listed: models.listed(id) })
 }
 
 impl Geometry {
+    /// The facts of a model; `None` where the geometry has no evidence.
     fn facts(&self, model: ModelId) -> Option<&ModelFacts> {
         assert!(model.index() < self.len(), "model out of range");
         self.evidence().map(|evidence| evidence.facts(model))
     }
 
-    /// How most values of a model's compared parameters are stored; of two dtypes with as many, the wider.
+    /// The dtype of most values of a model's compared parameters. If two dtypes have equally many, it is the wider.
     ///
     /// # Panics
     ///
-    /// When `model` is not one of this geometry's.
+    /// Panics when `model` is not of this geometry.
     pub fn dtype(&self, model: ModelId) -> Option<Dtype> {
         self.facts(model).and_then(|facts| facts.dtype)
     }
 
-    /// Counters of a model: its integer buffers of one element (`num_batches_tracked` and the like), by the model's own names,
-    /// sorted by name.
+    /// The counters of a model: its integer buffers of one element, such as `num_batches_tracked`.
     ///
-    /// Exact up to 2⁵³ where the source gives [stored bytes](crate::ParameterSource::read_bytes), as files do. Else exact up to
-    /// 2²⁴ = 16,777,216, and rounded to 24 bits beyond, because sources widen to f32.
+    /// They have the model's own names and are sorted by name.
+    ///
+    /// They are exact up to 2⁵³ where the source gives [stored bytes](crate::ParameterSource::read_bytes), as files do.
+    /// Otherwise they are exact up to 2²⁴ = 16,777,216 and rounded to 24 bits beyond, because sources widen to f32.
     ///
     /// # Panics
     ///
-    /// When `model` is not one of this geometry's.
+    /// Panics when `model` is not of this geometry.
     pub fn counters(&self, model: ModelId) -> &[(String, f64)] {
         self.facts(model).map_or(&[], |facts| &facts.counters)
     }
 
-    /// Whether a holds more rows of a matrix than b does (`Greater`), fewer, or as many of every matrix of the same name and row
-    /// length: a vocabulary that was resized.
+    /// Compares the numbers of rows, as a resized vocabulary changes them.
+    ///
+    /// Matrices of the same name and row length are compared. The result is `Greater` when a has more rows of one than b,
+    /// `Less` when it has fewer, and `Equal` when all have as many.
     ///
     /// # Panics
     ///
-    /// When a model is not one of this geometry's.
+    /// Panics when a model is not of this geometry.
     pub fn compare_rows(&self, a: ModelId, b: ModelId) -> Ordering {
         let (Some(of_a), Some(of_b)) = (self.facts(a), self.facts(b)) else { return Ordering::Equal };
         let (of_a, of_b) = (&of_a.listed, &of_b.listed);
+        // Models of one layout share one list, so most pairs need no comparison.
         if Arc::ptr_eq(of_a, of_b) {
             return Ordering::Equal;
         }

@@ -1,4 +1,4 @@
-//! What inner products cannot tell: values of a few models, read once more.
+//! Evidence that inner products cannot give: the values of a few models, read once more.
 
 mod compute;
 mod facts;

@@ -1,21 +1,22 @@
-//! Copies whose values were only put in another order.
+//! Finds copies whose values were only put in another order.
 
 use crate::geometry::{Geometry, TensorMarginals};
 use crate::kernel::Moments;
 use crate::model_set::{Kind, ModelId};
 
-/// Moments that agree to this, relative, are those of the same values.
+/// The relative difference up to which moments are those of the same values.
 const SAME: f64 = 1e-9;
 
 impl Geometry {
-    /// Whether one model's matrices hold the values of the other's in another order, as when neurons or heads are permuted.
+    /// Whether the matrices of one model hold the values of the other's in another order, as when neurons or heads are
+    /// permuted.
     ///
-    /// Every matrix-shaped tensor that both hold has the same mean, `m2`, `m3` and `m4` to 1e-9, and one at least differs. No value
-    /// is read again. False when the two cannot be compared.
+    /// Every matrix-shaped tensor that both hold must have the same mean, `m2`, `m3` and `m4` to 1e-9, and at least one of them
+    /// must differ. No value is read again. The result is `false` when the two cannot be compared.
     ///
     /// # Fails when
     ///
-    /// Permuted parts were scaled as well, as between layers of a function-preserving rescaling.
+    /// The permuted parts were scaled as well, as between layers of a function-preserving rescaling.
     pub fn permuted(&self, a: ModelId, b: ModelId) -> bool {
         let Some((group, i, j)) = self.together(a, b) else { return false };
         let mut moved = false;
@@ -31,12 +32,14 @@ impl Geometry {
     }
 }
 
+/// Whether two sets of moments are those of the same values.
+///
 /// Differences are measured in standard deviations, so that a mean or a skewness of zero needs no digits.
 fn same_values(a: &Moments, b: &Moments) -> bool {
     let near = |x: f64, y: f64, unit: f64| (x - y).abs() <= SAME * unit;
     let deviation = a.variance().sqrt();
     let same_mean = near(a.mean, b.mean, deviation + a.mean.abs());
-    // Of values that are all the same, what is left of the higher moments is rounding.
+    // If all values are the same, only rounding is left of the higher moments.
     let constant = |m: &Moments| m.variance().sqrt() <= SAME * m.mean.abs();
     if constant(a) || constant(b) {
         return same_mean && constant(a) == constant(b);

@@ -1,39 +1,43 @@
-//! Which tensors of some models correspond, and how they are read run by run.
+//! The tensors that some models share, and how they are read run by run.
 
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId, ModelSet};
 use std::ops::Range;
 
-/// Longest run of values that one job reads of one model: 4 MiB.
+/// The most values that one job reads of one model in a run: 4 MiB.
 pub(crate) const RUN: usize = 1 << 20;
 
-/// A tensor that some models all hold: the values compared, with ranges that follow one another joined.
+/// A tensor that some models all hold, with the values to compare. Ranges that follow one another are joined.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SharedTensor<'v> {
     pub(crate) name: &'v str,
     pub(crate) kind: Kind,
-    /// Elements in one row: the product of every dimension but the first.
+    /// Number of elements in one row: the product of every dimension but the first.
     pub(crate) row_size: usize,
     pub(crate) values: Range<usize>,
-    /// One for each of the models.
+    /// The tensor's name in each of the models.
     pub(crate) own_names: Vec<&'v str>,
 }
 
 impl SharedTensor<'_> {
+    /// The number of values to compare.
     pub(crate) fn size(&self) -> usize {
         self.values.len()
     }
 
-    /// Rows compared, the first and last perhaps in part.
+    /// The number of rows compared. The first and the last may be compared in part.
     pub(crate) fn rows(&self) -> usize {
         self.values.end.div_ceil(self.row_size) - self.values.start / self.row_size
     }
 
-    /// Runs of whole rows, at most [`RUN`] values each; pieces of rows longer than that. They depend on the shape alone.
+    /// The runs of the tensor, which depend on its shape alone.
+    ///
+    /// Each has whole rows and at most [`RUN`] values. Longer rows are cut into pieces.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let (end, row) = (self.values.end, self.row_size);
         let mut begin = self.values.start;
         std::iter::from_fn(move || {
+            // Runs end at multiples of one step of the whole tensor, so they depend on its shape alone.
             let next = if row <= RUN {
                 let step = RUN / row * row;
                 (begin / step + 1) * step
@@ -48,7 +52,7 @@ impl SharedTensor<'_> {
     }
 }
 
-/// A run cut at the ends of rows: the number of each row, and the places of its values within the run.
+/// Cuts a run at the ends of rows. Each part has the number of its row and the places of its values within the run.
 pub(crate) fn rows_of(run: &Range<usize>, row_size: usize) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
     let run = run.clone();
     let first = run.start / row_size;
@@ -58,15 +62,16 @@ pub(crate) fn rows_of(run: &Range<usize>, row_size: usize) -> impl Iterator<Item
     })
 }
 
-/// Where each model of a set stands among those it can be compared with.
+/// The models of a set, each with its place among those it can be compared with.
 #[derive(Debug)]
 pub(crate) struct SharedTensors {
     models: ModelSet,
-    /// Per model, its group and its position there.
+    /// For each model, its group and its position in the group.
     positions: Vec<(usize, usize)>,
 }
 
 impl SharedTensors {
+    /// Looks up the place of every model in its group.
     pub(crate) fn new(models: &ModelSet) -> Self {
         let mut positions = vec![(0, 0); models.len()];
         for (g, group) in models.groups().iter().enumerate() {
@@ -77,11 +82,16 @@ impl SharedTensors {
         Self { models: models.clone(), positions }
     }
 
+    /// The set of models.
     pub(crate) fn models(&self) -> &ModelSet {
         &self.models
     }
 
-    /// The tensors that all of some models hold, sorted by name, then values.
+    /// The tensors that all given models hold, sorted by name, then by their values.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotComparable`] when the models are not of one group.
     pub(crate) fn among(&self, models: &[ModelId]) -> Result<Vec<SharedTensor<'_>>, Error> {
         let Some(&first) = models.first() else { return Ok(Vec::new()) };
         let mut at = Vec::with_capacity(models.len());
@@ -101,6 +111,8 @@ impl SharedTensors {
                 continue;
             };
             let (name, row_size) = (parameter.name.as_str(), parameter.row_size);
+            // A layout cuts a tensor where its holders differ. What these models all hold is joined again, so that rows
+            // stay whole.
             match tensors.last_mut() {
                 Some(before)
                     if before.own_names == own_names

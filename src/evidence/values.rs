@@ -1,4 +1,4 @@
-//! Reading parameters a second time, for the few models that matter.
+//! Reads parameters a second time, for the few models that need it.
 
 use super::facts::facts_of;
 use super::lines;
@@ -15,69 +15,78 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Results of a pair waiting to be summed in the order of their jobs, some 150 KiB each.
+/// Number of jobs of a pair whose results are summed together, in the order of the jobs. A result takes some 150 KiB.
 pub(super) const WAVE: usize = 32;
 
-/// Memory that a second thread and each further one must fit into: two runs, what waits to be summed, and what allocators keep
-/// of these and of the first pass. 8 MiB are held, up to 15 MiB were seen resident.
+/// Memory that the second thread and each further one need, in bytes.
+///
+/// It covers two runs, the results that wait to be summed, and what allocators keep of these and of the first pass. 8 MiB are
+/// held; up to 15 MiB were seen resident.
 const PER_THREAD: u64 = 32 << 20;
 
-/// Pairs remembered; of some hundred bytes for each parameter.
+/// The most pairs whose evidence is cached. Each takes some hundred bytes for each parameter.
 const REMEMBERED: usize = 4096;
 
-/// Runs of two models.
+/// One run of each of two models.
 pub(super) type Both = [Vec<f32>; 2];
 
 thread_local! {
     static BOTH: Cell<Both> = Cell::default();
 }
 
-/// Runs a function with the buffers that this thread has for two runs.
+/// Calls a function with this thread's buffers for two runs.
 pub(super) fn with_both<T>(use_them: impl FnOnce(&mut Both) -> T) -> T {
     with_buffer(&BOTH, use_them)
 }
 
+/// The cache of pairs.
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
 
-/// Where the values of every model are.
+/// Access to the values of every model.
 pub(super) struct Values {
     shared: SharedTensors,
     facts: Arc<[ModelFacts]>,
     settings: GeometrySettings,
     pairs: Mutex<Pairs>,
-    /// Those read when the geometry was computed included.
+    /// Number of values read, those read when the geometry was computed included.
     counter: Counter,
 }
 
 impl Values {
-    /// `read` values were read when the geometry was computed.
+    /// Access to the values of `models`, of which `read` values were read when the geometry was computed.
     pub(super) fn new(models: &ModelSet, settings: &GeometrySettings, read: u64, facts: Arc<[ModelFacts]>) -> Self {
-        // What follows has no use for the caller's initialization.
+        // Reading again does not need the caller's initialization, so it is left out of these settings.
         let fitting = (settings.memory.0 / PER_THREAD).max(1) as usize;
         let own = GeometrySettings::new().with_threads(settings.wanted_threads().min(fitting));
         let counter = Counter::new(settings.observer.clone(), read, read);
         Self { shared: SharedTensors::new(models), facts, settings: own, pairs: Mutex::default(), counter }
     }
 
-    /// So many values are going to be read.
+    /// Announces to the observer that `values` more values are going to be read.
     pub(super) fn announce(&self, values: usize) {
         self.counter.announce(values as u64);
     }
 
+    /// A thread pool no larger than the memory allows.
     pub(super) fn thread_pool(&self) -> Result<rayon::ThreadPool, Error> {
         self.settings.thread_pool()
     }
 
-    /// The tensors that all of some models hold, sorted by name, then values.
+    /// The tensors that all given models hold, sorted by name, then by their values.
     pub(super) fn shared(&self, models: &[ModelId]) -> Result<Vec<SharedTensor<'_>>, Error> {
         self.shared.among(models)
     }
 
-    /// How a model stores one of its tensors.
+    /// The dtype in which a model stores one of its tensors.
     pub(super) fn dtype(&self, model: ModelId, own_name: &str) -> Option<Dtype> {
         self.shared.models().dtype(model, own_name)
     }
 
+    /// Reads one run of a tensor into `out`, which gets the length of the run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a tensor that cannot be read or holds NaN or infinity, [`Error::Interrupted`].
     pub(super) fn read(
         &self,
         model: ModelId,
@@ -85,7 +94,7 @@ impl Values {
         run: &Range<usize>,
         out: &mut Vec<f32>,
     ) -> Result<(), Error> {
-        // What is kept of a longer run is read over.
+        // A shorter run leaves no values of a longer one behind: everything in `out` is overwritten.
         out.resize(run.len(), 0.0);
         read_finite(self.shared.models(), model, own_name, run.start, out)?;
         self.counter.advance(run.len() as u64)
@@ -102,12 +111,14 @@ impl Evidence for Values {
     }
 
     fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
+        // A panic in another thread leaves the map whole, so a poisoned lock can still be used.
         let pairs = || self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(remembered) = pairs().get(&(a, b)) {
             return Ok(Some(Arc::clone(remembered)));
         }
         let evidence = Arc::new(PairEvidence { parameters: pair::compare(self, a, b)? });
         let mut pairs = pairs();
+        // Entries are never dropped. Beyond the bound, a pair is read again each time.
         if pairs.len() < REMEMBERED {
             pairs.insert((a, b), Arc::clone(&evidence));
         }

@@ -1,4 +1,4 @@
-//! One pass over one model.
+//! Makes a sketch in one pass over one model.
 
 use super::line_sample::LineSample;
 use super::projection::Projection;
@@ -12,44 +12,47 @@ use crate::source::{ParameterInfo, ParameterSource};
 use rayon::prelude::*;
 use std::cell::Cell;
 
-/// Values read at once. Moments are merged block by block: their last bits depend on it, as they do on the processor.
+/// Number of values read at once. Moments are merged block by block: their last bits depend on it, as they do on the processor.
 const BLOCK: usize = 1 << 15;
 
-/// Results that wait to be summed for each thread.
+/// Number of results for each thread that wait to be summed.
 const WAITING: usize = 4;
 
+/// Some consecutive values of one segment.
 #[derive(Clone, Copy)]
 struct Job {
     tensor: usize,
     segment: usize,
-    /// First value, counted from that of the segment.
+    /// Position of the first value, counted from the beginning of the segment.
     begin: usize,
     length: usize,
 }
 
-/// What one job adds.
+/// The result of one job.
 struct Partial {
     sums: Vec<f64>,
-    /// Of the tensor's lines; empty where none are kept.
+    /// Random sums of the tensor's lines; empty where none are kept.
     lines: Vec<f64>,
     moments: Moments,
     fingerprint: u128,
 }
 
 impl Sketch {
-    /// Reads one model once.
+    /// Makes the sketch of a model, which is read once.
     ///
     /// # Errors
     ///
-    /// [`Error::Source`], without a name, for a model that cannot be read or holds NaN or infinity, [`Error::InvalidSetting`] and
-    /// [`Error::SketchTooSmall`] for settings, [`Error::Interrupted`].
+    /// - [`Error::Source`], without a name, for a model that cannot be read or holds NaN or infinity.
+    /// - [`Error::InvalidSetting`] and [`Error::SketchTooSmall`] for settings.
+    /// - [`Error::Interrupted`] when the observer stops the pass.
     pub fn compute(source: &dyn ParameterSource, settings: &SketchSettings) -> Result<Self, Error> {
         let named = |source: SourceError| Error::Sketching { source: source.into() };
         let mut parameters = source.parameters().map_err(named)?;
+        // Sorted, a model has one sketch in whatever order its source lists tensors.
         parameters.sort();
         let width = settings.width_for(&parameters)?;
-        // One thread is the caller's own. Waiting for another pool, it would take up further sketches meanwhile, one upon the other,
-        // until its stack is full.
+        // With one thread, the caller's own thread does the work. If it waited for another pool, it would begin further
+        // sketches meanwhile, one upon the other, until its stack is full.
         let pool = (settings.threads != 1).then(|| thread_pool(settings.threads)).transpose()?;
         let threads = pool.as_ref().map_or(1, |pool| pool.current_num_threads());
         let mut tensors: Vec<Vec<SegmentSketch>> = Vec::with_capacity(parameters.len());
@@ -64,6 +67,7 @@ impl Sketch {
             tensors.push(segments(p, width).into_iter().map(keep).collect());
         }
         let mut lines = Vec::with_capacity(parameters.len());
+        // Lines follow all segments in the payload, as they do in the file.
         for (p, own) in parameters.iter().zip(&tensors) {
             let cut: Vec<_> = own.iter().map(|kept| kept.segment.clone()).collect();
             let begin = end;
@@ -82,8 +86,10 @@ impl Sketch {
             }
         }
         let projection = Projection::new(settings.seed, width);
+        // Waves bound the memory of results. They are added in the order of jobs, so the sketch does not depend on threads.
         for (first, wave) in (0..).step_by(WAITING * threads).zip(jobs.chunks(WAITING * threads)) {
             let run = |(at, job): (usize, &Job)| {
+                // The next job's bytes are requested now, so that they arrive while this job computes.
                 if let Some(next) = jobs.get(first + at + 1) {
                     let begin = tensors[next.tensor][next.segment].segment.start + next.begin;
                     source.prefetch(&parameters[next.tensor].name, begin, next.length);
@@ -105,6 +111,7 @@ impl Sketch {
                 }
                 of_lines.iter_mut().zip(&partial.lines).for_each(|(a, b)| *a += b);
                 let kept = &mut tensors[job.tensor][job.segment];
+                // Moments and fingerprints depend on the order of their parts, which is that of the jobs.
                 kept.moments = kept.moments.merge(partial.moments);
                 if job.begin == 0 {
                     kept.fingerprint = partial.fingerprint;
@@ -112,11 +119,13 @@ impl Sketch {
                 } else {
                     kept.fingerprint = chain(kept.fingerprint, partial.fingerprint);
                     if kept.is_whole() {
+                        // A whole segment keeps its values one after another; only a sketch adds them up.
                         sums.extend(partial.sums);
                     } else {
                         sums.iter_mut().zip(&partial.sums).for_each(|(a, b)| *a += b);
                     }
                 }
+                // Sums stay in f64 until the segment is complete, and are rounded once.
                 if job.begin + job.length == kept.segment.len() {
                     values[kept.place.clone()].iter_mut().zip(&sums).for_each(|(v, &s)| *v = s as f32);
                     if job.segment + 1 == tensors[job.tensor].len() {
@@ -137,10 +146,11 @@ impl Sketch {
 }
 
 thread_local! {
-    /// The values of a job.
+    /// This thread's buffer for the values of a job.
     static VALUES: Cell<Vec<f32>> = Cell::default();
 }
 
+/// Reads the values of one job and computes what they add to the sketch.
 fn partial(
     source: &dyn ParameterSource,
     info: &ParameterInfo,
@@ -153,8 +163,9 @@ fn partial(
     let named = |source: SourceError| Error::Sketching { source: source.into() };
     let mut partial = Partial { sums: Vec::new(), lines: Vec::new(), moments: Moments::default(), fingerprint: 0 };
     let mut fingerprint = Fingerprint::new();
-    // What is kept of a longer job is read over.
+    // A shorter job leaves no values of a longer one behind: everything in `values` is overwritten.
     values.resize(job.length, 0.0);
+    // A block is small enough to be measured and hashed while it is in the cache.
     for (b, block) in values.chunks_mut(BLOCK).enumerate() {
         let offset = kept.segment.start + job.begin + b * BLOCK;
         partial.moments = partial.moments.merge(read_with_moments(source, &info.name, offset, block).map_err(named)?);

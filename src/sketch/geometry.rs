@@ -12,25 +12,27 @@ use std::fmt;
 use std::sync::Arc;
 
 impl Geometry {
-    /// The geometry of sketched models, none of which is read.
+    /// The geometry of sketched models. No model is read.
     ///
-    /// Norms and moments are exact, and squared distances have the standard error that
-    /// [`squared_distance_error`](Self::squared_distance_error) gives; tensors that sketches hold whole are exact. Where every tensor
-    /// is, the result is that of [`compute`](Self::compute), and values can be read again.
+    /// Norms and moments are exact. Squared distances have the standard error that
+    /// [`squared_distance_error`](Self::squared_distance_error) gives. Tensors that sketches hold whole are exact. If all
+    /// tensors are held whole, the result is that of [`compute`](Self::compute), and values can be read again.
     ///
     /// # Errors
     ///
-    /// As [`compute`](Self::compute); [`Error::InvalidSetting`] for an initialization other than zero, of which there is no sketch,
-    /// and [`Error::NotSketched`] when models hold different ranges of every parameter they share.
+    /// - Those of [`compute`](Self::compute).
+    /// - [`Error::InvalidSetting`] for an initialization other than zero, because there is no sketch of it.
+    /// - [`Error::NotSketched`] when models hold different ranges of every parameter they share.
     ///
     /// # Complexity
     ///
-    /// One read of every sketch and at most some 10¹² multiplications for [`independence`](Self::independence); no distance is computed
-    /// before it is needed. [`compare`](Self::compare) of m models then takes m² · width · n_tensors multiplications and keeps
-    /// m² · n_tensors numbers until others are compared; memory as set.
+    /// One read of every sketch, and at most some 10¹² multiplications for [`independence`](Self::independence). No distance is
+    /// computed before it is needed. [`compare`](Self::compare) of m models takes m² · width · n_tensors multiplications and
+    /// keeps m² · n_tensors numbers until other models are compared. Memory is as set.
     pub fn of_sketches(set: &SketchSet, settings: &GeometrySettings) -> Result<Self, Error> {
         settings.check()?;
         let models = set.models();
+        // Whole sketches hold every compared value, so distances can be exact.
         if models.len() == 1 || set.is_whole() {
             return Self::compute(models, settings);
         }
@@ -53,7 +55,7 @@ impl Geometry {
     }
 }
 
-/// Lines from what sketches keep of them; no value can be read again.
+/// Evidence with the lines that sketches keep. No value can be read again.
 struct LinesOfSketches {
     shared: SharedTensors,
     set: SketchSet,

@@ -1,4 +1,4 @@
-//! z-scores of all pairs of a group from the inner products of sketches, tile by tile.
+//! z-scores of all pairs in a group, from inner products of sketches, tile by tile.
 
 use super::on_demand::SketchedPairs;
 use super::runs::CommonRun;
@@ -12,43 +12,45 @@ use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::ops::Range;
 
-/// Multiplications that all pairs together may take: half a minute of two cores.
+/// The most multiplications for all pairs together: half a minute on two cores.
 const MULTIPLICATIONS: f64 = 2e12;
 
-/// Beyond this many parameters fewer, and wider, tell kin from strangers at smaller cosines.
+/// The most parameters, where not all fit. Fewer and wider ones separate kin from strangers at smaller cosines.
 const PARAMETERS: usize = 64;
 
-/// Models of a tile, down and across.
+/// Number of models in a tile, down and across.
 const TILE: usize = 128;
 
-/// One run of one parameter as a range of columns.
+/// One run of one parameter, as a range of columns.
 struct RunColumns {
     columns: Range<usize>,
-    /// Squared norms over the squared norm of the parameter, one for each model; none of a run that is not sketched.
+    /// The run's squared norm over the parameter's, for each model; `None` for a run that is not sketched.
     shares: Option<Vec<f64>>,
 }
 
-/// One parameter, each model divided by its norm there.
+/// One parameter, where each model is divided by its norm.
 struct ParameterColumns {
     runs: Vec<RunColumns>,
-    /// Values.
+    /// Number of values.
     size: f64,
-    /// `√size · mean`: what the means add to inner products is the product of two of these. 0 where the mean is taken off.
+    /// `√size · mean` for each model; 0 where the mean is subtracted already.
+    ///
+    /// The means add the product of two of these to an inner product.
     means: Vec<f64>,
-    /// Squared norms after the mean is taken off; 0 of models that have no norm.
+    /// For each model, the squared norm after the mean is subtracted; 0 without a norm.
     centred: Vec<f64>,
 }
 
-/// All models in the order of their places, of each what sketches keep of a few parameters.
+/// All models in the order of their places, each with what sketches keep of a few parameters.
 struct ModelRows {
-    /// Shape (models, columns), row by row.
+    /// Shape (models, columns), row-major.
     values: Vec<f32>,
     columns: usize,
     parts: Vec<ParameterColumns>,
 }
 
 impl SketchedPairs {
-    /// `z` for every pair of models, the median over some of the parameters numbered in `wanted`; NaN where there is none.
+    /// The z-score of every pair of models: the median over some of the parameters in `wanted`; NaN where there is none.
     ///
     /// # Errors
     ///
@@ -59,6 +61,7 @@ impl SketchedPairs {
         let mut z = Packed::constant(n, f64::NAN);
         for first in (0..n).step_by(TILE) {
             let down = first..(first + TILE).min(n);
+            // The matrix is symmetric, so tiles above the diagonal are left out.
             let across: Vec<Range<usize>> =
                 (0..down.end).step_by(TILE).map(|begin| begin..(begin + TILE).min(n)).collect();
             let tiles: Vec<Vec<f64>> = across.par_iter().map(|across| rows.tile(&down, across)).collect();
@@ -71,10 +74,16 @@ impl SketchedPairs {
         Ok(z)
     }
 
-    /// Numbers of each parameter, and the parameters: as many as time and memory allow, the largest first.
+    /// The width at which parameters are compared, and the parameters, sorted.
+    ///
+    /// As many parameters as time and memory allow are chosen, the largest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MemoryTooSmall`] when not even one parameter fits at the least width.
     fn budget(&self, n: usize, wanted: &[usize]) -> Result<(usize, Vec<usize>), Error> {
         let too_small = |expected| Error::MemoryTooSmall { found: self.memory, expected, models: n };
-        // The z-scores themselves take half.
+        // Half of the memory is for the z-scores themselves.
         let scores = 8 * Packed::length(n) as u64;
         if scores > self.memory / 2 {
             return Err(too_small(2 * scores));
@@ -86,6 +95,7 @@ impl SketchedPairs {
         let columns = |chosen: &[usize], width: usize| chosen.iter().map(|&h| numbers(h, width)).sum::<usize>();
         let mut width = self.models.width;
         let mut chosen = wanted.to_vec();
+        // First all but the 64 largest parameters are given up, then width, and then further parameters.
         if columns(&chosen, width) > most {
             chosen.sort_by_key(|&h| (Reverse(self.marginals[h].size()), h));
             chosen.truncate(PARAMETERS);
@@ -104,6 +114,7 @@ impl SketchedPairs {
         Ok((width, chosen))
     }
 
+    /// Reads the rows of all models, at the width and for the parameters that the budget allows.
     fn rows(&self, n: usize, wanted: &[usize]) -> Result<ModelRows, Error> {
         let (width, chosen) = self.budget(n, wanted)?;
         let mut columns = 0;
@@ -123,7 +134,7 @@ impl SketchedPairs {
         Ok(ModelRows { values, columns, parts })
     }
 
-    /// One parameter at a width, which all models hold: holders are places. Its columns from `begin` on.
+    /// The columns of one parameter that all models hold, at a width, from column `begin` on. So its holders are all places.
     fn part(&self, h: usize, width: usize, mut begin: usize) -> ParameterColumns {
         let (tensor, p) = (&self.marginals[h].tensors[0], self.compared[h]);
         // Models without a norm have no share of anything.
@@ -146,6 +157,7 @@ impl SketchedPairs {
         let runs: Vec<RunColumns> = self.runs[p].iter().map(run).collect();
         let centred = per_model(&|_, m| m.m2);
         let mut part = ParameterColumns { runs, size: tensor.size as f64, means: vec![0.0; centred.len()], centred };
+        // Where all values are kept, `fill` subtracts the mean from them instead.
         if !part.is_whole() {
             let mean = |(place, m): (usize, &Moments)| m.mean * share(place, m.count).sqrt();
             part.means = tensor.moments.iter().enumerate().map(mean).collect();
@@ -153,7 +165,9 @@ impl SketchedPairs {
         part
     }
 
-    /// The numbers of one parameter in one row, divided by the model's norm, and less its mean where values are there.
+    /// Fills the columns of one parameter in one row.
+    ///
+    /// The numbers are divided by the model's norm. Where all values are kept, the mean is subtracted first.
     fn fill(&self, h: usize, part: &ParameterColumns, place: usize, row: &mut [f32]) -> Result<(), Error> {
         let moments = &self.marginals[h].tensors[0].moments[place];
         let norm = moments.squared_norm().sqrt();
@@ -171,11 +185,12 @@ impl SketchedPairs {
 }
 
 impl ModelRows {
-    /// The medians of one tile, shape (down, across), row by row.
+    /// The medians of one tile, shape (down, across), row-major.
     fn tile(&self, down: &Range<usize>, across: &Range<usize>) -> Vec<f64> {
         let pairs = down.len() * across.len();
         let mut all = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
+            // Rows have norms near 1, so products in f32 are exact enough for a z-score.
             let mut inner = Mat::<f32>::zeros(across.len(), down.len());
             for run in &part.runs {
                 let (a, b) = (self.block(across, &run.columns), self.block(down, &run.columns));
@@ -196,6 +211,7 @@ impl ModelRows {
         (0..pairs).map(median).collect()
     }
 
+    /// The values of some models in some columns, as a matrix.
     fn block(&self, models: &Range<usize>, columns: &Range<usize>) -> MatRef<'_, f32> {
         let rows = &self.values[models.start * self.columns..models.end * self.columns];
         MatRef::from_row_major_slice(rows, models.len(), self.columns).subcols(columns.start, columns.len())
@@ -203,14 +219,15 @@ impl ModelRows {
 }
 
 impl ParameterColumns {
-    /// Whether every value is there, and none sketched.
+    /// Whether every value is kept and none is sketched.
     fn is_whole(&self) -> bool {
         self.runs.iter().all(|run| run.shares.is_none())
     }
 
-    /// From the inner product of two models, each divided by its norm; NaN of a model whose values are all the same.
+    /// The z-score of two models, from the inner product of both, each divided by its norm.
     ///
-    /// A sketch of width w adds `‖θ_i‖² ‖θ_j‖² / w` to the variance of the inner product of unrelated models.
+    /// The result is NaN when all values of a model are the same. A sketch of width w adds `‖θ_i‖² ‖θ_j‖² / w` to the variance
+    /// of the inner product of unrelated models.
     fn z(&self, i: usize, j: usize, inner: f64) -> f64 {
         let centred = self.centred[i] * self.centred[j];
         if centred <= 0.0 {

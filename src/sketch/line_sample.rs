@@ -1,8 +1,8 @@
-//! Rows and columns of a matrix, a few numbers for each of a sample.
+//! A sample of the rows and columns of a matrix, with a few numbers for each.
 //!
-//! Whether a line is an exact multiple of what it was can be told from eight random sums of it as from all of it: an exact multiple
-//! has multiples of all eight, and a residual shows in them with its own size, but for a factor that is below a tenth once in
-//! millions of lines.
+//! Eight random sums of a line show as well as the whole line whether it is an exact multiple of what it was. An exact multiple
+//! has multiples of all eight sums. A residual appears in them with its own size, up to a factor that is below a tenth only
+//! once in millions of lines.
 
 use super::projection::draw;
 use crate::kernel::format::{DIGITS, LINE_SALT, LINE_SHARE, SHORTEST_LINE};
@@ -10,9 +10,9 @@ use crate::source::ParameterInfo;
 use pulp::{Arch, Simd, WithSimd};
 use std::array;
 
-/// Which lines of a matrix are kept: every `row_stride`-th row and `column_stride`-th column. Strides
-/// are powers of two, so that those of a narrower sketch are
-/// some of those of a wider one.
+/// The lines of a matrix that are kept: every `row_stride`-th row and every `column_stride`-th column.
+///
+/// Strides are powers of two, so the lines of a narrower sketch are among those of a wider one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LineSample {
     pub(super) rows: usize,
@@ -22,7 +22,7 @@ pub(super) struct LineSample {
 }
 
 impl LineSample {
-    /// `None` of a tensor that is no matrix, or whose lines are short.
+    /// The sample of a tensor; `None` when it is no matrix or its lines are short.
     pub(super) fn new(info: &ParameterInfo, width: usize) -> Option<Self> {
         let (&rows, tail) = info.shape.split_first()?;
         let columns = tail.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
@@ -34,28 +34,29 @@ impl LineSample {
         Some(Self { rows, columns, row_stride: stride(rows), column_stride: stride(columns) })
     }
 
+    /// Number of rows in the sample.
     fn kept_rows(&self) -> usize {
         self.rows.div_ceil(self.row_stride)
     }
 
-    /// Numbers kept: those of rows, then those of columns.
+    /// Number of numbers kept. Those of rows come first, then those of columns.
     pub(super) fn len(&self) -> usize {
         DIGITS * (self.kept_rows() + self.columns.div_ceil(self.column_stride))
     }
 
-    /// Place of the numbers of a row, which must be one of the sample.
+    /// Place of the numbers of a row, which must be in the sample.
     pub(super) fn row(&self, row: usize) -> usize {
         DIGITS * (row / self.row_stride)
     }
 
-    /// Place of the numbers of a column, which must be one of the sample.
+    /// Place of the numbers of a column, which must be in the sample.
     pub(super) fn column(&self, column: usize) -> usize {
         DIGITS * (self.kept_rows() + column / self.column_stride)
     }
 
-    /// Adds consecutive values of the matrix, beginning at element `offset`, to the numbers of the lines they are in.
+    /// Adds consecutive values of the matrix, from element `offset` on, to the numbers of their lines.
     pub(super) fn add(&self, seed: u64, offset: usize, values: &[f32], sums: &mut [f64]) {
-        // Every row taken needs the same.
+        // Every row in the sample needs these signs, so they are drawn once.
         let signs_of_columns: Vec<u64> =
             (0..self.columns.min(values.len())).map(|column| signs(seed, column)).collect();
         Arch::new().dispatch(Add { sample: self, seed, offset, values, signs_of_columns: &signs_of_columns, sums });
@@ -67,7 +68,7 @@ struct Add<'a> {
     seed: u64,
     offset: usize,
     values: &'a [f32],
-    /// Of the first columns; of longer rows the others are drawn.
+    /// Signs of the first columns. The signs of further columns, in longer rows, are drawn when needed.
     signs_of_columns: &'a [u64],
     sums: &'a mut [f64],
 }
@@ -91,6 +92,7 @@ impl WithSimd for Add<'_> {
                 }
                 kept.copy_from_slice(&total);
             }
+            // The place along a column is the row, so all columns need the same signs here.
             let own = signs(seed, row);
             let first = begin.next_multiple_of(sample.column_stride);
             for column in (first..begin + line.len()).step_by(sample.column_stride) {
@@ -103,7 +105,7 @@ impl WithSimd for Add<'_> {
     }
 }
 
-/// What a sketch keeps of the lines of one matrix.
+/// The numbers that a sketch keeps of the lines of one matrix.
 #[derive(Clone, Debug)]
 pub(super) struct LineSketch {
     pub(super) sample: LineSample,
@@ -111,17 +113,18 @@ pub(super) struct LineSketch {
 }
 
 impl LineSketch {
-    /// Random sums of a row of the sample.
+    /// The random sums of a row in the sample.
     pub(super) fn row(&self, row: usize) -> &[f64] {
         &self.numbers[self.sample.row(row)..][..DIGITS]
     }
 
-    /// Random sums of a column of the sample.
+    /// The random sums of a column in the sample.
     pub(super) fn column(&self, column: usize) -> &[f64] {
         &self.numbers[self.sample.column(column)..][..DIGITS]
     }
 }
 
+/// Adds a value with its signs to the random sums. A sign is flipped in the bits, without a branch.
 #[inline(always)]
 fn add(kept: &mut [f64; DIGITS], signs: u64, x: f32) {
     let x = f64::from(x).to_bits();
@@ -130,7 +133,7 @@ fn add(kept: &mut [f64; DIGITS], signs: u64, x: f32) {
     }
 }
 
-/// Signs of one place along a line, a bit for each of the random sums.
+/// The signs at one place along a line: one bit for each random sum.
 #[inline(always)]
 fn signs(seed: u64, place: usize) -> u64 {
     draw(seed ^ LINE_SALT, place as u64)

@@ -1,4 +1,4 @@
-//! The sums of lines from what sketches keep of them.
+//! Sums along lines, from what sketches keep of the lines.
 
 use super::SketchSet;
 use super::line_sample::LineSketch;
@@ -8,7 +8,7 @@ use crate::geometry::{LineSums, MemberSums};
 use crate::model_set::{Kind, ModelId};
 use rayon::prelude::*;
 
-/// Lines of one tensor that the reference and all members keep.
+/// The lines of one tensor that the reference and all members keep.
 struct CommonLines<'v> {
     tensor: SharedTensor<'v>,
     reference: LineSketch,
@@ -16,7 +16,7 @@ struct CommonLines<'v> {
     columns: Vec<usize>,
 }
 
-/// Sums as from the values, but for a factor that all of one line have in common, or nearly.
+/// Sums like those from the values, up to a factor that is nearly the same for all sums of one line.
 pub(super) fn line_sums(
     shared: &SharedTensors,
     set: &SketchSet,
@@ -25,6 +25,7 @@ pub(super) fn line_sums(
 ) -> Result<LineSums, Error> {
     let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
     let mut all = Vec::new();
+    // Lines are numbered from the first row, so a tensor that is compared from a later row on has none.
     for tensor in shared.among(&models)?.into_iter().filter(|t| t.kind == Kind::Matrix && t.values.start == 0) {
         all.extend(common(set, tensor, &models)?);
     }
@@ -35,6 +36,7 @@ pub(super) fn line_sums(
         let mut sums = MemberSums::default();
         for common in &all {
             let Some(member) = set.lines(models[m], common.tensor.own_names[m])? else { continue };
+            // As with values, the difference is taken first: near a factor of 1 products would lose digits.
             for (r, x) in common.lines(&common.reference).zip(common.lines(&member)) {
                 sums.reference_change.push(r.iter().zip(x).map(|(r, x)| r * (x - r)).sum());
                 sums.change.push(r.iter().zip(x).map(|(r, x)| (x - r) * (x - r)).sum());
@@ -46,6 +48,7 @@ pub(super) fn line_sums(
     Ok(LineSums { reference: all.iter().flat_map(own).collect(), members })
 }
 
+/// The lines that all models keep of a tensor; `None` when one of them keeps none.
 fn common<'v>(set: &SketchSet, tensor: SharedTensor<'v>, models: &[ModelId]) -> Result<Option<CommonLines<'v>>, Error> {
     let Some(reference) = set.lines(models[0], tensor.own_names[0])? else { return Ok(None) };
     let mut samples = vec![reference.sample];
@@ -55,7 +58,7 @@ fn common<'v>(set: &SketchSet, tensor: SharedTensor<'v>, models: &[ModelId]) -> 
             None => return Ok(None),
         }
     }
-    // Strides are powers of two: the lines of the greatest are in all samples.
+    // Strides are powers of two, so the lines at the largest stride are in all samples.
     let row_stride = samples.iter().map(|s| s.row_stride).max().unwrap_or(1);
     let column_stride = samples.iter().map(|s| s.column_stride).max().unwrap_or(1);
     let rows = (0..tensor.values.end / tensor.row_size).step_by(row_stride).collect();
@@ -65,6 +68,7 @@ fn common<'v>(set: &SketchSet, tensor: SharedTensor<'v>, models: &[ModelId]) -> 
 }
 
 impl CommonLines<'_> {
+    /// The random sums of each common line, rows first.
     fn lines<'s>(&'s self, of: &'s LineSketch) -> impl Iterator<Item = &'s [f64]> {
         let rows = self.rows.iter().map(|&row| of.row(row));
         rows.chain(self.columns.iter().map(|&column| of.column(column)))

@@ -1,4 +1,4 @@
-//! Small linear images of models, from which the geometry follows without reading the models again.
+//! Sketches: small linear images of models, which give the geometry without another read of the models.
 
 mod compute;
 mod content;
@@ -28,16 +28,19 @@ use segments::Segment;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A small linear image of one model: for each tensor `S θ_t` of `width` values, its exact [`Moments`] and its fingerprint, and of
-/// a sample of its rows and columns eight random sums each, from which [`read_lines`](crate::geometry::Geometry::read_lines) tells lines.
+/// A small linear image of one model.
 ///
-/// `‖S θ_i − S θ_j‖²` is `‖θ_i − θ_j‖²` but for a relative standard error of `√(2 / width)` in each tensor, however near the two
-/// are: it is the error of the *difference*. Tensors of at most `width` values are held whole and are exact.
+/// For each tensor it holds `S θ_t` of `width` values, the exact [`Moments`] and a fingerprint. For a sample of the tensor's
+/// rows and columns it holds eight random sums each, which [`read_lines`](crate::geometry::Geometry::read_lines) uses.
 ///
-/// `S` is linear and depends on seed and width alone: sketches of shards [join](Self::join), and the distance to a weighted merge
-/// of sketched models [follows](Self::squared_distance_to) without the merge. It takes one pass over the model's bytes.
+/// `‖S θ_i − S θ_j‖²` is `‖θ_i − θ_j‖²` with a relative standard error of `√(2 / width)` in each tensor. The error is one of
+/// the *difference*, however near the two models are. Tensors of at most `width` values are held whole and are exact.
 ///
-/// As a [`ParameterSource`] it lists the tensors of its model and reads those that it holds whole.
+/// `S` is linear and depends only on seed and width. So sketches of shards can be [joined](Self::join), and the distance to a
+/// weighted merge of sketched models [follows](Self::squared_distance_to) without the merge. A sketch takes one pass over the
+/// model's bytes.
+///
+/// As a [`ParameterSource`], it lists the tensors of its model and reads those that it holds whole.
 ///
 /// ```
 /// use neural_phylogeny::InMemory;
@@ -59,24 +62,24 @@ pub struct Sketch {
     pub(crate) width: usize,
     /// Every tensor of the model, sorted by name.
     pub(crate) parameters: Arc<[ParameterInfo]>,
-    /// For each tensor its segments, in order; none of one that was not read.
+    /// The segments of each tensor, in order; empty for a tensor that was not read.
     pub(crate) tensors: Arc<[Vec<SegmentSketch>]>,
-    /// For each tensor the place in the payload of what is kept of its lines; empty where that is whole, or it has none.
+    /// For each tensor, the place of its lines in the payload; empty where the tensor is held whole or has no lines.
     pub(crate) lines: Arc<[Range<usize>]>,
     pub(crate) payload: Payload,
 }
 
-/// What is kept of one segment of a tensor.
+/// The sketch of one segment of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SegmentSketch {
     pub(crate) segment: Segment,
-    /// Place in the payload: `S x`, or all values when there are no more than the width.
+    /// Place in the payload: `S x`, or all values when there are at most as many as the width.
     pub(crate) place: Range<usize>,
     pub(crate) moments: Moments,
     pub(crate) fingerprint: u128,
 }
 
-/// All tensors' values one after another.
+/// The values of all tensors, one tensor after another.
 #[derive(Clone, Debug)]
 pub(crate) enum Payload {
     Memory(Arc<[f32]>),
@@ -84,17 +87,17 @@ pub(crate) enum Payload {
 }
 
 impl Sketch {
-    /// Seed of the random map.
+    /// The seed of the random map.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Values kept of each tensor that has more.
+    /// Number of values kept of each tensor that has more.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Bytes of all values kept.
+    /// Size of all values kept, in bytes.
     pub fn size(&self) -> u64 {
         let lines = self.lines.iter().map(Range::len);
         4 * self.tensors.iter().flatten().map(|k| k.place.len()).chain(lines).sum::<usize>() as u64
@@ -105,16 +108,17 @@ impl Sketch {
         &self.parameters
     }
 
+    /// Position of a tensor among those of the model.
     fn place(&self, name: &str) -> Option<usize> {
         self.parameters.binary_search_by(|p| p.name.as_str().cmp(name)).ok()
     }
 
-    /// Exact moments of a tensor; `None` when there is none of that name, or it was not sketched.
+    /// The exact moments of a tensor; `None` when no tensor has that name or it was not sketched.
     pub fn moments(&self, name: &str) -> Option<Moments> {
         self.kept(name).iter().map(|k| k.moments).reduce(Moments::merge)
     }
 
-    /// What is kept of a tensor, segment by segment.
+    /// The sketch of a tensor, segment by segment; empty when there is none.
     pub(crate) fn kept(&self, name: &str) -> &[SegmentSketch] {
         self.place(name).map_or(&[], |at| &self.tensors[at])
     }
@@ -124,11 +128,13 @@ impl Sketch {
         self.kept(name).iter().all(SegmentSketch::is_whole) && !self.kept(name).is_empty()
     }
 
-    /// `S x` of one segment at a width no greater than this sketch's; all values of a segment that has no more.
+    /// `S x` of one segment at a width no greater than this sketch's. A segment of at most that many values gives all its
+    /// values.
     pub(crate) fn values_at(&self, kept: &SegmentSketch, width: usize) -> Result<Vec<f64>, SourceError> {
         let mut narrow = vec![0.0; kept.place.len()];
         self.read_values(kept.place.start, &mut narrow)?;
         let size = kept.segment.len();
+        // A whole segment was never projected, so this is done now.
         if size > width && kept.is_whole() {
             let mut sums = vec![0.0; width];
             Projection::new(self.seed, width).add(0, &narrow, &mut sums);
@@ -138,7 +144,7 @@ impl Sketch {
         Ok(if size > width { fold(wide, width) } else { wide })
     }
 
-    /// Some of what [`values_at`](Self::values_at) gives, beginning at one of them.
+    /// Some of the numbers of [`values_at`](Self::values_at), from number `first` on.
     pub(crate) fn read_at(
         &self,
         kept: &SegmentSketch,
@@ -146,6 +152,7 @@ impl Sketch {
         first: usize,
         out: &mut [f64],
     ) -> Result<(), SourceError> {
+        // Folding needs the whole segment.
         if kept.place.len() > width {
             out.copy_from_slice(&self.values_at(kept, width)?[first..][..out.len()]);
             return Ok(());
@@ -153,12 +160,12 @@ impl Sketch {
         read_wide(out, |narrow| self.read_values(kept.place.start + first, narrow))
     }
 
-    /// The sample of a matrix's lines, `None` of what is no matrix.
+    /// The sample of a matrix's lines; `None` for a tensor that is no matrix.
     fn sample(&self, name: &str) -> Option<LineSample> {
         LineSample::new(&self.parameters[self.place(name)?], self.width)
     }
 
-    /// What is kept of the lines of a matrix; made from its values where all are kept.
+    /// The sketch of a matrix's lines. Where all values are kept, it is made from them.
     fn lines(&self, name: &str) -> Result<Option<LineSketch>, SourceError> {
         let (Some(at), Some(sample)) = (self.place(name), self.sample(name)) else { return Ok(None) };
         let mut numbers = vec![0.0; sample.len()];
@@ -172,6 +179,7 @@ impl Sketch {
         Ok(Some(LineSketch { sample, numbers }))
     }
 
+    /// Reads stored values, from position `begin` of the payload on.
     pub(crate) fn read_values(&self, begin: usize, out: &mut [f32]) -> Result<(), SourceError> {
         match &self.payload {
             Payload::Memory(values) => out.copy_from_slice(&values[begin..begin + out.len()]),
@@ -180,11 +188,12 @@ impl Sketch {
         Ok(())
     }
 
-    /// Puts sketches of parts of one model together, such as its shards: each tensor is in exactly one.
+    /// Joins sketches of parts of one model, such as its shards. Each tensor must be in exactly one part.
     ///
     /// # Errors
     ///
-    /// [`SourceError::SketchMismatch`] when seeds or widths differ, [`SourceError::DuplicateParameter`] for a tensor that is in two.
+    /// [`SourceError::SketchMismatch`] when seeds or widths differ, or there is no part. [`SourceError::DuplicateParameter`]
+    /// for a tensor in two parts.
     pub fn join(parts: &[Self]) -> Result<Self, SourceError> {
         let Some(first) = parts.first() else {
             return Err(SourceError::SketchMismatch {
@@ -198,6 +207,7 @@ impl Sketch {
             let tensors = part.parameters.iter().zip(part.tensors.iter()).zip(part.lines.iter());
             all.extend(tensors.map(|((p, t), lines)| (p, part, t.as_slice(), lines)));
         }
+        // The order by name makes the result the same as a sketch of the whole model.
         all.sort_by(|a, b| a.0.cmp(b.0));
         if let Some(pair) = all.windows(2).find(|pair| pair[0].0.name == pair[1].0.name) {
             return Err(SourceError::DuplicateParameter { parameter: pair[0].0.name.clone() });
@@ -214,6 +224,7 @@ impl Sketch {
             }
             tensors.push(moved);
         }
+        // Lines follow all segments, as in a sketch of the whole model.
         let mut lines = Vec::with_capacity(all.len());
         for (_, part, _, own) in &all {
             let begin = values.len();
@@ -230,6 +241,7 @@ impl Sketch {
         })
     }
 
+    /// Refuses another sketch whose seed or width differs.
     fn check(&self, other: &Self) -> Result<(), SourceError> {
         if (self.seed, self.width) == (other.seed, other.width) {
             return Ok(());
@@ -238,13 +250,16 @@ impl Sketch {
         Err(SourceError::SketchMismatch { found: described(other), expected: described(self) })
     }
 
-    /// `‖θ − Σ_k w_k θ_k‖²` over all floating point tensors, and its standard error: the squared distance to another model, given
-    /// alone with weight 1, or to a merge of several.
+    /// `‖θ − Σ_k w_k θ_k‖²` over all floating point tensors, and its standard error.
+    ///
+    /// With one model of weight 1, this is the squared distance to that model. With several, it is the squared distance to
+    /// their merge.
     ///
     /// # Errors
     ///
-    /// [`SourceError::SketchMismatch`] when seeds differ or a tensor has another shape or is missing.
+    /// [`SourceError::SketchMismatch`] when seeds differ, or when a tensor has another shape or is missing.
     pub fn squared_distance_to(&self, combination: &[(f64, &Self)]) -> Result<(f64, f64), SourceError> {
+        // Wider sketches are folded to the narrowest one, so that all come from one map.
         let width = combination.iter().map(|(_, s)| s.width).fold(self.width, usize::min);
         let (mut squared, mut variance) = (0.0, 0.0);
         for info in self.parameters.iter().filter(|p| p.dtype.is_float()) {
@@ -273,7 +288,7 @@ impl Sketch {
     }
 }
 
-/// Reads f32 into f64.
+/// Reads f32 values into f64.
 fn read_wide(out: &mut [f64], read: impl FnOnce(&mut [f32]) -> Result<(), SourceError>) -> Result<(), SourceError> {
     let mut narrow = vec![0.0; out.len()];
     read(&mut narrow)?;
@@ -286,12 +301,12 @@ impl ParameterSource for Sketch {
         Ok(self.parameters.to_vec())
     }
 
-    /// Values of a tensor that is held whole; [`SourceError::Sketched`] for another.
+    /// Reads values of a tensor that is held whole. Any other tensor gives [`SourceError::Sketched`].
     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         let at = self.place(name).ok_or_else(|| SourceError::UnknownParameter { parameter: name.to_owned() })?;
         let (size, kept) = (self.parameters[at].size(), &self.tensors[at]);
         check_range(name, size, offset, out.len())?;
-        // Segments that are whole follow one another in the payload as they do in the tensor.
+        // Whole segments follow one another in the payload as they do in the tensor, so one read serves all.
         match kept.first() {
             Some(first) if kept.iter().all(SegmentSketch::is_whole) => {
                 self.read_values(first.place.start + offset, out)

@@ -1,4 +1,4 @@
-//! The geometry of a group of sketched models: distances among those that are asked for, and no matrix of all pairs.
+//! The geometry of a group of sketched models. Distances are computed when needed, without a matrix of all pairs.
 
 use super::SketchSet;
 use super::runs::{CommonRun, GroupSketches, RunSource};
@@ -13,26 +13,26 @@ use rayon::prelude::*;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is known of each model by itself, and where distances come from.
+/// What is known of each model alone, and how to compute distances between models.
 pub(super) struct SketchedPairs {
     pub(super) models: GroupSketches,
-    /// What is compared of each parameter; nothing of what models cut into unlike segments and do not hold whole.
+    /// The runs of each parameter that are compared; empty where models cut it into unlike segments and do not hold it whole.
     pub(super) runs: Vec<Vec<CommonRun>>,
-    /// Parameters of which anything is compared, as numbers of the layout's.
+    /// The parameters with anything to compare, by their numbers in the layout.
     pub(super) compared: Vec<usize>,
     pub(super) marginals: Vec<Marginals>,
     pub(super) memory: u64,
     latest: Mutex<Option<FamilyDistances>>,
 }
 
-/// All distances among some models: a family, as a rule.
+/// All distances among some models, usually a family.
 struct FamilyDistances {
-    /// Sorted.
+    /// The models, sorted.
     places: Vec<Place>,
     parameters: Vec<Arc<ParameterGeometry>>,
 }
 
-/// A group in an order by content, and the parameters of which something is left out.
+/// The geometry of a group, ordered by content, and the parameters of which something is left out.
 pub(super) fn group(
     set: &SketchSet,
     group: usize,
@@ -46,8 +46,10 @@ pub(super) fn group(
     let mut left_out: Vec<String> =
         (0..runs.len()).filter(in_part).map(|p| layout.parameters()[p].name.clone()).collect();
     left_out.sort();
+    // A tensor may be cut into several parameters, and its name is reported once.
     left_out.dedup();
     let members: Vec<ModelId> = models.order().iter().map(|&at| layout.models()[at]).collect();
+    // With nothing to compare, all distances would be 0, and all models would look like copies.
     if compared.is_empty() && members.len() > 1 {
         let model = set.models().name(layout.models()[0]).to_owned();
         return Err(Error::NotSketched { model, parameters: left_out });
@@ -59,7 +61,7 @@ pub(super) fn group(
     Ok((GroupGeometry::with_pairs(members, pairs, unshared, settings.scope), left_out))
 }
 
-/// What is known of a parameter in each holder by itself.
+/// What is known of a parameter in each of its holders alone.
 fn marginals(models: &GroupSketches, p: usize, runs: &[CommonRun]) -> Result<Marginals, Error> {
     let parameter = &models.layout().parameters()[p];
     let holders = models.holders(p);
@@ -73,6 +75,7 @@ fn marginals(models: &GroupSketches, p: usize, runs: &[CommonRun]) -> Result<Mar
                     Ok((kept[0].moments, kept[0].fingerprint))
                 }
                 RunSource::Values(_) => {
+                    // No single segment is this run, so its moments are computed from the values.
                     let mut wide = vec![0.0; run.size];
                     models.read(place, p, run, run.count, 0, &mut wide)?;
                     let values: Vec<f32> = wide.into_iter().map(|x| x as f32).collect();
@@ -96,8 +99,9 @@ impl Pairwise for SketchedPairs {
         Box::new(self.marginals.iter())
     }
 
-    /// Distances of the models last looked at are kept, and serve every part of them. Pairs are computed and not kept, so that one
-    /// that is not among the latest costs the latest nothing.
+    /// Distances of the latest models are cached, and serve every part of them.
+    ///
+    /// A pair is computed but not cached, so that it does not replace the distances of a whole family.
     fn parameters(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
         let mut places = places.to_vec();
         places.sort_unstable();
@@ -111,7 +115,7 @@ impl Pairwise for SketchedPairs {
             return self.compute(&places);
         }
         let keep = |latest| *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
-        // Before there are others: whoever still needs what was kept has a clone.
+        // The old distances are released before the new ones exist. Whoever still needs the old ones has a clone.
         keep(None);
         let parameters = self.compute(&places)?;
         keep(Some(FamilyDistances { places, parameters: parameters.clone() }));
@@ -128,6 +132,7 @@ impl Pairwise for SketchedPairs {
 }
 
 impl SketchedPairs {
+    /// Computes all distances among some models, within half of the memory.
     fn compute(&self, places: &[Place]) -> Result<Vec<Arc<ParameterGeometry>>, Error> {
         let holds = |m: &Marginals| -> Vec<Place> {
             places.iter().copied().filter(|&place| m.holder(place).is_some()).collect()
@@ -137,6 +142,7 @@ impl SketchedPairs {
         let matrix =
             |&h: &usize| Matrix { kind: self.marginals[h].kind, holders: &holders[h], size: self.marginals[h].size() };
         let matrices: Vec<Matrix<'_, Place>> = shared.iter().map(matrix).collect();
+        // Half of the memory is for the result, which callers keep.
         let kept = self.memory / 2;
         let units = units(&matrices, kept).ok_or_else(|| Error::MemoryTooSmall {
             found: self.memory,
@@ -147,15 +153,16 @@ impl SketchedPairs {
             let unit: Vec<usize> = unit.iter().map(|&u| shared[u]).collect();
             self.unit(&unit, &holders[unit[0]], numbers).map(Arc::new)
         };
-        // Half of what is left is for sums, half for numbers read.
+        // Half of the rest of the memory is for sums, half for numbers read.
         let (threads, numbers) = (rayon::current_num_threads() as u64, (self.memory / 4 / 8) as usize);
+        // Each thread needs sums of its own. Where these do not fit, one unit is computed after another.
         if 8 * (places.len() as u64).pow(2) * threads > self.memory / 4 {
             return units.iter().map(|u| unit(u, numbers)).collect();
         }
         units.par_iter().map(|u| unit(u, numbers / threads as usize)).collect()
     }
 
-    /// One matrix; `numbers` are what may be held at once of all models together.
+    /// The geometry of one matrix. `numbers` is how many numbers may be held at once for all models together.
     fn unit(&self, unit: &[usize], holders: &[Place], numbers: usize) -> Result<ParameterGeometry, Error> {
         let n = holders.len();
         let mut geometry = ParameterGeometry {
@@ -164,6 +171,7 @@ impl SketchedPairs {
             to_initialization: None,
             width: None,
         };
+        // Numbers are read in whole strips, as many as fit into memory for all models at once.
         let most = (numbers / n.max(1) / STRIP).max(1) * STRIP;
         let mut rows = Vec::new();
         let mut squared = vec![0.0; n * n];
@@ -186,6 +194,7 @@ impl SketchedPairs {
             }
             for i in 0..n {
                 geometry.distances.add(i, i, tensor.moments[i].squared_norm());
+                // Equal fingerprints mean equal values. The distance stays 0 then, although sums could leave rounding.
                 for j in (0..i).filter(|&j| tensor.fingerprints[i] != tensor.fingerprints[j]) {
                     geometry.distances.add(i, j, squared[i + j * n]);
                 }

@@ -1,19 +1,21 @@
-//! The linear map behind a sketch: seeded, sparse, and the same for every tensor of a size.
+//! The linear map of a sketch: seeded, sparse, and the same for every tensor of one size.
 
 use crate::kernel::format::{BASE, SPLITMIX_FIRST, SPLITMIX_SECOND, SPLITMIX_SHIFTS, SPLITMIX_STEP};
 use pulp::{Arch, Simd, WithSimd};
 
-/// Signs of one base block, one bit for each value.
+/// Number of 64-bit words for the signs of one base block, one bit for each value.
 const WORDS: usize = BASE / 64;
 
 /// A linear map from tensors of any size to `width` values.
 ///
-/// Value i of block `b = ⌊i / 256⌋` is added, with a random sign, to place `(i mod 256 + r_b) mod width`, `r_b` a random
-/// rotation for each block: `(S x)_k = Σ_i s_i x_i [p(i) = k]`. Any two values of different blocks meet with probability
-/// `1 / width`, those of one block never, so that `E ‖S x‖² = ‖x‖²` with a variance of at most `2 ‖x‖⁴ / width`, as of CountSketch
-/// (Charikar, Chen & Farach-Colton, doi:10.1016/S0304-3975(03)00400-6), while values are added in runs and not one by one.
+/// Value i of block `b = ⌊i / 256⌋` is added, with a random sign, to place `(i mod 256 + r_b) mod width`. Here `r_b` is a
+/// random rotation for each block: `(S x)_k = Σ_i s_i x_i [p(i) = k]`.
 ///
-/// Widths are powers of two from 256 on: `S` of half the width is the sum of both halves of `S x`.
+/// Two values of different blocks meet with probability `1 / width`, and two of one block never. So `E ‖S x‖² = ‖x‖²`, with a
+/// variance of at most `2 ‖x‖⁴ / width`, as for CountSketch (Charikar, Chen & Farach-Colton,
+/// doi:10.1016/S0304-3975(03)00400-6). Unlike there, values are added in runs and not one by one.
+///
+/// Widths are powers of two from 256 on. `S x` of half the width is the sum of both halves of `S x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Projection {
     seed: u64,
@@ -21,9 +23,11 @@ pub(super) struct Projection {
 }
 
 impl Projection {
+    /// The map of a seed and a width.
+    ///
     /// # Panics
     ///
-    /// When `width` is not a power of two from 256 on.
+    /// Panics when `width` is not a power of two from 256 on.
     pub(super) fn new(seed: u64, width: usize) -> Self {
         assert!(width.is_power_of_two() && width >= BASE, "width must be a power of two from 256 on");
         Self { seed, width }
@@ -33,13 +37,13 @@ impl Projection {
         self.seed
     }
 
-    /// Adds `S` of some consecutive values of a tensor, beginning at element `offset`, a multiple of 256.
+    /// Adds `S` of some consecutive values of a tensor. `offset` is the position of the first value, a multiple of 256.
     pub(super) fn add(&self, offset: usize, values: &[f32], sums: &mut [f64]) {
         debug_assert!(offset.is_multiple_of(BASE) && sums.len() == self.width);
         Arch::new().dispatch(Add { projection: self, offset, values, sums });
     }
 
-    /// Random bits of a block.
+    /// Random bits for one word of a block. Word 0 gives the rotation, the others the signs.
     #[inline(always)]
     fn draw(&self, block: u64, word: u64) -> u64 {
         draw(self.seed, block.wrapping_mul(WORDS as u64 + 1).wrapping_add(word))
@@ -56,7 +60,7 @@ struct Add<'a> {
 impl WithSimd for Add<'_> {
     type Output = ();
 
-    // Written for any processor: dispatched for the vector registers it has.
+    // The code is the same for any processor. It is compiled for each set of vector registers, and dispatched at run time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { projection, sums, .. } = self;
@@ -71,10 +75,12 @@ impl WithSimd for Add<'_> {
                 let (low, high) = signed.split_at_mut(32);
                 for (half, bits) in [(low, bits as u32), (high, (bits >> 32) as u32)] {
                     for (i, x) in half.iter_mut().enumerate() {
+                        // Flipping the sign bit takes no multiplication and no branch.
                         *x = f32::from_bits(x.to_bits() ^ (bits >> i << 31));
                     }
                 }
             }
+            // A rotated block that runs past the end goes on at the beginning.
             let first = (projection.width - begin).min(block.len());
             add(&mut sums[begin..begin + first], &signed[..first]);
             add(&mut sums[..block.len() - first], &signed[first..block.len()]);
@@ -92,7 +98,7 @@ pub(super) fn draw(seed: u64, number: u64) -> u64 {
     z ^ (z >> third)
 }
 
-/// `S x` of a lesser width from that of a greater: both halves added, as often as needed.
+/// `S x` of a smaller width from that of a larger one: both halves are added, as often as needed.
 pub(super) fn fold(mut sketch: Vec<f64>, width: usize) -> Vec<f64> {
     while sketch.len() > width {
         let half = sketch.len() / 2;

@@ -1,4 +1,4 @@
-//! Which values of a parameter all holders keep alike.
+//! The values of a parameter that all holders keep in the same way.
 
 use super::projection::Projection;
 use super::{SegmentSketch, Sketch, SketchSet, read_wide};
@@ -8,45 +8,47 @@ use crate::model_set::LayoutGroup;
 use crate::source::ParameterSource;
 use std::ops::Range;
 
-/// Values of a parameter that all holders keep alike.
+/// Values of a parameter that all holders keep in the same way.
 #[derive(Clone, Debug)]
 pub(super) enum RunSource {
-    /// A segment that all have, by its number in each.
+    /// A segment that all holders have, by its number in each.
     Segment(usize),
-    /// Values that all hold whole, whatever their segments.
+    /// Values that all holders keep whole, whatever their segments are.
     Values(Range<usize>),
 }
 
-/// One run, and how many numbers each holder has of it.
+/// One run, and the number of numbers that each holder has of it.
 #[derive(Clone, Debug)]
 pub(super) struct CommonRun {
     pub(super) source: RunSource,
-    /// Values of the run.
+    /// Number of values in the run.
     pub(super) size: usize,
-    /// Numbers to compare: `size`, or the width when the run is sketched.
+    /// Number of numbers to compare: `size`, or the width when the run is sketched.
     pub(super) count: usize,
 }
 
 impl CommonRun {
+    /// Whether holders have a sketch of the run, and not its values.
     pub(super) fn is_sketched(&self) -> bool {
         self.count < self.size
     }
 }
 
-/// A group of sketched models in an order by content.
+/// A group of sketched models, in an order by content.
 #[derive(Clone, Debug)]
 pub(super) struct GroupSketches {
     set: SketchSet,
     group: usize,
-    /// For each place, the model's position in the layout's group.
+    /// For each place, the model's position in the group of the layout.
     order: Vec<usize>,
     /// For each position, its place.
     place_of: Vec<Place>,
-    /// Values kept of each larger tensor: the fewest that any of the models keeps.
+    /// Number of values kept of each larger tensor: the fewest that any of the models keeps.
     pub(super) width: usize,
 }
 
 impl GroupSketches {
+    /// The sketches of one group, ordered by content.
     pub(super) fn new(set: &SketchSet, group: usize) -> Self {
         let layout = &set.models().groups()[group];
         let order = order(set, layout);
@@ -55,10 +57,12 @@ impl GroupSketches {
         Self { set: set.clone(), group, order, place_of, width: set.width(layout) }
     }
 
+    /// The layout of the group.
     pub(super) fn layout(&self) -> &LayoutGroup {
         &self.set.models().groups()[self.group]
     }
 
+    /// For each place, the model's position in the group of the layout.
     pub(super) fn order(&self) -> &[usize] {
         &self.order
     }
@@ -71,18 +75,19 @@ impl GroupSketches {
         holders
     }
 
-    /// The sketch at a place, and what it calls parameter `p`.
+    /// The sketch at a place, and its own name of parameter `p`.
     pub(super) fn holder(&self, place: Place, p: usize) -> (&Sketch, &str) {
         let at = self.order[place.0];
         (self.set.sketch(self.layout().models()[at]), self.layout().own_name(at, p).unwrap_or_default())
     }
 
+    /// The segments of parameter `p` in the model at a place.
     pub(super) fn kept(&self, place: Place, p: usize) -> &[SegmentSketch] {
         let (sketch, name) = self.holder(place, p);
         sketch.kept(name)
     }
 
-    /// Squared norm of a segment in the model at a place; `None` of values, which are all of the parameter.
+    /// The squared norm of a segment in the model at a place; `None` for a run of values, which is the whole parameter.
     pub(super) fn segment_norm(&self, place: Place, p: usize, run: &CommonRun) -> Option<f64> {
         match run.source {
             RunSource::Segment(s) => Some(self.kept(place, p)[s].moments.squared_norm()),
@@ -90,10 +95,11 @@ impl GroupSketches {
         }
     }
 
-    /// The runs that make up as much of a parameter as sketches can compare.
+    /// The runs of a parameter that sketches can compare: as much of it as possible.
     pub(super) fn runs(&self, p: usize) -> Vec<CommonRun> {
         let parameter = &self.layout().parameters()[p];
         let held: Vec<&[SegmentSketch]> = self.holders(p).into_iter().map(|place| self.kept(place, p)).collect();
+        // At the group's width a longer segment is folded, so its values cannot be compared one by one.
         let whole = |kept: &SegmentSketch| kept.is_whole() && kept.segment.len() <= self.width;
         if held.iter().all(|segments| !segments.is_empty() && segments.iter().all(whole)) {
             let size = parameter.size();
@@ -101,6 +107,7 @@ impl GroupSketches {
         }
         let Some((first, others)) = held.split_first() else { return Vec::new() };
         let values = &parameter.values;
+        // A segment that reaches beyond the range also has values that some models lack.
         let within = |kept: &SegmentSketch| kept.segment.start >= values.start && kept.segment.end <= values.end;
         let common = |s: &usize| {
             let segment = &first[*s].segment;
@@ -113,8 +120,9 @@ impl GroupSketches {
         (0..first.len()).filter(common).map(run).collect()
     }
 
-    /// Numbers of one run in the model at a place, beginning at one of them: all values when there are no more than `width`,
-    /// else a sketch of that width.
+    /// Reads numbers of one run in the model at a place, from number `first` on.
+    ///
+    /// They are all values of the run when there are at most `width`. Otherwise they are a sketch of that width.
     pub(super) fn read(
         &self,
         place: Place,
@@ -128,6 +136,7 @@ impl GroupSketches {
         let read = match &run.source {
             RunSource::Segment(s) => sketch.read_at(&sketch.kept(name)[*s], width, first, out),
             RunSource::Values(range) if width < run.size => {
+                // The run is kept whole. A narrower sketch of it can be computed now.
                 let (mut values, mut sums) = (vec![0.0; run.size], vec![0.0; width]);
                 sketch.read(name, range.start, &mut values).map(|()| {
                     Projection::new(sketch.seed(), width).add(0, &values, &mut sums);
@@ -141,7 +150,7 @@ impl GroupSketches {
     }
 }
 
-/// Positions of models, sorted by the fingerprints of what all of them hold.
+/// Positions of the models, sorted by the fingerprints of what all of them hold.
 fn order(set: &SketchSet, group: &LayoutGroup) -> Vec<usize> {
     let n = group.models().len();
     let common: Vec<usize> =

@@ -1,18 +1,20 @@
-//! Which runs of a tensor are sketched apart.
+//! The runs of a tensor that are sketched separately.
 
 use super::line_sample::LineSample;
 use crate::kernel::format::TALL;
 use crate::source::ParameterInfo;
 use std::ops::Range;
 
-/// Values of a tensor, whole rows.
+/// A range of values of a tensor that is made of whole rows.
 pub(crate) type Segment = Range<usize>;
 
-/// The runs of a tensor that are sketched apart: nothing of an integer tensor of more values than the width, which nobody compares.
+/// The runs of a tensor that are sketched separately.
 ///
-/// A tall matrix is cut where the binary digits of its number of rows add up, `32,064 = 16,384 + 8,192 + 4,096 + 2,048 + 1,024 +
-/// 256 + 64`: two that differ by some rows at the end, as vocabularies do, have all but the last few segments in common, and are
-/// compared on those.
+/// A tall matrix is cut where the binary digits of its number of rows add up. For example, 32,064 rows become segments of
+/// 16,384, 8,192, 4,096, 2,048, 1,024, 256 and 64 rows. Two matrices may differ by some rows at the end, as vocabularies do.
+/// Then they have all but the last few segments in common, and are compared on those.
+///
+/// An integer tensor with more values than the width has no segment, because it is never compared.
 pub(crate) fn segments(info: &ParameterInfo, width: usize) -> Vec<Segment> {
     let size = info.size();
     if size == 0 || (!info.dtype.is_float() && size > width) {
@@ -22,6 +24,7 @@ pub(crate) fn segments(info: &ParameterInfo, width: usize) -> Vec<Segment> {
         return std::iter::once(0..size).collect();
     };
     let row: usize = columns.iter().product();
+    // Only tall matrices grow by rows, as vocabularies do. Cutting others would cost width and give nothing.
     if rows as f64 <= TALL * row as f64 || row < 2 {
         return std::iter::once(0..size).collect();
     }
@@ -36,13 +39,13 @@ pub(crate) fn segments(info: &ParameterInfo, width: usize) -> Vec<Segment> {
         .collect()
 }
 
-/// Numbers kept of the lines of a tensor: none where every value is kept.
+/// Number of numbers kept of the lines of a tensor; 0 where every value is kept.
 pub(crate) fn lines(info: &ParameterInfo, segments: &[Segment], width: usize) -> usize {
     let whole = segments.iter().all(|segment| segment.len() <= width);
     if whole { 0 } else { LineSample::new(info, width).map_or(0, |sample| sample.len()) }
 }
 
-/// Values kept of a segment.
+/// Number of values kept of a segment.
 pub(crate) fn kept(segment: &Segment, width: usize) -> usize {
     segment.len().min(width)
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, SourceError};
 use crate::model_set::{LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role};
 use std::sync::Arc;
 
-/// Named sketches to be compared: a [`ModelSet`] whose models need not be there.
+/// Named sketches to be compared: a [`ModelSet`] whose models need not be at hand.
 ///
 /// ```
 /// use neural_phylogeny::{Config, InMemory};
@@ -36,21 +36,22 @@ pub struct SketchSet {
 }
 
 impl SketchSet {
-    /// Sketches by unique names; the order gives the [`ModelId`]s and nothing else.
+    /// A set of sketches with unique names. Their order gives the [`ModelId`]s and has no other effect.
     ///
     /// # Errors
     ///
-    /// As [`with_selection`](Self::with_selection).
+    /// Those of [`with_selection`](Self::with_selection).
     pub fn new<N: Into<String>>(sketches: impl IntoIterator<Item = (N, Sketch)>) -> Result<Self, Error> {
         Self::with_selection(ModelSet::builder(), sketches)
     }
 
-    /// The same, comparing what the settings of a builder select.
+    /// A set of sketches that compares what the settings of a builder select.
     ///
     /// # Errors
     ///
-    /// As [`ModelSetBuilder::build`]; [`Error::Source`] with [`SourceError::SketchMismatch`] when seeds differ;
-    /// [`Error::InvalidSetting`] when the builder has models of its own.
+    /// - Those of [`ModelSetBuilder::build`].
+    /// - [`Error::Source`] with [`SourceError::SketchMismatch`] when seeds differ.
+    /// - [`Error::InvalidSetting`] when the builder has models of its own.
     pub fn with_selection<N: Into<String>>(
         mut selection: ModelSetBuilder,
         sketches: impl IntoIterator<Item = (N, Sketch)>,
@@ -66,6 +67,7 @@ impl SketchSet {
             all.push(sketch);
         }
         let models = selection.build()?;
+        // A model that the builder had before has no sketch.
         if models.len() != all.len() {
             let found = format!("{} models, {} of them sketches", models.len(), all.len());
             return Err(Error::InvalidSetting { setting: "selection", found, expected: "settings without models" });
@@ -73,7 +75,7 @@ impl SketchSet {
         Ok(Self { models, sketches: all })
     }
 
-    /// Names, layouts and groups; values only of what sketches hold whole.
+    /// The set of models: names, layouts and groups. Values can be read only from tensors that sketches hold whole.
     pub fn models(&self) -> &ModelSet {
         &self.models
     }
@@ -82,12 +84,12 @@ impl SketchSet {
     ///
     /// # Panics
     ///
-    /// When `model` is not one of this set's.
+    /// Panics when `model` is not of this set.
     pub fn sketch(&self, model: ModelId) -> &Sketch {
         &self.sketches[model.index()]
     }
 
-    /// Whether every compared tensor of every model is held whole: nothing then differs from the models themselves.
+    /// Whether every compared tensor of every model is held whole. Then all results are those of the models themselves.
     pub fn is_whole(&self) -> bool {
         self.models.ids().all(|id| {
             let mut compared = self.models.parameters(id).filter(|(_, role)| *role == Role::Parameter);
@@ -95,18 +97,18 @@ impl SketchSet {
         })
     }
 
-    /// The sample of a matrix's lines that the sketch of a model keeps.
+    /// The sample of a matrix's lines that a model's sketch keeps.
     pub(super) fn sample(&self, model: ModelId, own_name: &str) -> Option<LineSample> {
         self.sketch(model).sample(own_name)
     }
 
-    /// What the sketch of a model keeps of a matrix's lines.
+    /// The lines of a matrix that a model's sketch keeps.
     pub(super) fn lines(&self, model: ModelId, own_name: &str) -> Result<Option<LineSketch>, Error> {
         let named = |source| Error::of_model(self.models.name(model), source);
         self.sketch(model).lines(own_name).map_err(named)
     }
 
-    /// Values kept of each larger tensor in a group: the fewest that any of its models keeps.
+    /// Number of values kept of each larger tensor in a group: the fewest that any of its models keeps.
     pub(super) fn width(&self, group: &LayoutGroup) -> usize {
         group.models().iter().map(|&m| self.sketch(m).width).min().unwrap_or(usize::MAX)
     }

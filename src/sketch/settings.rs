@@ -7,9 +7,9 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// How a [`Sketch`](super::Sketch) is made.
+/// Settings by which a [`Sketch`](super::Sketch) is made.
 ///
-/// Defaults: 1 MiB, seed 0, as many threads as there are processors, no observer.
+/// Defaults: 1 MiB, seed 0, as many threads as processors, no observer.
 #[derive(Clone)]
 pub struct SketchSettings {
     pub(crate) size: u64,
@@ -38,50 +38,55 @@ impl fmt::Debug for SketchSettings {
 }
 
 impl SketchSettings {
-    /// The defaults.
+    /// The default settings.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Bytes for the sketch of a model, at least 1 KiB for each of its tensors of 256 values or more. Every tensor gets the same
-    /// width, the largest power of two that fits; tensors that are no larger are held whole.
+    /// Sets the size of the sketch of a model, in bytes. Default: 1 MiB.
+    ///
+    /// It must be at least 1 KiB for each tensor of 256 values or more. Every tensor gets the same width, the largest power of
+    /// two that fits. Tensors that are no larger than that are held whole.
     pub fn with_size(mut self, bytes: u64) -> Self {
         self.size = bytes;
         self
     }
 
-    /// Values for each tensor, a power of two from 256 on, whatever they take together; in place of a size. For parts of a model
-    /// that are sketched apart, as [`width_for`](Self::width_for) gives it for the whole.
+    /// Sets the number of values for each tensor, a power of two from 256 on, instead of a size.
+    ///
+    /// The sketch then has whatever size they need. This is for parts of a model that are sketched separately:
+    /// [`width_for`](Self::width_for) gives the width of the whole model.
     pub fn with_width(mut self, width: usize) -> Self {
         self.width = Some(width);
         self
     }
 
-    /// Where random numbers begin. Sketches of different seeds cannot be compared.
+    /// Sets the seed of the random map. Default: 0. Sketches of different seeds cannot be compared.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Threads; 0 means one for each processor. The result does not depend on it.
+    /// Sets the number of threads; 0, the default, means one for each processor. The result does not depend on it.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Calls `observer` now and then, from several threads, while parameters are read; breaking off ends with
-    /// [`Error::Interrupted`].
+    /// Sets a function that is called now and then, from several threads, while parameters are read.
+    ///
+    /// If it returns [`ControlFlow::Break`], the pass ends with [`Error::Interrupted`].
     pub fn with_observer(mut self, observer: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
     }
 
-    /// Values that each tensor of a model gets.
+    /// The number of values that each tensor of a model gets.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`] when the size is too small for so many tensors, or a width was set that is no power of two from
-    /// 256 on.
+    /// [`Error::SketchTooSmall`] when the size is too small for the tensors. [`Error::InvalidSetting`] when a width was set
+    /// that is not a power of two from 256 on.
     pub fn width_for(&self, parameters: &[ParameterInfo]) -> Result<usize, Error> {
         if let Some(width) = self.width {
             if !width.is_power_of_two() || width < BASE {
@@ -97,6 +102,7 @@ impl SketchSettings {
         let bytes = |width: usize| -> u64 { parameters.iter().map(|p| own(p, width)).sum() };
         let float = parameters.iter().filter(|p| p.dtype.is_float());
         let longest = float.clone().flat_map(|p| segments(p, 0)).map(|s| s.len()).max().unwrap_or(0);
+        // At this width every segment is held whole, and a wider sketch would hold nothing more.
         let whole = longest.next_power_of_two().max(BASE);
         let mut width = whole;
         while bytes(width) > self.size {

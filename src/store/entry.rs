@@ -1,38 +1,38 @@
-//! What a store tells of its sketches.
+//! What a store reports of its sketches.
 
 use crate::error::SourceError;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What became of a sketch that was added.
+/// The outcome of adding a sketch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Added {
-    /// The store had none of that name.
+    /// The store had no sketch of that name.
     New,
-    /// The store had the same.
+    /// The store had the same sketch already.
     Unchanged,
-    /// It took the place of another.
+    /// The sketch replaced another of that name.
     Replaced,
 }
 
-/// One sketch of a store, as its header tells it.
+/// One sketch of a store, as recorded in its header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreEntry {
     /// The model's name.
     pub name: String,
-    /// Hash of the model, as [`Sketch::content`](crate::sketch::Sketch::content) gives it.
+    /// The hash of the model, as [`Sketch::content`](crate::sketch::Sketch::content) gives it.
     pub content: String,
-    /// Values kept of each tensor that has more.
+    /// Number of values kept of each tensor that has more.
     pub width: usize,
-    /// Tensors of the model.
+    /// Number of tensors of the model.
     pub tensors: usize,
-    /// Values of the model.
+    /// Number of values of the model.
     pub values: u64,
-    /// Bytes of the sketch's file.
+    /// Size of the sketch's file, in bytes.
     pub bytes: u64,
-    /// Version of this crate that wrote it.
+    /// The version of this crate that wrote the file.
     pub crate_version: String,
 }
 

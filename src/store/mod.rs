@@ -1,4 +1,4 @@
-//! Sketches on disk: files, folders of them, and an index by which those near to a model are found.
+//! Sketches on disk: files, folders of files, and an index that finds the sketches near to a model.
 
 mod entry;
 mod index;

@@ -1,4 +1,4 @@
-//! Which models of a store are near to one.
+//! The search for the models of a store that are near to a given one.
 
 use super::index::{self, Damaged, Excerpt, Written};
 use super::{SketchStore, StoreProblem};
@@ -7,62 +7,70 @@ use crate::kernel::hex;
 use crate::sketch::Sketch;
 use std::sync::Arc;
 
-/// A stored model that looks like kin of another.
+/// A stored model that looks like kin of another model.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Neighbor {
     /// The model's name.
     pub name: String,
-    /// Hash of the model, as [`Sketch::content`] gives it.
+    /// The hash of the model, as [`Sketch::content`] gives it.
     pub content: String,
-    /// Euclidean distance over the matrices that the index holds of both, as a share of the geometric mean of their norms: 0 for the
-    /// same weights, about √2 for unrelated models of one norm.
+    /// The Euclidean distance over the matrices that the index holds of both, as a share of the geometric mean of their norms.
+    ///
+    /// It is 0 for the same weights, and about √2 for unrelated models of one norm.
     pub relative_distance: f64,
-    /// How unlikely so much in common is between models trained apart: a z-score, as in [`Independence`](crate::geometry::Independence).
+    /// A z-score: how unlikely it is that models trained apart have so much in common. See
+    /// [`Independence`](crate::geometry::Independence).
     pub z: f64,
 }
 
-/// What a store tells of one model without opening its sketches.
+/// The result of a search, found without opening the sketches.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Nearest {
-    /// The nearest models of other content that look like kin, as many as were wanted, nearest first.
+    /// The nearest models of other content that look like kin, nearest first, at most as many as wanted.
     pub kin: Vec<Neighbor>,
-    /// Stored models that look like kin, those in `kin` included.
+    /// Number of stored models that look like kin, those in `kin` included.
     pub related: usize,
-    /// Names of stored models of the very same content, sorted; that of the model itself when it is stored.
+    /// Names of the stored models with exactly the same content, sorted. The model itself is among them when it is stored.
     pub identical: Vec<String>,
-    /// Models of the store.
+    /// Number of models in the store.
     pub stored: usize,
-    /// Sketches opened because the index did not tell of them as they are.
+    /// Number of sketches opened, because the index had nothing of them as they are now.
     pub read: usize,
-    /// Sketches that cannot be read, sorted by path: what they are of is not known.
+    /// Sketches that cannot be read, sorted by path. Their models are not known.
     pub unreadable: Vec<StoreProblem>,
-    /// Why the index is not kept for the next time; `None` where it is, or had nothing new.
+    /// Why the index could not be written for the next time; `None` where it was written or had nothing new.
     pub unwritten: Option<Arc<std::io::Error>>,
 }
 
 impl SketchStore {
-    /// The stored models nearest to one, of those that could be its kin.
+    /// The stored models nearest to a given one, among those that can be its kin.
     ///
-    /// Compares by the index of the store, `index.safetensors` in its folder: some 8 KiB for each model, the exact norms and 256
-    /// sketched values of up to eight of its matrices, chosen by its layout. An index that is not there, is damaged or tells of
-    /// other sketches than are in the folder is brought up to date, by opening those sketches alone; where it cannot be written it
-    /// is kept in memory for this call.
+    /// The comparison uses the index of the store, `index.safetensors` in its folder. The index holds some 8 KiB for each
+    /// model. These are the exact norms and 256 sketched values of up to eight of its matrices, chosen by its layout.
     ///
-    /// Models look like kin when their matrices correlate so much that among as many stored models trained apart one in ten times
-    /// any would; whole sketches decide ([`query`](crate::query::Query)). Matrices correspond by name and shape, also where one side has a
-    /// wrapper in front of all names. Not found are permuted copies, models of another shape, and those that moved so far that 256
-    /// values of each matrix do not show what is left.
+    /// An index may be missing, damaged, or older than the sketches in the folder. It is then brought up to date by opening
+    /// only the sketches concerned. Where it cannot be written, it is kept in memory for this call.
+    ///
+    /// Models look like kin when their matrices correlate strongly. The bound is set so that, among as many stored models
+    /// trained apart, any would pass it one time in ten. Whole sketches decide ([`query`](crate::query::Query)). Matrices
+    /// correspond by name and shape, also where one side has a wrapper in front of all names.
+    ///
+    /// # Fails when
+    ///
+    /// Permuted copies and models of another shape are not found. Nor are models that moved so far that 256 values of each
+    /// matrix do not show what is left.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the folder cannot be listed, or the sketch is in a file that cannot be read; [`Error::SketchSeed`] when
-    /// its seed is not that of the store.
+    /// - [`Error::Store`] when the folder cannot be listed, or when the sketch is in a file that cannot be read.
+    /// - [`Error::SketchSeed`] when the seed of the sketch is not that of the store.
     ///
     /// # Complexity
     ///
-    /// Of n stored models: n file sizes and times, and a read of 8 KiB for each model that has a matrix of the same name and shape.
+    /// For n stored models, it takes n file sizes and times. It also takes a read of 8 KiB for each model that has a matrix
+    /// of the same name and shape.
     ///
     /// ```
     /// use neural_phylogeny::InMemory;
@@ -91,6 +99,7 @@ impl SketchStore {
     /// # }
     /// ```
     pub fn nearest(&self, sketch: &Sketch, count: usize) -> Result<Nearest, Error> {
+        // Another seed means another random map, and distances between two maps mean nothing.
         if sketch.seed() != self.seed() {
             let (found, expected) = (sketch.seed(), self.seed());
             return Err(Error::SketchSeed { name: None, found, expected });
@@ -100,6 +109,7 @@ impl SketchStore {
         let mut index = index::current(self, Written::Taken)?;
         let kin = match index::search(&index, &asked, content) {
             Ok(kin) => kin,
+            // The index was damaged after it was opened. It is made anew once; a second failure is reported.
             Err(Damaged) => {
                 index = index::current(self, Written::Ignored)?;
                 let changed = |Damaged| SourceError::SketchDamaged {

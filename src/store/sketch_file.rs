@@ -1,4 +1,4 @@
-//! The file of a sketch: safetensors with provenance in its header, nothing of which is believed unchecked.
+//! The file of a sketch: safetensors with provenance in its header. Nothing in it is believed unchecked.
 
 use super::sketch_store::write;
 use crate::bytes::Existing;
@@ -15,10 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Bytes read at once when a file is verified.
+/// Number of bytes read at once when a file is verified.
 const PIECE: usize = 1 << 16;
 
-/// A sketch in a file, and what its header records beside it.
+/// A sketch in a file, and what its header records besides.
 #[derive(Debug)]
 pub(super) struct SketchFile {
     pub(super) sketch: Sketch,
@@ -34,23 +34,25 @@ impl Sketch {
     ///
     /// # Errors
     ///
-    /// [`SourceError::NotASketch`] and [`SourceError::SketchDamaged`], and those of [`SafetensorsFile::open`].
+    /// [`SourceError::NotASketch`], [`SourceError::SketchMap`] and [`SourceError::SketchDamaged`], and those of
+    /// [`SafetensorsFile::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Ok(SketchFile::open(path.as_ref())?.sketch)
     }
 
-    /// Writes the sketch of the model `name` to a file, whole or not at all, over one that is there.
+    /// Writes the sketch of the model `name` to a file, replacing one that is there. The file is written whole or not at all.
     ///
     /// # Errors
     ///
-    /// [`Error::StoreWrite`]; [`Error::Source`] when the sketch is itself in a file that cannot be read.
+    /// [`Error::StoreWrite`] when the file cannot be written. [`Error::Source`] when the sketch is itself in a file that cannot
+    /// be read.
     pub fn save(&self, path: impl AsRef<Path>, name: &str) -> Result<(), Error> {
         let path = path.as_ref();
         let failed = |source| Error::StoreWrite { path: path.to_owned(), source };
         write(path, &self.encode(path, name)?, Existing::Replace).map_err(failed)
     }
 
-    /// The bytes of the file `path`.
+    /// The bytes of the file at `path`.
     pub(super) fn encode(&self, path: &Path, name: &str) -> Result<Vec<u8>, Error> {
         let segments = || self.tensors.iter().flatten();
         let count = (self.size() / 4) as usize;
@@ -64,6 +66,7 @@ impl Sketch {
         let fingerprints = little_endian(&fingerprints);
 
         let listed = |p: &ParameterInfo| (p.name.clone(), p.dtype.to_string(), p.shape.clone());
+        // Segments and lines follow from layout and width, so their places need not be written.
         let layout: Vec<(String, String, Vec<usize>)> = self.parameters.iter().map(listed).collect();
         let failed = |source: io::Error| Error::StoreWrite { path: path.to_owned(), source };
         let mut metadata: BTreeMap<&str, String> = BTreeMap::from([
@@ -77,6 +80,7 @@ impl Sketch {
             ("layout", serde_json::to_string(&layout).map_err(|e| failed(e.into()))?),
         ]);
         let mut hash = Xxh3::new();
+        // The checksum covers the values too, which the content hash does not.
         [&values, &moments, &fingerprints].into_iter().for_each(|bytes| hash.update(bytes));
         metadata.insert("checksum", checksum(hash, |key| metadata.get(key).map_or("", String::as_str)));
 
@@ -92,7 +96,7 @@ impl Sketch {
 }
 
 impl SketchFile {
-    /// Opens a file and checks its header, moments and fingerprints against each other; values are not read.
+    /// Opens a file and checks its header, moments and fingerprints against each other. Values are not read.
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
         let (file, metadata) = SafetensorsFile::open_with_metadata(path)?;
         let wrong = |found: String, expected: &str| SourceError::NotASketch {
@@ -104,33 +108,40 @@ impl SketchFile {
             Some(text) => Ok(text.as_str()),
             None => Err(wrong(format!("no `{key}` in its header"), SKETCH)),
         };
+        // The format comes first: without it, the other fields may mean anything.
         if field("format")? != SKETCH {
             return Err(wrong(format!("format `{}`", field("format")?), SKETCH));
         }
+        // Another map gives other numbers for the same model, so such sketches must not be compared.
         if field("map")? != format::map() {
             let (found, expected) = (field("map")?.to_owned(), format::map());
             return Err(SourceError::SketchMap { path: path.to_owned(), found, expected });
         }
         let seed: u64 = field("seed")?.parse().map_err(|e| wrong(format!("seed ({e})"), "a number"))?;
+        // Folding to narrower widths needs a power of two, and the map has none below one base block.
         let width = field("width")?.parse().ok().filter(|w: &usize| w.is_power_of_two() && *w >= BASE);
         let width =
             width.ok_or_else(|| wrong(format!("width `{}`", metadata["width"]), "a power of two from 256 on"))?;
         let layout: Vec<(String, String, Vec<usize>)> = serde_json::from_str(field("layout")?)
             .map_err(|e| wrong(format!("layout ({e})"), "names, dtypes, shapes"))?;
 
+        // The layout decides how much is allocated later, so it is checked against the tensors in the file first.
         let mut parameters = Vec::with_capacity(layout.len());
         for (name, dtype, shape) in layout {
             let known =
                 Dtype::of_spelling(&dtype).ok_or_else(|| wrong(format!("dtype `{dtype}`"), "one of a weight"))?;
+            // A false shape must not overflow the products of sizes below.
             if shape.iter().try_fold(known.size(), |n, &d| n.checked_mul(d)).is_none() {
                 return Err(wrong(format!("shape {shape:?} of `{name}`"), "as many elements as can be counted"));
             }
             parameters.push(ParameterInfo::new(name, shape, known));
         }
+        // Tensors are found by binary search, so they must be sorted.
         if let Some(pair) = parameters.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(wrong(format!("`{}` before `{}`", pair[0].name, pair[1].name), "tensors sorted by name"));
         }
         let cut: Vec<Vec<Range<usize>>> = parameters.iter().map(|p| segments(p, width)).collect();
+        // A false layout may promise more values than can be counted, so the sums are checked.
         let total = cut.iter().flatten().try_fold(0usize, |n, segment| n.checked_add(kept(segment, width)));
         let of_lines: Vec<usize> = parameters.iter().zip(&cut).map(|(p, cut)| lines(p, cut, width)).collect();
         let total = of_lines.iter().try_fold(total.unwrap_or(usize::MAX), |n, own| n.checked_add(*own));
@@ -147,7 +158,7 @@ impl SketchFile {
                 return Err(wrong(found, &format!("({shape:?}, {dtype:?}), as its layout and width need")));
             }
         }
-        // Both as large as tensors that the file has been found to hold.
+        // Both buffers are as large as tensors that the file was found to hold, so a false layout cannot ask for more.
         let (mut moments, mut fingerprints) = (vec![0; n * 40], vec![0; n * 16]);
         file.read_bytes(SKETCH_MOMENTS, 0, &mut moments)?;
         file.read_bytes(SKETCH_FINGERPRINTS, 0, &mut fingerprints)?;
@@ -160,6 +171,7 @@ impl SketchFile {
                 let mut numbers = words::<f64>(five);
                 let mut number = || numbers.next().unwrap_or(f64::NAN);
                 let moments = Moments { count: number(), mean: number(), m2: number(), m3: number(), m4: number() };
+                // Distances and z-scores rely on moments, so NaN and infinity must stop here.
                 let finite = [moments.mean, moments.m2, moments.m3, moments.m4].iter().all(|m| m.is_finite());
                 let read = segment.len();
                 if moments.count != read as f64 || !finite {
@@ -200,16 +212,17 @@ impl SketchFile {
             checksum: field("checksum")?.to_owned(),
             file,
         };
+        // The hash covers layout and fingerprints. So it finds damage that left every single field well formed.
         stored.agrees("content hash", &stored.sketch.content(), &stored.content)?;
         Ok(stored)
     }
 
-    /// Bytes of the file.
+    /// Size of the file, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.file.length()
     }
 
-    /// Fails when something of the file is not as recorded.
+    /// Fails when something in the file differs from what is recorded.
     pub(super) fn agrees(&self, what: &'static str, found: &str, expected: &str) -> Result<(), SourceError> {
         if found == expected {
             return Ok(());
@@ -244,7 +257,7 @@ impl SketchFile {
     }
 }
 
-/// Checksum of all bytes of the tensors, and of what the header records that nothing else covers.
+/// Checksum of all bytes of the tensors, and of the header's fields that no other check covers.
 fn checksum<'a>(mut tensors: Xxh3, field: impl Fn(&str) -> &'a str) -> String {
     ["crate_version", "name", "seed", "width", "content"].iter().for_each(|key| update_text(&mut tensors, field(key)));
     hex(tensors.digest128())

@@ -1,4 +1,4 @@
-//! A folder of sketches that grows.
+//! A folder of sketches that can grow.
 
 use super::entry::{Added, StoreEntry, StoreProblem};
 use super::sketch_file::SketchFile;
@@ -15,19 +15,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Settings take far less.
+/// The most bytes that the settings file may have. Settings take far less.
 const SETTINGS_LIMIT: u64 = 1 << 16;
 
-/// What files are called while they are written: hidden from searches, and told from entries by both ends.
+/// How the name of a file begins while it is written. Searches skip such hidden names, and no entry is named so.
 const PREFIX: &str = ".sketch-";
+/// How the name of a file ends while it is written.
 const SUFFIX: &str = ".tmp";
 
-/// No sketch takes so long to write; older temporary files are of runs that stopped.
+/// The age from which a temporary file is left over from a run that stopped. No sketch takes so long to write.
 const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A folder of [`Sketch`]es, one safetensors file for each model, all of one seed.
+/// A folder of [`Sketch`]es with one safetensors file for each model, all of one seed.
 ///
-/// Any number of threads and processes may add and read at once: files appear whole, under their name, in one step.
+/// Any number of threads and processes may add and read at once: a file appears whole, under its name, in one step.
 ///
 /// ```
 /// use neural_phylogeny::InMemory;
@@ -52,11 +53,11 @@ pub struct SketchStore {
     recorded: StoreSettings,
 }
 
-/// The file of the settings.
+/// The content of the settings file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct StoreSettings {
     version: u64,
-    /// What the sketches were made with: [`format::map`].
+    /// The map that the sketches were made with: [`format::map`].
     #[serde(default)]
     map: String,
     seed: u64,
@@ -66,11 +67,11 @@ struct StoreSettings {
 }
 
 impl SketchStore {
-    /// Opens the store that is in a folder.
+    /// Opens the store in a folder.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the folder is none or its settings cannot be read.
+    /// [`Error::Store`] when the folder is no store, its settings cannot be read, or its sketches were made with another map.
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
         let folder = folder.into();
         let path = folder.join(SKETCHES);
@@ -92,12 +93,13 @@ impl SketchStore {
         Ok(Self { folder, recorded })
     }
 
-    /// Opens the store that is in a folder, or makes one there; of several that make one at once, the first does.
+    /// Opens the store in a folder, or makes one there. If several make one at once, the first succeeds and the others open it.
     ///
     /// # Errors
     ///
-    /// [`Error::StoreMismatch`] when there is one of other seed, size or width, [`Error::StoreWrite`], and those of
-    /// [`open`](Self::open).
+    /// - [`Error::StoreMismatch`] when there is a store with another seed, size or width.
+    /// - [`Error::StoreWrite`] when a store cannot be made.
+    /// - Those of [`open`](Self::open).
     pub fn open_or_create(folder: impl Into<PathBuf>, settings: &SketchSettings) -> Result<Self, Error> {
         let folder = folder.into();
         let recorded = StoreSettings {
@@ -117,6 +119,7 @@ impl SketchStore {
                 other => other.map_err(failed)?,
             }
         }
+        // Another process may have made the store first, so settings are compared even after writing.
         let store = Self::open(folder)?;
         if store.recorded != recorded {
             let (found, expected) = (store.recorded.described(), recorded.described());
@@ -125,16 +128,17 @@ impl SketchStore {
         Ok(store)
     }
 
-    /// The folder.
+    /// The folder of the store.
     pub fn path(&self) -> &Path {
         &self.folder
     }
 
+    /// The seed of all sketches in the store.
     pub(super) fn seed(&self) -> u64 {
         self.recorded.seed
     }
 
-    /// How sketches of this store are made.
+    /// The settings by which sketches for this store must be made.
     pub fn settings(&self) -> SketchSettings {
         let settings = SketchSettings::new().with_seed(self.recorded.seed).with_size(self.recorded.size);
         self.recorded.width.map_or(settings.clone(), |width| settings.with_width(width))
@@ -144,7 +148,10 @@ impl SketchStore {
     ///
     /// # Errors
     ///
-    /// [`Error::SketchExists`] when it has another of that name, [`Error::SketchSeed`], [`Error::Store`], [`Error::StoreWrite`].
+    /// - [`Error::SketchExists`] when the store has another sketch of that name.
+    /// - [`Error::SketchSeed`] when the seed is not that of the store.
+    /// - [`Error::Store`] when the sketch of that name cannot be read, [`Error::StoreWrite`] when the file cannot be written.
+    /// - [`Error::Source`] when `sketch` is itself in a file that cannot be read.
     pub fn add(&self, name: &str, sketch: &Sketch) -> Result<Added, Error> {
         let path = self.checked_place(name, sketch)?;
         let described = |content: &str, width: usize| format!("content {content} at width {width}");
@@ -159,7 +166,7 @@ impl SketchStore {
                 return Err(Error::SketchExists { name: name.to_owned(), found, expected });
             }
             match write(&path, &bytes, Existing::Keep) {
-                // Another was faster; whose it is tells the next turn.
+                // Another process was faster. The next turn of the loop finds out whether it wrote the same sketch.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(Error::StoreWrite { path, source }),
                 Ok(()) => return Ok(Added::New),
@@ -167,16 +174,18 @@ impl SketchStore {
         }
     }
 
-    /// Adds the sketch of the model `name`, over another of that name and over a damaged one.
+    /// Adds the sketch of the model `name`, and replaces another of that name, also a damaged one.
     ///
     /// # Errors
     ///
-    /// [`Error::SketchSeed`], [`Error::StoreWrite`].
+    /// - [`Error::SketchSeed`] when the seed is not that of the store.
+    /// - [`Error::StoreWrite`] when the file cannot be written.
+    /// - [`Error::Source`] when `sketch` is itself in a file that cannot be read.
     pub fn replace(&self, name: &str, sketch: &Sketch) -> Result<Added, Error> {
         let path = self.checked_place(name, sketch)?;
         let added = match self.read(name) {
             Ok(None) => Added::New,
-            // Its values too: replacing is how a damaged entry is repaired.
+            // Values are verified too, because replacing is how a damaged entry is repaired.
             Ok(Some(stored)) if same(&stored, sketch) && stored.verify().is_ok() => return Ok(Added::Unchanged),
             Ok(Some(_)) | Err(_) => Added::Replaced,
         };
@@ -187,11 +196,11 @@ impl SketchStore {
         }
     }
 
-    /// Removes the sketch of the model `name`, whatever its state.
+    /// Removes the sketch of the model `name`, in whatever state it is.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownModel`] when there is none, [`Error::StoreWrite`].
+    /// [`Error::UnknownModel`] when there is no such sketch, [`Error::StoreWrite`] when it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.place(name);
         fs::remove_file(&path).map_err(|source| match source.kind() {
@@ -200,17 +209,17 @@ impl SketchStore {
         })
     }
 
-    /// The sketch of the model `name`; its values stay on disk until they are needed.
+    /// The sketch of the model `name`. Its values stay on disk until they are needed.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownModel`] when there is none, [`Error::Store`] when it cannot be read.
+    /// [`Error::UnknownModel`] when there is no such sketch, [`Error::Store`] when it cannot be read.
     pub fn get(&self, name: &str) -> Result<Sketch, Error> {
         let stored = self.read(name)?;
         Ok(stored.ok_or_else(|| Error::UnknownModel { name: name.to_owned(), near: Vec::new() })?.sketch)
     }
 
-    /// All sketches, sorted by name. Reads headers, moments and fingerprints, no values.
+    /// All sketches, sorted by name. This reads headers, moments and fingerprints, but no values.
     ///
     /// # Errors
     ///
@@ -228,21 +237,23 @@ impl SketchStore {
         Ok(self.stored()?.into_iter().map(entry).collect())
     }
 
-    /// All sketches with the names of their models, sorted by name, each file opened once; values stay on disk until they are
-    /// needed.
+    /// All sketches with the names of their models, sorted by name.
+    ///
+    /// Each file is opened once. Values stay on disk until they are needed.
     ///
     /// # Errors
     ///
-    /// As [`entries`](Self::entries).
+    /// Those of [`entries`](Self::entries).
     pub fn sketches(&self) -> Result<Vec<(String, Sketch)>, Error> {
         Ok(self.stored()?.into_iter().map(|stored| (stored.name, stored.sketch)).collect())
     }
 
+    /// All entries, opened and sorted by name.
     fn stored(&self) -> Result<Vec<SketchFile>, Error> {
         let mut all = Vec::new();
         for path in self.files()?.into_iter().filter(|path| is_entry(path)) {
             match self.read_file(&path) {
-                // Removed since it was listed.
+                // The file was removed since it was listed.
                 Err(SourceError::NotFound { .. }) => {}
                 other => all.push(other.map_err(|source| Error::Store { source: source.into() })?),
             }
@@ -251,7 +262,9 @@ impl SketchStore {
         Ok(all)
     }
 
-    /// Reads every byte again and lists what is not as it was written, sorted by path; also temporary files left for a day.
+    /// Reads every byte again and lists the files that are not as they were written, sorted by path.
+    ///
+    /// Temporary files older than a day are listed too.
     ///
     /// # Errors
     ///
@@ -268,6 +281,7 @@ impl SketchStore {
                 Ok(())
             };
             match outcome {
+                // Another process may remove a file after it was listed.
                 Ok(()) | Err(SourceError::NotFound { .. }) => {}
                 Err(problem) => problems.push(StoreProblem { path, problem: problem.into() }),
             }
@@ -275,11 +289,12 @@ impl SketchStore {
         Ok(problems)
     }
 
-    /// The file of a model: named by a hash, so that no name is a path.
+    /// The path of a model's file. It is named by a hash, so that no model name can act as a path.
     fn place(&self, name: &str) -> PathBuf {
         self.folder.join(hex(xxh3_128(name.as_bytes())) + ENTRY_SUFFIX)
     }
 
+    /// The path of a model's file, for a sketch of the store's seed.
     fn checked_place(&self, name: &str, sketch: &Sketch) -> Result<PathBuf, Error> {
         let (found, expected) = (sketch.seed, self.recorded.seed);
         if found != expected {
@@ -288,6 +303,7 @@ impl SketchStore {
         Ok(self.place(name))
     }
 
+    /// Opens the entry of a model; `None` when there is none.
     fn read(&self, name: &str) -> Result<Option<SketchFile>, Error> {
         match self.read_file(&self.place(name)) {
             Err(SourceError::NotFound { .. }) => Ok(None),
@@ -295,7 +311,7 @@ impl SketchStore {
         }
     }
 
-    /// Opens an entry, and checks that it belongs where it is.
+    /// Opens an entry and checks that it belongs where it is.
     pub(super) fn read_file(&self, path: &Path) -> Result<SketchFile, SourceError> {
         let stored = SketchFile::open(path)?;
         let file = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
@@ -304,6 +320,7 @@ impl SketchStore {
         Ok(stored)
     }
 
+    /// The paths of all files in the folder, sorted.
     fn files(&self) -> Result<Vec<PathBuf>, Error> {
         let failed = |source| Error::Store { source: SourceError::Io { path: self.folder.clone(), source }.into() };
         let listed: io::Result<Vec<PathBuf>> =
@@ -315,6 +332,7 @@ impl SketchStore {
 }
 
 impl StoreSettings {
+    /// The settings in words, for an error.
     fn described(&self) -> String {
         let width = self.width.map_or_else(String::new, |width| format!(" and width {width}"));
         format!("seed {}, size {} bytes{width}", self.seed, self.size)
@@ -332,20 +350,23 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
+/// Whether a stored sketch has the content and the width of another.
 fn same(stored: &SketchFile, sketch: &Sketch) -> bool {
     stored.content == sketch.content() && stored.sketch.width == sketch.width
 }
 
+/// Whether a path is that of an entry.
 fn is_entry(path: &Path) -> bool {
     entry_hash(path).is_some()
 }
 
-/// The hash that the file of an entry is named by; `None` of any other file.
+/// The hash in the file name of an entry; `None` for any other file.
 pub(super) fn entry_hash(path: &Path) -> Option<u128> {
     let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(ENTRY_SUFFIX))?;
     from_hex(name)
 }
 
+/// Whether a file is older than any write takes.
 fn is_old(path: &Path) -> bool {
     let age = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
     age.is_some_and(|age| age > LEFTOVER)

@@ -1,22 +1,23 @@
-//! Centroids without coordinates: means of sets of points, known by their distances.
+//! Centroids without coordinates: means of sets of points, known by their distances alone.
 
 use ndarray::{Array1, Array2, CowArray, Ix1};
 
-/// A center: the mean of some points, one of them included.
+/// A center: the mean of some points. The set may be one point.
 #[derive(Debug)]
 pub(super) struct Center<'a> {
-    /// Ascending, not empty.
+    /// The points whose mean it is, ascending, not empty.
     pub(super) members: Vec<usize>,
-    /// Squared distance to every point.
+    /// The squared distance to every point.
     pub(super) to_points: CowArray<'a, f64, Ix1>,
-    /// Mean squared distance of the members to their mean.
+    /// The mean squared distance of the members to their mean.
     pub(super) variance: f64,
 }
 
 impl<'a> Center<'a> {
-    /// `‖x_j − mean(W)‖² = mean_i d²(i,j) − V`, with `V = mean_ij d²(i,j) / 2` the mean squared distance of W to its mean.
+    /// The mean of some points.
     ///
-    /// O(n_models · |W|) time, whatever the number of coordinates; none for a single point.
+    /// `‖x_j − mean(W)‖² = mean_i d²(i,j) − V`, where `V = mean_ij d²(i,j) / 2` is the mean squared distance of W to its mean.
+    /// This takes O(n_models · |W|) time for any number of coordinates, and none for a single point.
     pub(super) fn of(members: Vec<usize>, squared: &'a Array2<f64>) -> Self {
         if let [only] = members[..] {
             return Self { to_points: squared.row(only).into(), members, variance: 0.0 };
@@ -28,11 +29,12 @@ impl<'a> Center<'a> {
         }
         to_points /= count;
         let variance = members.iter().map(|&i| to_points[i]).sum::<f64>() / (2.0 * count);
+        // Rounding can bring a distance of 0 below 0.
         to_points.mapv_inplace(|mean| f64::max(mean - variance, 0.0));
         Self { members, to_points: to_points.into(), variance }
     }
 
-    /// Squared distance to another center; 0 for the same members.
+    /// The squared distance to another center; 0 for the same members.
     pub(super) fn squared_distance(&self, other: &Center<'_>) -> f64 {
         if self.members == other.members {
             return 0.0;
@@ -41,7 +43,7 @@ impl<'a> Center<'a> {
         f64::max(mean - other.variance, 0.0)
     }
 
-    /// The points within a radius.
+    /// The points within a radius, given squared.
     pub(super) fn window(&self, squared_radius: f64) -> Vec<usize> {
         (0..self.to_points.len()).filter(|&i| self.to_points[i] <= squared_radius).collect()
     }

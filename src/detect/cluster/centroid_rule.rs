@@ -1,4 +1,4 @@
-//! The α rule: what a centroid becomes in one iteration.
+//! The α rule: whether a centroid becomes a mean or a member in an iteration.
 
 use super::clusterer::MemberScores;
 use super::settings::parsed;
@@ -10,13 +10,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// The share α of iterations in which centroids become means; in the others they become the member that the parent selector
+/// The share α of iterations in which centroids become means. In the others they become the member that the parent selector
 /// prefers.
 ///
-/// α = 1 is the paper's *identify after clustering*: the selector has no say until clusters are final. α < 1 is *identify along
-/// clustering*.
+/// α = 1 is the paper's *identify after clustering*: the selector takes no part until clusters are final. α < 1 is *identify
+/// along clustering*.
 ///
-/// It is a setting of [`CentroidDetector`](crate::detect::cluster::CentroidDetector), the one detector that follows it.
+/// It is a setting of [`CentroidDetector`](crate::detect::cluster::CentroidDetector), the only detector that follows it.
 ///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 ///
@@ -30,34 +30,36 @@ use std::str::FromStr;
 pub enum Alpha {
     /// A number in [0, 1]; NaN is refused.
     Fixed(f64),
-    /// Each of [`GRID`](Self::GRID), from the same random numbers; the run kept is the one whose clusters differ from the
-    /// [expected families](crate::detect::cluster::Points) in the fewest pairs of models, of equal ones that of the largest α.
+    /// Every α of [`GRID`](Self::GRID), with the same random numbers. One run is kept.
     ///
-    /// `Σ_{i<j} [same(i, j) ≠ expected(i, j)]`: no truth is seen, and the sweep ends early where nothing differs. α and that
-    /// number are in [`Remark::AlphaChosen`](crate::phylogeny::Remark::AlphaChosen).
+    /// It is the run whose clusters differ from the [expected families](crate::detect::cluster::Points) in the fewest pairs
+    /// of models, `Σ_{i<j} [same(i, j) ≠ expected(i, j)]`. Among equal runs, the one with the largest α is kept. The true
+    /// families are not used, and the sweep ends early where nothing differs.
+    /// [`Remark::AlphaChosen`](crate::phylogeny::Remark::AlphaChosen) reports α and that number.
     ///
-    /// The families found are thereby no better than the independence test (or the caller's count) lets them be. Where that is
-    /// right, [`ExpectedFamilies`](crate::detect::cluster::ExpectedFamilies) needs no α at all.
+    /// So the families found can be no better than the independence test (or the caller's count) allows. Where that is right,
+    /// [`ExpectedFamilies`](crate::detect::cluster::ExpectedFamilies) needs no α at all.
     ///
-    /// How often it picks the best: on five sets of really trained networks, with three selectors and ten seeds each, no other α
-    /// was more accurate in 150 of 150 cases for [`KMeans`](crate::detect::cluster::KMeans) and 150 of 150 for [`MeanShift`](crate::detect::cluster::MeanShift)
-    /// under default settings; α mattered in 44 and 50 of them, and α = 1 was best in 144 and 110. The independence
-    /// test finds the true families of all five, and the criterion was chosen on them: expect less elsewhere. `docs/alpha.md`
-    /// has the table, the criteria it was preferred to, and where it fails.
+    /// How often does it pick the best α? We tried five sets of really trained networks, with three selectors and ten seeds
+    /// each, under default settings. No other α was more accurate in 150 of 150 cases for
+    /// [`KMeans`](crate::detect::cluster::KMeans), and in 150 of 150 for [`MeanShift`](crate::detect::cluster::MeanShift). α
+    /// mattered in 44 and 50 of them, and α = 1 was best in 144 and 110. The independence test finds the true families of all
+    /// five sets, and the criterion was chosen on them: expect less elsewhere. `docs/alpha.md` has the table, the criteria it
+    /// was preferred to, and the cases where it fails.
     Sweep,
 }
 
 impl Alpha {
-    /// What [`Alpha::Sweep`] tries.
+    /// The values of α that [`Alpha::Sweep`] tries, ascending.
     pub const GRID: [f64; 7] = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
 }
 
 impl Alpha {
-    /// Refuses NaN and anything outside [0, 1].
+    /// Refuses NaN and numbers outside [0, 1].
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`].
+    /// [`Error::InvalidSetting`] for such a number.
     pub fn check(self) -> Result<(), Error> {
         match self {
             Self::Fixed(alpha) if !(0.0..=1.0).contains(&alpha) => {
@@ -69,7 +71,7 @@ impl Alpha {
     }
 }
 
-/// 1: means only.
+/// The default is 1: means only.
 impl Default for Alpha {
     fn default() -> Self {
         Self::Fixed(1.0)
@@ -82,7 +84,7 @@ impl From<f64> for Alpha {
     }
 }
 
-/// `sweep`, or the number.
+/// Written as `sweep` or as the number.
 impl fmt::Display for Alpha {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -103,23 +105,28 @@ impl FromStr for Alpha {
     }
 }
 
-/// Who is asked when it is not the mean's turn; remembers what was asked before, as clusters and windows come back.
+/// The choice of the parent selector among members. It caches results, because clusters and windows recur.
 pub(super) struct Preference<'a> {
     scores: &'a MemberScores<'a>,
     known: RefCell<HashMap<Vec<usize>, usize>>,
-    /// How many positions `known` holds.
+    /// Number of positions that `known` holds.
     held: Cell<usize>,
 }
 
 impl<'a> Preference<'a> {
-    /// Positions remembered at most: 32 MiB.
+    /// The most positions that are cached. They take 32 MiB.
     const MOST_HELD: usize = 1 << 22;
 
+    /// A choice by these scores, with an empty cache.
     pub(super) fn new(scores: &'a MemberScores<'a>) -> Self {
         Self { scores, known: RefCell::default(), held: Cell::new(0) }
     }
 
     /// One finite score for each of some points.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidScores`] for another number of scores or one that is not finite, and the errors of the selector.
     pub(super) fn scores(&self, members: &[usize]) -> Result<Vec<f64>, Error> {
         let scores = (self.scores)(members)?;
         let invalid =
@@ -133,7 +140,7 @@ impl<'a> Preference<'a> {
         }
     }
 
-    /// The member of lowest score, the first of equal ones. `members` is ascending and not empty.
+    /// The member of lowest score, and of equal ones the first. `members` is ascending and not empty.
     pub(super) fn of(&self, members: &[usize]) -> Result<usize, Error> {
         if let [only] = *members {
             return Ok(only);
@@ -143,6 +150,7 @@ impl<'a> Preference<'a> {
         }
         let preferred = members[lowest(&self.scores(members)?)[0]];
         let mut known = self.known.borrow_mut();
+        // Clearing the whole cache bounds its memory. Sets that recur are soon cached again.
         if self.held.get() + members.len() > Self::MOST_HELD {
             known.clear();
             self.held.set(0);
@@ -153,32 +161,32 @@ impl<'a> Preference<'a> {
     }
 }
 
-/// α and who is asked when it is not the mean's turn.
+/// The α rule of one run: α, and the selector for the iterations without means.
 ///
-/// Each iteration draws u ~ U(0, 1) once for all centroids. If u < α every centroid becomes its mean, else the member that the
-/// parent selector prefers.
+/// Each iteration draws u ~ U(0, 1) once for all centroids. If u < α, every centroid becomes its mean. Otherwise it becomes the
+/// member that the parent selector prefers.
 #[derive(Clone, Copy)]
 pub(super) struct CentroidRule<'a> {
     alpha: f64,
-    /// There below α = 1, and only there.
+    /// The choice of the selector; `None` at α = 1 and without a selector.
     preference: Option<&'a Preference<'a>>,
 }
 
 impl<'a> CentroidRule<'a> {
-    /// A rule without a selector is one of means only.
+    /// A rule. Without a selector it has means only.
     pub(super) fn new(alpha: f64, preference: Option<&'a Preference<'a>>) -> Self {
         Self { alpha, preference: preference.filter(|_| alpha < 1.0) }
     }
 
-    /// Draws the kind of one iteration: `None` for means, else the selector to ask.
+    /// Draws the kind of one iteration: `None` for means, otherwise the selector to use.
     ///
-    /// Nothing is drawn at α = 1, so that the random numbers, and with them the result, are those of the untouched clusterer.
+    /// At α = 1 nothing is drawn. The random numbers, and with them the result, are then those of the unchanged clusterer.
     pub(super) fn draw(&self, rng: &mut dyn RngCore) -> Option<&'a Preference<'a>> {
         let preference = self.preference?;
         (rng.r#gen::<f64>() >= self.alpha).then_some(preference)
     }
 
-    /// The selector, where it takes part at all: below α = 1.
+    /// The selector, where it takes part: below α = 1.
     pub(super) fn preference(&self) -> Option<&'a Preference<'a>> {
         self.preference
     }

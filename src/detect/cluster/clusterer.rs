@@ -8,10 +8,10 @@ use rand::RngCore;
 use std::fmt::Debug;
 use std::sync::OnceLock;
 
-/// What a clusterer sees: one point per model, and what the independence test (or the caller) expects of them.
+/// The input of a clusterer: one point per model, and the families that the independence test (or the caller) expects.
 ///
-/// Points come in an order that depends on the weights alone, so that a seeded clusterer gives the same families whatever the
-/// order in which models were given.
+/// Points are in an order that depends on the weights alone. So a seeded clusterer gives the same families in whatever order
+/// models were given.
 ///
 /// ```
 /// use neural_phylogeny::detect::cluster::Points;
@@ -29,7 +29,7 @@ pub struct Points<'a> {
     place: Place<'a>,
 }
 
-/// Where points lie: each form is computed from the other when it is asked for.
+/// The places of points. Coordinates of models are computed when they are first needed.
 #[derive(Clone, Debug)]
 enum Place<'a> {
     Coordinates(ArrayView2<'a, f64>),
@@ -37,28 +37,30 @@ enum Place<'a> {
 }
 
 impl<'a> Points<'a> {
-    /// Points with expected families, from coordinates of shape (n_models, r).
+    /// Points from coordinates of shape (n_models, r), with one expected family per row.
     ///
     /// # Panics
     ///
-    /// When there is not one expected family per row.
+    /// Panics when `expected` has another length than `coordinates` has rows.
     pub fn new(coordinates: ArrayView2<'a, f64>, expected: &'a [usize]) -> Self {
         assert_eq!(coordinates.nrows(), expected.len(), "one expected family per point");
         Self { expected, place: Place::Coordinates(coordinates) }
     }
 
-    /// Points with expected families, from comparable models.
+    /// Points from comparable models, with one expected family per model.
     ///
     /// # Panics
     ///
-    /// When there is not one expected family per model.
+    /// Panics when `expected` has another length than `comparison`.
     pub fn from_models(comparison: Comparison, expected: &'a [usize]) -> Self {
         assert_eq!(comparison.len(), expected.len(), "one expected family per model");
         Self { expected, place: Place::Models { comparison, coordinates: OnceLock::new() } }
     }
 
-    /// Coordinates of shape (n_models, r), columns by falling variance; Euclidean distances of rows are those of the models'
-    /// flattened parameters. r is 0 when all models are the same. Always finite in a detector.
+    /// Coordinates of shape (n_models, r), with columns by falling variance.
+    ///
+    /// Euclidean distances of rows are those of the models' flattened parameters. r is 0 when all models are the same. In a
+    /// detector all coordinates are finite.
     ///
     /// # Errors
     ///
@@ -66,7 +68,7 @@ impl<'a> Points<'a> {
     ///
     /// # Complexity
     ///
-    /// O(n_models³) at the first call on models, nothing after that: a clusterer that needs nothing but distances takes
+    /// For models, O(n_models³) time at the first call and nothing after that. A clusterer that needs only distances should use
     /// [`squared_distances`](Self::squared_distances).
     pub fn coordinates(&self) -> Result<ArrayView2<'_, f64>, Error> {
         match &self.place {
@@ -75,6 +77,7 @@ impl<'a> Points<'a> {
                 if let Some(known) = coordinates.get() {
                     return Ok(known.values.view());
                 }
+                // Two threads may compute at once. Both get the same coordinates, and one result is kept.
                 let computed = comparison.coordinates()?;
                 Ok(coordinates.get_or_init(|| computed).values.view())
             }
@@ -83,12 +86,13 @@ impl<'a> Points<'a> {
 
     /// Squared distances of shape (n_models, n_models), symmetric, zero diagonal.
     ///
-    /// Looked up for models, 0 between identical ones. From coordinates, pairs so near that
-    /// `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)` cancels are summed directly: the relative error stays below about 1e-9. Coordinates beyond 1e150 overflow.
+    /// For models they are looked up, and 0 between identical ones. For coordinates, `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)`.
+    /// Pairs so near that this cancels are summed directly: the relative error stays below about 1e-9. Coordinates beyond
+    /// 1e150 overflow.
     ///
     /// # Complexity
     ///
-    /// O(n_models² · parameters) for models, O(n_models² · r) for coordinates, at every call.
+    /// O(n_models² · parameters) time for models, O(n_models² · r) for coordinates, at every call.
     pub fn squared_distances(&self) -> Array2<f64> {
         match &self.place {
             Place::Coordinates(coordinates) => squared_distances(coordinates.view()),
@@ -96,7 +100,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// r, or the most it can be where coordinates have not been asked for.
+    /// The number r of coordinates; where they are not computed yet, the most there can be.
     pub(super) fn width(&self) -> usize {
         match &self.place {
             Place::Coordinates(coordinates) => coordinates.ncols(),
@@ -106,7 +110,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// The coordinates the points were made from, unless they were made from models.
+    /// The coordinates that the points were made from; `None` for points made from models.
     pub(super) fn given_coordinates(&self) -> Option<ArrayView2<'_, f64>> {
         match &self.place {
             Place::Coordinates(coordinates) => Some(coordinates.view()),
@@ -114,7 +118,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// Number of points.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.expected.len()
     }
@@ -124,46 +128,49 @@ impl<'a> Points<'a> {
         self.expected.is_empty()
     }
 
-    /// Number of expected families: the K of clusterers that need one.
+    /// The number of expected families: the K of clusterers that need one.
     pub fn expected_count(&self) -> usize {
         self.expected.iter().max().map_or(0, |&last| last + 1)
     }
 }
 
-/// What a clusterer found.
+/// The result of a clusterer.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Clustering {
-    /// A label per point, or `None` for noise; any numbering.
+    /// One label for each point, or `None` for noise. Labels may have any numbering.
     pub labels: Vec<Option<usize>>,
-    /// What a person should know of the run.
+    /// What a user should know of the run.
     pub remarks: Vec<Remark>,
 }
 
 impl Clustering {
-    /// Labels without remarks.
+    /// A clustering with these labels and no remarks.
     pub fn new(labels: Vec<Option<usize>>) -> Self {
         Self { labels, remarks: Vec::new() }
     }
 
-    /// Adds a remark.
+    /// Adds one remark.
     pub fn with_remark(mut self, remark: Remark) -> Self {
         self.remarks.push(remark);
         self
     }
 }
 
-/// Anything that divides points into clusters; linfa's own come by [`Linfa`](crate::detect::cluster::Linfa) in a line.
+/// A method that divides points into clusters.
+///
+/// Clusterers of linfa are adapted by [`Linfa`](crate::detect::cluster::Linfa) in one line.
 ///
 /// # Contract
 ///
-/// - One label, or `None` for noise, per point. Labels need not be consecutive.
+/// - The result has one label, or `None` for noise, per point. Labels need not be consecutive.
 /// - The same points, settings and random numbers give the same clustering.
 /// - All randomness comes from `rng`.
-/// - Settings out of range, and points the method cannot handle, are an [`Error`], never a panic: 0 points, 0 coordinates,
-///   identical points and more families than points do occur.
+/// - Settings out of range, and points that the method cannot handle, give an [`Error`], never a panic. 0 points, 0
+///   coordinates, identical points and more families than points do occur.
 ///
-/// `testing::check_clusterer` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a clusterer are clusterers.
+/// `testing::check_clusterer` (feature `testing`) checks an implementation. References, boxes and `Arc`s of a clusterer are
+/// clusterers.
 ///
 /// ```
 /// use neural_phylogeny::rand::RngCore;
@@ -195,7 +202,7 @@ impl Clustering {
 /// # }
 /// ```
 pub trait Clusterer: Send + Sync + Debug {
-    /// Refuses settings out of range, before any model is read.
+    /// Refuses settings out of range, before any model is read. By default it refuses nothing.
     ///
     /// # Errors
     ///
@@ -204,25 +211,25 @@ pub trait Clusterer: Send + Sync + Debug {
         Ok(())
     }
 
-    /// Divides the points.
+    /// Divides the points into clusters.
     ///
     /// # Errors
     ///
-    /// When a setting is out of range or the method fails on these points.
+    /// An error when a setting is out of range or the method fails on these points.
     fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error>;
 }
 
-/// The parent selector's scores of some points: positions of points in, as many finite scores out, the lowest preferred.
+/// The parent selector as a function: from positions of points to as many finite scores. The lowest score is preferred.
 ///
-/// Positions are ascending and not empty. Points come in an order that depends on the weights alone: of equal scores the first
-/// is preferred, which is therefore settled by the models' content, not by their names or the order in which they were given.
-/// (That is for centroids on the way; in the result an equal score is a tie.)
+/// Positions are ascending and not empty. Points are in an order that depends on the weights alone, and of equal scores the
+/// first is preferred. So the models' content decides, not their names or the order in which they were given. (That is so for
+/// centroids on the way. In the result an equal score is a tie.)
 pub type MemberScores<'a> = dyn Fn(&[usize]) -> Result<Vec<f64>, Error> + 'a;
 
 /// A clusterer that moves centroids and can therefore follow the α rule.
 ///
-/// α is a setting of [`CentroidDetector`](crate::detect::cluster::CentroidDetector), which hands it over. At α = 1, as long as no setting of the
-/// clusterer needs scores, [`cluster_along`](Self::cluster_along) is [`cluster`](Clusterer::cluster).
+/// α is a setting of [`CentroidDetector`](crate::detect::cluster::CentroidDetector), which passes it on. At α = 1, and if no
+/// setting of the clusterer needs scores, [`cluster_along`](Self::cluster_along) is [`cluster`](Clusterer::cluster).
 ///
 /// ```
 /// use neural_phylogeny::ndarray::array;
@@ -241,12 +248,14 @@ pub type MemberScores<'a> = dyn Fn(&[usize]) -> Result<Vec<f64>, Error> + 'a;
 /// # }
 /// ```
 pub trait CentroidClusterer: Clusterer {
-    /// Divides the points, letting the member with the lowest of `scores` be the centroid in the iterations that the α rule
-    /// gives to the parent selector. A clusterer that cannot sweep refuses [`Alpha::Sweep`].
+    /// Divides the points by the α rule.
+    ///
+    /// In the iterations that the rule gives to the parent selector, the member with the lowest of `scores` becomes the
+    /// centroid. A clusterer that cannot sweep refuses [`Alpha::Sweep`].
     ///
     /// # Errors
     ///
-    /// As [`cluster`](Clusterer::cluster), [`Error::InvalidSetting`] for α, and whatever `scores` returns.
+    /// Those of [`cluster`](Clusterer::cluster), [`Error::InvalidSetting`] for α, and every error of `scores`.
     fn cluster_along(
         &self,
         points: &Points<'_>,

@@ -17,16 +17,16 @@ use std::sync::Arc;
 
 const NAME: &str = "DBSCAN";
 
-/// How far neighbors of [`Dbscan`] may lie apart: its eps.
+/// The distance within which two models are neighbors for [`Dbscan`]: its eps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Radius {
-    /// From the expected families: the radius that links them and, where it can, no two of them.
+    /// The radius that links the expected families and, where possible, no two of them.
     ///
-    /// Let *links* be the edges of the minimum spanning tree of each expected family, and *gaps* the distance from each model to
-    /// the nearest of another family. eps is the link with the least `|{link > eps}| / |links| + |{gap ≤ eps}| / |gaps|`, plus a
-    /// millionth for rounding. Where every link is shorter than every gap it is the longest link: at two models per
-    /// neighborhood, the smallest radius that gives the expected families back.
+    /// Let *links* be the edges of the minimum spanning tree of each expected family. Let *gaps* be the distances from each
+    /// model to the nearest model of another family. eps is a link plus a millionth for rounding. It is the link with the
+    /// least `|{link > eps}| / |links| + |{gap ≤ eps}| / |gaps|`. If every link is shorter than every gap, it is the longest
+    /// link. At two models per neighborhood, this is the smallest radius that gives the expected families back.
     #[default]
     Expected,
     /// A distance between flattened weights, finite and above 0.
@@ -39,7 +39,7 @@ impl From<f64> for Radius {
     }
 }
 
-/// `expected`, or the distance.
+/// Written as `expected` or as the distance.
 impl fmt::Display for Radius {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,13 +60,13 @@ impl FromStr for Radius {
     }
 }
 
-/// Families as chains of near models: DBSCAN, by linfa.
+/// Families as chains of near models: linfa's DBSCAN.
 ///
-/// A model with at least `min_points` models within eps of it (itself one of them, eps included) is a core. Cores within eps of
-/// each other share a family; others join the family of a core within eps, or are noise.
+/// A model is a core when at least `min_points` models, itself included, lie within eps of it (a distance of exactly eps
+/// counts). Cores within eps of each other share a family. Other models join the family of a core within eps, or are noise.
 ///
-/// *Assumes* that steps within families are shorter than gaps between them; families may have any shape. The number of families
-/// follows from the radius. It moves no centroid and takes no α.
+/// *Assumes* that steps within families are shorter than gaps between them. Families may have any shape. The number of families
+/// follows from the radius. It moves no centroid, so the α rule does not apply.
 ///
 /// # Settings
 ///
@@ -75,17 +75,18 @@ impl FromStr for Radius {
 /// | [`with_radius`](Self::with_radius) | [`Radius::Expected`] | see [`Radius`] |
 /// | [`with_min_points`](Self::with_min_points) | 2: a parent and one child are a family | from 2 |
 ///
-/// At two points per neighborhood every model with a neighbor is a core: DBSCAN is then single linkage cut at eps. More points
-/// make bridges of single models harder to cross, and small families noise.
+/// At two points per neighborhood, every model with a neighbor is a core, and DBSCAN is single linkage cut at eps. With more
+/// points, bridges of single models are harder to cross, and small families become noise.
 ///
 /// # Returns
 ///
-/// A label, or `None` for noise, for every model; [`Remark::RadiusEstimated`] unless the radius is given. No random number is
-/// used.
+/// A label, or `None` for noise, for every model. [`Remark::RadiusEstimated`] is added unless the radius is given. No random
+/// number is used.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting out of range; [`Error::Clustering`] when a coordinate is not finite.
+/// - [`Error::InvalidSetting`] for a setting out of range.
+/// - [`Error::Clustering`] when a coordinate is not finite.
 ///
 /// # Complexity
 ///
@@ -93,15 +94,15 @@ impl FromStr for Radius {
 ///
 /// # Degenerate input
 ///
-/// No model gives no label; copies of one model are one family if they are at least `min_points`, else noise, as a single model
-/// is.
+/// No model gives no label. Copies of one model are one family if there are at least `min_points` of them; otherwise they are
+/// noise. A single model is noise.
 ///
 /// # Differs from
 ///
-/// - *linfa*: a linear search there excludes neighbors at exactly eps, its trees include them; here they are in. Distances are
-///   looked up rather than summed anew at each query.
-/// - *scikit-learn*: only in its defaults (eps 0.5, `min_samples` 5), which do not suit weights.
-/// - *the paper's code*: only in the settings; eps is given there.
+/// - *linfa*: neighbors at exactly eps are included. In linfa, a linear search excludes them and its trees include them.
+///   Distances are looked up rather than summed anew at each query.
+/// - *scikit-learn*: only the defaults differ (eps 0.5, `min_samples` 5). They do not suit weights.
+/// - *the paper's code*: only the settings differ. There, eps is given.
 ///
 /// # References
 ///
@@ -138,23 +139,24 @@ impl Default for Dbscan {
 }
 
 impl Dbscan {
-    /// Radius from the expected families, two models per neighborhood.
+    /// The clusterer with a radius from the expected families and two models per neighborhood.
     pub fn new() -> Self {
         Self { radius: Radius::Expected, min_points: 2 }
     }
 
-    /// eps; a number is [`Radius::Fixed`].
+    /// Sets eps; a number is [`Radius::Fixed`]. Default: [`Radius::Expected`].
     pub fn with_radius(mut self, radius: impl Into<Radius>) -> Self {
         self.radius = radius.into();
         self
     }
 
-    /// Models in the neighborhood of a core, itself included.
+    /// Sets how many models the neighborhood of a core has, itself included; at least 2. Default: 2.
     pub fn with_min_points(mut self, points: usize) -> Self {
         self.min_points = points;
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         if self.min_points < 2 {
             let found = self.min_points.to_string();
@@ -166,10 +168,10 @@ impl Dbscan {
         }
     }
 
-    /// eps in the units of `distances`, and what to say about it.
+    /// eps in the units of `distances`, and a remark if it was estimated.
     fn eps(&self, points: &Points<'_>, distances: &Distances) -> (f64, Option<Remark>) {
         let eps = match self.radius {
-            // linfa refuses 0, and the square of any eps beyond the distances there can be is finite.
+            // linfa refuses 0. The upper bound lies beyond all distances and has a finite square.
             Radius::Fixed(eps) => return ((eps * distances.scale).clamp(f64::MIN_POSITIVE, 1e100), None),
             Radius::Expected => {
                 let (within, between) = radius::links(&distances.squared, points.expected);
@@ -231,12 +233,12 @@ impl Clusterer for Dbscan {
     }
 }
 
-/// Points for linfa that are nothing but their own position, shape (n_models, 1).
+/// The positions of points as linfa's input, shape (n_models, 1).
 fn positions(n: usize) -> Array2<f64> {
     Array2::from_shape_fn((n, 1), |(i, _)| i as f64)
 }
 
-/// The distance between two positions: one of all squared distances.
+/// A distance for linfa that looks up the squared distance of two positions.
 #[derive(Clone, Debug)]
 struct Lookup(Arc<Array2<f64>>);
 
@@ -246,7 +248,7 @@ impl Distance<f64> for Lookup {
     }
 
     fn rdistance<D: Dimension>(&self, a: ArrayView<'_, f64, D>, b: ArrayView<'_, f64, D>) -> f64 {
-        // Positions are whole numbers far below 2^53.
+        // Positions are whole numbers far below 2^53, so they are exact in f64.
         let position = |point: ArrayView<'_, f64, D>| point.first().map_or(0, |&p| p as usize);
         self.0[(position(a), position(b))]
     }
@@ -255,7 +257,7 @@ impl Distance<f64> for Lookup {
         rdist.sqrt()
     }
 
-    /// The next number up, as linfa's linear search asks for less than this where DBSCAN means at most.
+    /// The next number above the square. linfa's linear search tests "less than", where DBSCAN means "at most".
     fn dist_to_rdist(&self, dist: f64) -> f64 {
         (dist * dist).next_up()
     }

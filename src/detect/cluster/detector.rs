@@ -8,16 +8,20 @@ use crate::parent::{Choice, ParentSelector};
 use crate::phylogeny::{Phylogeny, Remark};
 use rand::RngCore;
 
-/// Identify after clustering: the clusterer runs untouched, then the selector picks each cluster's parent.
+/// Identify after clustering: the clusterer runs unchanged, then the selector picks the parent of each cluster.
 ///
 /// Every other member becomes a child of that parent. Noise is isolated. Groups of models that cannot be compared are clustered
-/// one by one. A cluster in which the selector cannot tell the parent is a family without one: the tied members are its roots,
-/// and others are children of the nearest of them, unless those too are equally near. Of members with
-/// the same weights the one of lowest id stands for all, and the others are its duplicates: a copy adds one edge and moves none.
+/// one by one.
+///
+/// If the selector cannot decide between members of a cluster, the family has no single parent. The tied members are its roots.
+/// Other members are children of the nearest root, unless several roots are equally near.
+///
+/// Among members with the same weights, the one of lowest id stands for all, and the others are its duplicates. So a copy adds
+/// one edge and moves none.
 ///
 /// Source: Yu & Wang, *Neural Phylogeny*, ICLR 2025, <https://openreview.net/forum?id=jv2zHOalpL>.
 ///
-/// α has no say here; what follows it is [`CentroidDetector`].
+/// The α rule does not apply here; the detector that follows it is [`CentroidDetector`].
 ///
 /// ```
 /// use neural_phylogeny::detect::Families;
@@ -36,12 +40,14 @@ pub struct ClusterDetector<C> {
 }
 
 impl<C: Clusterer> ClusterDetector<C> {
-    /// A detector around a clusterer, families expected by the independence test.
+    /// A detector around a clusterer. Families are expected by the independence test.
     pub fn new(clusterer: C) -> Self {
         Self { clusterer, families: Families::default() }
     }
 
-    /// How many families to expect: the K of clusterers that need one, the scale of those that estimate a radius.
+    /// Sets how many families to expect. Default: as many as the independence test finds.
+    ///
+    /// The number is the K of clusterers that need one, and the families are the scale of those that estimate a radius.
     pub fn with_families(mut self, families: Families) -> Self {
         self.families = families;
         self
@@ -64,9 +70,9 @@ impl<C: Clusterer> PhylogenyDetector for ClusterDetector<C> {
     }
 }
 
-/// Identify along clustering: the selector has a say in where centroids move, by the α rule.
+/// Identify along clustering: the selector takes part in where centroids move, by the α rule.
 ///
-/// At α = 1 this is [`ClusterDetector`]. Parents at the end are the selector's choice among the final members.
+/// At α = 1 this is [`ClusterDetector`]. In the end, the selector chooses parents among the final members.
 ///
 /// ```
 /// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
@@ -91,18 +97,18 @@ pub struct CentroidDetector<C> {
 }
 
 impl<C: CentroidClusterer> CentroidDetector<C> {
-    /// A detector around a clusterer that follows the α rule: α = 1, families expected by the independence test.
+    /// A detector around a clusterer that follows the α rule. α is 1, and families are expected by the independence test.
     pub fn new(clusterer: C) -> Self {
         Self { clusterer, alpha: Alpha::default(), families: Families::default() }
     }
 
-    /// α, the share of iterations in which centroids become means; a number in [0, 1] is [`Alpha::Fixed`]. Default: 1.
+    /// Sets α, the share of iterations in which centroids become means. A number in [0, 1] is [`Alpha::Fixed`]. Default: 1.
     pub fn with_alpha(mut self, alpha: impl Into<Alpha>) -> Self {
         self.alpha = alpha.into();
         self
     }
 
-    /// How many families to expect.
+    /// Sets how many families to expect. Default: as many as the independence test finds.
     pub fn with_families(mut self, families: Families) -> Self {
         self.families = families;
         self
@@ -128,8 +134,10 @@ impl<C: CentroidClusterer> PhylogenyDetector for CentroidDetector<C> {
     }
 }
 
+/// One run of a clusterer on the points of one group.
 type Run<'a> = dyn FnMut(&Points<'_>, &MemberScores<'_>) -> Result<Clustering, Error> + 'a;
 
+/// Clusters each group and joins the members of each cluster to its parent.
 fn detect(
     geometry: &Geometry,
     selector: &dyn ParentSelector,
@@ -147,15 +155,18 @@ fn detect(
     let mut edges = Edges::new(geometry, &independence);
     let mut noise = 0;
     for (members, expected) in geometry.groups().zip(&expected) {
+        // A single model is a family by itself.
         if members.len() == 1 {
             continue;
         }
         let points = Points::from_models(geometry.compare(members)?, expected);
+        // The clusterer knows positions alone, and the selector needs models.
         let scores = |positions: &[usize]| {
             let some: Vec<_> = positions.iter().map(|&p| members[p]).collect();
             Choice::new(selector, geometry, &some).map(|choice| choice.scores)
         };
         let clustering = run(&points, &scores)?;
+        // An outside clusterer may break its contract; without this check its labels would be read beyond their end.
         if clustering.labels.len() != members.len() {
             return Err(Error::Clustering {
                 clusterer: "outside clusterer".to_owned(),
@@ -166,6 +177,7 @@ fn detect(
         }
         remarks.extend(clustering.remarks);
         noise += clustering.labels.iter().filter(|l| l.is_none()).count();
+        // Noise gets a label of its own per model, and so becomes a cluster of one.
         let labels = by_first_appearance(clustering.labels.iter().enumerate().map(|(i, l)| l.ok_or(i)));
         for label in 0..labels.iter().max().map_or(0, |&l| l + 1) {
             let cluster: Vec<_> = (0..members.len()).filter(|&i| labels[i] == label).map(|i| members[i]).collect();

@@ -1,26 +1,33 @@
-//! Arithmetic on points that the clusterers share.
+//! Arithmetic on points that clusterers share.
 
 use super::clusterer::Points;
 use crate::error::Error;
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 use std::collections::HashMap;
 
-/// Squared distances below this share of the points' mean squared distance to their mean count as zero: they are what rounding
-/// leaves between the coordinates of identical models.
+/// The share of the points' mean squared distance to their mean below which a squared distance counts as zero.
+///
+/// Rounding leaves about this much between the coordinates of identical models.
 pub(super) const NEGLIGIBLE: f64 = 1e-24;
 
-/// Coordinates multiplied by a power of two that brings the largest to about 1: exact, and squares of coordinates as large as
-/// 1e150 or as small as 1e-150 neither overflow nor vanish.
+/// Coordinates multiplied by a power of two, so that the largest is about 1.
+///
+/// The multiplication is exact. Squares of coordinates as large as 1e150 or as small as 1e-150 then neither overflow nor
+/// vanish.
 #[derive(Debug)]
 pub(super) struct Scaled {
-    /// Shape (n_models, r), row-major.
+    /// The scaled coordinates, shape (n_models, r), row-major.
     pub(super) coordinates: Array2<f64>,
-    /// What the given coordinates were multiplied by.
+    /// The factor that the given coordinates were multiplied by.
     pub(super) scale: f64,
 }
 
 impl Scaled {
-    /// Refuses coordinates that are not finite.
+    /// Scales the coordinates of the points.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Clustering`] when a coordinate is not finite.
     pub(super) fn new(clusterer: &'static str, points: &Points<'_>) -> Result<Self, Error> {
         let given = points.coordinates()?;
         let mut largest = 0.0_f64;
@@ -31,7 +38,7 @@ impl Scaled {
             }
             largest = largest.max(value.abs());
         }
-        // Beyond ±1000 the power itself would leave the range of normal numbers.
+        // Beyond ±1000, the power itself would leave the range of normal numbers.
         let exponent = if largest > 0.0 { largest.log2().floor().clamp(-1000.0, 1000.0) as i32 } else { 0 };
         let scale = 2.0_f64.powi(-exponent);
         let mut coordinates = Array2::zeros(given.dim());
@@ -40,19 +47,26 @@ impl Scaled {
     }
 }
 
-/// Squared distances of points, and what they tell of the whole.
+/// Squared distances of points, and their spread.
 #[derive(Debug)]
 pub(super) struct Distances {
-    /// Shape (n_models, n_models), symmetric, zero diagonal, each multiplied by the square of the scale.
+    /// Scaled squared distances, shape (n_models, n_models), symmetric, zero diagonal. Each is multiplied by the square of
+    /// `scale`.
     pub(super) squared: Array2<f64>,
-    /// What distances were multiplied by: 1 for models, whose squares stay in range; see [`Scaled`] for coordinates.
+    /// The factor that distances were multiplied by.
+    ///
+    /// For models it is 1, because their squares stay in range. For coordinates see [`Scaled`].
     pub(super) scale: f64,
     /// Mean squared distance of the points to their mean: `Σ_ij d²(i,j) / (2 n²)`.
     pub(super) spread: f64,
 }
 
 impl Distances {
-    /// Refuses coordinates and distances that are not finite.
+    /// The distances of points.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Clustering`] when a coordinate or a distance is not finite.
     pub(super) fn new(clusterer: &'static str, points: &Points<'_>) -> Result<Self, Error> {
         let (squared, scale) = match points.given_coordinates() {
             Some(_) => {
@@ -63,7 +77,7 @@ impl Distances {
         };
         let n = points.len().max(1) as f64;
         let spread = squared.sum() / (2.0 * n * n);
-        // No distance is negative: a sum that is finite is one of finite values.
+        // No distance is negative, so a finite sum has only finite terms.
         let broken = if spread.is_finite() { None } else { squared.indexed_iter().find(|(_, d)| !d.is_finite()) };
         if let Some(((i, j), value)) = broken {
             let reason = format!("the squared distance of models {i} and {j} is {value}, expected finite values");
@@ -72,18 +86,18 @@ impl Distances {
         Ok(Self { squared, scale, spread })
     }
 
-    /// Squared distances up to this are rounding.
+    /// The squared distance up to which distances are rounding.
     pub(super) fn negligible(&self) -> f64 {
         NEGLIGIBLE * self.spread
     }
 }
 
-/// An [`Error::Clustering`] on these points.
+/// An [`Error::Clustering`] for these points.
 pub(super) fn failure(clusterer: &str, points: &Points<'_>, reason: String) -> Error {
     Error::Clustering { clusterer: clusterer.into(), models: points.len(), coordinates: points.width(), reason }
 }
 
-/// ‖a − b‖² in eight interleaved sums, which the compiler can keep in vector registers.
+/// ‖a − b‖², in eight interleaved sums that the compiler can keep in vector registers.
 fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -99,17 +113,17 @@ fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + tail
 }
 
-/// Variance of each coordinate; zeros for no point.
+/// The variance of each coordinate; zeros without points.
 pub(super) fn variances(coordinates: &Array2<f64>) -> Array1<f64> {
     if coordinates.nrows() == 0 { Array1::zeros(coordinates.ncols()) } else { coordinates.var_axis(Axis(0), 0.0) }
 }
 
-/// All squared distances, shape (n_models, n_models), symmetric, zero diagonal.
+/// All squared distances, shape (n_models, n_models), symmetric, zero diagonal. O(n_models² r) time.
 ///
-/// `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)` from one matrix product of the centred coordinates; near pairs, where this difference
-/// cancels, are summed directly, so that the relative error stays below about 1e-9. O(n_models² r) time.
+/// One matrix product of the centred coordinates gives `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)`. For near pairs this difference
+/// cancels, so their distances are summed directly. The relative error stays below about 1e-9.
 pub(super) fn squared_distances(coordinates: ArrayView2<'_, f64>) -> Array2<f64> {
-    // Below this share of the squared norms a product has lost too many digits.
+    // Below this share of the squared norms, the difference has lost too many digits.
     const CANCELS: f64 = 1e-6;
     let n = coordinates.nrows();
     let mean = coordinates.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(coordinates.ncols()));
@@ -123,6 +137,7 @@ pub(super) fn squared_distances(coordinates: ArrayView2<'_, f64>) -> Array2<f64>
         for j in 0..i {
             let size = norms[i] + norms[j];
             let mut squared = size - 2.0 * distances[(i, j)];
+            // Few pairs are so near, so summing them directly costs little.
             if squared < CANCELS * size {
                 squared = squared_distance(row(i), row(j));
             }
@@ -134,7 +149,7 @@ pub(super) fn squared_distances(coordinates: ArrayView2<'_, f64>) -> Array2<f64>
     distances
 }
 
-/// Numbers points by place: equal points share a number. With how many places there are.
+/// Numbers points by place, and gives the number of places. Equal points share a number.
 pub(super) fn places(coordinates: &Array2<f64>) -> (Vec<usize>, usize) {
     let mut seen: HashMap<Vec<u64>, usize> = HashMap::new();
     let labels = coordinates

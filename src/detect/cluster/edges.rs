@@ -6,22 +6,24 @@ use crate::model_set::ModelId;
 use crate::parent::{Choice, ParentSelector};
 use crate::phylogeny::{Phylogeny, Relation, Remark};
 
-/// Adds the edges of clusters to a phylogeny, one cluster after the other.
+/// Collects the edges of clusters, one cluster after the other, into a phylogeny.
 pub(in crate::detect) struct Edges<'g> {
     draft: Draft<'g>,
 }
 
 impl<'g> Edges<'g> {
+    /// A phylogeny without edges yet.
     pub(in crate::detect) fn new(geometry: &'g Geometry, independence: &'g Independence) -> Self {
         Self { draft: Draft::new(geometry, independence) }
     }
 
+    /// Adds the selector's score of each member.
     fn add_scores(&mut self, members: &[ModelId], scores: &[f64]) {
         let scores = members.iter().zip(scores);
         self.draft.add(|builder| scores.fold(builder, |b, (&member, &score)| b.with_score(member, score)));
     }
 
-    /// Joins the members of one cluster to its parent, and copies to their original.
+    /// Adds edges from the parent of one cluster to its members, and from originals to copies.
     pub(super) fn family(&mut self, selector: &dyn ParentSelector, members: &[ModelId]) -> Result<(), Error> {
         let originals = self.with_copies_joined(members)?;
         if originals.len() < 2 {
@@ -30,6 +32,7 @@ impl<'g> Edges<'g> {
         let choice = Choice::new(selector, self.draft.geometry, &originals)?;
         self.draft.add(|builder| builder.with_margin(originals[0], choice.margin));
         self.add_scores(&originals, &choice.scores);
+        // In a tie nothing gives an edge between tied members a direction, so all of them are roots.
         let roots: Vec<ModelId> = choice.best.iter().map(|&b| originals[b]).collect();
         self.draft.count_tie(roots.len() > 1);
         let distinctness = choice.distinctness();
@@ -41,7 +44,7 @@ impl<'g> Edges<'g> {
         Ok(())
     }
 
-    /// Joins the members of one family by a tree over those that are no copies, and copies to their original.
+    /// Adds a tree over the originals of one family, and edges from originals to copies.
     pub(in crate::detect) fn tree(
         &mut self,
         members: &[ModelId],
@@ -63,7 +66,7 @@ impl<'g> Edges<'g> {
         Ok(())
     }
 
-    /// Notes that members are kin, joins copies to their original, and returns the others.
+    /// Notes that members are kin, joins copies to their original, and returns the originals.
     fn with_copies_joined(&mut self, members: &[ModelId]) -> Result<Vec<ModelId>, Error> {
         if members.len() < 2 {
             return Ok(members.to_vec());
@@ -76,7 +79,9 @@ impl<'g> Edges<'g> {
         Ok(originals)
     }
 
-    /// One of each set of identical models, the one of lowest id, in the order given; and pairs of it and its copies.
+    /// The originals, in the order given, and the pairs (original, copy).
+    ///
+    /// In each set of identical models, the one with the lowest id is the original.
     fn without_copies(&self, members: &[ModelId]) -> (Vec<ModelId>, Vec<(ModelId, ModelId)>) {
         let original =
             |m: ModelId| members.iter().copied().filter(|&o| self.draft.geometry.identical(o, m)).min().unwrap_or(m);
@@ -98,7 +103,9 @@ impl<'g> Edges<'g> {
         })
     }
 
-    /// Confidence is that of kinship times that of direction: one half when nothing tells, one when the parent stands out from the rest.
+    /// Adds an edge. Its confidence is the probability of kinship times that of the direction.
+    ///
+    /// The direction has probability one half when no evidence decides it, and one when the parent stands out from the rest.
     fn join(&mut self, parent: ModelId, child: ModelId, distinctness: f64) -> Result<(), Error> {
         let identical = self.draft.geometry.identical(parent, child);
         let kinship = self.draft.independence.kinship(parent, child);
@@ -109,6 +116,7 @@ impl<'g> Edges<'g> {
         Ok(())
     }
 
+    /// The phylogeny of all edges added.
     pub(in crate::detect) fn phylogeny(self, remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
         self.draft.phylogeny(remarks)
     }

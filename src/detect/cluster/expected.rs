@@ -4,15 +4,15 @@ use crate::detect::NamedDetector;
 use crate::error::Error;
 use rand::RngCore;
 
-/// The families that the independence test (or the caller) expects, as they are: the default.
+/// The families that the independence test (or the caller) expects, unchanged: the default.
 ///
-/// - *Assumes*: that families are what the test says; no geometry is looked at, not even the coordinates.
+/// - *Assumes* that families are as the test says. It uses no geometry, not even the coordinates.
 /// - *Settings*: none.
 /// - *Returns*: a label for every model; no noise, no remark.
 /// - *Errors*: none.
 /// - *Complexity*: O(n_models).
 /// - *Degenerate input*: no point gives no label.
-/// - *Differs from the paper*, whose clusterers are all told the number of families or a radius: this one needs neither.
+/// - *Differs from the paper*, whose clusterers all need the number of families or a radius. This one needs neither.
 ///
 /// ```
 /// use ndarray::Array2;

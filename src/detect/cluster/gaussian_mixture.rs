@@ -14,31 +14,32 @@ use rand_chacha::ChaCha8Rng;
 
 const NAME: &str = "GaussianMixture";
 
-/// Coordinates used at most: a full covariance of more of them asks for more models than families have.
+/// The most coordinates that are used by default, because a full covariance of more of them needs more models than families
+/// have.
 const MOST_COORDINATES: usize = 10;
 
-/// Models per component and coordinate that a full covariance needs to mean anything.
+/// Number of models per component and coordinate that a full covariance needs to be meaningful.
 const MODELS_PER_COORDINATE: usize = 5;
 
-/// Fits tried, each with [`RAISE`] times the regularization of the one before.
+/// The most fits that are tried. Each has [`RAISE`] times the regularization of the one before.
 const FITS: usize = 4;
 
-/// What the regularization is multiplied by when a fit fails.
+/// The factor by which the regularization grows when a fit fails.
 const RAISE: f64 = 100.0;
 
-/// K families as normal distributions of any shape: a Gaussian mixture with full covariances, by linfa.
+/// K families as normal distributions of any shape: linfa's Gaussian mixture with full covariances.
 ///
-/// Expectation-maximization of `p(x) = Σ_k w_k N(x; μ_k, Σ_k + λ s² I)` from linfa's KMeans, on the leading coordinates; a model
-/// joins the component most likely to have made it. `s²` is the mean variance of the coordinates used and λ the regularization,
-/// so that the scale of the weights does not matter.
+/// Expectation-maximization of `p(x) = Σ_k w_k N(x; μ_k, Σ_k + λ s² I)` on the leading coordinates, starting from linfa's
+/// KMeans. A model joins the component that most likely made it. `s²` is the mean variance of the coordinates used, and λ is
+/// the regularization, so the scale of the weights does not matter.
 ///
-/// **A mixture on all coordinates is KMeans in disguise**: N models span up to N − 1 coordinates, every covariance of fewer
-/// models is singular, and whatever regularization makes it invertible turns responsibilities into 0 and 1. So only
-/// `r = min(10, max(1, n_models / (5 K)))` coordinates are used, those of largest variance; [`Remark::CoordinatesReduced`] says
-/// how many and what share of the variance they hold.
+/// **A mixture on all coordinates is KMeans in disguise.** N models span up to N − 1 coordinates. Every covariance of fewer
+/// models is singular. The regularization that makes it invertible turns responsibilities into 0 and 1. So only the r
+/// coordinates of largest variance are used, `r = min(10, max(1, n_models / (5 K)))`. [`Remark::CoordinatesReduced`] reports
+/// how many, and what share of the variance they hold.
 ///
-/// *Assumes* that families differ along the directions of largest variance. It has components rather than centroids and takes no
-/// α.
+/// *Assumes* that families differ along the directions of largest variance. It has components rather than centroids, so the α
+/// rule does not apply.
 ///
 /// # Settings
 ///
@@ -51,15 +52,18 @@ const RAISE: f64 = 100.0;
 ///
 /// # Returns
 ///
-/// A label for every model, no noise. When a fit fails (a covariance that is not positive definite, a component without models,
-/// a likelihood that overflows or does not settle), it is repeated with 100 times the regularization, three times at most;
-/// [`Remark::Regularized`] says which share was needed, and which there is when a component has no more models than coordinates:
-/// its covariance is then singular but for the regularization, which makes the fit possible for any r.
+/// A label for every model, and no noise.
+///
+/// A fit fails when a covariance is not positive definite, a component has no models, or the likelihood overflows or does not
+/// settle. A failed fit is repeated with 100 times the regularization, three times at most. [`Remark::Regularized`] reports the
+/// share that was needed. It also appears when a component has no more models than coordinates: without regularization the
+/// covariance of such a component would be singular. So a fit is possible for any r.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting out of range; [`Error::FamilyCount`] when there are more families than models;
-/// [`Error::Clustering`] when a coordinate is not finite, or with linfa's reason when every fit failed.
+/// - [`Error::InvalidSetting`] for a setting out of range.
+/// - [`Error::FamilyCount`] for more families than models.
+/// - [`Error::Clustering`] when a coordinate is not finite, or with linfa's reason when every fit failed.
 ///
 /// # Complexity
 ///
@@ -68,13 +72,15 @@ const RAISE: f64 = 100.0;
 /// # Degenerate input
 ///
 /// - No model gives no label; K = 1 gives one family.
-/// - K at or above the number of different models (n_models included): every different model is a family, copies share one.
+/// - If K is at or above the number of different models (n_models included), every different model is a family. Copies share
+///   one.
 ///
 /// # Differs from
 ///
-/// - *linfa*: reduced coordinates, regularization relative to the variance and raised on failure; a fit whose probabilities
-///   underflowed counts as failed, where linfa gives those models to the first component.
-/// - *scikit-learn, and with it the paper's code*: the same, on all coordinates there; regularization absolute (1e-6).
+/// - *linfa*: coordinates are reduced. Regularization is relative to the variance, and raised on failure. A fit whose
+///   probabilities underflowed counts as failed, where linfa gives those models to the first component.
+/// - *scikit-learn, and with it the paper's code*: the same differences. There, all coordinates are used, and regularization is
+///   absolute (1e-6).
 ///
 /// # References
 ///
@@ -115,35 +121,39 @@ impl Default for GaussianMixture {
 }
 
 impl GaussianMixture {
-    /// As many families as expected, as many coordinates as their models support, regularization 1e-6, 300 iterations.
+    /// The clusterer with as many families as expected, as many coordinates as the models support, regularization 1e-6 and at
+    /// most 300 iterations.
     pub fn new() -> Self {
         Self { families: None, coordinates: None, regularization: 1e-6, max_iterations: 300 }
     }
 
-    /// K, the number of families.
+    /// Sets K, the number of families, in 1 to n_models. Default: the number of expected families.
     pub fn with_families(mut self, families: usize) -> Self {
         self.families = Some(families);
         self
     }
 
-    /// How many leading coordinates are used, instead of as many as the models support.
+    /// Sets how many leading coordinates are used, at least 1. Default: as many as the models support, at most 10.
     pub fn with_coordinates(mut self, coordinates: usize) -> Self {
         self.coordinates = Some(coordinates);
         self
     }
 
-    /// λ of the first fit: the share of the mean variance added to each diagonal element of each covariance.
+    /// Sets λ of the first fit, finite and above 0. Default: 1e-6.
+    ///
+    /// λ is the share of the mean variance that is added to each diagonal element of each covariance.
     pub fn with_regularization(mut self, share: f64) -> Self {
         self.regularization = share;
         self
     }
 
-    /// Iterations within which a fit must settle.
+    /// Sets the number of iterations within which a fit must settle, at least 1. Default: 300.
     pub fn with_max_iterations(mut self, iterations: usize) -> Self {
         self.max_iterations = iterations;
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         check_count("max_iterations", self.max_iterations)?;
         check_count("coordinates", self.coordinates.unwrap_or(1))?;
@@ -154,7 +164,7 @@ impl GaussianMixture {
         Err(Error::InvalidSetting { setting: "regularization", found, expected: "a finite number above 0" })
     }
 
-    /// The most probable component of each point, or why there is none.
+    /// The most probable component of each point, or the reason why the fit failed.
     fn fit(
         &self,
         coordinates: &Array2<f64>,
@@ -174,7 +184,7 @@ impl GaussianMixture {
             .rows()
             .into_iter()
             .map(|row| {
-                // linfa sums exponentials without a common factor: far from every component they all vanish.
+                // linfa sums exponentials without a common factor. Far from every component all of them vanish.
                 let sound = (row.sum() - 1.0).abs() < 1e-6;
                 sound.then(|| (1..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best }))
             })
@@ -198,12 +208,14 @@ impl Clusterer for GaussianMixture {
         let scaled = Scaled::new(NAME, points)?;
         let families = family_count(self.families, points)?;
         let numbered = |labels: Vec<usize>| Clustering::new(labels.into_iter().map(Some).collect());
+        // With as many families as places, or one family, there is nothing to fit.
         let (labels, count) = places(&scaled.coordinates);
         if families >= count || families == 1 {
             return Ok(numbered(if families == 1 { vec![0; points.len()] } else { labels }));
         }
 
         let available = scaled.coordinates.ncols();
+        // With too few models per coordinate, covariances are singular and all responsibilities 0 or 1.
         let supported = (points.len() / (MODELS_PER_COORDINATE * families)).clamp(1, MOST_COORDINATES);
         let used = self.coordinates.unwrap_or(supported).min(available);
         let (leading, variance) = standardized(&scaled.coordinates, used);
@@ -213,6 +225,7 @@ impl Clusterer for GaussianMixture {
             available,
             variance,
         });
+        // Different models may coincide in the leading coordinates, so places are counted again.
         let (labels, count) = places(&leading);
         if families >= count {
             let mut clustering = numbered(labels);
@@ -223,11 +236,12 @@ impl Clusterer for GaussianMixture {
         let mut share = self.regularization;
         let mut reason = String::new();
         for fit in 0..FITS {
+            // linfa takes a generator of its own. A seed drawn here keeps the run reproducible.
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
             match self.fit(&leading, families, share, ChaCha8Rng::from_seed(seed)) {
                 Ok(labels) => {
-                    // The covariance of no more models than coordinates has directions without variance.
+                    // A component with no more models than coordinates has directions without variance.
                     let size = |k: usize| labels.iter().filter(|&&label| label == k).count();
                     let singular = (0..families).any(|k| size(k) <= used);
                     let mut clustering = numbered(labels);
@@ -244,11 +258,12 @@ impl Clusterer for GaussianMixture {
     }
 }
 
-/// The leading coordinates about their mean, scaled to a mean variance of 1, and their share of the total variance.
+/// The leading coordinates with mean 0 and mean variance 1, and their share of the total variance.
 fn standardized(coordinates: &Array2<f64>, used: usize) -> (Array2<f64>, f64) {
     let variances = variances(coordinates);
     let (leading, total) = (variances.iter().take(used).sum::<f64>(), variances.sum());
     let mut standardized = coordinates.slice_axis(Axis(1), Slice::from(..used)).to_owned();
+    // Without variance there is nothing to scale by.
     if leading < f64::MIN_POSITIVE {
         standardized.fill(0.0);
         return (standardized, 0.0);

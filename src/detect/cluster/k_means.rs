@@ -16,20 +16,25 @@ use rand::RngCore;
 
 const NAME: &str = "KMeans";
 
-/// Restarts whose objectives differ by less than this share are equal but for rounding; the first is kept.
+/// The share by which objectives of restarts must differ to be unequal. Below it they differ by rounding, and the first is
+/// kept.
 const TIE: f64 = 1e-9;
 
 /// K families around K centroids: Lloyd's algorithm, with the paper's α rule.
 ///
-/// From K of the models as centroids ([`Seeding`]) two steps alternate:
-/// 1. each model joins its nearest centroid: `l_i = argmin_k ‖x_i − c_k‖²`, the first of equally near ones;
-/// 2. u ~ U(0, 1) is drawn once for all clusters. If `u < α`, `c_k` becomes the mean of its members; else it becomes the member
-///    that the parent selector prefers: the one of lowest score, of equal ones the first in the order of the models' content.
+/// The algorithm begins with K of the models as centroids ([`Seeding`]). Then two steps alternate:
+/// 1. Each model joins its nearest centroid: `l_i = argmin_k ‖x_i − c_k‖²`, and of equally near ones the first.
+/// 2. u ~ U(0, 1) is drawn once for all clusters. If `u < α`, `c_k` becomes the mean of its members. Otherwise it becomes the
+///    member that the parent selector prefers. That is the member of lowest score, and of equal ones the first in the order
+///    of the models' content.
 ///
-/// They stop when `Σ_k ‖c_k − c_k′‖²` (the squared shift) is at most the tolerance times the mean squared distance of the models
-/// to their mean, so that the scale of the weights does not matter. Of all restarts the partition with the least sum of squares
-/// is kept, the first of equal ones: squared distances to its clusters' means at α = 1, to the members that the selector prefers
-/// at α < 1. There a restart may end on either kind of iteration, and distances to means would pick those that ended on means.
+/// The steps stop when the squared shift `Σ_k ‖c_k − c_k′‖²` is small. It may be at most the tolerance times the mean squared
+/// distance of the models to their mean. So the scale of the weights does not matter.
+///
+/// One restart is kept: the one whose partition has the least sum of squares, and of equal ones the first. At α = 1 the sum
+/// is over squared distances to the clusters' means. At α < 1 it is over squared distances to the members that the selector
+/// prefers. There a restart may end on either kind of iteration, and distances to means would favor those that ended on
+/// means.
 ///
 /// *Assumes* families of similar extent, farther apart than they are wide. A far child draws a mean away from its family; α < 1
 /// holds the centroid at an existing model.
@@ -46,38 +51,41 @@ const TIE: f64 = 1e-9;
 ///
 /// # Returns
 ///
-/// A label for every model, no noise; [`Converged`](crate::phylogeny::Remark::Converged) or
-/// [`NotConverged`](crate::phylogeny::Remark::NotConverged) of the kept restart; [`AlphaChosen`](crate::phylogeny::Remark::AlphaChosen) of a sweep.
+/// A label for every model, and no noise. Remarks: [`Converged`](crate::phylogeny::Remark::Converged) or
+/// [`NotConverged`](crate::phylogeny::Remark::NotConverged) for the kept restart, and
+/// [`AlphaChosen`](crate::phylogeny::Remark::AlphaChosen) after a sweep.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting or α out of range, and for likely parents without a parent selector;
-/// [`Error::FamilyCount`] when there are more families than models; [`Error::Clustering`] when a coordinate is not finite.
+/// - [`Error::InvalidSetting`] for a setting or α out of range, and for likely parents without a parent selector.
+/// - [`Error::FamilyCount`] for more families than models.
+/// - [`Error::Clustering`] when a coordinate is not finite.
 ///
 /// # Complexity
 ///
-/// O(n_models²) time once to look distances up, O(n_models²) at most per iteration whatever K and the number of coordinates
-/// (clusters that came up before, as they do in restarts, cost O(K · n_models)); O(n_models²) memory. A centroid is a model or
-/// the mean of some, so that its distances to models follow from theirs to each other:
+/// O(n_models²) time once to look distances up, then at most O(n_models²) per iteration, for any K and any number of
+/// coordinates. Clusters that occurred before, as in restarts, cost O(K · n_models). O(n_models²) memory.
+///
+/// A centroid is a model or the mean of some models. Its distances to models follow from their distances to each other:
 /// `‖x_j − mean(W)‖² = mean_i d²(i, j) − V`, with `V = mean_ij d²(i, j) / 2` over the members W.
 ///
 /// # Degenerate input
 ///
 /// - No model gives no label.
-/// - K at or above the number of different models: every different model is a family, and copies share one. There are then
-///   fewer than K families.
-/// - A cluster that loses all members restarts at the model farthest from every centroid; centroids are never NaN.
+/// - If K is at or above the number of different models, every different model is a family, and copies share one. There are
+///   then fewer than K families.
+/// - A cluster that loses all members restarts at the model farthest from every centroid. Centroids are never NaN.
 ///
 /// # Differs from
 ///
-/// - *the paper's code*: seeds by squared distance (its "fps" by distance); keeps the best of several restarts; an empty cluster
-///   restarts at a model rather than at 0; parents are chosen among the final members rather than taken from the last
-///   iteration, where one draw decided between the medoid and the preferred member.
-/// - *linfa*: the loop runs on distances, not coordinates, where linfa spends n_models · r · K operations on each assignment
-///   (`docs/alpha.md` has the figures); each step is linfa's incremental update from nothing, to 1e-12, as a test holds.
-///   linfa's `fit` is another algorithm, whose update counts the old centroid as a member ("m-k-means").
-/// - *scikit-learn*: plain k-means++ without its extra trials per centroid; the tolerance is relative to the total rather than
-///   the mean variance, which does not change when a rotation moves variance between coordinates.
+/// - *the paper's code*: seeds are drawn by squared distance (its "fps" by distance). The best of several restarts is kept. An
+///   empty cluster restarts at a model rather than at 0. Parents are chosen among the final members. The paper's code takes
+///   them from the last iteration, where one draw decided between the medoid and the preferred member.
+/// - *linfa*: the loop runs on distances, not coordinates. On coordinates, linfa spends n_models · r · K operations on each
+///   assignment (`docs/alpha.md` has the figures). Each step equals linfa's incremental update from nothing, to 1e-12; a test
+///   holds this. linfa's `fit` is another algorithm, whose update counts the old centroid as a member ("m-k-means").
+/// - *scikit-learn*: k-means++ is plain, without extra trials per centroid. The tolerance is relative to the total variance
+///   rather than the mean variance, so it does not change when a rotation moves variance between coordinates.
 ///
 /// # References
 ///
@@ -119,41 +127,46 @@ impl Default for KMeans {
 }
 
 impl KMeans {
-    /// As many families as expected, seeds among all models, 10 restarts of at most 300 iterations, tolerance 1e-16.
+    /// The clusterer with as many families as expected, seeds among all models, 10 restarts of at most 300 iterations, and
+    /// tolerance 1e-16.
     pub fn new() -> Self {
         Self { families: None, seeding: Seeding::PlusPlus, restarts: 10, max_iterations: 300, tolerance: 1e-16 }
     }
 
-    /// K, the number of families.
+    /// Sets K, the number of families, in 1 to n_models. Default: the number of expected families.
     pub fn with_families(mut self, families: usize) -> Self {
         self.families = Some(families);
         self
     }
 
-    /// Which models the first centroids are drawn from.
+    /// Sets which models the first centroids are drawn from. Default: all models, [`Seeding::PlusPlus`].
     pub fn with_seeding(mut self, seeding: Seeding) -> Self {
         self.seeding = seeding;
         self
     }
 
-    /// How many seedings are tried.
+    /// Sets how many seedings are tried, at least 1. Default: 10.
     pub fn with_restarts(mut self, restarts: usize) -> Self {
         self.restarts = restarts;
         self
     }
 
-    /// Iterations after which a restart stops, converged or not.
+    /// Sets the number of iterations after which a restart stops, converged or not; at least 1. Default: 300.
     pub fn with_max_iterations(mut self, iterations: usize) -> Self {
         self.max_iterations = iterations;
         self
     }
 
-    /// The squared shift at which centroids are at rest, as a share of the mean squared distance of the models to their mean.
+    /// Sets the squared shift at which centroids are at rest, as a share of the mean squared distance of the models to their
+    /// mean.
+    ///
+    /// It is finite and at least 0. Default: 1e-16.
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         self.seeding.check()?;
         check_count("restarts", self.restarts)?;
@@ -182,6 +195,7 @@ impl KMeans {
         Ok(best.expect("at least one restart"))
     }
 
+    /// Clusters the points, along with the selector or without it. No run takes place without points.
     fn divide(
         &self,
         points: &Points<'_>,
@@ -199,6 +213,7 @@ impl KMeans {
             return Ok((None, Clustering::default()));
         }
         let means = Means::new(&distances);
+        // Candidates do not depend on α or the restart, so the selector scores them once.
         let among = self.seeding.candidates(&distances, families, preference)?;
         let run = |alpha, rng: &mut dyn RngCore| {
             self.best_run(&means, families, CentroidRule::new(alpha, preference), &among, rng)

@@ -1,4 +1,4 @@
-//! Any linfa clusterer, as it is.
+//! An adapter for any clusterer of linfa.
 
 mod labels;
 mod ways;
@@ -17,24 +17,28 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A linfa clusterer with fixed settings: whatever fits and predicts (KMeans, Gaussian mixtures) or labels the points it is given
-/// (DBSCAN).
+/// A linfa clusterer with fixed settings.
 ///
-/// Points go in as they are: coordinates in which Euclidean distances are those of the models' weights. Random numbers are those of
-/// the settings; [`LinfaWith`] takes them, and the number of families, from the run. `Way` is found by the compiler.
+/// It may fit and predict (KMeans, Gaussian mixtures) or label the given points directly (DBSCAN). Points are passed on
+/// unchanged: as coordinates whose Euclidean distances are those of the models' weights. Random numbers come from the settings.
+/// [`LinfaWith`] takes them, and the number of families, from the run. The compiler infers `Way`.
 ///
 /// # Returns
 ///
-/// Labels numbered from 0 by first appearance; noise stays noise. No point gives no label.
+/// Labels numbered from 0 by first appearance. Noise stays noise. No point gives no label.
 ///
 /// # Errors
 ///
-/// [`Error::Clustering`] for a coordinate that is not finite (linfa's neighbor searches panic on NaN), for settings that linfa
-/// refuses, when a fit fails, and where linfa panics nevertheless: more clusters than points, say.
+/// [`Error::Clustering`] in these cases:
+///
+/// - a coordinate is not finite (linfa's neighbor searches panic on NaN);
+/// - linfa refuses the settings;
+/// - a fit fails;
+/// - linfa panics all the same, for example with more clusters than points.
 ///
 /// # Complexity
 ///
-/// O(n_models³) for the coordinates, and what linfa takes.
+/// O(n_models³) time for the coordinates, plus the time of linfa's method.
 ///
 /// ```
 /// use linfa_clustering::Dbscan;
@@ -82,9 +86,9 @@ impl<P: LinfaClusterer<Way> + fmt::Debug, Way> Clusterer for Linfa<P, Way> {
     }
 }
 
-/// A linfa clusterer whose settings follow from the points and the run's random numbers: the K of a mixture, the seed of KMeans.
+/// A linfa clusterer whose settings depend on the points and the run's random numbers: the K of a mixture, the seed of KMeans.
 ///
-/// Otherwise as [`Linfa`].
+/// In all else it is like [`Linfa`].
 ///
 /// ```
 /// use linfa_clustering::KMeans;
@@ -110,7 +114,7 @@ where
     F: Fn(&Points<'_>, ChaCha8Rng) -> P + Send + Sync,
     P: LinfaClusterer<Way>,
 {
-    /// The clusterer that linfa builds from what `settings` returns for some points and random numbers.
+    /// The clusterer that linfa builds from the settings that `settings` returns for some points and random numbers.
     pub fn new(settings: F) -> Self {
         Self { settings, params: PhantomData }
     }
@@ -140,13 +144,14 @@ where
     }
 }
 
-/// The type's own name: `KMeansParams`.
+/// The name of a type without its path, such as `KMeansParams`.
 fn short<P>() -> &'static str {
     let path = type_name::<P>();
     let end = path.find('<').unwrap_or(path.len());
     path[..end].rsplit("::").next().unwrap_or(path)
 }
 
+/// Runs linfa on the points and turns every failure, panics included, into an error.
 fn cluster<P: LinfaClusterer<Way>, Way, S: std::borrow::Borrow<P>>(
     points: &Points<'_>,
     settings: impl FnOnce(&Points<'_>) -> S,
@@ -160,9 +165,10 @@ fn cluster<P: LinfaClusterer<Way>, Way, S: std::borrow::Borrow<P>>(
     if let Some(((model, coordinate), value)) = given.indexed_iter().find(|(_, value)| !value.is_finite()) {
         return Err(failed(format!("coordinate {coordinate} of model {model} is {value}, expected finite values")));
     }
-    // Models that are all the same have no coordinate, which linfa refuses.
+    // Models that are all the same have no coordinate, and linfa refuses zero columns. One column of zeros says the same.
     let observations = if given.ncols() == 0 { Array2::zeros((given.nrows(), 1)) } else { given.to_owned() };
     let run = || settings(points).borrow().labels(observations);
+    // linfa panics on some input. A panic must not end a detection that could report an error.
     let labels = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(format!("linfa panicked: {}", said.unwrap_or("without a word")))

@@ -19,19 +19,21 @@ use xxhash_rust::xxh3::Xxh3Builder;
 
 const NAME: &str = "MeanShift";
 
-/// How wide the window of [`MeanShift`] is.
+/// The width of the window of [`MeanShift`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Bandwidth {
-    /// From the expected families: the radius that best tells distances within them from distances between them.
+    /// The radius that best separates distances within expected families from distances between them.
     ///
-    /// `b` is the distance within a family with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`. Where all
-    /// families are narrower than any gap between two of them it is the largest distance within; every window then holds
-    /// exactly one family from the first iteration on, and the expected families come back.
+    /// `b` is the distance within a family with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`. Families
+    /// may all be narrower than any gap between two of them. Then `b` is the largest distance within. Every window then holds
+    /// exactly one family from the first iteration on, and the result is the expected families.
     #[default]
     Expected,
-    /// scikit-learn's `estimate_bandwidth`: the mean over models of the distance to their ⌊q·n_models⌋-th neighbor (at least the
-    /// first), themselves included. q in [0, 1]; scikit-learn's default is 0.3.
+    /// scikit-learn's `estimate_bandwidth`: the mean over models of the distance to their ⌊q·n_models⌋-th neighbor.
+    ///
+    /// A model counts as its own neighbor, and at least the first neighbor is taken. q is in [0, 1]; scikit-learn's default is
+    /// 0.3.
     Quantile(f64),
     /// A distance between flattened weights, finite and above 0.
     Fixed(f64),
@@ -43,7 +45,7 @@ impl From<f64> for Bandwidth {
     }
 }
 
-/// `expected`, `quantile:Q`, or the distance.
+/// Written as `expected`, `quantile:Q`, or the distance.
 impl fmt::Display for Bandwidth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,14 +69,17 @@ impl FromStr for Bandwidth {
     }
 }
 
-/// Families around the places where models are dense: mean shift with a flat window, and the paper's α rule.
+/// Families around the places where models are dense: mean shift with a flat window and the paper's α rule.
 ///
-/// From every model a center `c` climbs to where models are dense. In each iteration, with `W(c) = { i : ‖x_i − c‖ ≤ b }` and one
-/// u ~ U(0, 1) drawn for all centers: if `u < α`, `c` becomes the mean of `W(c)`; else it becomes the member of `W(c)` that the
-/// parent selector prefers: the one of lowest score, of equal ones the first in the order of the models' content. It stops when no center moves by more than the tolerance, `‖c − c′‖² ≤ tolerance · b²`. Of centers
-/// within one bandwidth of each other the one with most models in its window stays; a model joins its nearest center.
+/// From every model a center `c` climbs to where models are dense. Let `W(c) = { i : ‖x_i − c‖ ≤ b }` be its window. Each
+/// iteration draws one u ~ U(0, 1) for all centers. If `u < α`, `c` becomes the mean of `W(c)`. Otherwise it becomes the
+/// member of `W(c)` that the parent selector prefers. That is the member of lowest score, and of equal ones the first in the
+/// order of the models' content.
 ///
-/// *Assumes* that one radius fits all families. The number of families follows from it.
+/// Iteration stops when no center moves by more than the tolerance, `‖c − c′‖² ≤ tolerance · b²`. Of centers within one
+/// bandwidth of each other, the one with most models in its window stays. A model joins its nearest center.
+///
+/// *Assumes* that one radius fits all families. The number of families follows from that radius.
 ///
 /// # Settings
 ///
@@ -86,31 +91,32 @@ impl FromStr for Bandwidth {
 ///
 /// # Returns
 ///
-/// A label for every model, no noise; [`Remark::RadiusEstimated`] unless the bandwidth is given, [`Remark::Converged`] or
-/// [`Remark::NotConverged`]; [`Remark::AlphaChosen`] of a sweep. At α = 1 no random number is used.
+/// A label for every model, and no noise. Remarks: [`Remark::RadiusEstimated`] unless the bandwidth is given;
+/// [`Remark::Converged`] or [`Remark::NotConverged`]; [`Remark::AlphaChosen`] after a sweep. At α = 1 no random number is used.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`] for a setting or α out of range; [`Error::Clustering`] when a
-/// coordinate is not finite.
+/// - [`Error::InvalidSetting`] for a setting or α out of range.
+/// - [`Error::Clustering`] when a coordinate is not finite.
 ///
 /// # Complexity
 ///
-/// O(n_models²) time once to look distances up, then O(n_models · Σ |W|) per iteration over the windows that differ: a center is the
-/// mean of a set of models, and its distances to all models follow from theirs to each other. Memory O(n_models²).
+/// O(n_models²) time once to look distances up. Then O(n_models · Σ |W|) time per iteration, over the windows that differ. A
+/// center is the mean of a set of models, so its distances to all models follow from their distances to each other.
+/// O(n_models²) memory.
 ///
 /// # Degenerate input
 ///
-/// No model gives no label; copies of one model are one family; a single model is one.
+/// No model gives no label. Copies of one model are one family. A single model is a family.
 ///
 /// # Differs from
 ///
-/// - *scikit-learn*: the same windows, seeds, merging and labels. All centers iterate until the last one rests, where
-///   scikit-learn stops each by itself; of centers with equally full windows the first model's stays, where scikit-learn goes by
-///   coordinates.
-/// - *the paper's code*: centers are merged within a bandwidth rather than within 1e-3 (whatever the scale of the weights);
-///   windows are closed; iteration stops at rest rather than after 100 rounds; with α < 1 centers are merged too, and parents
-///   chosen among the final members.
+/// - *scikit-learn*: windows, seeds, merging and labels are the same. All centers iterate until the last one rests, where
+///   scikit-learn stops each by itself. Of centers with equally full windows the first model's stays, where scikit-learn
+///   decides by coordinates.
+/// - *the paper's code*: centers are merged within a bandwidth, where the paper's code uses 1e-3 at any scale of the weights.
+///   Windows are closed. Iteration stops at rest instead of after 100 rounds. With α < 1, centers are merged too, and parents
+///   are chosen among the final members.
 ///
 /// # References
 ///
@@ -148,29 +154,30 @@ impl Default for MeanShift {
 }
 
 impl MeanShift {
-    /// Bandwidth from the expected families, α = 1, at most 300 iterations, tolerance 1e-6.
+    /// The clusterer with a bandwidth from the expected families, at most 300 iterations and tolerance 1e-6.
     pub fn new() -> Self {
         Self { bandwidth: Bandwidth::Expected, max_iterations: 300, tolerance: 1e-6 }
     }
 
-    /// The radius of the window; a number is [`Bandwidth::Fixed`].
+    /// Sets the radius of the window; a number is [`Bandwidth::Fixed`]. Default: [`Bandwidth::Expected`].
     pub fn with_bandwidth(mut self, bandwidth: impl Into<Bandwidth>) -> Self {
         self.bandwidth = bandwidth.into();
         self
     }
 
-    /// Iterations after which centers stop, at rest or not.
+    /// Sets the number of iterations after which centers stop, at rest or not; at least 1. Default: 300.
     pub fn with_max_iterations(mut self, iterations: usize) -> Self {
         self.max_iterations = iterations;
         self
     }
 
-    /// The squared shift at which a center is at rest, as a share of the squared bandwidth.
+    /// Sets the squared shift at which a center is at rest, as a share of the squared bandwidth; finite, from 0. Default: 1e-6.
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
         self
     }
 
+    /// Refuses settings out of range.
     fn check_settings(&self) -> Result<(), Error> {
         match self.bandwidth {
             Bandwidth::Quantile(q) if !(0.0..=1.0).contains(&q) => Err(Error::InvalidSetting {
@@ -185,11 +192,11 @@ impl MeanShift {
         check_tolerance(self.tolerance)
     }
 
-    /// The bandwidth in the units of `distances`, and what to say about it.
+    /// The bandwidth in the units of `distances`, and a remark if it was estimated.
     fn bandwidth(&self, points: &Points<'_>, distances: &Distances) -> (f64, Option<Remark>) {
         let squared = &distances.squared;
         let (bandwidth, rule) = match self.bandwidth {
-            // More than any distance there can be is enough, and its square is finite.
+            // A radius beyond all distances suffices; this one has a finite square.
             Bandwidth::Fixed(b) => return ((b * distances.scale).min(1e100), None),
             Bandwidth::Quantile(q) => (quantile_bandwidth(squared, q), "the quantile of neighbor distances"),
             Bandwidth::Expected => {
@@ -202,7 +209,7 @@ impl MeanShift {
         (bandwidth, Some(Remark::RadiusEstimated { setting: "bandwidth".into(), value, rule: rule.into() }))
     }
 
-    /// All centers until they rest, at one α.
+    /// Moves all centers until they rest, at one α.
     fn run(
         &self,
         distances: &Distances,
@@ -220,6 +227,7 @@ impl MeanShift {
         Ok(Run { labels: centers.labels(window), iterations, converged })
     }
 
+    /// Clusters the points, along with the selector or without it.
     fn divide(
         &self,
         points: &Points<'_>,
@@ -247,7 +255,7 @@ impl MeanShift {
     }
 }
 
-/// What centers came to.
+/// The result of one run over all centers.
 struct Run {
     labels: Vec<usize>,
     iterations: usize,
@@ -297,6 +305,7 @@ impl CentroidClusterer for MeanShift {
     }
 }
 
+/// The bandwidth of [`Bandwidth::Quantile`].
 fn quantile_bandwidth(squared: &Array2<f64>, quantile: f64) -> f64 {
     let n = squared.nrows();
     let neighbors = ((n as f64 * quantile) as usize).clamp(1, n);
@@ -304,7 +313,7 @@ fn quantile_bandwidth(squared: &Array2<f64>, quantile: f64) -> f64 {
     squared.rows().into_iter().map(|row| farthest(row).sqrt()).sum::<f64>() / n as f64
 }
 
-/// The centers that differ, in the order of the first point from which each was reached.
+/// The distinct centers, in the order of the first point from which each was reached.
 #[derive(Debug)]
 struct Centers<'a> {
     squared: &'a Array2<f64>,
@@ -312,21 +321,23 @@ struct Centers<'a> {
 }
 
 impl<'a> Centers<'a> {
+    /// One center at each point.
     fn at_every_point(squared: &'a Array2<f64>) -> Self {
         Self { squared, distinct: (0..squared.nrows()).map(|i| Center::of(vec![i], squared)).collect() }
     }
 
-    /// One iteration for all centers, to means or to the members that are preferred; the largest squared shift.
+    /// Does one iteration for all centers, to means or to preferred members, and returns the largest squared shift.
     fn advance(&mut self, squared_bandwidth: f64, preference: Option<&Preference<'_>>) -> Result<f64, Error> {
         let n = self.squared.nrows();
         let windows = each(&self.distinct, n, |center| center.window(squared_bandwidth));
-        // Where each center goes, by number; many windows are the same.
+        // Many windows are the same set, so each set gets a number and is computed once.
         let mut numbers: HashMap<Vec<usize>, usize, Xxh3Builder> = HashMap::default();
         let mut sets: Vec<Vec<usize>> = Vec::new();
         let mut next = Vec::with_capacity(windows.len());
         for (center, mut window) in self.distinct.iter().zip(windows) {
             if window.is_empty() {
-                // Only rounding can empty a window: the mean of points in a ball is no farther from them than its middle.
+                // Only rounding can empty a window: the mean of points in a ball is no farther from them than the center of the
+                // ball.
                 window.clone_from(&center.members);
             }
             let number = *numbers.entry(window).or_insert_with_key(|set| {
@@ -346,10 +357,11 @@ impl<'a> Centers<'a> {
         Ok(shifts.into_iter().fold(0.0, f64::max))
     }
 
-    /// Merges centers within one bandwidth, fullest window first, and gives each point the nearest that stays.
+    /// Merges centers within one bandwidth, the fullest window first, and labels each point by the nearest center that stays.
     fn labels(&self, squared_bandwidth: f64) -> Vec<usize> {
         let full: Vec<usize> = self.distinct.iter().map(|c| c.window(squared_bandwidth).len()).collect();
         let mut order: Vec<usize> = (0..self.distinct.len()).collect();
+        // The sort is stable: of equally full windows, the first model's comes first.
         order.sort_by_key(|&c| std::cmp::Reverse(full[c]));
         let mut kept: Vec<&Center> = Vec::new();
         for center in order.into_iter().map(|c| &self.distinct[c]) {
@@ -365,7 +377,7 @@ impl<'a> Centers<'a> {
     }
 }
 
-/// The preferred member of each set, each once, and which of them each center goes to.
+/// The preferred member of each set, each member once, and the member that each center goes to.
 fn preferred(
     sets: &[Vec<usize>],
     next: &[usize],
@@ -383,7 +395,9 @@ fn preferred(
     Ok((members.into_iter().map(|m| vec![m]).collect(), next.iter().map(|&set| number_of[set]).collect()))
 }
 
-/// The same for each, in parallel where `work` steps for each are worth it; the result does not depend on that.
+/// Applies `f` to each item, in parallel where the work is large enough. The result does not depend on that.
+///
+/// `work` is the number of steps for one item.
 fn each<T: Sync, R: Send>(items: &[T], work: usize, f: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
     const WORTH_THREADS: usize = 1 << 18;
     if items.len() * work < WORTH_THREADS { items.iter().map(f).collect() } else { items.par_iter().map(f).collect() }

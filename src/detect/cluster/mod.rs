@@ -1,4 +1,4 @@
-//! Families by clustering, then one parent each.
+//! Detection by clustering: clusters are families, and each gets one parent.
 
 mod center;
 mod centroid_rule;

@@ -1,4 +1,4 @@
-//! What points to a clusterer is that clusterer.
+//! A pointer to a clusterer is a clusterer.
 
 use super::{Alpha, CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 use crate::error::Error;

@@ -1,18 +1,21 @@
-//! A radius from the expected families.
+//! Estimates of a radius from the expected families.
 
 use ndarray::Array2;
 
-/// Distances are summed in more than one way; a radius equal to one of them must not fall on the wrong side of it by rounding.
+/// A factor for the radius. Distances are summed in more than one way, and rounding must not put a distance equal to the radius
+/// outside it.
 const SLACK: f64 = 1.0 + 1e-6;
 
-/// The radius that tells distances within families from distances between them best.
+/// The radius that best separates distances within families from distances between them.
 ///
-/// Of the distances within, the `b` with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`, the smallest of
-/// equal ones, plus a millionth for rounding. Where every distance within is below every distance between this is the largest
-/// distance within: the smallest radius that keeps families whole. Where they overlap, a few far members are given up rather
-/// than all families joined.
+/// It is the distance `b` within a family with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`. A
+/// millionth is added for rounding. If several are equally good, it is the smallest.
 ///
-/// Without a distance within (or with none above `negligible`: families of copies) it is half the smallest distance between.
+/// If every distance within is below every distance between, this is the largest distance within: the smallest radius that
+/// keeps families whole. If they overlap, a few far members are lost rather than all families joined.
+///
+/// If there is no distance within (or none above `negligible`, as in families of copies), the radius is half the smallest
+/// distance between.
 pub(super) fn separating(mut within: Vec<f64>, mut between: Vec<f64>, negligible: f64) -> f64 {
     within.sort_by(f64::total_cmp);
     between.sort_by(f64::total_cmp);
@@ -25,6 +28,7 @@ pub(super) fn separating(mut within: Vec<f64>, mut between: Vec<f64>, negligible
     let mut best = (0.0, f64::INFINITY);
     for &radius in &within {
         let loss = loss(radius);
+        // The strict comparison keeps the smallest of equally good radii.
         if loss < best.1 {
             best = (radius, loss);
         }
@@ -34,12 +38,12 @@ pub(super) fn separating(mut within: Vec<f64>, mut between: Vec<f64>, negligible
     }
     match between.iter().find(|&&d| d > negligible) {
         Some(&nearest) => nearest / 2.0,
-        // All models are copies of one: any radius joins them.
+        // All models are copies of one, so any radius joins them.
         None => 1.0,
     }
 }
 
-/// All distances within expected families, and all between them.
+/// All distances within expected families, and all distances between them.
 pub(super) fn pairs(squared: &Array2<f64>, expected: &[usize]) -> (Vec<f64>, Vec<f64>) {
     let (mut within, mut between) = (Vec::new(), Vec::new());
     for i in 0..expected.len() {
@@ -51,12 +55,14 @@ pub(super) fn pairs(squared: &Array2<f64>, expected: &[usize]) -> (Vec<f64>, Vec
     (within, between)
 }
 
-/// The distances that hold families together (the edges of each family's minimum spanning tree), and the distance from each
-/// model to the nearest one of another family.
+/// The links within families and the gaps between them.
+///
+/// Links are the edges of each family's minimum spanning tree. Gaps are the distances from each model to the nearest model of
+/// another family.
 pub(super) fn links(squared: &Array2<f64>, expected: &[usize]) -> (Vec<f64>, Vec<f64>) {
     let n = expected.len();
     let mut within = Vec::new();
-    // Prim's algorithm, in one family after the other.
+    // Prim's algorithm, on one family after the other.
     let mut to_tree = vec![f64::INFINITY; n];
     let mut outside = vec![true; n];
     for start in 0..n {

@@ -1,4 +1,4 @@
-//! Checks of settings, and remarks, that the clusterers share.
+//! Checks of settings, and remarks, that clusterers share.
 
 use super::centroid_rule::Alpha;
 use super::clusterer::Points;
@@ -6,7 +6,7 @@ use crate::detect::{NamedSetting, SettingWords};
 use crate::error::Error;
 use crate::phylogeny::Remark;
 
-/// K as given or as expected, checked against the number of points; any K does for no point.
+/// K as given, or as expected, checked against the number of points. Without points any K is accepted.
 pub(super) fn family_count(given: Option<usize>, points: &Points<'_>) -> Result<usize, Error> {
     let n = points.len();
     let families = given.unwrap_or_else(|| points.expected_count());
@@ -17,6 +17,7 @@ pub(super) fn family_count(given: Option<usize>, points: &Points<'_>) -> Result<
     Ok(families)
 }
 
+/// Refuses a count of 0.
 pub(super) fn check_count(setting: &'static str, found: usize) -> Result<(), Error> {
     if found > 0 {
         return Ok(());
@@ -24,6 +25,7 @@ pub(super) fn check_count(setting: &'static str, found: usize) -> Result<(), Err
     Err(Error::InvalidSetting { setting, found: found.to_string(), expected: "at least 1" })
 }
 
+/// Refuses a tolerance that is negative or not finite.
 pub(super) fn check_tolerance(found: f64) -> Result<(), Error> {
     if found.is_finite() && found >= 0.0 {
         return Ok(());
@@ -31,7 +33,7 @@ pub(super) fn check_tolerance(found: f64) -> Result<(), Error> {
     Err(Error::InvalidSetting { setting: "tolerance", found: found.to_string(), expected: "a finite number from 0" })
 }
 
-/// The number that some text is.
+/// Reads a number from text.
 pub(super) fn parsed(setting: &'static str, text: &str, expected: &'static str) -> Result<f64, Error> {
     text.parse().map_err(|_| Error::unknown_word(setting, text, expected))
 }
@@ -55,12 +57,13 @@ pub(super) fn alpha(words: &SettingWords) -> Result<Alpha, Error> {
     Ok(words.value(ALPHA.name(), str::parse::<Alpha>)?.unwrap_or_default())
 }
 
+/// The remark on whether a clusterer converged.
 pub(super) fn convergence(clusterer: &'static str, converged: bool, iterations: usize) -> Remark {
     let clusterer = clusterer.into();
     if converged { Remark::Converged { clusterer, iterations } } else { Remark::NotConverged { clusterer, iterations } }
 }
 
-/// Refuses a given radius that is not finite and above 0.
+/// Refuses a radius that is not finite and above 0.
 pub(super) fn check_radius(setting: &'static str, found: f64) -> Result<(), Error> {
     if found.is_finite() && found > 0.0 {
         return Ok(());

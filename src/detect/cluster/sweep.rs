@@ -1,14 +1,14 @@
-//! Which α to keep when none is given.
+//! The sweep over α: which α to keep when none is given.
 
 use super::centroid_rule::Alpha;
 use crate::error::Error;
 use crate::phylogeny::Remark;
 use rand::RngCore;
 
-/// Runs a clusterer at the given α, or at those of the grid to keep the run whose labels are nearest to the expected families;
-/// which that was is remarked on.
+/// Runs a clusterer at the given α. For a sweep, it runs at every α of the grid.
 ///
-/// All runs of a sweep see the same random numbers, so that they differ in α alone, and a sweep is the run of the α it keeps.
+/// A sweep keeps the run whose labels are nearest to the expected families, and a remark reports its α. All runs of a sweep
+/// use the same random numbers, so they differ in α alone. A sweep equals the run at the α that it keeps.
 pub(super) fn at<T>(
     clusterer: &'static str,
     alpha: Alpha,
@@ -20,6 +20,7 @@ pub(super) fn at<T>(
     if let Alpha::Fixed(alpha) = alpha {
         return Ok((run(alpha, rng)?, None));
     }
+    // With other random numbers for each α, a sweep would not equal the run at the α that it keeps.
     let mut replay = Replay { rng, drawn: Vec::new(), next: 0 };
     let mut at = |alpha| -> Result<(T, f64, usize), Error> {
         replay.next = 0;
@@ -30,7 +31,7 @@ pub(super) fn at<T>(
     let [lower @ .., last] = Alpha::GRID;
     let mut best = at(last)?;
     for alpha in lower.into_iter().rev() {
-        // Nothing can be nearer, and the largest of equal ones is kept.
+        // No run can be nearer than 0, and of equal runs the one with the largest α is kept.
         if best.2 == 0 {
             break;
         }
@@ -43,7 +44,7 @@ pub(super) fn at<T>(
     Ok((found, Some(Remark::AlphaChosen { clusterer: clusterer.into(), alpha, disagreements })))
 }
 
-/// Random numbers that can be seen again.
+/// A source of random numbers that can be replayed.
 struct Replay<'a> {
     rng: &'a mut dyn RngCore,
     drawn: Vec<u64>,
@@ -64,6 +65,7 @@ impl RngCore for Replay<'_> {
     }
 
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        // Whole words are drawn, so that bytes and words share one sequence.
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.next_u64().to_le_bytes()[..chunk.len()]);
         }
@@ -75,7 +77,7 @@ impl RngCore for Replay<'_> {
     }
 }
 
-/// Pairs of models that share a family in one labeling and not in the other.
+/// Number of pairs of models that share a family in one labeling and not in the other.
 fn disagreements(labels: &[usize], expected: &[usize]) -> usize {
     let apart = |i: usize, j: usize| (labels[i] == labels[j]) != (expected[i] == expected[j]);
     (0..labels.len()).map(|i| (0..i).filter(|&j| apart(i, j)).count()).sum()

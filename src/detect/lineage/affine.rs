@@ -6,29 +6,33 @@ use crate::kernel::upper_median;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
-/// Squared distances of models, of one parameter or all, by whatever they are numbered with.
+/// A function that gives the squared distance of two models, over one parameter or over all.
+///
+/// `I` is the type that numbers the models.
 pub(super) trait Squared<I>: Fn(I, I) -> f64 {}
 
 impl<I, F: Fn(I, I) -> f64> Squared<I> for F {}
 
-/// A child as a combination of parents.
+/// A child as an affine combination of parents.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Combination<I> {
     pub(super) parents: Vec<I>,
-    /// Sum to 1.
+    /// One weight for each parent, in the same order. They sum to 1.
     pub(super) weights: Vec<f64>,
-    /// Squared distance of the child to the combination, as a share of that to its nearest parent.
+    /// What the combination leaves over: the squared distance from the child to it. It is a share of the squared distance
+    /// from the child to its nearest parent. At least 0.
     pub(super) residual: f64,
 }
 
-/// `⟨a − origin, b − origin⟩`.
+/// The inner product `⟨a − origin, b − origin⟩`, from squared distances.
 fn inner<I: Copy>(d: &impl Squared<I>, origin: I, a: I, b: I) -> f64 {
     (d(origin, a) + d(origin, b) - d(a, b)) / 2.0
 }
 
-/// The combination of few `candidates` nearest to `child`, by orthogonal matching pursuit and backward elimination.
+/// The combination of a few `candidates` that comes nearest to `child`.
 ///
-/// `None` with fewer than two candidates. Candidates must differ from the child and from one another. O(n) for n candidates.
+/// Orthogonal matching pursuit adds parents; backward elimination then removes those that are not needed. The result is `None`
+/// with fewer than two candidates. Candidates must differ from the child and from one another. O(n) time for n candidates.
 pub(super) fn combination<I: Copy + Eq>(
     d: &impl Squared<I>,
     child: I,
@@ -40,14 +44,17 @@ pub(super) fn combination<I: Copy + Eq>(
     if chosen.is_empty() {
         return None;
     }
+    // The origin is a parent too. Elimination removes it if it is not needed.
     chosen.push(origin);
     eliminate(d, child, chosen, weights)
 }
 
-/// Those of `rest` whose increments from `origin` together come nearest to that of `child`, greedily, the most telling first.
+/// The models of `rest` whose increments from `origin` together come nearest to the increment of `child`.
+///
+/// The choice is greedy: the model that explains most is chosen first.
 pub(super) fn pursued<I: Copy>(d: &impl Squared<I>, child: I, origin: I, rest: &[I], weights: &Weights) -> Vec<I> {
     let mut chosen: Vec<I> = Vec::new();
-    // What candidates and the child have left after the directions chosen so far, by Gram–Schmidt on inner products.
+    // Gram–Schmidt on inner products: each step removes the directions chosen so far from every candidate and from the child.
     let mut along: Vec<Vec<f64>> = Vec::new();
     let from_origin: Vec<f64> = rest.iter().map(|&q| d(origin, q)).collect();
     let mut left = from_origin.clone();
@@ -62,7 +69,7 @@ pub(super) fn pursued<I: Copy>(d: &impl Squared<I>, child: I, origin: I, rest: &
             break;
         }
         chosen.push(rest[best]);
-        // The part of the best increment that earlier directions do not hold becomes a direction of its own.
+        // The part of the best increment that earlier directions do not span becomes the next direction.
         let length = left[best].sqrt();
         let mut direction = vec![0.0; rest.len()];
         for earlier in &along {
@@ -73,19 +80,20 @@ pub(super) fn pursued<I: Copy>(d: &impl Squared<I>, child: I, origin: I, rest: &
             let product = (from_origin[i] + from_origin[best] - d(rest[best], rest[i])) / 2.0;
             *before = (product - *before) / length;
         }
-        // What candidates and the child have along it is taken off all of them.
+        // That direction must not count twice, so it is removed from all candidates and from the child.
         let toward = with_child[best] / length;
         for i in 0..rest.len() {
             left[i] -= direction[i] * direction[i];
             with_child[i] -= direction[i] * toward;
         }
+        // Rounding may leave a little of the chosen candidate; an exact 0 keeps it from being chosen again.
         left[best] = 0.0;
         along.push(direction);
     }
     chosen
 }
 
-/// Takes out parents without which the combination is as good.
+/// Removes parents without which the combination is as good.
 fn eliminate<I: Copy + Eq>(
     d: &impl Squared<I>,
     child: I,
@@ -99,13 +107,16 @@ fn eliminate<I: Copy + Eq>(
         }
         let without =
             |i: usize| -> Vec<I> { parents.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, &p)| p).collect() };
+        // A parent of tiny weight goes first: a share this small is met by chance among many models.
         let tiny = (0..parents.len())
             .filter(|&i| fitted.weights[i].abs() < weights.merges.least_weight)
             .min_by(|&i, &j| fitted.weights[i].abs().total_cmp(&fitted.weights[j].abs()));
         let superfluous = || {
             let mut order: Vec<usize> = (0..parents.len()).collect();
+            // The lightest parent is the likeliest to be superfluous, and a fit for each is expensive.
             order.sort_by(|&i, &j| fitted.weights[i].abs().total_cmp(&fitted.weights[j].abs()));
             let nearest = nearest(d, child, &parents);
+            // The second term lets rounding pass where the combination is exact and leaves nothing over.
             let bound =
                 weights.merges.superfluous * fitted.residual * nearest + weights.tolerances.superfluous * nearest;
             order.into_iter().find(|&i| absolute(d, child, &without(i)).is_some_and(|left| left <= bound))
@@ -117,15 +128,19 @@ fn eliminate<I: Copy + Eq>(
     }
 }
 
+/// Squared distance from the child to its nearest parent.
 fn nearest<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> f64 {
     parents.iter().map(|&p| d(child, p)).fold(f64::INFINITY, f64::min)
 }
 
+/// Squared distance from the child to the combination of these parents; `None` where [`fit`] is.
 fn absolute<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Option<f64> {
     Some(fit(d, child, parents)?.residual * nearest(d, child, parents))
 }
 
-/// Least squares with weights that sum to 1; `None` when the parents do not differ, or one is the child.
+/// The least-squares combination with weights that sum to 1.
+///
+/// `None` when the parents do not differ from one another, or when one of them equals the child.
 pub(super) fn fit<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Option<Combination<I>> {
     let (&origin, rest) = parents.split_first()?;
     let whole = d(origin, child);
@@ -134,8 +149,10 @@ pub(super) fn fit<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Opti
         return None;
     }
     let k = rest.len();
+    // Increments from one of the parents turn the constraint on the sum of weights into plain least squares.
     let gram = Mat::from_fn(k, k, |i, j| inner(d, origin, rest[i], rest[j]));
     let with_child = Mat::from_fn(k, 1, |i, _| inner(d, origin, rest[i], child));
+    // Parents that do not differ make the matrix singular; then it has no Cholesky factor.
     let solved = gram.llt(Side::Lower).ok()?.solve(&with_child);
     let explained: f64 = (0..k).map(|i| solved[(i, 0)] * with_child[(i, 0)]).sum();
     let mut weights = vec![1.0 - (0..k).map(|i| solved[(i, 0)]).sum::<f64>()];
@@ -145,7 +162,7 @@ pub(super) fn fit<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Opti
     finite.then(|| Combination { parents: parents.to_vec(), weights, residual })
 }
 
-/// Weights as [`fit`] to each parameter alone, those where it fits.
+/// The weights of [`fit`] in each parameter alone, for the parameters in which it succeeds.
 pub(super) fn weights_by_parameter<I: Copy + Into<usize>>(
     comparison: &Comparison,
     child: I,
@@ -156,12 +173,13 @@ pub(super) fn weights_by_parameter<I: Copy + Into<usize>>(
     fits.map(|fitted| fitted.weights).collect()
 }
 
-/// Median absolute deviation of a weight between parameters.
+/// Median absolute deviation of the `i`-th weight between parameters; 0 without parameters.
 pub(super) fn spread(by_parameter: &[Vec<f64>], i: usize) -> f64 {
     let middle = median(by_parameter.iter().map(|w| w[i]).collect());
     median(by_parameter.iter().map(|w| (w[i] - middle).abs()).collect())
 }
 
+/// The upper median; 0 without values.
 fn median(mut values: Vec<f64>) -> f64 {
     upper_median(&mut values).unwrap_or(0.0)
 }

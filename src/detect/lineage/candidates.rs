@@ -1,9 +1,12 @@
 //! The likeliest parents of a member, and what decided between them, stage by stage.
 //!
-//! Everything is weighed against one reference: that the member is a child of the supposed root. For the supposed root
-//! itself the reference is that the second likeliest root is the root. What no single stage explains is the row of the tree as
-//! a whole, so that the difference of two totals is the logarithm of the ratio of the two probabilities. These hold given that
-//! all members are kin; how sure that is stands apart, and is no part of the total.
+//! All evidence is weighed against one reference: the member is a child of the supposed root. For the supposed root itself,
+//! the reference is: the second likeliest root is the root.
+//!
+//! No single stage explains everything. The rest is the row "the tree as a whole". With that row, the difference of two totals
+//! is the logarithm of the ratio of the two probabilities.
+//!
+//! Totals hold under the condition that all members are kin. The probability of kinship stands apart and is no part of a total.
 
 use super::confidence::holds;
 use super::index::Member;
@@ -14,18 +17,18 @@ use super::witness::{ALL, Lineage};
 use crate::kernel::Square;
 use crate::phylogeny::{Candidate, Evidence, Signal, Stage};
 
-/// What candidates are made of, once a lineage is solved.
+/// What is known of a solved lineage, from which candidates are made.
 pub(super) struct Found<'a> {
     pub(super) lineage: &'a Lineage<'a>,
     pub(super) roots: &'a Roots,
     pub(super) tree: &'a Tree<'a>,
     /// Probability of each edge by (parent, child), given that the two are kin.
     pub(super) shares: &'a Square<f64>,
-    /// That two members are kin.
+    /// Probability that two members are kin.
     pub(super) kinship: &'a (dyn Fn(Member, Member) -> f64 + Sync),
 }
 
-/// A candidate before its row of the tree as a whole is known.
+/// A candidate that has no row for the tree as a whole yet.
 struct Draft {
     parent: Option<Member>,
     probability: f64,
@@ -33,13 +36,16 @@ struct Draft {
 }
 
 impl Draft {
+    /// The sum of the evidence without kinship, in nats.
     fn total(&self) -> f64 {
         self.evidence.iter().filter(|e| e.stage != Stage::Kinship).fold(0.0, |sum, e| sum + e.weight)
     }
 }
 
 impl Found<'_> {
-    /// The likeliest parents of a member that is no merge, as many as are listed, and that no parent is in the set.
+    /// The likeliest parents of a member that is no merge, followed by the candidate "no parent in the set".
+    ///
+    /// At most `confidence.listed` parents are given, the likeliest first.
     pub(super) fn candidates(&self, child: Member) -> Vec<Candidate> {
         let share = |q: Member| self.shares[(q, child)];
         let mut order: Vec<Member> = self.lineage.members().filter(|&q| q != child && share(q) > 0.0).collect();
@@ -47,6 +53,7 @@ impl Found<'_> {
         let listed = self.lineage.weights().confidence.listed;
         let all: f64 = order.iter().map(|&q| share(q)).sum();
         let mut drafts: Vec<Draft> = order.into_iter().take(listed).map(|q| self.parent(q, child)).collect();
+        // Rounding can bring the sum above 1.
         let probability = (1.0 - all).clamp(0.0, 1.0);
         drafts.push(Draft { parent: None, probability, evidence: self.absence(child, probability, &drafts) });
 
@@ -54,6 +61,7 @@ impl Found<'_> {
         drafts.into_iter().map(|draft| self.finished(draft, reference)).collect()
     }
 
+    /// The candidate `parent`, with its evidence against the reference.
     fn parent(&self, parent: Member, child: Member) -> Draft {
         let mut evidence = vec![Evidence::new(Stage::Kinship, Signal::KINSHIP, (self.kinship)(parent, child).ln())];
         if child == self.root() {
@@ -61,18 +69,19 @@ impl Found<'_> {
         } else {
             evidence.extend(self.descent(parent, child));
         }
-        // That kinship was tested is told even where it is certain.
+        // The row of kinship stays even with weight 0: it shows that kinship was tested.
         evidence.retain(|e| e.weight != 0.0 || e.stage == Stage::Kinship);
         Draft { parent: Some(parent), probability: self.shares[(parent, child)].clamp(0.0, 1.0), evidence }
     }
 
-    /// What speaks for a parent against the root being the parent.
+    /// The evidence for a parent against the root as the parent.
     fn descent(&self, parent: Member, child: Member) -> Vec<Evidence> {
         if parent == self.root() {
             return Vec::new();
         }
         let without_root = self.lineage.weights().confidence.without_root;
         let present = self.tree.presence.probability;
+        // Without the root, an edge from it is wrong for sure, and any other edge holds with probability `without_root`.
         let stays = (holds(false, present, without_root) / holds(true, present, without_root)).ln();
         let mut evidence = vec![
             Evidence::new(Stage::Presence, HOLDS, stays),
@@ -83,12 +92,12 @@ impl Found<'_> {
         evidence
     }
 
-    /// What speaks for no parent in the set: that the member is the root, or that the root is not there.
+    /// The evidence for no parent in the set: the member is the root, or the root is missing.
     fn absence(&self, child: Member, probability: f64, drafts: &[Draft]) -> Vec<Evidence> {
         let mut evidence: Vec<Evidence> = if child == self.root() {
             told(Stage::Root, self.roots.rather(child, self.second())).collect()
         } else if self.roots.probability(child) > probability / 2.0 {
-            // Most of the probability is that the member is itself the root; then no other root has to be there.
+            // Most of the probability is that the member itself is the root. Then no other root has to be present.
             let alone = Evidence::new(Stage::Presence, HOLDS, -self.tree.presence.probability.ln());
             told(Stage::Root, self.roots.rather(child, self.root())).chain([alone]).collect()
         } else {
@@ -98,33 +107,38 @@ impl Found<'_> {
         evidence
     }
 
-    /// What speaks for the likeliest edge being wrong because the root is not there. A model that is not in the set stands in
-    /// the place of the parent, so that what speaks for that parent against the root speaks for it too.
+    /// The evidence that the likeliest edge is wrong because the root is missing.
+    ///
+    /// A model outside the set then stands in the place of that parent. What speaks for the parent against the root therefore
+    /// speaks for the missing model too.
     fn without_root(&self, drafts: &[Draft]) -> Vec<Evidence> {
         let without_root = self.lineage.weights().confidence.without_root;
         let lost = |draft: &Draft| {
             let there = holds(draft.parent == Some(self.root()), self.tree.presence.probability, without_root);
             draft.probability * (1.0 - there) / there
         };
+        // The edge that loses most with the root gives most of the probability of no parent.
         let Some(replaced) = drafts.iter().max_by(|a, b| lost(a).total_cmp(&lost(b))) else { return Vec::new() };
         let terms = self.tree.presence.terms.iter();
         let mut evidence: Vec<Evidence> =
             told(Stage::Presence, terms.map(|(signal, odds)| (signal.clone(), -odds))).collect();
         if replaced.parent != Some(self.root()) {
+            // This edge is wrong only in the share that does not hold without the root.
             evidence.push(Evidence::new(Stage::Presence, HOLDS, (1.0 - without_root).ln()));
             evidence.extend(replaced.evidence.iter().filter(|e| e.stage == Stage::Parent).cloned());
         }
         evidence
     }
 
-    /// What the logarithm of a probability is set against, so that the reference needs no row of the tree as a whole.
+    /// The level that log probabilities are measured from. It makes the tree-as-a-whole row of the reference 0.
     fn reference(&self, child: Member, drafts: &[Draft]) -> f64 {
         let wanted = if child == self.root() { None } else { Some(self.root()) };
         let reference = drafts.iter().find(|d| d.parent == wanted && d.probability > 0.0);
-        // The root may be less likely than all candidates that are listed; then the first one is as good.
+        // The root may be less likely than every listed candidate. Then the first candidate serves as well.
         reference.or_else(|| drafts.first()).map_or(0.0, |d| d.probability.ln() - d.total())
     }
 
+    /// Adds the row of the tree as a whole: what no single stage explains.
     fn finished(&self, mut draft: Draft, reference: f64) -> Candidate {
         let rest = draft.probability.ln() - reference - draft.total();
         if rest != 0.0 {
@@ -133,6 +147,7 @@ impl Found<'_> {
         Candidate::new(draft.parent.map(|q| self.lineage.model(q)), draft.probability, draft.evidence)
     }
 
+    /// The supposed root of the tree.
     fn root(&self) -> Member {
         self.tree.hypothesis.root()
     }
@@ -143,6 +158,7 @@ impl Found<'_> {
     }
 }
 
+/// Evidence of one stage from terms in nats.
 fn told(stage: Stage, terms: impl IntoIterator<Item = (Signal, f64)>) -> impl Iterator<Item = Evidence> {
     terms.into_iter().map(move |(signal, weight)| Evidence::new(stage, signal, weight))
 }

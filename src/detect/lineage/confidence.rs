@@ -1,4 +1,4 @@
-//! How probable each edge is, over all trees under all likely roots.
+//! The probability of each edge, over all trees under all likely roots.
 
 use super::index::Member;
 use super::spanning::edge_probabilities;
@@ -8,39 +8,43 @@ use crate::error::Error;
 use crate::kernel::Square;
 use rayon::prelude::*;
 
-/// A likely root, and what its trees are weighed by.
+/// A likely root, and the weights of its trees.
 pub(super) struct Supposition {
     pub(super) root: Member,
-    /// That it is the root among the members.
+    /// Probability that this member is the root among the members.
     pub(super) probability: f64,
-    /// That it is the root, and not a sibling of its children.
+    /// Probability that this member is the real root, and not a sibling of its children.
     pub(super) present: f64,
-    /// Weights of edges by (parent, child), natural logarithms.
+    /// The weight of each edge in nats, by (parent, child).
     pub(super) weights: Square<f64>,
 }
 
 impl Supposition {
+    /// A root with the results of its tree and the weights of the tree's edges.
     pub(super) fn of(tree: &Tree<'_>, probability: f64, weights: Square<f64>) -> Self {
         Self { root: tree.hypothesis.root(), probability, present: tree.presence.probability, weights }
     }
 
-    /// Probability that an edge from a member holds, given that the tree has it.
+    /// Probability that an edge from `parent` holds, given that the tree has it.
     fn holds(&self, parent: Member, without_root: f64) -> f64 {
         holds(self.root == parent, self.present, without_root)
     }
 }
 
-/// Probability that an edge of a tree holds whose root is there with probability `present`: without the root its own edges are
-/// wrong, and of the others a share of `without_root` is right.
+/// Probability that an edge of a tree holds, where the root is present with probability `present`.
+///
+/// Without the root, the edges from it are wrong, and a share `without_root` of the others is right.
 pub(super) fn holds(from_root: bool, present: f64, without_root: f64) -> f64 {
     if from_root { present } else { without_root + (1.0 - without_root) * present }
 }
 
-/// Probability of each edge by (parent, child), summed over the likely roots. What is missing to 1 is that of no parent.
+/// Probability of each edge by (parent, child), shape `(members, members)`, summed over the likely roots.
+///
+/// For each child, what is missing to 1 is the probability of no parent.
 ///
 /// # Errors
 ///
-/// [`Error::Decomposition`] when weights are not finite.
+/// [`Error::Detection`] when a child has no finite weight.
 pub(super) fn shares(suppositions: &[Supposition], members: usize, weights: &Weights) -> Result<Square<f64>, Error> {
     let negligible = weights.tolerances.negligible;
     let over_trees = |s: &Supposition| edge_probabilities(&s.weights, s.root, negligible);

@@ -9,17 +9,21 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
-/// A model that was made from another without training.
+/// A model made from another one without training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Copy {
     pub(super) source: ModelId,
     pub(super) copy: ModelId,
     pub(super) relation: Relation,
-    /// That the source is the source, and not the copy.
+    /// Probability that `source` is the source and `copy` the copy.
     pub(super) direction: f64,
 }
 
-/// Separates copies from the models they were made from; both in the order given.
+/// Separates copies from the models they were made from. Both lists keep the order of `members`.
+///
+/// # Errors
+///
+/// [`Error::Source`] for a model that cannot be read, [`Error::NotComparable`] for models of different groups.
 pub(super) fn copies(
     geometry: &Geometry,
     members: &[ModelId],
@@ -27,7 +31,7 @@ pub(super) fn copies(
 ) -> Result<(Vec<ModelId>, Vec<Copy>), Error> {
     let mut copies = Vec::new();
     let mut originals = Vec::new();
-    // Of identical models nothing but the order in which they were given tells them apart.
+    // Identical models differ in nothing but the order in which they were given, so the first one is the source.
     let first = |&m: &ModelId| members.iter().copied().filter(|&o| geometry.identical(o, m)).min().unwrap_or(m);
     let sources: Vec<ModelId> = members.par_iter().map(first).collect();
     for (&m, source) in members.iter().zip(sources) {
@@ -44,7 +48,7 @@ pub(super) fn copies(
     Ok((originals, copies))
 }
 
-/// Originals that were made from one another without training, and what is being found out about them.
+/// The search for originals that were made from one another without training.
 struct Converted<'a> {
     geometry: &'a Geometry,
     models: &'a [ModelId],
@@ -55,6 +59,7 @@ struct Converted<'a> {
     found: Vec<Copy>,
 }
 
+/// The copies among `models` that were converted, pruned, scaled or permuted.
 fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Result<Vec<Copy>, Error> {
     let comparison = geometry.compare(models)?;
     let mut converted = Converted {
@@ -66,7 +71,7 @@ fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Resu
         is_copy: vec![false; models.len()],
         found: Vec::new(),
     };
-    // The surest relation first: a pruned model may look rounded, and a rounded one scaled.
+    // The surest relation goes first: a pruned model may look rounded, and a rounded one scaled.
     converted.find_pruned();
     converted.find_rounded()?;
     converted.find_scaled_and_permuted();
@@ -74,31 +79,36 @@ fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Resu
 }
 
 impl Converted<'_> {
+    /// Adds a copy, which is then no source for others.
     fn add(&mut self, source: usize, copy: usize, relation: Relation, direction: f64) {
         self.found.push(Copy { source: self.models[source], copy: self.models[copy], relation, direction });
         self.is_copy[copy] = true;
     }
 
+    /// Finds models with some values of another one set to zero.
     fn find_pruned(&mut self) {
         let n = self.models.len();
         let tolerance = self.weights.tolerances.projected;
         let sources = |b: usize| (0..n).filter(|&a| a != b && pruned(&self.parameters, a, b, tolerance)).collect();
         let of_pruned: Vec<Vec<usize>> = (0..n).into_par_iter().map(sources).collect();
         for (copy, sources) in of_pruned.into_iter().enumerate() {
+            // A copy is no source, so a chain of copies hangs below one original.
             if let Some(source) = sources.into_iter().find(|&a| !self.is_copy[a]) {
                 self.add(source, copy, Relation::Pruned, self.weights.copies.certain);
             }
         }
     }
 
+    /// Finds models that are another one in fewer bits.
     fn find_rounded(&mut self) -> Result<(), Error> {
         let n = self.models.len();
         for copy in 0..n {
+            // A conversion moves a model little, so its source is the nearest model.
             let nearest = (0..n)
                 .filter(|&a| a != copy && !self.is_copy[a])
                 .min_by(|&a, &b| self.squared[(copy, a)].total_cmp(&self.squared[(copy, b)]));
             let near = |&a: &usize| !self.is_copy[copy] && rounded(&self.parameters, a, copy, &self.weights.copies);
-            // Values are read only where the distance allows a conversion at all.
+            // Reading values is expensive. It happens only where the distance allows a conversion.
             let Some(source) = nearest.filter(near) else { continue };
             if let Some(relation) = conversion(self.geometry, self.models[source], self.models[copy])? {
                 self.add(source, copy, relation, self.weights.copies.certain);
@@ -107,6 +117,7 @@ impl Converted<'_> {
         Ok(())
     }
 
+    /// Finds models that are a multiple of another one, or the same values in another order.
     fn find_scaled_and_permuted(&mut self) {
         let n = self.models.len();
         let relation = |a: usize, b: usize| match scaled(&self.parameters, a, b, self.weights.tolerances.collinear) {
@@ -120,9 +131,10 @@ impl Converted<'_> {
                 if self.is_copy[a] || self.is_copy[b] {
                     continue;
                 }
-                // Nothing in the two tells which was first; the rest of the family is nearer to the source.
+                // The two models alone do not show which was first. The rest of the family is nearer to the source.
                 let (of_a, of_b) = (self.log_distances(a), self.log_distances(b));
                 let (source, copy) = if of_a < of_b { (a, b) } else { (b, a) };
+                // Two models alone have no rest of the family.
                 let known = n > 2 && of_a != of_b;
                 let copies = self.weights.copies;
                 self.add(source, copy, relation, if known { copies.likely } else { copies.even });
@@ -130,36 +142,40 @@ impl Converted<'_> {
         }
     }
 
-    /// Sum of the logarithms of squared distances to all that differ.
+    /// Sum of the logarithms of squared distances to all models that differ from this one.
     fn log_distances(&self, a: usize) -> f64 {
         let apart = |b: &usize| self.squared[(a, *b)] > 0.0;
         (0..self.models.len()).filter(apart).map(|b| self.squared[(a, b)].ln()).sum()
     }
 }
 
-/// Whether b is a with some values set to zero: then `⟨a, b⟩ = ‖b‖²` in every parameter.
+/// Whether b is a with some values set to zero. Then `⟨a, b⟩ = ‖b‖²` in every parameter.
 fn pruned(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (apart, own) = (p.squared_distance(a, b), p.squared_norm(a));
         changed |= apart > 0.0;
+        // `⟨a, b⟩ = ‖b‖²` is the same as `d² = ‖a‖² − ‖b‖²`.
         (own - p.squared_norm(b) - apart).abs() <= tolerance * own
     });
     every && changed
 }
 
-/// Whether b is a multiple of a in every parameter, not 1 in all.
+/// Whether b is a positive multiple of a in every parameter, and differs from a in at least one.
 fn scaled(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (aa, bb, inner) = (p.squared_norm(a), p.squared_norm(b), p.inner(a, b));
         changed |= p.squared_distance(a, b) > tolerance * aa;
+        // Parallel vectors have a sine of 0. A negative factor is no scaling.
         inner > 0.0 && aa * bb - inner * inner <= tolerance * aa * bb
     });
     every && changed
 }
 
-/// Whether b could be a in fewer bits: moved little, and alike wherever it moved; embeddings are often left as they are.
+/// Whether b can be a in fewer bits: it moved little, and by about the same share wherever it moved.
+///
+/// Parameters that did not move are ignored: many conversions leave embeddings as they are.
 fn rounded(parameters: &[&ParameterView], a: usize, b: usize, numbers: &Copies) -> bool {
     let relative = parameters.iter().map(|p| (p.squared_distance(a, b) / p.squared_norm(a)).sqrt());
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
@@ -170,14 +186,15 @@ fn rounded(parameters: &[&ParameterView], a: usize, b: usize, numbers: &Copies) 
     most < numbers.rounded && most <= numbers.alike * least
 }
 
+/// The kind of conversion that values prove; `None` when they prove none or cannot be read.
 fn conversion(geometry: &Geometry, source: ModelId, copy: ModelId) -> Result<Option<Relation>, Error> {
     let Some(pair) = geometry.read_pair(source, copy)? else { return Ok(None) };
     Ok(if pair.is_cast().is_some() { Some(Relation::Cast) } else { pair.quantized_bits().map(|_| Relation::Quantized) })
 }
 
-/// Pairs of comparable models with the same values in another order, whatever their distance.
+/// Pairs of comparable models with the same values in another order, at any distance.
 pub(super) fn permuted(geometry: &Geometry, members: &[ModelId], weights: &Weights) -> Vec<(ModelId, ModelId)> {
-    // Sorted by what a permutation leaves as it is, copies are neighbors.
+    // A permutation keeps the norm. Sorted by norm, permuted copies are neighbors, and few pairs need a test.
     let mut keyed: Vec<(f64, ModelId)> = members.iter().map(|&m| (geometry.norm(m).powi(2), m)).collect();
     keyed.sort_by(|x, y| x.0.total_cmp(&y.0));
     let mut pairs = Vec::new();

@@ -1,4 +1,4 @@
-//! Gathers what was found of each lineage into one phylogeny.
+//! Collects the results of all lineages into one phylogeny.
 
 use super::copies::Copy;
 use super::merges::Merge;
@@ -12,32 +12,36 @@ use crate::model_set::ModelId;
 use crate::phylogeny::{Candidate, Evidence, Phylogeny, Relation, Remark, Signal, Stage};
 use std::collections::BTreeMap;
 
+/// The phylogeny in the making.
 pub(super) struct Gathered<'g> {
     weights: &'g Weights,
     draft: Draft<'g>,
     /// The first member of the family that is being gathered.
     family: ModelId,
-    /// Of each family, by its first member. Where a merge joins lineages, the margin of the last one solved is kept.
+    /// The margin of each family, by the family's first member. Where a merge joins lineages, the last lineage solved sets it.
     margins: BTreeMap<ModelId, f64>,
 }
 
 impl<'g> Gathered<'g> {
+    /// A phylogeny without edges yet.
     pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
         let draft = Draft::new(geometry, independence);
         Self { weights, draft, family: ModelId::new(0), margins: BTreeMap::new() }
     }
 
+    /// Starts a family: its members are kin.
     pub(super) fn kin(&mut self, members: &[ModelId]) {
         self.family = members.first().copied().unwrap_or(self.family);
         self.draft.add(|builder| builder.with_kin(members.iter().copied()));
     }
 
+    /// Adds a copy and its edge.
     pub(super) fn copy(&mut self, copy: &Copy) -> Result<(), Error> {
         let evidence = vec![Evidence::new(Stage::Parent, Signal::COPY, (copy.direction / (1.0 - copy.direction)).ln())];
         let candidates = vec![Candidate::new(Some(copy.source), copy.direction, evidence)];
         let edge = self.draft.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
         self.draft.add(|builder| builder.with_edge(edge).with_candidates(copy.copy, candidates));
-        // Of a permuted copy every parameter moved, and none changed.
+        // In a permuted copy every parameter moved and none changed, so movements would mislead.
         if !matches!(copy.relation, Relation::Duplicate | Relation::Permuted) {
             let movements = movements(self.draft.geometry, copy.source, copy.copy)?;
             self.draft.add(|builder| builder.with_movements(copy.source, copy.copy, movements));
@@ -45,6 +49,7 @@ impl<'g> Gathered<'g> {
         Ok(())
     }
 
+    /// Adds a merge, with one edge from each parent.
     pub(super) fn merge(&mut self, merge: &Merge<ModelId>) -> Result<(), Error> {
         let (child, confidence) = (merge.child, merge.confidence);
         let odds = (confidence / (1.0 - confidence)).ln();
@@ -57,18 +62,20 @@ impl<'g> Gathered<'g> {
             let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
             candidates.push(Candidate::new(Some(parent), confidence, evidence));
         }
+        // Rounding can bring the share outside 0 to 1.
         let residual = merge.combination.residual.clamp(0.0, 1.0);
         self.draft.add(|builder| builder.with_candidates(child, candidates).with_residual(child, residual));
         Ok(())
     }
 
-    /// `plain` are the first of `models`: those that are no merges.
+    /// Adds the tree of one lineage. `plain` are the first of `models`: the members that are no merges.
     pub(super) fn lineage(&mut self, plain: &[ModelId], models: &[ModelId], solved: Solved) -> Result<(), Error> {
         for (c, &child) in plain.iter().enumerate() {
             if let Some(q) = solved.parents[c] {
                 let parent = models[q.index()];
                 let far = self.weights.relations.far;
                 let (relation, movements) = relation(self.draft.geometry, parent, child, far)?;
+                // An edge holds only if the two are kin, so the probability of kinship is a factor of its confidence.
                 let confidence = solved.confidences[c] * self.draft.independence.kinship(parent, child);
                 let edge = self.draft.edge(parent, child, relation, confidence)?;
                 self.draft.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
@@ -85,6 +92,11 @@ impl<'g> Gathered<'g> {
         Ok(())
     }
 
+    /// The phylogeny of all that was added.
+    ///
+    /// # Errors
+    ///
+    /// Those of the builder, when what was added contradicts itself.
     pub(super) fn phylogeny(mut self, remarks: Vec<Remark>) -> Result<Phylogeny, Error> {
         for (member, margin) in self.margins {
             self.draft.add(|builder| builder.with_margin(member, margin));

@@ -1,4 +1,4 @@
-//! Positions, each of a type of its own: one cannot be taken for another.
+//! Positions. Each index space has a type of its own, so that two cannot be mixed up.
 
 macro_rules! index {
     ($(#[$about:meta])+ $visibility:vis struct $name:ident;) => {
@@ -7,17 +7,17 @@ macro_rules! index {
         $visibility struct $name(usize);
 
         impl $name {
-            /// The position of a number, from 0.
+            /// The position with this number, from 0.
             $visibility const fn new(position: usize) -> Self {
                 Self(position)
             }
 
-            /// Its number, from 0.
+            /// The number of the position, from 0.
             $visibility const fn index(self) -> usize {
                 self.0
             }
 
-            /// The first positions, `count` of them.
+            /// The first `count` positions, in order.
             $visibility fn all(count: usize) -> impl DoubleEndedIterator<Item = Self> + Clone {
                 (0..count).map(Self::new)
             }
@@ -32,11 +32,13 @@ macro_rules! index {
 }
 
 index! {
-    /// A model of one lineage, by its position among those the lineage was made of. Models that are no merges come first.
+    /// A model of one lineage: its position in the list that the lineage was made from.
+    ///
+    /// Models that are no merges come first.
     pub struct Member;
 }
 
 index! {
-    /// A model of one family that is no copy, by its position among those.
+    /// A model of one family that is no copy: its position among these models.
     pub(super) struct Original;
 }

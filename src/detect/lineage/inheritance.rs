@@ -1,8 +1,9 @@
 //! Is q an ancestor of c, or are the two siblings that drifted together?
 //!
-//! With r the root, `x = q − r` and `y = c − r`: a descendant inherits x whole and adds an increment of its own, so that
-//! `y − x` is unrelated to x; of siblings it is y that is (nearly) unrelated to x. In every parameter the two hypotheses are
-//! weighed by what cosines between unrelated increments look like.
+//! Let r be the root, `x = q − r` and `y = c − r`. A descendant inherits x whole and adds an increment of its own, so `y − x`
+//! is unrelated to x. For siblings, it is y that is (nearly) unrelated to x.
+//!
+//! Every parameter weighs the two hypotheses by the distribution of cosines between unrelated increments.
 
 use super::index::Member;
 use super::sheet::Sheet;
@@ -11,25 +12,25 @@ use crate::geometry::Comparison;
 use crate::kernel::Square;
 use rayon::prelude::*;
 
-/// What each pair of members says of `q → c` against `r → c`.
+/// The evidence of every ordered pair of members for `q → c` against `r → c`.
 #[derive(Debug)]
 pub(super) struct Inheritance {
     cells: Square<Cell>,
 }
 
-/// What distances say of one ordered pair, summed over parameters; natural logarithms of likelihood ratios.
+/// The evidence of distances for one ordered pair, in natural logarithms of likelihood ratios summed over parameters.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cell {
     pub(super) angle: f64,
     pub(super) distance: f64,
-    /// Parameters that c left as the root has them, and q did not.
+    /// Number of parameters in which c equals the root and q does not.
     pub(super) reverted: usize,
-    /// Parameters that angle and distance are sums over.
+    /// Number of parameters that `angle` and `distance` are summed over.
     parameters: usize,
 }
 
 impl Inheritance {
-    /// O(n² T) for n members and T parameters.
+    /// Measures all pairs. O(n² T) time for n members and T parameters.
     pub(super) fn of(comparison: &Comparison, root: Member, weights: &Weights) -> Self {
         let n = comparison.len();
         let mut cells = Square::filled(n, Cell::default());
@@ -45,7 +46,7 @@ impl Inheritance {
         let (independent, share) = (weights.parents.independent, weights.witnesses.distance.share);
         cells.par_rows_mut().for_each(|(_, row)| {
             for cell in row {
-                // However many parameters agree, together they count as `independent` tests.
+                // Parameters of one network agree more than independent tests do. Together they count as `independent` tests.
                 let scale = independent / (cell.parameters as f64 + 1.0);
                 cell.angle *= scale;
                 cell.distance *= scale * share;
@@ -54,26 +55,30 @@ impl Inheritance {
         Self { cells }
     }
 
+    /// The evidence for `q → c`. It is 0 where q or c is the root, and where both are one member.
     pub(super) fn cell(&self, q: Member, c: Member) -> &Cell {
         &self.cells[(q, c)]
     }
 }
 
-/// Increments from the root in one parameter, without their share along the root's own values: weight decay moves all
-/// descendants that way.
+/// Increments from the root in one parameter, without their component along the root's own values.
+///
+/// Weight decay moves all descendants along the root, so that component does not tell ancestors from siblings.
 struct Projected<'a> {
     sheet: &'a Sheet,
     weights: &'a Weights,
     root: Member,
-    /// `⟨x − r, r⟩ / ‖r‖`.
+    /// The component of each increment along the root: `⟨x − r, r⟩ / ‖r‖`.
     along: Vec<f64>,
-    /// Squared length of what is left of `x − r`.
+    /// Squared length of the rest of each increment `x − r`.
     squared: Vec<f64>,
 }
 
 impl<'a> Projected<'a> {
+    /// Measures the increments of all n members from `root` in one parameter.
     fn of(sheet: &'a Sheet, root: Member, n: usize, weights: &'a Weights) -> Self {
         let own = sheet.norm(root);
+        // `⟨x − r, r⟩ = (‖x‖² − ‖r‖² − ‖x − r‖²) / 2`, so no values are needed.
         let along = |x: Member| {
             let inner = (sheet.norm(x) - own - sheet.squared(root, x)) / 2.0;
             if own > 0.0 { inner / own.sqrt() } else { 0.0 }
@@ -87,26 +92,29 @@ impl<'a> Projected<'a> {
         Self { sheet, weights, root, squared: Member::all(n).map(left).collect(), along }
     }
 
-    /// Adds what this parameter says of `q → c`.
+    /// Adds the evidence of this parameter for `q → c`.
     fn add(&self, q: Member, c: Member, cell: &mut Cell) {
         let Self { sheet, weights, root, .. } = *self;
         let witnesses = &weights.witnesses;
         let (to_q, to_c, apart) = (sheet.squared(root, q), sheet.squared(root, c), sheet.squared(q, c));
         if to_c == 0.0 {
+            // c still has the root's values. If q changed them, c cannot have them through q.
             cell.reverted += usize::from(to_q > 0.0);
             return;
         }
         let (qq, cc) = (self.squared[q.index()], self.squared[c.index()]);
+        // What both have along the root is left out of the inner product.
         let inner = (to_q + to_c - apart) / 2.0 - self.along[q.index()] * self.along[c.index()];
         let on = qq + cc - 2.0 * inner;
         if apart == 0.0 {
-            // Both have values that the root has not: one has them from the other.
+            // Both have values that the root lacks: one has them from the other.
             cell.angle += witnesses.angle.shared;
             cell.distance += witnesses.distance.largest_gain;
             cell.parameters += 1;
             return;
         }
         if qq == 0.0 || cc == 0.0 || on <= weights.tolerances.increment * (qq + cc) {
+            // Without a remainder there is no direction, and a cosine of rounding errors would be noise.
             return;
         }
         let siblings = inner / (qq * cc).sqrt();
@@ -114,6 +122,7 @@ impl<'a> Projected<'a> {
         cell.angle += witnesses.angle.descent_likelihood(descent, &weights.precedence)
             - weights.precedence.sibling_likelihood(siblings);
         let gain = witnesses.distance.largest_gain;
+        // The lengths are squared: half of the logarithm is the gain in log distance.
         cell.distance += (0.5 * (cc / on).ln()).clamp(-gain, gain);
         cell.parameters += 1;
     }

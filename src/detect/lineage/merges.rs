@@ -1,4 +1,4 @@
-//! Models that are combinations of others, found from distances alone, no candidates named.
+//! Merges: models that are combinations of others, found from distances alone, without named candidates.
 
 use super::affine::{Combination, combination, spread, weights_by_parameter};
 use super::index::Original;
@@ -9,27 +9,28 @@ use crate::parent::Precedences;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-/// A model made of others, all numbered alike.
+/// A model made of others. `I` is the type that numbers child and parents.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Merge<I> {
     pub(super) child: I,
     pub(super) combination: Combination<I>,
-    /// That it is a merge.
+    /// Probability that the child is a merge.
     pub(super) confidence: f64,
 }
 
-/// How a merge was recognized, surest first.
+/// How a merge was recognized. The surest way comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Certainty {
-    /// A mean of parents with nothing left over.
+    /// A mean of its parents, with nothing left over.
     Convex,
-    /// With something subtracted: task arithmetic.
+    /// A combination with something subtracted: task arithmetic.
     Extrapolated,
-    /// Something was added by training.
+    /// A mean to which training added something.
     Trained,
 }
 
 impl Certainty {
+    /// The probability that a merge recognized in this way is one.
     fn confidence(self, weights: &Weights) -> f64 {
         match self {
             Self::Convex => weights.merges.convex_confidence,
@@ -39,7 +40,7 @@ impl Certainty {
     }
 }
 
-/// What a model would be a merge of.
+/// The merge that a model may be.
 #[derive(Clone, Debug, PartialEq)]
 struct Proposal {
     child: Original,
@@ -47,11 +48,13 @@ struct Proposal {
     certainty: Certainty,
 }
 
-/// The merges among originals, in the order in which they were recognized, and the rest, by lineage.
+/// The merges among originals, in the order of their recognition, and the other originals by lineage.
 ///
-/// One merge is taken out at a time, the surest first, because each is a candidate for others until it is: of a merge and its
-/// two parents, each is a combination of the other two. Means of parents that are no kin of one another come first, and split
-/// what they joined; after that the likeliest root of each lineage is no merge.
+/// Merges are taken out one at a time, the surest first. Until then each is a candidate for others: of a merge and its two
+/// parents, each is a combination of the other two.
+///
+/// Means of parents that are not kin come first, and the lineages that they joined become separate. After that, the likeliest
+/// root of each lineage cannot be a merge.
 pub(super) fn merges(
     comparison: &Comparison,
     related: &(dyn Fn(Original, Original) -> bool + Sync),
@@ -65,7 +68,7 @@ pub(super) fn merges(
     let mut search = Search { d: &d, logs: &logs, comparison, weights, active, found: Vec::new(), roots: Vec::new() };
     let mut proposals = search.propose(&all);
     let fewest = weights.merges.fewest;
-    // Means of strangers first: they hold lineages together that are none of each other's kin.
+    // Means of strangers go first: they hold lineages together whose members are not kin.
     search.accept_all(&mut proposals, &|s, m| {
         let parents = &m.combination.parents;
         let strangers = parents.iter().enumerate().any(|(i, &a)| parents[..i].iter().any(|&b| !related(a, b)));
@@ -76,7 +79,7 @@ pub(super) fn merges(
     let root = |lineage: &Vec<Original>| likeliest_root(comparison, lineage, weights);
     search.roots = lineages.iter().filter(|l| l.len() >= fewest).filter_map(root).collect();
     search.accept_all(&mut proposals, &|s, m| {
-        // Roots were not known when it was proposed.
+        // The proposal was made before roots were known, so its test runs again.
         let still = m.certainty != Certainty::Trained || s.trained(m.child, &m.combination);
         !s.roots.contains(&m.child) && still
     });
@@ -86,6 +89,7 @@ pub(super) fn merges(
     (search.found.into_iter().map(merge).collect(), lineages)
 }
 
+/// The member that distances and angles make the likeliest root.
 fn likeliest_root(comparison: &Comparison, members: &[Original], weights: &Weights) -> Option<Original> {
     let positions: Vec<usize> = members.iter().map(|m| m.index()).collect();
     let scores = Precedences::of(&comparison.of(&positions), &weights.precedence).scores();
@@ -93,23 +97,26 @@ fn likeliest_root(comparison: &Comparison, members: &[Original], weights: &Weigh
     lowest.map(|i| members[i])
 }
 
+/// The state of the search for merges.
 struct Search<'a, D> {
     d: &'a D,
-    /// Logarithms of what `d` gives, 0 where it gives 0.
+    /// Logarithms of the distances `d`, and 0 where `d` is 0.
     logs: &'a Array2<f64>,
     comparison: &'a Comparison,
     weights: &'a Weights,
-    /// Members that are not merges, sorted.
+    /// Members that are no merges so far, sorted.
     active: Vec<Original>,
     found: Vec<Proposal>,
     roots: Vec<Original>,
 }
 
-/// Whether a proposal may be accepted at this point.
+/// A test whether a proposal may be accepted at this point.
 type Allowed<'f, 'a, D> = &'f dyn Fn(&Search<'a, D>, &Proposal) -> bool;
 
 impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
-    /// Accepts what is allowed, the surest and then the best first, and looks again at whatever was made of it.
+    /// Accepts every proposal that is allowed, the surest first, then the one that leaves least over.
+    ///
+    /// Proposals with an accepted merge as a parent are made again without it.
     fn accept_all(&mut self, proposals: &mut Vec<Proposal>, allowed: Allowed<'_, 'a, D>) {
         loop {
             let best = proposals
@@ -123,7 +130,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
             let Some(merge) = best else { return };
             let child = merge.child;
             self.active.retain(|&m| m != child);
-            // What had it as a parent has to do without it.
+            // Proposals that used this child as a parent have to do without it.
             let stale: Vec<Original> =
                 proposals.iter().filter(|m| m.combination.parents.contains(&child)).map(|m| m.child).collect();
             proposals.retain(|m| m.child != child && !stale.contains(&m.child));
@@ -132,7 +139,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         }
     }
 
-    /// What each of some members would be a merge of, if any.
+    /// Proposals for some members; a member that looks like no merge has none.
     fn propose(&self, children: &[Original]) -> Vec<Proposal> {
         if children.is_empty() {
             return Vec::new();
@@ -141,6 +148,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         children
             .par_iter()
             .filter_map(|&child| {
+                // Identical models are no candidates: a copy would explain the child completely.
                 let candidates: Vec<Original> =
                     central.iter().copied().filter(|&q| q != child && (self.d)(q, child) > 0.0).collect();
                 let combination = combination(self.d, child, &candidates, self.weights)?;
@@ -150,7 +158,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
             .collect()
     }
 
-    /// Active members, the one nearest to all in log distance first: increments are measured from it.
+    /// Active members in order, but the one nearest to all others (in log distance) first. Increments are measured from it.
     fn central(&self) -> Vec<Original> {
         let total = |a: &Original| -> f64 {
             let row = self.logs.row(a.index());
@@ -164,7 +172,9 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         order
     }
 
+    /// How sure the combination is a merge; `None` when it is none.
     fn certainty(&self, child: Original, found: &Combination<Original>) -> Option<Certainty> {
+        // For a mean this sum is 1. It grows with what is subtracted.
         let size: f64 = found.weights.iter().map(|w| w.abs()).sum();
         if found.residual <= self.weights.merges.left_over {
             return match size {
@@ -176,7 +186,9 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         self.trained(child, found).then_some(Certainty::Trained)
     }
 
-    /// A mean of several lineages in every parameter alike, to which training added less than lies between them.
+    /// Whether the child is a mean of several lineages that was trained on. Its weights are nearly the same in every parameter.
+    ///
+    /// Training must have added less than the distance between the parents.
     fn trained(&self, child: Original, found: &Combination<Original>) -> bool {
         let merges = &self.weights.merges;
         let shares = merges.trained_least..=merges.trained_most;
@@ -185,14 +197,18 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         }
         let nearest = found.parents.iter().map(|&p| (self.d)(child, p)).fold(f64::INFINITY, f64::min);
         let unopposed: f64 = found.parents.iter().zip(&found.weights).map(|(&p, w)| w * w * (self.d)(child, p)).sum();
+        // Seen from a real merge, parents point away from one another. Children with unrelated increments leave all of it.
         if found.residual * nearest > merges.opposed * unopposed || !self.of_different_lineages(&found.parents) {
             return false;
         }
+        // A mean has one weight in all parameters, a drift has not. This test is the most expensive, so it comes last.
         let by_parameter = weights_by_parameter(self.comparison, child, &found.parents);
         by_parameter.len() >= merges.trained_parameters
             && (0..found.parents.len()).all(|i| spread(&by_parameter, i) <= merges.trained_spread)
     }
 
+    /// Whether no two parents lie on one lineage and no parent is a root.
+    ///
     /// A point between a root and its child, or further along one training run, is no merge.
     fn of_different_lineages(&self, parents: &[Original]) -> bool {
         if parents.iter().any(|p| self.roots.contains(p)) {
@@ -201,6 +217,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         self.roots.iter().all(|&root| {
             parents.iter().enumerate().all(|(i, &a)| {
                 parents[..i].iter().all(|&b| {
+                    // Seen from the root, two models of one lineage lie in nearly one direction.
                     let (to_a, to_b) = ((self.d)(root, a), (self.d)(root, b));
                     (to_a + to_b - (self.d)(a, b)) / 2.0 <= self.weights.merges.one_lineage * (to_a * to_b).sqrt()
                 })
@@ -208,8 +225,10 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         })
     }
 
-    /// Connected components of the members that are no merges. What is nearest to a merge across lineages was made from it,
-    /// is kin of all of them, and goes with its heaviest parent.
+    /// Connected components of the members that are no merges.
+    ///
+    /// A member whose nearest model is a merge across lineages was made from that merge. It is kin to all of these
+    /// lineages, and joins the lineage of the merge's heaviest parent.
     fn lineages(&self, related: &(dyn Fn(Original, Original) -> bool + Sync)) -> Vec<Vec<Original>> {
         let merged: Vec<Original> = self.found.iter().map(|m| m.child).collect();
         let nearest = |m: Original| {
@@ -224,6 +243,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
         };
         let attached: Vec<Option<Original>> = self.active.iter().map(|&m| made_from(m)).collect();
         let free = |i: usize| attached[i].is_none();
+        // An attached member joins through one parent alone. Otherwise it would connect all lineages of its merge.
         let joined = |i: usize, j: usize| match (attached[i], attached[j]) {
             (None, None) => related(self.active[i], self.active[j]),
             (Some(parent), _) => free(j) && parent == self.active[j],
@@ -235,19 +255,19 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
 }
 
 impl<I: Copy + Ord> Combination<I> {
-    /// Parents with their weights, the largest weight first.
+    /// Parents with their weights, the largest weight first. Equal weights are in the order of the parents' numbers.
     pub(super) fn heaviest_first(&self) -> Vec<(I, f64)> {
         let mut all: Vec<(I, f64)> = self.parents.iter().copied().zip(self.weights.iter().copied()).collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         all
     }
 
-    /// The parent of largest weight; `None` when there is none.
+    /// The parent with the largest weight; `None` when there is no parent.
     pub(super) fn heaviest(&self) -> Option<I> {
         self.heaviest_first().first().map(|(parent, _)| *parent)
     }
 
-    /// The same combination of models that are numbered otherwise.
+    /// The same combination with other numbers for the parents.
     fn renumbered<J>(&self, number: impl Fn(I) -> J) -> Combination<J> {
         let parents = self.parents.iter().map(|&p| number(p)).collect();
         Combination { parents, weights: self.weights.clone(), residual: self.residual }
@@ -255,7 +275,7 @@ impl<I: Copy + Ord> Combination<I> {
 }
 
 impl<I: Copy + Ord> Merge<I> {
-    /// The same merge of models that are numbered otherwise.
+    /// The same merge with other numbers for the models.
     pub(super) fn renumbered<J>(&self, number: impl Fn(I) -> J) -> Merge<J> {
         let combination = self.combination.renumbered(&number);
         Merge { child: number(self.child), combination, confidence: self.confidence }

@@ -36,36 +36,39 @@ use rand::RngCore;
 use tree::Merged;
 use weights::Weights;
 
-/// Families, roots, parents of any depth, merges and copies, with nothing that has to be set: the default.
+/// The default detector: families, roots, parents of any depth, merges and copies, without a setting that has to be made.
 ///
-/// In this order, each step on a page of its own in `docs/method.md`:
+/// The steps run in this order. Each has a page of its own in `docs/method.md`:
 ///
-/// 1. **Families** by the [independence test](crate::geometry::Independence); a permuted copy joins that of its source.
-/// 2. **Copies**: identical, cast, quantized, pruned, scaled and permuted models are children of their source and take no
+/// 1. **Families**, by the [independence test](crate::geometry::Independence). A permuted copy joins the family of its source.
+/// 2. **Copies**: identical, cast, quantized, pruned, scaled and permuted models are children of their source. They take no
 ///    further part.
-/// 3. **Merges**: models that are affine combinations of others, whichever they are; after step 5 also those of masked
-///    increments (TIES, DARE). Lineages that only a merge joins are solved one by one.
-/// 4. **Roots**: distances and angles as in [`Precedence`](crate::parent::Precedence), lines and tensors that training left as they were
-///    or decay shrank by one exact factor, step counters, norms.
-/// 5. **Parents**: for every member and every possible ancestor, whether the way from the root goes through it; a likelihood
-///    ratio from angles, distances and norms, against which training that cannot be undone has a veto. The tree is the arborescence of
-///    largest total evidence; the confidence of an edge is its probability over *all* arborescences and the likely roots, times
-///    that of the root being in the set at all.
-/// 6. **Relations** and movements of each parameter along each edge.
+/// 3. **Merges**: models that are affine combinations of any other models. Merges of masked increments (TIES, DARE) are found
+///    after step 5. Lineages that only a merge joins are solved one by one.
+/// 4. **Roots**, by all witnesses. These are distances and angles as in [`Precedence`](crate::parent::Precedence), norms and
+///    step counters. Others are lines and tensors that training left as they were, and lines that decay shrank by one exact
+///    factor.
+/// 5. **Parents**: for every member and every possible ancestor, whether the way from the root goes through that ancestor.
+///    The evidence is a likelihood ratio from angles, distances and norms. Training that cannot be undone has a veto against
+///    it. The tree is the arborescence of largest total evidence. The confidence of an edge is its probability over *all*
+///    arborescences and the likely roots. It is multiplied by the probability that the root is in the set at all.
+/// 6. **Relations**, and the movement of each parameter along each edge.
 ///
-/// The parent selector is not asked: this detector has evidence of its own.
+/// This detector does not use the parent selector: it has evidence of its own.
 ///
 /// # Differs from
 ///
-/// the paper in all but the question. Inheritance in every parameter, exact lines as characters, and edge probabilities by the
-/// matrix-tree theorem are not published elsewhere to our knowledge.
+/// This detector shares only the question with the paper. Inheritance in every parameter, exact lines as characters, and edge
+/// probabilities by the matrix-tree theorem are not published elsewhere to our knowledge.
 ///
 /// # Complexity
 ///
-/// From a geometry of n models of one family and T parameters: O(n² T) time, and O(n³) for the edge probabilities under at most
-/// three roots, about half of it at 4,000 models; O(n²) memory next to the geometry. Families are solved one by one: where their
-/// size is bounded, only the comparison of all pairs, O(n² T), grows faster than n. Values are read again, when they are at hand,
-/// four times for lines and once or twice for each edge. Figures: `docs/performance.md`.
+/// Time for n models of one family and T parameters, from a geometry: O(n² T), and O(n³) for the edge probabilities under at
+/// most three roots. The O(n³) part is about half of the time at 4,000 models. Memory: O(n²) next to the geometry.
+///
+/// Families are solved one by one. Where their size is bounded, only the comparison of all pairs, O(n² T), grows faster than n.
+/// Values, where they can be read, are read again: four times for lines, and once or twice for each edge. For figures see
+/// `docs/performance.md`.
 ///
 /// ```
 /// use neural_phylogeny::{Config, ModelSet, detect_phylogeny};
@@ -97,18 +100,18 @@ pub struct LineageDetector {
 }
 
 impl LineageDetector {
-    /// The detector, with families by the independence test at a false-alarm probability of 1e-3.
+    /// The detector with default weights. Families come from the independence test at a false-alarm probability of 1e-3.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many families to expect, or at which false-alarm probability they are told apart.
+    /// Sets how many families to expect, or the false-alarm probability of the test that separates them.
     pub fn with_families(mut self, families: Families) -> Self {
         self.families = families;
         self
     }
 
-    /// The numbers that evidence is weighed by. They are checked when the detector runs.
+    /// Sets the numbers that evidence is weighed by. They are checked when the detector runs.
     pub fn with_weights(mut self, weights: Weights) -> Self {
         self.weights = weights;
         self
@@ -134,12 +137,14 @@ impl PhylogenyDetector for LineageDetector {
 
     fn detect(&self, geometry: &Geometry, _: &dyn ParentSelector, _: &mut dyn RngCore) -> Result<Phylogeny, Error> {
         self.weights.check()?;
+        // Copies, norms and increments along the root are all measured from the origin.
         geometry.require(Quantity::Norms)?;
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;
         let mut gathered = Gathered::new(geometry, &independence, &self.weights);
         let mut count = 0;
         for (members, labels) in geometry.groups().zip(&expected) {
+            // Permuting changes distances, so the independence test misses permuted copies. They are found by their values.
             let permuted = copies::permuted(geometry, members, &self.weights);
             let place = |m: ModelId| members.iter().position(|&o| o == m);
             let twins: Vec<(usize, usize)> =
@@ -163,6 +168,7 @@ impl PhylogenyDetector for LineageDetector {
 }
 
 impl LineageDetector {
+    /// Adds one family of kin to `gathered`: its copies, then its merges, then each lineage between them.
     fn family(
         &self,
         geometry: &Geometry,
@@ -171,6 +177,7 @@ impl LineageDetector {
         gathered: &mut Gathered<'_>,
     ) -> Result<(), Error> {
         gathered.kin(members);
+        // A copy ties with its source in all that follows, and shows nothing new.
         let (originals, copies) = copies::copies(geometry, members, &self.weights)?;
         for copy in &copies {
             gathered.copy(copy)?;
@@ -185,14 +192,16 @@ impl LineageDetector {
         for merge in &merges {
             gathered.merge(&merge.renumbered(model))?;
         }
+        // Lineages that only a merge joins have no common root, so each is solved alone.
         for plain in lineages.into_iter().filter(|plain| plain.len() >= 2) {
+            // A merge may have children of its own, so it takes part in the tree of its lineage.
             let (members, parts) = with_merges(&plain, &merges);
             let models: Vec<ModelId> = members.iter().map(|&o| model(o)).collect();
             let merged = Merged { plain: plain.len(), parts: &parts };
             let kinship = |a: ModelId, b: ModelId| independence.kinship(a, b);
             let mut solved = solve::solve(geometry, &models, merged, &self.weights, &kinship)?;
 
-            // Masked increments are seen from the root, which is known only now.
+            // Masked increments are visible only from the root, which is known only now.
             let positions: Vec<usize> = plain.iter().map(|o| o.index()).collect();
             for merge in sparse::merges(geometry, &models, &comparison.of(&positions), &solved, &self.weights)? {
                 solved.set_aside(merge.child);
@@ -204,9 +213,11 @@ impl LineageDetector {
     }
 }
 
-/// The members of a lineage, those that are no merges first, and each merge among them with its parents, the heaviest first.
+/// The members of a lineage and the parents of its merges.
 ///
-/// A merge belongs to the lineage of its heaviest parent, which may be a merge too and has to be there first:
+/// The members that are no merges come first. Each merge has its parents with their weights, the heaviest parent first.
+///
+/// A merge belongs to the lineage of its heaviest parent. That parent may be a merge too, and must then be adopted first:
 ///
 /// ```text
 /// a ───┐             b ───┐          lineage of a:  a, then m of a and b, then k of m and c
@@ -214,7 +225,7 @@ impl LineageDetector {
 ///       └─ k = 0.7 m + 0.3 c         lineage of c:  c
 /// ```
 ///
-/// Parents of other lineages are left out: no edge of this one comes from them.
+/// Parents in other lineages are left out: no edge of this lineage comes from them.
 fn with_merges(plain: &[Original], merges: &[Merge<Original>]) -> (Vec<Original>, Vec<Vec<(Member, f64)>>) {
     let mut members = plain.to_vec();
     let mut adopted = Vec::new();

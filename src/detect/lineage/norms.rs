@@ -1,4 +1,4 @@
-//! Training adds to the norm unless it shrinks it on purpose.
+//! Evidence from norms: training increases the norm unless it shrinks it on purpose.
 
 use super::index::Member;
 use super::witness::norm::Numbers;
@@ -6,17 +6,18 @@ use crate::geometry::Comparison;
 use crate::kernel::Square;
 use rayon::prelude::*;
 
-/// `λ(v_t(a, b))` averaged over parameters that differ, for a the earlier and b the later of two members.
+/// The mean of `λ(v_t(a, b))` over the parameters t that differ, where a is the earlier and b the later of two members.
 ///
-/// With `v = (‖b‖² − ‖a‖²) / ‖b − a‖²`: an increment that is unrelated to what it is added to gives v = 1, and −1 from the later
-/// to the earlier. Decay, and losses that want smaller or larger weights, shift v by any amount to either side, which says
-/// nothing. λ is the log-likelihood ratio of v and −v under an even mixture of the two.
+/// Here `v = (‖b‖² − ‖a‖²) / ‖b − a‖²`. An increment that is unrelated to what it is added to gives v = 1. Read backwards,
+/// from the later to the earlier, it gives −1. Weight decay, and losses that want smaller or larger weights, shift v by any
+/// amount to either side. Such a shift says nothing. λ is the log-likelihood ratio of v and −v under an even mixture of both
+/// cases.
 #[derive(Debug)]
 pub(super) struct Norms {
     evidence: Square<f64>,
 }
 
-/// Sums of one pair in both directions, and how many parameters they are sums over.
+/// Sums for one pair of members in both directions, and the number of parameters summed.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     to_lower: f64,
@@ -25,7 +26,7 @@ struct Sum {
 }
 
 impl Norms {
-    /// O(n² T) for n members and T parameters.
+    /// Measures all pairs. O(n² T) time for n members and T parameters.
     pub(super) fn of(comparison: &Comparison, numbers: &Numbers) -> Self {
         let n = comparison.len();
         let mut sums: Vec<Vec<Sum>> = (0..n).map(|a| vec![Sum::default(); a]).collect();
@@ -46,6 +47,7 @@ impl Norms {
         let mut evidence = Square::filled(n, 0.0);
         for (a, row) in sums.iter().enumerate() {
             for (b, sum) in row.iter().enumerate() {
+                // A pair that differs in no parameter has a count of 0 and no evidence.
                 evidence[(a, b)] = sum.to_lower / sum.count.max(1.0);
                 evidence[(b, a)] = sum.to_higher / sum.count.max(1.0);
             }
@@ -53,13 +55,13 @@ impl Norms {
         Self { evidence }
     }
 
-    /// λ of a as the earlier and b as the later.
+    /// The mean λ, in nats, with a as the earlier and b as the later.
     pub(super) fn precedes(&self, a: Member, b: Member) -> f64 {
         self.evidence[(a, b)]
     }
 }
 
-/// λ(v) and λ(−v): odd in v, within ±2.001 by default, and falling to 0 where v is large.
+/// λ(v) and λ(−v). λ is odd in v, lies within ±2.001 by default, and falls to 0 for large v.
 fn ratios(v: f64, numbers: &Numbers) -> (f64, f64) {
     let Numbers { spread, wide, .. } = *numbers;
     let density = |v: f64| {

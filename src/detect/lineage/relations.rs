@@ -7,8 +7,9 @@ use crate::phylogeny::{Movement, Relation};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// The relation of an edge between models that are no copies of one another, and every parameter's movement; one that moved by
-/// more than `far` parent norms was trained on far.
+/// The relation of an edge between two models that are no copies of one another, and the movement of every parameter.
+///
+/// A child that moved by more than `far` norms of its parent counts as trained on far.
 pub(super) fn relation(
     geometry: &Geometry,
     parent: ModelId,
@@ -26,6 +27,7 @@ pub(super) fn relation(
         .collect();
     let untouched = matrices.values().filter(|moved| !**moved).count();
     let (distance, norm) = (comparison.squared_distance(0, 1), comparison.squared_norm(0));
+    // The most specific relation goes first: a child can meet several of these conditions.
     let relation = if geometry.compare_rows(child, parent) == Ordering::Greater {
         Relation::VocabularyResized
     } else if pair.is_some_and(|p| p.low_rank().is_some()) {
@@ -40,15 +42,19 @@ pub(super) fn relation(
     Ok((relation, movements))
 }
 
-/// Every parameter that both hold; ranks where values are at hand and the increment is of low rank.
+/// The movement of every parameter that both models hold.
+///
+/// A movement has a rank when values can be read and the increment is of low rank.
 pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) -> Result<Vec<Movement>, Error> {
     Ok(moved(&geometry.compare(&[parent, child])?, geometry.read_pair(parent, child)?.as_deref()))
 }
 
+/// The movement of every parameter that both hold, with ranks from `pair` where it is at hand.
 fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
     let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
+        // A parameter that is zero in both would give 0 / 0.
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };
         let movement = Movement::new(p.name(), p.size(), relative);
         match low(p.name()) {

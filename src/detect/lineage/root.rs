@@ -1,4 +1,4 @@
-//! Which member of a lineage is its root: what all witnesses say of its rivals.
+//! Which member of a lineage is its root: every witness compares the rivals.
 
 use super::index::Member;
 use super::weights::Root as Numbers;
@@ -6,30 +6,32 @@ use super::witness::{ALL, COUNT, Lineage};
 use crate::phylogeny::Signal;
 use std::collections::BTreeMap;
 
-/// What each witness says for one rival preceding another, in the order of [`ALL`].
+/// The evidence of each witness that one rival precedes another, in nats and in the order of [`ALL`].
 pub(super) type Terms = [f64; COUNT];
 
-/// Which member is the root.
+/// The answer to the question which member is the root.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Roots {
-    /// Rivals by falling probability.
+    /// Rivals and the probability of each to be the root, the likeliest first. The probabilities sum to 1.
     pub(super) likely: Vec<(Member, f64)>,
-    /// For each member the strongest evidence that another precedes it; lowest is the root. Of rivals alone it holds more than
-    /// distances and angles.
+    /// For each member, the strongest evidence that another member precedes it, in nats. The root has the lowest score.
+    ///
+    /// The scores of rivals use all witnesses. The scores of other members use distances and angles alone.
     pub(super) scores: Vec<f64>,
-    /// What the strongest evidence against each rival is the sum of.
+    /// The terms that the strongest evidence against each rival is the sum of.
     against: BTreeMap<Member, Terms>,
 }
 
 impl Roots {
-    /// Weighs the rivals of a lineage of two members or more: `P(root = a) ∝ exp(−score(a))`.
+    /// Compares the rivals of a lineage of two or more members: `P(root = a) ∝ exp(−score(a))`.
     pub(super) fn of(lineage: &Lineage<'_>) -> Self {
         let rivals = lineage.rivals();
-        // Members that are no rivals are left with what distances and angles say.
+        // Only rivals go through all witnesses. Other members keep the score of distances and angles.
         let unit = lineage.weights().witnesses.precedence.root;
         let mut scores: Vec<f64> = lineage.precedence_scores().iter().map(|s| s * unit).collect();
         let mut against = BTreeMap::new();
         for &a in rivals {
+            // A root precedes every other member, so the strongest evidence against it decides.
             let mut strongest = (f64::NEG_INFINITY, [0.0; COUNT]);
             for &b in rivals.iter().filter(|&&b| b != a) {
                 let terms = ALL.map(|witness| witness.precedes(lineage, b, a));
@@ -44,7 +46,9 @@ impl Roots {
         Self { likely: likely(rivals, &scores), scores, against }
     }
 
-    /// What speaks for `a` being the root rather than `b`, both rivals, by signal: it adds up to `ln P(a) / P(b)`.
+    /// The evidence, by signal, that `a` is the root rather than `b`. Its sum is `ln P(a) / P(b)`.
+    ///
+    /// Both must be rivals; otherwise the result is empty.
     pub(super) fn rather(&self, a: Member, b: Member) -> Vec<(Signal, f64)> {
         let (Some(against_a), Some(against_b)) = (self.against.get(&a), self.against.get(&b)) else {
             return Vec::new();
@@ -53,7 +57,7 @@ impl Roots {
         ALL.iter().zip(differences).map(|(witness, difference)| (witness.signal(), difference)).collect()
     }
 
-    /// That a member is the root: 0 unless it is a rival.
+    /// Probability that a member is the root: 0 unless it is a rival.
     pub(super) fn probability(&self, member: Member) -> f64 {
         self.likely.iter().find(|(m, _)| *m == member).map_or(0.0, |(_, probability)| *probability)
     }
@@ -64,12 +68,12 @@ impl Roots {
         self.likely.iter().take(numbers.most).filter(move |(_, probability)| *probability >= least)
     }
 
-    /// Whether nothing tells which of the two likeliest is the root.
+    /// Whether the two likeliest roots are equally likely, up to `tolerance`.
     pub(super) fn tied(&self, tolerance: f64) -> bool {
         matches!(self.likely[..], [(_, p), (_, q), ..] if (p - q).abs() <= tolerance)
     }
 
-    /// The second lowest score less the lowest; 0 of a single member.
+    /// The second lowest score less the lowest one; 0 for a single member.
     pub(super) fn margin(&self) -> f64 {
         let mut sorted = self.scores.clone();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -77,6 +81,7 @@ impl Roots {
     }
 }
 
+/// Rivals with their probabilities, the likeliest first. The lowest score is subtracted so that no exponential overflows.
 fn likely(rivals: &[Member], scores: &[f64]) -> Vec<(Member, f64)> {
     let lowest = rivals.iter().map(|a| scores[a.index()]).fold(f64::INFINITY, f64::min);
     let weights: Vec<(Member, f64)> = rivals.iter().map(|&a| (a, (lowest - scores[a.index()]).exp())).collect();

@@ -3,10 +3,10 @@ use crate::geometry::ParameterView;
 use crate::kernel::Square;
 use rayon::prelude::*;
 
-/// Rows filled by one job. It changes no result.
+/// Number of rows that one parallel job fills. It changes no result.
 const ROWS: usize = 64;
 
-/// Squared distances of one parameter between all members of a family, dense, with squared norms.
+/// Dense squared distances of one parameter between all members of a family, shape `(n, n)`, and the n squared norms.
 #[derive(Debug)]
 pub(super) struct Sheet {
     squared: Square<f64>,
@@ -14,11 +14,11 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    /// `None` when all members have the same values.
+    /// The sheet of `n` members; `None` when all of them have the same values.
     pub(super) fn of(parameter: &ParameterView, n: usize) -> Option<Self> {
         let mut squared = Square::filled(n, 0.0);
         squared.par_blocks_mut(ROWS).for_each(|(first, rows)| {
-            // Column by column: neither the runs read nor the rows written leave the cache.
+            // Column by column, both the runs read and the rows written stay in the cache.
             for b in 0..n {
                 for (i, row) in rows.chunks_exact_mut(n).enumerate() {
                     row[b] = parameter.squared_distance(first + i, b);
@@ -30,11 +30,12 @@ impl Sheet {
         differs.then_some(Self { squared, norms })
     }
 
+    /// The squared distance of two members in this parameter.
     pub(super) fn squared(&self, a: Member, b: Member) -> f64 {
         self.squared[(a, b)]
     }
 
-    /// `‖θ_a‖²`.
+    /// The squared norm `‖θ_a‖²` in this parameter.
     pub(super) fn norm(&self, a: Member) -> f64 {
         self.norms[a.index()]
     }

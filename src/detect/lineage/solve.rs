@@ -1,4 +1,4 @@
-//! One lineage solved: root, tree, and how probable each edge is.
+//! The solution of one lineage: its root, its tree, and the probability of each edge.
 
 use super::candidates::Found;
 use super::confidence::{Supposition, shares};
@@ -14,21 +14,22 @@ use crate::model_set::ModelId;
 use crate::phylogeny::Candidate;
 use rayon::prelude::*;
 
-/// What was found of one lineage; members are numbered as they were given.
+/// The solution of one lineage. Members are numbered as they were given.
 #[derive(Debug)]
 pub(super) struct Solved {
-    /// Parent of each member but merges, `None` for roots.
+    /// Parent of each member; `None` for roots and for merges found later.
     pub(super) parents: Vec<Option<Member>>,
-    /// Confidence of the edge from that parent.
+    /// Confidence of the edge from that parent, in 0 to 1; 0 without a parent.
     pub(super) confidences: Vec<f64>,
-    /// Of the members that are no merges.
+    /// The likeliest parents of each member that is no merge.
     pub(super) candidates: Vec<Vec<Candidate>>,
-    /// Of the members that are no merges.
+    /// The root score of each member that is no merge. The root has the lowest score.
     pub(super) scores: Vec<f64>,
+    /// The second lowest root score less the lowest; 0 for a tie.
     pub(super) margin: f64,
-    /// Shared lines or tensors rule out that any member is the root.
+    /// Whether shared lines or tensors rule out that any member is the root.
     pub(super) contradicted: bool,
-    /// The likeliest root, when there is one.
+    /// The likeliest root; `None` for a tie or a contradicted root.
     pub(super) root: Option<Member>,
 }
 
@@ -38,20 +39,24 @@ impl Solved {
         descends(&self.parents, model, ancestor)
     }
 
-    /// Takes the parent of a member away, and the candidates for it: it is a merge.
+    /// Removes the parent of a member and its candidates, because the member is a merge.
     pub(super) fn set_aside(&mut self, member: Member) {
         self.parents[member.index()] = None;
         self.candidates[member.index()].clear();
     }
 }
 
-/// Solves a lineage of two members or more that are no merges.
+/// Solves a lineage with two or more members that are no merges.
 ///
-/// 1. The likely roots, by all witnesses.
-/// 2. Under each the likeliest tree, and whether the root is there.
-/// 3. The probability of each edge over all trees and roots.
+/// 1. All witnesses give the likely roots.
+/// 2. Each likely root gives a likeliest tree, and the probability that the root is present.
+/// 3. All trees under all likely roots give the probability of each edge.
 ///
-/// The tree is that under the likeliest root.
+/// The result is the tree under the likeliest root.
+///
+/// # Errors
+///
+/// [`Error::Detection`] when no root has any probability, [`Error::Source`] for a model that cannot be read any more.
 pub(super) fn solve(
     geometry: &Geometry,
     models: &[ModelId],
@@ -65,7 +70,7 @@ pub(super) fn solve(
     let mut likeliest: Option<Tree<'_>> = None;
     for &(root, probability) in roots.supposed(&weights.root) {
         let mut tree = Tree::of(&lineage, merged, root)?;
-        // Of other trees than the likeliest nothing is kept but their weights: a tree holds what was measured of all pairs.
+        // A tree holds measurements of all pairs. To save memory, trees under less likely roots leave only their edge weights.
         let edges = std::mem::replace(&mut tree.weights, Square::filled(0, 0.0));
         suppositions.push(Supposition::of(&tree, probability, edges));
         likeliest.get_or_insert(tree);
@@ -78,6 +83,7 @@ pub(super) fn solve(
         });
     };
     let shares = shares(&suppositions, models.len(), weights)?;
+    // Their matrices are not needed any more, and candidates need memory of their own.
     drop(suppositions);
 
     let kin = |a: Member, b: Member| kinship(lineage.model(a), lineage.model(b));
@@ -85,6 +91,7 @@ pub(super) fn solve(
     let candidates = lineage.plain_members().collect::<Vec<_>>();
     let candidates = candidates.into_par_iter().map(|c| found.candidates(c)).collect();
 
+    // Where two roots tie, or lines rule the root out, its children get no parent.
     let tie = roots.tied(weights.tolerances.tie);
     let contradicted = tree.presence.contradicted;
     let parents = named(&tree, tie || contradicted);
@@ -100,7 +107,7 @@ pub(super) fn solve(
     })
 }
 
-/// The parents of the likeliest tree; without those that are the root where it is none.
+/// The parents in the likeliest tree. With `rootless`, the children of the root have no parent.
 fn named(tree: &Tree<'_>, rootless: bool) -> Vec<Option<Member>> {
     let root = tree.hypothesis.root();
     tree.parents.iter().map(|&parent| parent.filter(|&p| !(rootless && p == root))).collect()

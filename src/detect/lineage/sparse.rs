@@ -1,7 +1,8 @@
 //! Merges of masked increments: TIES and DARE set most of what each parent learned to zero before they add it up.
 //!
-//! Nothing is left of the distances that a plain combination would have. But values are where the root has them, exactly, in
-//! many places and everywhere alike, which training does not do; and what is not masked still has a share of each parent.
+//! Nothing is left of the distances that a plain combination would have. Two traces remain. In many places, and in all
+//! matrices alike, values are exactly those of the root, which training does not do. And what is not masked still has a
+//! share of each parent.
 
 use super::affine::{Combination, fit, pursued, spread, weights_by_parameter};
 use super::index::Member;
@@ -12,7 +13,11 @@ use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, PairEvidence};
 use crate::model_set::{Kind, ModelId};
 
-/// The members with masked increments of two or more others; `solved` tells who cannot be their parent.
+/// The members that carry masked increments of two or more other members. `solved` shows which members descend from which.
+///
+/// # Errors
+///
+/// [`Error::Source`] for a model that cannot be read any more.
 pub(super) fn merges(
     geometry: &Geometry,
     models: &[ModelId],
@@ -24,12 +29,14 @@ pub(super) fn merges(
     let plain = Member::all(comparison.len());
     let mut masked = Vec::new();
     for c in plain.clone().filter(|&c| c != root) {
+        // Only values show which of them are exactly the root's; distances do not.
         let pair = geometry.read_pair(models[root.index()], models[c.index()])?;
         if pair.is_some_and(|pair| is_masked(&pair, &weights.masked)) {
             masked.push(c);
         }
     }
     let found = masked.iter().filter_map(|&child| {
+        // A descendant of the child cannot be its parent, and masked models are not parents of one another.
         let free = |&q: &Member| q != root && !masked.contains(&q) && !solved.descends(q, child);
         let candidates: Vec<Member> = plain.clone().filter(free).collect();
         let combination = combination(comparison, root, child, &candidates, weights)?;
@@ -38,19 +45,22 @@ pub(super) fn merges(
     Ok(found.collect())
 }
 
-/// Every matrix that changed kept a good share of its values, and much the same share: dead inputs keep more of the first layer.
+/// Whether every changed matrix kept a good share of its values, and all of them much the same share.
+///
+/// Dead inputs are no masks: they keep more of the first layer than of others.
 fn is_masked(pair: &PairEvidence, numbers: &Masked) -> bool {
     let changed = pair.parameters().iter().filter(|p| p.kind == Kind::Matrix && !p.is_untouched());
     let shares: Vec<f64> = changed.map(|p| p.equal as f64 / p.size.max(1) as f64).collect();
     is_alike(&shares, numbers)
 }
 
+/// Whether the least share is large enough and the largest is not much larger.
 fn is_alike(shares: &[f64], numbers: &Masked) -> bool {
     let (least, most) = shares.iter().fold((f64::INFINITY, 0.0f64), |(l, m), &s| (l.min(s), m.max(s)));
     !shares.is_empty() && least >= numbers.untouched && most <= numbers.alike * least
 }
 
-/// Parents whose share of the child is the same in every parameter.
+/// The parents that have the same share of the child in every parameter; `None` with fewer than two of them.
 fn combination(
     comparison: &Comparison,
     root: Member,
@@ -65,6 +75,7 @@ fn combination(
         let all: Vec<Member> = std::iter::once(root).chain(chosen.iter().copied()).collect();
         let whole = fit(&squared, child, &all)?;
         let by_parameter = weights_by_parameter(comparison, child, &all);
+        // A real parent has the same weight everywhere; a chance one varies. Without the weakest, the rest is fitted again.
         let weak = (1..all.len())
             .filter(|&i| whole.weights[i] < least_weight || spread(&by_parameter, i) > most_spread)
             .min_by(|&i, &j| whole.weights[i].total_cmp(&whole.weights[j]));
@@ -78,7 +89,7 @@ fn combination(
             return None;
         }
     }
-    // The root had its part in each of them.
+    // The root is part of each parent, so the final weights are those of the parents alone.
     let parents_alone = fit(&squared, child, &chosen)?;
     (chosen.len() > 1 && parents_alone.weights.iter().all(|&w| w >= least_weight)).then_some(parents_alone)
 }

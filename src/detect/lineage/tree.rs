@@ -9,17 +9,20 @@ use crate::error::Error;
 use crate::kernel::Square;
 use rayon::prelude::*;
 
-/// A merge among the members of a lineage: its parents with their weights, the heaviest first.
+/// The parents of a merge among the members of a lineage, with their weights, the heaviest first.
 pub(super) type Parts = [(Member, f64)];
 
-/// The members of a lineage that are merges: those after the first `plain`, each with its parents among all members.
+/// The merges of a lineage: the members after the first `plain`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Merged<'a> {
+    /// Number of members that are no merges.
     pub(super) plain: usize,
+    /// The parents of each merge, among all members.
     pub(super) parts: &'a [Vec<(Member, f64)>],
 }
 
 impl<'a> Merged<'a> {
+    /// The parents of a member that is a merge; `None` for other members.
     fn parts_of(self, member: Member) -> Option<&'a Parts> {
         member.index().checked_sub(self.plain).map(|merge| self.parts[merge].as_slice())
     }
@@ -30,21 +33,22 @@ impl<'a> Merged<'a> {
     }
 }
 
-/// The likeliest tree under a supposed root, and what led to it.
+/// The likeliest tree under a supposed root, and the evidence for it.
 pub(super) struct Tree<'a> {
     pub(super) hypothesis: Hypothesis<'a>,
     pub(super) parents: Vec<Option<Member>>,
-    /// Natural logarithms by (parent, child).
+    /// The weight of each edge in nats, by (parent, child).
     pub(super) weights: Square<f64>,
     pub(super) presence: Presence,
 }
 
 impl<'a> Tree<'a> {
+    /// Grows the likeliest tree under `root` and tests whether the root is present.
     pub(super) fn of(lineage: &'a Lineage<'a>, merged: Merged<'_>, root: Member) -> Result<Self, Error> {
         let mut hypothesis = Hypothesis::of(lineage, root);
         let (mut parents, mut weights) = grown(&hypothesis, merged);
         let mut seen = presence(&hypothesis, &above_merges(&parents, merged.plain));
-        // Whether lines come from a candidate can be seen only where the root is not in doubt.
+        // Lines that come from a candidate are visible only where the root is not in doubt.
         if !seen.contradicted && hypothesis.lines().is_some() {
             hypothesis.derive()?;
             (parents, weights) = grown(&hypothesis, merged);
@@ -54,19 +58,23 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// What the root is believed to be the parent of a member before anything is measured: as likely as all others together.
+/// The prior for the root as the parent, in nats: the root is as likely as all other members together.
 pub(super) fn root_prior(members: usize) -> f64 {
     ((members - 1).max(1) as f64).ln()
 }
 
-/// Parents among members that are no merges: a child of a merge is one of the branch of the merge's heaviest parent.
+/// Parents among the members that are no merges.
+///
+/// A child of a merge belongs to the branch of the merge's heaviest parent.
 fn above_merges(parents: &[Option<Member>], plain: usize) -> Vec<Option<Member>> {
     let up = |m: Member| parents[m.index()];
     let above = |c: Member| std::iter::successors(up(c), |&p| up(p)).find(|p| p.index() < plain);
     Member::all(plain).map(above).collect()
 }
 
-/// First without merges as parents, then with those that do not come after a child; and the weights that led to it.
+/// The likeliest tree, and the weights of its edges.
+///
+/// A first tree has no merges as parents. The second allows merges that do not come after a child.
 fn grown(hypothesis: &Hypothesis<'_>, merged: Merged<'_>) -> (Vec<Option<Member>>, Square<f64>) {
     let (n, root) = (hypothesis.lineage().len(), hypothesis.root());
     let mut weights = Square::filled(n, f64::NEG_INFINITY);
@@ -75,12 +83,13 @@ fn grown(hypothesis: &Hypothesis<'_>, merged: Merged<'_>) -> (Vec<Option<Member>
             *weight = weight_of(hypothesis, merged, Member::new(q), Member::new(c));
         }
     });
-    // A merge whose heaviest parent is a merge has no other.
+    // A merge may still hang below a merge: a merge with a merge as its heaviest parent has no other.
     let mut without_merges = weights.clone();
     for (merge, _) in merged.all() {
         Member::all(merged.plain).for_each(|c| without_merges[(merge, c)] = f64::NEG_INFINITY);
     }
     let first = arborescence(&without_merges, root);
+    // The first tree shows who descends from whom. A merge of its own descendants would close a circle.
     for (merge, parts) in merged.all() {
         for c in Member::all(merged.plain) {
             if parts.iter().any(|&(p, _)| descends(&first, p, c)) || !inherits(hypothesis, parts, c) {
@@ -89,13 +98,14 @@ fn grown(hypothesis: &Hypothesis<'_>, merged: Merged<'_>) -> (Vec<Option<Member>
         }
     }
     let second = arborescence(&weights, root);
-    // With several merges each may be allowed alone and all of them together close a circle.
+    // Each merge alone may be allowed, and all of them together may still close a circle.
     let consistent = merged.all().all(|(merge, parts)| parts.iter().all(|&(p, _)| !descends(&second, p, merge)));
     if consistent { (second, weights) } else { (first, without_merges) }
 }
 
-/// Natural logarithm of the likelihood ratio of `q → c` against any one member being the parent by chance.
+/// The natural logarithm of the likelihood ratio of `q → c` against a parent chosen by chance.
 fn weight_of(hypothesis: &Hypothesis<'_>, merged: Merged<'_>, q: Member, c: Member) -> f64 {
+    // The parents of a merge are known already; in the tree it hangs below the heaviest one.
     if let Some(parts) = merged.parts_of(c) {
         return if parts.first().is_some_and(|&(heaviest, _)| heaviest == q) { 0.0 } else { f64::NEG_INFINITY };
     }
@@ -103,12 +113,14 @@ fn weight_of(hypothesis: &Hypothesis<'_>, merged: Merged<'_>, q: Member, c: Memb
     if q == hypothesis.root() { total + root_prior(hypothesis.lineage().len()) } else { total }
 }
 
-/// Whether c has, on top of what the root has, a share of every parent that a child of their merge would have; the merge
-/// lies between its parents, and what drifted with one of them is near to it too.
+/// Whether c has enough of every parent to be a child of their merge, on top of what the root has.
+///
+/// Distance alone does not suffice: a merge lies between its parents, so a model that drifted with one parent is near it too.
 fn inherits(hypothesis: &Hypothesis<'_>, parts: &Parts, c: Member) -> bool {
     let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
     let parents: Vec<Member> = std::iter::once(root).chain(parts.iter().map(|p| p.0).filter(|&p| p != root)).collect();
     let squared = |a: Member, b: Member| lineage.comparison().squared_distance(a.index(), b.index());
+    // The fit includes the root, which takes the part that all members have in common.
     let Some(fitted) = fit(&squared, c, &parents) else { return false };
     parts.iter().filter(|(p, _)| *p != root).all(|(p, weight)| {
         let share = parents.iter().position(|other| other == p).map_or(0.0, |i| fitted.weights[i]);
@@ -116,9 +128,10 @@ fn inherits(hypothesis: &Hypothesis<'_>, parts: &Parts, c: Member) -> bool {
     })
 }
 
-/// Parents in the tree of largest total weight.
+/// The parents in the tree of largest total weight.
 ///
-/// Every child may be hung below the root instead, which never closes a cycle: no edge weaker than the root's is part of it.
+/// Every child may hang below the root instead, which never closes a cycle. So no edge weaker than the root's is in the tree,
+/// and such edges are left out.
 fn arborescence(weights: &Square<f64>, root: Member) -> Vec<Option<Member>> {
     let n = weights.len();
     let cells = (0..n).flat_map(|q| (0..n).map(move |c| (q, c)));
@@ -131,10 +144,10 @@ fn arborescence(weights: &Square<f64>, root: Member) -> Vec<Option<Member>> {
     parents.into_iter().map(|p| p.map(Member::new)).collect()
 }
 
-/// Whether `model` is `ancestor` or descends from it.
+/// Whether `model` is `ancestor` itself or descends from it.
 pub(super) fn descends(parents: &[Option<Member>], model: Member, ancestor: Member) -> bool {
     let climb = std::iter::successors(Some(model), |m| parents[m.index()]);
-    // A circle, which no tree has, would have no end.
+    // A tree has no circle; if there were one, the climb would have no end.
     climb.take(parents.len() + 1).any(|m| m == ancestor)
 }
 

@@ -1,4 +1,4 @@
-//! Rows and columns that are an exact multiple of what they were: no gradient ever reached them.
+//! Rows and columns that are an exact multiple of what they were, because no gradient ever reached them.
 
 mod plan;
 mod sums;
@@ -11,11 +11,14 @@ use crate::kernel::median;
 use crate::model_set::ModelId;
 use crate::source::Dtype;
 
-/// Below this relative residual a line is an exact multiple; f32 rounding of some thousand steps of weight decay stays under it.
+/// The relative residual below which a line is an exact multiple.
+///
+/// f32 rounding over some thousand steps of weight decay stays below it.
 const EXACT: f64 = 1e-5;
 
-/// Above this a line has clearly been trained, and was not only rounded when it was stored: some ten times the rounding of the
-/// coarser of the two dtypes.
+/// The relative residual above which a line was clearly trained, and not only rounded when it was stored.
+///
+/// It is some ten times the rounding of the coarser of the two dtypes.
 fn changed(dtypes: [Option<Dtype>; 2]) -> f64 {
     let of = |dtype: Option<Dtype>| match dtype.and_then(Dtype::digits) {
         Some(..=4) => 0.3,
@@ -26,41 +29,46 @@ fn changed(dtypes: [Option<Dtype>; 2]) -> f64 {
     dtypes.into_iter().map(of).fold(0.0, f64::max)
 }
 
-/// What became of one line of the reference in one member.
+/// How one line of a member relates to the same line of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineState {
-    /// A multiple of the reference's line: relative residual below 1e-5.
+    /// It is a multiple of the reference's line: the relative residual is below 1e-5.
     Exact,
-    /// Neither: rounded when it was stored, or hardly trained.
+    /// It is neither exact nor changed: it was rounded when it was stored, or hardly trained.
     Between,
-    /// Relative residual above 1e-4; above 1e-3 where one of the two is stored in F16, 1e-2 in BF16, 0.3 in eight bits.
+    /// It was trained: the relative residual is above 1e-4.
+    ///
+    /// The bound is 1e-3 where one of the two is stored in F16, 1e-2 in BF16 and 0.3 in eight bits.
     Changed,
 }
 
-/// A median factor and its median absolute deviation.
+/// A median factor, and the scatter around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Factor {
-    /// The median; of an even number of factors the mean of the two in the middle.
+    /// The median factor. For an even number of factors, it is the mean of the two in the middle.
     pub median: f64,
-    /// Median of the absolute differences from it.
+    /// The median of the absolute differences from `median`.
     pub deviation: f64,
 }
 
-/// Rows and columns of matrices in some members, each against the same line of a reference.
+/// Rows and columns of matrices in some members, each compared with the same line of a reference.
 ///
-/// For line r of the reference and m of a member, `s = ⟨m, r⟩ / ‖r‖²` and the relative residual is `‖m − s·r‖ / ‖m‖`, from sums
-/// of `Δ = m − r` in f64. Dead inputs and tokens that a corpus never shows have no gradient: training multiplies their lines by
-/// `Π (1 − η_t λ)` and leaves them *exact*; two models that trained on from one another keep what the earlier one kept.
+/// Let r be a line of the reference and m the same line of a member. Then `s = ⟨m, r⟩ / ‖r‖²`, and the relative residual is
+/// `‖m − s·r‖ / ‖m‖`. Both come from sums of `Δ = m − r` in f64. Dead inputs, and tokens that a corpus never shows, have no
+/// gradient. Training multiplies their lines by `Π (1 − η_t λ)` and so leaves them *exact*. If one model was trained on from
+/// another, it keeps only lines that the earlier one kept.
 ///
-/// Lines are the rows and columns, of at least 8 values, of parameters of [`Kind::Matrix`](crate::model_set::Kind::Matrix) that reference
-/// and members hold, flattened to (rows, row_size); lines where the reference is zero are left out. Of more than 65,536, or for
-/// more than 256 members proportionally fewer, an even sample is taken, which depends on shapes and the number of members
-/// alone. Members are numbered as they were given.
+/// Lines are rows and columns of at least 8 values. They belong to the parameters of
+/// [`Kind::Matrix`](crate::model_set::Kind::Matrix) that the reference and all members hold, flattened to (rows, row_size).
+/// Lines where the reference is zero are left out. There are at most 65,536 lines, and proportionally fewer for more than 256
+/// members. If there would be more, an even sample is taken. It depends on shapes and the number of members alone. Members
+/// are numbered as they were given.
 ///
 /// # Fails when
 ///
-/// Values are stored in 16 bits or fewer: rounding of 2⁻⁹ or 2⁻¹¹ leaves no line exact but those that did not change at all.
+/// Values are stored in 16 bits or fewer. Rounding of 2⁻⁹ or 2⁻¹¹ then leaves only those lines exact that did not change at
+/// all.
 #[derive(Clone, Debug)]
 pub struct Lines {
     members: Vec<ModelId>,
@@ -68,103 +76,108 @@ pub struct Lines {
     of: Vec<MemberLines>,
 }
 
+/// The lines of one member.
 #[derive(Clone, Debug, Default)]
 struct MemberLines {
     states: Vec<LineState>,
-    /// Of exact lines, in the order of lines.
+    /// The factors of the exact lines, in the order of lines.
     factors: Vec<f64>,
 }
 
 impl Geometry {
-    /// Reads a reference and some members once more and tells which rows and columns are multiples of the reference's.
+    /// Reads a reference and some members once more, and finds the rows and columns that are multiples of the reference's.
     ///
-    /// It may read terabytes: every value of every member. From sketches no model is read: they keep random sums of a sample of
-    /// lines, which tell nearly the same. Gives `None` when neither values nor sketches are at hand.
+    /// This reads every value of every member, which may be terabytes. From sketches no model is read: they keep random sums of
+    /// a sample of lines, which show nearly the same. The result is `None` when neither values nor sketches are at hand.
     ///
     /// # Errors
     ///
-    /// [`Error::NotComparable`] when they are not of one group, [`Error::Source`] for a model that cannot be read any more.
+    /// [`Error::NotComparable`] when models are not of one group. [`Error::Source`] for a model that cannot be read any more.
     ///
     /// # Complexity
     ///
-    /// One read of each member, and of the reference for every 8 of them.
+    /// One read of each member, and one read of the reference for every 8 members.
     pub fn read_lines(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<Lines>, Error> {
         let Some(evidence) = self.evidence() else { return Ok(None) };
         let Some(sums) = evidence.line_sums(reference, members)? else { return Ok(None) };
+        // Fewer stored digits mean more rounding, so the bound depends on the dtypes of both.
         let above: Vec<f64> = members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect();
         Ok(Some(Lines::new(members, &above, &sums)))
     }
 }
 
 impl Lines {
+    /// Classifies the lines of each member by its sums. `changed` is the bound of [`LineState::Changed`] for each member.
     fn new(members: &[ModelId], changed: &[f64], sums: &LineSums) -> Self {
         let lines = sums.reference.iter().filter(|&&rr| rr > 0.0).count();
         let of = sums.members.iter().zip(changed).map(|(m, c)| MemberLines::new(&sums.reference, m, *c)).collect();
         Self { members: members.to_vec(), lines, of }
     }
 
-    /// Number of lines looked at.
+    /// The number of lines compared.
     pub fn len(&self) -> usize {
         self.lines
     }
 
-    /// Whether there is no line to look at.
+    /// Whether there is no line to compare.
     pub fn is_empty(&self) -> bool {
         self.lines == 0
     }
 
-    /// The members, as they were given.
+    /// The members, in the order given.
     pub fn members(&self) -> &[ModelId] {
         &self.members
     }
 
-    /// What became of each line in a member.
+    /// The state of each line in a member.
     ///
     /// # Panics
     ///
-    /// When `member` is out of range, as do all methods that take one.
+    /// Panics when `member` is out of range. The same holds for all methods that take a member.
     pub fn states(&self, member: usize) -> &[LineState] {
         &self.of[member].states
     }
 
-    /// How many lines of a member are in a state.
+    /// The number of a member's lines that are in a state.
     pub fn count(&self, member: usize, state: LineState) -> usize {
         self.of[member].states.iter().filter(|&&s| s == state).count()
     }
 
-    /// `s` of a member's exact lines; `None` when no line is.
+    /// The factor `s` of a member's exact lines; `None` when no line is exact.
     pub fn factor(&self, member: usize) -> Option<Factor> {
         Factor::new(self.of[member].factors.clone())
     }
 
-    /// Lines that b kept exactly and a clearly changed: b cannot have been trained on from a.
+    /// The number of lines that b kept exactly and a clearly changed. If there are any, b was not trained on from a.
     pub fn kept_in_b_changed_in_a(&self, a: usize, b: usize) -> usize {
         let states = self.of[a].states.iter().zip(&self.of[b].states);
         states.filter(|&s| s == (&LineState::Changed, &LineState::Exact)).count()
     }
 
-    /// Lines that b kept exactly and a did not, be it for rounding alone.
+    /// The number of lines that b kept exactly and a did not, even if a was only rounded.
     pub fn kept_in_b_not_in_a(&self, a: usize, b: usize) -> usize {
         let states = self.of[a].states.iter().zip(&self.of[b].states);
         states.filter(|&(&a, &b)| a != LineState::Exact && b == LineState::Exact).count()
     }
 
-    /// Lines exact in both.
+    /// The number of lines that are exact in both.
     pub fn exact_in_both(&self, a: usize, b: usize) -> usize {
         self.both(a, b).count()
     }
 
-    /// `s_b / s_a` over the lines that are exact in both and not zero in a; `None` when there is none.
+    /// The ratio `s_b / s_a` over the lines that are exact in both and not zero in a; `None` when there is no such line.
     pub fn ratio(&self, a: usize, b: usize) -> Option<Factor> {
         Factor::new(self.both(a, b).filter(|&(s, _)| s != 0.0).map(|(s_a, s_b)| s_b / s_a).collect())
     }
 
+    /// The factors of both for each line that is exact in both.
     fn both(&self, a: usize, b: usize) -> impl Iterator<Item = (f64, f64)> {
         self.of[a].all_factors().zip(self.of[b].all_factors()).filter_map(|(a, b)| Some((a?, b?)))
     }
 }
 
 impl MemberLines {
+    /// Classifies the lines of one member.
     fn new(reference: &[f64], member: &MemberSums, changed: f64) -> Self {
         let mut found = Self::default();
         let sums = reference.iter().zip(&member.reference_change).zip(&member.change);
@@ -178,21 +191,23 @@ impl MemberLines {
         found
     }
 
-    /// For each line its factor when it is exact.
+    /// The factor of each line that is exact; `None` for other lines.
     fn all_factors(&self) -> impl Iterator<Item = Option<f64>> {
         let mut factors = self.factors.iter();
         self.states.iter().map(move |&s| if s == LineState::Exact { factors.next().copied() } else { None })
     }
 }
 
-/// With m = r + Δ: `s = 1 + ⟨r, Δ⟩ / ‖r‖²`, and the residual is that of Δ, which loses no digits where s is near 1.
+/// The state and the factor of one line, from its sums.
+///
+/// With m = r + Δ, `s = 1 + ⟨r, Δ⟩ / ‖r‖²`. The residual is that of Δ, which loses no digits where s is near 1.
 fn line(rr: f64, rd: f64, dd: f64, changed: f64) -> (LineState, f64) {
     let change = rd / rr;
     let factor = 1.0 + change;
     let residual = (dd - change * rd).max(0.0);
     let relative = (residual / (factor * factor * rr + residual)).sqrt();
     let state = match relative {
-        // A line set to zero is a multiple too, and 0 / 0.
+        // A line set to zero gives 0 / 0, and it is a multiple too.
         r if r < EXACT || r.is_nan() => LineState::Exact,
         r if r > changed => LineState::Changed,
         _ => LineState::Between,
@@ -201,6 +216,7 @@ fn line(rr: f64, rd: f64, dd: f64, changed: f64) -> (LineState, f64) {
 }
 
 impl Factor {
+    /// The median and the deviation of some factors; `None` without factors.
     fn new(mut values: Vec<f64>) -> Option<Self> {
         let middle = median(&mut values)?;
         values.iter_mut().for_each(|x| *x = (*x - middle).abs());

@@ -1,22 +1,23 @@
-//! Which rows and columns are looked at: numbered through all tensors, every `stride`-th of them.
+//! The rows and columns that are compared. Lines are numbered through all tensors, and every `stride`-th one is taken.
 
 use crate::evidence::shared::SharedTensor;
 use crate::model_set::Kind;
 use std::ops::Range;
 
-/// Most lines of a set.
+/// The most lines that are taken.
 const MOST: usize = 1 << 16;
 
-/// With more members than this there are proportionally fewer lines: a state of each line is kept for each member.
+/// The most members for which that many lines are taken. For more, there are proportionally fewer, because each member keeps a
+/// state for each line.
 const FULL: usize = 256;
 
-/// Shorter lines are multiples of one another too easily.
+/// The least length of a line. Shorter lines are multiples of one another too easily.
 const SHORTEST: usize = 8;
 
-/// Whole rows and columns of one tensor, and their numbers among all lines.
+/// The whole rows and columns of one tensor, and their numbers among all lines.
 #[derive(Clone, Debug)]
 pub(super) struct Sheet<'v> {
-    /// Its values are whole rows.
+    /// The tensor, cut to whole rows.
     pub(super) tensor: SharedTensor<'v>,
     first_row: usize,
     rows: Numbered,
@@ -24,15 +25,16 @@ pub(super) struct Sheet<'v> {
     stride: usize,
 }
 
-/// Lines of one direction; those whose number the stride divides are taken.
+/// The lines of one direction, numbered among all lines. A line is taken when the stride divides its number.
 #[derive(Clone, Copy, Debug, Default)]
 struct Numbered {
     first: usize,
     count: usize,
 }
 
-/// Lines taken of one sheet in one direction: places among the sheet's lines `begin, begin + stride, …`, and the positions that
-/// they have among all lines taken.
+/// The lines of one sheet and direction that are taken.
+///
+/// They are the sheet's lines `begin, begin + stride, …`, and `positions` are their places among all lines taken.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LineRange {
     pub(super) begin: usize,
@@ -40,6 +42,7 @@ pub(super) struct LineRange {
 }
 
 impl Numbered {
+    /// The lines that a stride takes.
     fn taken(self, stride: usize) -> LineRange {
         let positions = self.first.div_ceil(stride)..(self.first + self.count).div_ceil(stride);
         LineRange { begin: positions.start * stride - self.first, positions }
@@ -47,12 +50,12 @@ impl Numbered {
 }
 
 impl Sheet<'_> {
-    /// Columns taken.
+    /// The columns that are taken.
     pub(super) fn columns(&self) -> LineRange {
         self.columns.taken(self.stride)
     }
 
-    /// The position of a row, given by its number in the tensor, when it is taken.
+    /// The position of a row among the lines taken; `None` when the row is not taken. `row` is its number in the tensor.
     pub(super) fn row(&self, row: usize) -> Option<usize> {
         let place = row - self.first_row;
         let number = self.rows.first + place;
@@ -64,12 +67,13 @@ impl Sheet<'_> {
     }
 }
 
-/// Sheets of all matrices with lines that are long enough, and the number of lines taken.
+/// The sheets of all matrices with lines that are long enough, and the number of lines taken.
 pub(super) fn sheets(tensors: Vec<SharedTensor<'_>>, members: usize) -> (Vec<Sheet<'_>>, usize) {
     let mut sheets = Vec::new();
     let mut number = 0;
     for mut tensor in tensors.into_iter().filter(|t| t.kind == Kind::Matrix) {
         let size = tensor.row_size;
+        // The compared range may cut its first and last row, and a part of a row is no line.
         let whole = tensor.values.start.div_ceil(size)..tensor.values.end / size;
         let numbered = |first, count, length| Numbered { first, count: if length < SHORTEST { 0 } else { count } };
         let rows = numbered(number, whole.len(), size);

@@ -1,4 +1,4 @@
-//! One streamed pass over a reference and some members: sums along rows and columns.
+//! One streamed pass over a reference and some members, which gives sums along rows and columns.
 
 use super::plan::{Sheet, sheets};
 use crate::error::Error;
@@ -9,21 +9,24 @@ use crate::model_set::ModelId;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Members read along with the reference in one pass: a job holds up to 1 MiB of sums for each, and two jobs for each thread wait.
+/// Number of members read along with the reference in one pass.
+///
+/// A job holds up to 1 MiB of sums for each member, and two jobs for each thread wait.
 const BATCH: usize = 8;
 
-/// What one job adds: sums of consecutive positions, those of rows and those of columns.
+/// The result of one job: sums at consecutive positions, for rows and for columns.
 struct RunSums {
     rows: (Range<usize>, LineSums),
     columns: (Range<usize>, LineSums),
 }
 
+/// Sums of 0 for some lines of a reference and its members.
 fn zeros(lines: usize, members: usize) -> LineSums {
     let member = MemberSums { reference_change: vec![0.0; lines], change: vec![0.0; lines] };
     LineSums { reference: vec![0.0; lines], members: vec![member; members] }
 }
 
-/// Adds the sums of consecutive lines.
+/// Adds the sums of consecutive lines to the total.
 fn add_to(sums: &mut LineSums, positions: &Range<usize>, part: &LineSums) {
     let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
     add(&mut sums.reference[positions.clone()], &part.reference);
@@ -33,7 +36,9 @@ fn add_to(sums: &mut LineSums, positions: &Range<usize>, part: &LineSums) {
     }
 }
 
-/// Sums of all members, in batches; results are added in the order of jobs, which depends on shapes alone.
+/// The sums of all members, read in batches.
+///
+/// Results are added in the order of jobs, which depends on shapes alone. So the sums do not depend on threads.
 pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[ModelId]) -> Result<LineSums, Error> {
     let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
     let (sheets, lines) = sheets(values.shared(&models)?, members.len());
@@ -42,6 +47,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
         sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
     let mut all = LineSums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()) };
     let size: usize = sheets.iter().map(|s| s.tensor.size()).sum();
+    // The reference is read once for each batch.
     values.announce(size * (members.len() + members.len().div_ceil(BATCH)));
     for (b, batch) in members.chunks(BATCH).enumerate() {
         let mut sums = zeros(lines, batch.len());
@@ -51,6 +57,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
                 with_both(|both| run_sums(values, sheet, run, reference, (batch, names), both))
             };
             let parts: Vec<Result<RunSums, Error>> = pool.install(|| wave.par_iter().map(run).collect());
+            // Sums of f64 depend on their order, which is that of the jobs here, and not of the threads.
             for part in parts {
                 let part = part?;
                 add_to(&mut sums, &part.rows.0, &part.rows.1);
@@ -63,6 +70,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
     Ok(all)
 }
 
+/// The sums of one run of one tensor, for the reference and one batch of members.
 fn run_sums(
     values: &Values,
     sheet: &Sheet<'_>,
@@ -73,12 +81,14 @@ fn run_sums(
 ) -> Result<RunSums, Error> {
     let (row_size, stride) = (sheet.tensor.row_size, sheet.stride());
     let columns = sheet.columns();
+    // The rows taken in a run have consecutive positions, so a job needs sums for that range alone.
     let positions = || rows_of(run, row_size).filter_map(|(row, _)| sheet.row(row));
     let rows = positions().next().unwrap_or(0)..positions().last().map_or(0, |p| p + 1);
     let mut by_row = zeros(rows.len(), members.len());
     let mut by_column = zeros(columns.positions.len(), members.len());
 
-    // The columns taken that a row, or a piece of one, crosses: the first among those taken, and its place in the piece.
+    // A row, or a piece of one, crosses some of the columns taken. `skipped` columns lie before the piece; `first` is the next
+    // one.
     let piece = run.start % row_size;
     let skipped = piece.saturating_sub(columns.begin).div_ceil(stride).min(columns.positions.len());
     let first = (columns.begin + skipped * stride).max(piece);
@@ -94,6 +104,7 @@ fn run_sums(
     }
     for (k, (&member, name)) in members.iter().zip(names).enumerate() {
         values.read(member, name, run, m)?;
+        // Sums use the difference Δ of the member to the reference: near a factor of 1 the values themselves would lose digits.
         for (row, at) in rows_of(run, row_size) {
             let (line, changed) = (&r[at.clone()], &m[at]);
             if let Some(position) = sheet.row(row) {
@@ -114,10 +125,10 @@ fn run_sums(
     Ok(RunSums { rows: (rows, by_row), columns: (columns.positions, by_column) })
 }
 
-/// Sums that do not wait for one another.
+/// Number of sums that run in parallel, so that no addition waits for the one before.
 const LANES: usize = 8;
 
-/// `Σ x²`.
+/// The sum `Σ x²`.
 fn squared_norm(line: &[f32]) -> f64 {
     let mut sums = [0.0; LANES];
     for values in line.chunks(LANES) {
@@ -126,7 +137,7 @@ fn squared_norm(line: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// `Σ x Δ` and `Σ Δ²`.
+/// The sums `Σ x Δ` and `Σ Δ²`.
 fn change_along(line: &[f32], changed: &[f32]) -> (f64, f64) {
     let mut sums = [[0.0; 2]; LANES];
     for (line, changed) in line.chunks(LANES).zip(changed.chunks(LANES)) {

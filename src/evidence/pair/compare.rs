@@ -1,4 +1,4 @@
-//! Two models streamed side by side.
+//! Streams two models side by side and compares their values.
 
 use super::grid::{Extent, Fits};
 use super::increment_rank::{Gram, LANES, RowPair, RowProjection};
@@ -13,35 +13,38 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Values read at once when a grid of a whole tensor is looked for: the first few tell that there is none.
+/// Number of values read at once when a grid of a whole tensor is sought. The first few values usually rule it out.
 const LOOK: usize = 1 << 14;
 
-/// One parameter, how exact its values are, and how its rank is told.
+/// One parameter to compare: how exact its values are, and how its rank is found.
 #[derive(Debug)]
 struct Task<'v> {
     tensor: SharedTensor<'v>,
-    /// Of b's dtype, and of the coarser of the two.
+    /// The roundoff of b's dtype.
     roundoff: f64,
+    /// The roundoff of the coarser of the two dtypes.
     coarser: f64,
     sketch: Option<&'v RowProjection>,
-    /// Every `every`-th row is projected before all are.
+    /// Every `every`-th row is projected in the first pass, before all rows are.
     every: usize,
 }
 
-/// What one run adds to a task.
+/// The result of one run of a task.
 struct RunTally<'s> {
     tally: Tally,
-    /// Grids of single rows.
+    /// Fits of grids that span single rows.
     rows: Fits,
     gram: Option<Gram<'s>>,
 }
 
-/// Evidence of every parameter that both hold, sorted by name.
+/// The evidence of every parameter that both models hold, sorted by name.
 pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<ParameterEvidence>, Error> {
     let tensors = values.shared(&[a, b])?;
+    // A row longer than a run is read in pieces by several jobs, and no single job could project it.
     let is_sketched = |t: &SharedTensor<'_>| t.kind == Kind::Matrix && t.row_size <= RUN;
     let mut sketches: BTreeMap<usize, RowProjection> = BTreeMap::new();
     for columns in tensors.iter().filter(|t| is_sketched(t)).map(|t| t.row_size) {
+        // One random matrix serves all tensors with as many columns.
         sketches.entry(columns).or_insert_with(|| RowProjection::new(columns));
     }
     let roundoff = |model, name| values.dtype(model, name).map_or(0.0, unit_roundoff);
@@ -54,12 +57,14 @@ pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> R
     }
     let stream = Stream { values, models: [a, b], tasks: &tasks, pool: values.thread_pool()? };
 
+    // A sample of rows shows that most increments have full rank. Only the others are read again, to project all their rows.
     let mut found: Vec<(ParameterEvidence, Extent)> = Vec::with_capacity(tasks.len());
     let mut undecided = Vec::new();
     stream.sum((0..tasks.len()).collect(), Task::tally, RunTally::plus, |t, part| {
         let (task, gram) = (&tasks[t], part.gram.as_ref().filter(|_| part.tally.change_squared > 0.0));
         let mut evidence = part.evidence(task);
         match gram {
+            // The tensor has too few rows for a sample, so all of them were projected in the first pass.
             Some(gram) if task.every == 1 => evidence.rank = task.rank(gram, part.tally.b_squared)?,
             Some(gram) if !task.is_full(gram, &part.tally) => undecided.push(t),
             _ => {}
@@ -78,7 +83,7 @@ pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> R
         },
     )?;
 
-    // A grid of the whole tensor is one of its rows, too, when each of them reaches the last level.
+    // A grid of the whole tensor also fits single rows, when each row reaches the last level. So it is tried first.
     let look = |((evidence, extent), task): (&(ParameterEvidence, Extent), &Task<'_>)| {
         if evidence.is_untouched() {
             return Ok(None);
@@ -94,7 +99,7 @@ pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> R
         .collect()
 }
 
-/// Two models, and all that is compared of them.
+/// Two models and the tasks to compare them by.
 struct Stream<'t, 'v> {
     values: &'v Values,
     models: [ModelId; 2],
@@ -103,7 +108,7 @@ struct Stream<'t, 'v> {
 }
 
 impl<'v> Stream<'_, 'v> {
-    /// Reads some tasks in waves of runs, adds up what each gives in their order, and hands over each sum.
+    /// Reads some tasks in waves of runs, sums the results of each task in their order, and passes each sum to `take`.
     fn sum<T: Send>(
         &self,
         tasks: Vec<usize>,
@@ -123,6 +128,7 @@ impl<'v> Stream<'_, 'v> {
             let parts: Vec<Result<T, Error>> = self.pool.install(|| wave.par_iter().map(run).collect());
             for (&(t, _), part) in wave.iter().zip(parts) {
                 let part = part?;
+                // Runs of one task follow one another. A new task means that the one before is complete.
                 open = Some(match open.take() {
                     Some((before, sum)) if before == t => (t, plus(sum, part)),
                     Some((before, sum)) => {
@@ -136,6 +142,7 @@ impl<'v> Stream<'_, 'v> {
         open.map_or(Ok(()), |(t, sum)| take(t, sum))
     }
 
+    /// Reads one run of a task in both models.
     fn read<'b>(&self, task: &Task<'_>, run: &Range<usize>, both: &'b mut Both) -> Result<[&'b [f32]; 2], Error> {
         let names = &task.tensor.own_names;
         for ((model, name), out) in self.models.into_iter().zip(names).zip(both.iter_mut()) {
@@ -146,12 +153,14 @@ impl<'v> Stream<'_, 'v> {
 }
 
 impl<'v> Task<'v> {
-    /// All of one run but its rank.
+    /// Everything of one run but its rank.
     fn tally(&self, run: &Range<usize>, [of_a, of_b]: [&[f32]; 2]) -> RunTally<'v> {
         let row_size = self.tensor.row_size;
+        // A row read in pieces has no known extent, and a row of one value fits any grid.
         let whole = row_size > 1 && row_size <= RUN;
         let mut rows = if whole { Fits::new() } else { Fits::none() };
         for (_, at) in rows_of(run, row_size) {
+            // Most parameters lie on no grid, which their first rows show.
             if rows.fail() {
                 break;
             }
@@ -161,7 +170,9 @@ impl<'v> Task<'v> {
         RunTally { tally: Tally::of(of_a, of_b), rows, gram: self.gram(run, [of_a, of_b], self.every) }
     }
 
-    /// The projection of every `every`-th row of the tensor, of those in one run; `None` when none is, or nothing of the run changed.
+    /// The projection of every `every`-th row of the tensor, over the rows in one run.
+    ///
+    /// The result is `None` when the tensor has no sketch or nothing in the run changed.
     fn gram(&self, run: &Range<usize>, [of_a, of_b]: [&[f32]; 2], every: usize) -> Option<Gram<'v>> {
         let mut gram = Gram::new(self.sketch.filter(|_| of_a != of_b)?);
         let mut together: Vec<RowPair<'_>> = Vec::with_capacity(LANES);
@@ -170,6 +181,7 @@ impl<'v> Task<'v> {
         for (row, at) in rows_of(run, row_size).filter(|(row, _)| row.is_multiple_of(every)) {
             let (a, b) = (&of_a[at.clone()], &of_b[at.clone()]);
             let begin = run.start + at.start - row * row_size;
+            // Rows are projected in groups of eight. A group has pieces of one length that begin at one column.
             let alike = together.first().is_none_or(|(first, _)| begin == column && a.len() == first.len());
             if !alike || together.len() == LANES {
                 gram.add_rows(column, &together);
@@ -185,21 +197,23 @@ impl<'v> Task<'v> {
         Some(gram)
     }
 
-    /// Of what storage may have rounded off, the root of the summed squares.
+    /// The root of the summed squares of what storage may have rounded off.
     fn rounding(&self, squared_norm: f64) -> f64 {
         self.coarser * squared_norm.sqrt()
     }
 
+    /// The rank of the increment by the projection of all its rows.
     fn rank(&self, gram: &Gram<'_>, squared_norm: f64) -> Result<Option<usize>, Error> {
         gram.rank(self.tensor.rows(), self.tensor.row_size, self.rounding(squared_norm))
     }
 
+    /// Whether a sample of rows shows already that the rank is full.
     fn is_full(&self, gram: &Gram<'_>, tally: &Tally) -> bool {
         gram.is_full(self.tensor.rows(), self.rounding(tally.b_squared), tally.change_squared)
     }
 }
 
-/// The sum of both, or the one that there is.
+/// The sum of both, or the only one there is.
 fn either<'s>(a: Option<Gram<'s>>, b: Option<Gram<'s>>) -> Option<Gram<'s>> {
     match (a, b) {
         (Some(mut sum), Some(next)) => {
@@ -211,13 +225,14 @@ fn either<'s>(a: Option<Gram<'s>>, b: Option<Gram<'s>>) -> Option<Gram<'s>> {
 }
 
 impl RunTally<'_> {
+    /// The sum of two runs of one task.
     fn plus(mut self, next: Self) -> Self {
         self.tally.merge(&next.tally);
         self.rows.merge(&next.rows);
         Self { gram: either(self.gram, next.gram), ..self }
     }
 
-    /// The evidence but for the rank, and for a grid of the whole tensor, which the extent of b decides.
+    /// The evidence without the rank, and without a grid of the whole tensor, which needs the extent of all of b.
     fn evidence(&self, task: &Task<'_>) -> ParameterEvidence {
         let (tensor, tally) = (&task.tensor, &self.tally);
         let shape = [tensor.rows(), tensor.row_size];
@@ -227,7 +242,7 @@ impl RunTally<'_> {
     }
 }
 
-/// Reads on for as long as one grid of the whole tensor is possible.
+/// The grid of a whole tensor. It reads only for as long as such a grid is possible.
 fn tensor_grid(values: &Values, task: &Task<'_>, extent: Extent, [a, b]: [ModelId; 2]) -> Result<Option<Grid>, Error> {
     let tensor = &task.tensor;
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());

@@ -1,6 +1,6 @@
-//! Do values lie on a uniform grid, and is each the grid's nearest to what it was?
+//! Tests whether values lie on a uniform grid, and whether each is the grid value nearest to what it was.
 
-/// How the step follows from the values of one span.
+/// How the step of a grid follows from the values of one span.
 #[derive(Clone, Copy, Debug)]
 enum Steps {
     /// The largest magnitude is this many steps from zero.
@@ -9,7 +9,9 @@ enum Steps {
     Asymmetric(f64),
 }
 
-/// An integer zero point is rounded, which may leave the last level of an asymmetric grid empty.
+/// The bits and steps of the grids that are tried.
+///
+/// An integer zero point is rounded, which may leave the last level of an asymmetric grid empty. Hence 254 and 14.
 const SCHEMES: [(u32, Steps); 6] = [
     (8, Steps::Symmetric(127.0)),
     (8, Steps::Asymmetric(255.0)),
@@ -19,17 +21,19 @@ const SCHEMES: [(u32, Steps); 6] = [
     (4, Steps::Asymmetric(14.0)),
 ];
 
-/// Roundings between a level and its value: of the step, of the product, of the extreme value that the step is inferred from.
+/// Number of roundings between a level and its value: of the step, of the product, of the extreme value that the step is
+/// inferred from.
 const ROUNDINGS: f64 = 4.0;
 
-/// Least `−ln p` of a fit, p the chance that values anywhere would lie on the grid.
+/// The least `−ln p` of a fit, where p is the chance that values anywhere would lie on the grid.
 const SURPRISE: f64 = 10.0;
 
-/// Least mean of `((b − a) / step)²` as a share of 1/12, that of rounding. Of a model on a grid and its light fine-tune the
-/// former is nearest, too, but far nearer than rounding would leave it.
+/// The least mean of `((b − a) / step)²`, as a share of 1/12, which rounding gives.
+///
+/// A model on a grid is also the grid value nearest to its light fine-tune, but far nearer than rounding would leave it.
 const SPREAD: f64 = 0.04;
 
-/// Least and largest value of some.
+/// The least and the largest of some values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Extent {
     least: f32,
@@ -37,17 +41,20 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    /// The extent of no values.
     pub(super) const NONE: Self = Self { least: f32::INFINITY, most: f32::NEG_INFINITY };
 
+    /// The extent of some values.
     pub(super) fn of(values: &[f32]) -> Self {
         values.iter().fold(Self::NONE, |e, &x| Self { least: e.least.min(x), most: e.most.max(x) })
     }
 
+    /// The extent of the values of both.
     pub(super) fn merge(self, other: Self) -> Self {
         Self { least: self.least.min(other.least), most: self.most.max(other.most) }
     }
 
-    /// Origin and length of a step, and the magnitude whose rounding limits how well levels are hit.
+    /// The origin and the length of a step, and the magnitude whose rounding limits how exactly levels are hit.
     fn grid(self, steps: Steps, b: f64) -> (f64, f64, f64) {
         let (least, most) = (f64::from(self.least), f64::from(self.most));
         let largest = least.abs().max(most.abs());
@@ -59,6 +66,7 @@ impl Extent {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
+/// How well values fit one scheme.
 enum Fit {
     Fits { surprise: f64, squared_error: f64, values: f64 },
     Fails,
@@ -69,25 +77,29 @@ enum Fit {
 pub(super) struct Fits([Fit; SCHEMES.len()]);
 
 impl Fits {
+    /// Fits of no values, which any scheme allows.
     pub(super) fn new() -> Self {
         Self([Fit::Fits { surprise: 0.0, squared_error: 0.0, values: 0.0 }; SCHEMES.len()])
     }
 
+    /// Fits that every scheme has failed.
     pub(super) fn none() -> Self {
         Self([Fit::Fails; SCHEMES.len()])
     }
 
+    /// Whether every scheme has failed.
     pub(super) fn fail(&self) -> bool {
         self.0.iter().all(|f| matches!(f, Fit::Fails))
     }
 
+    /// Adds the fits of further values, scheme by scheme.
     pub(super) fn merge(&mut self, other: &Self) {
         for (fit, other) in self.0.iter_mut().zip(&other.0) {
             *fit = fit.merge(*other);
         }
     }
 
-    /// Looks at some values of one span; `roundoff` is that of the dtype they are stored in.
+    /// Adds some values of one span. `roundoff` is that of the dtype they are stored in.
     pub(super) fn observe(&mut self, extent: Extent, a: &[f32], b: &[f32], roundoff: f64) {
         for (fit, (_, steps)) in self.0.iter_mut().zip(SCHEMES) {
             if *fit != Fit::Fails {
@@ -96,7 +108,7 @@ impl Fits {
         }
     }
 
-    /// The bits of the first scheme that fits and does so neither by chance nor because nothing changed.
+    /// The bits of the first scheme that fits, and does so neither by chance nor because nothing changed.
     pub(super) fn bits(&self) -> Option<u32> {
         let convinces = |fit: &Fit| match *fit {
             Fit::Fits { surprise, squared_error, values } => {
@@ -109,11 +121,13 @@ impl Fits {
 }
 
 impl Fit {
+    /// How well the values of one span fit one scheme.
     fn of(steps: Steps, extent: Extent, a: &[f32], b: &[f32], roundoff: f64) -> Self {
         let (mut surprise, mut squared_error) = (0.0, 0.0);
         for (&a, &b) in a.iter().zip(b) {
             let (a, b) = (f64::from(a), f64::from(b));
             let (origin, step, magnitude) = extent.grid(steps, b);
+            // The span has one level, which only unchanged values can lie on.
             if step == 0.0 {
                 if a == b {
                     continue;
@@ -122,11 +136,12 @@ impl Fit {
             }
             let tolerance = ROUNDINGS * roundoff * magnitude;
             let level = ((b - origin) / step).round();
+            // b must be a level, and the level nearest to a. A little over half a step leaves room for ties.
             if (b - origin - level * step).abs() > tolerance || (b - a).abs() > 0.501 * step + tolerance {
                 return Self::Fails;
             }
             squared_error += ((b - a) / step).powi(2);
-            // The values that the grid was inferred from lie on it by construction.
+            // The grid was inferred from these two values, so they lie on it by construction and prove nothing.
             let inferred = b == f64::from(extent.least) || b == f64::from(extent.most);
             if !inferred && tolerance > 0.0 {
                 surprise -= (2.0 * tolerance / step).min(1.0).ln();
@@ -135,6 +150,7 @@ impl Fit {
         Self::Fits { surprise, squared_error, values: a.len() as f64 }
     }
 
+    /// The fit of the values of both. A scheme that fails one fails both.
     fn merge(self, other: Self) -> Self {
         let (Self::Fits { surprise: s, squared_error: e, values: v }, Self::Fits { surprise, squared_error, values }) =
             (self, other)

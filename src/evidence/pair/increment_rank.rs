@@ -1,11 +1,12 @@
-//! Numerical rank of an increment, from a sketch gathered row by row.
+//! Numerical rank of an increment, from a sketch collected row by row.
 //!
-//! For Δ of shape (rows, columns) and a sparse sign matrix Ω of shape (columns, k), `Y = Δ Ω` has the rank of Δ when that is
-//! below k, and singular values near those of Δ (Tropp, Yurtsever, Udell & Cevher, *Practical sketching algorithms for low-rank
-//! matrix approximation*, SIAM J. Matrix Anal. Appl. 38, 2017, doi:10.1137/17M1111590). `YᵀY` is summed over rows in f64:
-//! singular values of 1e-4 of the largest are 1e-8 in it.
+//! Let Δ have shape (rows, columns), and let Ω be a sparse sign matrix of shape (columns, k). If the rank of Δ is below k, then
+//! `Y = Δ Ω` has the same rank, and singular values near those of Δ. Source: Tropp, Yurtsever, Udell & Cevher, *Practical
+//! sketching algorithms for low-rank matrix approximation*, SIAM J. Matrix Anal. Appl. 38, 2017, doi:10.1137/17M1111590.
 //!
-//! Most increments are of full rank, which some of their rows tell already: leaving rows out makes no singular value larger.
+//! `YᵀY` is summed over rows in f64. In it, singular values of 1e-4 of the largest become 1e-8.
+//!
+//! Most increments have full rank, and some of their rows show that already: leaving rows out makes no singular value larger.
 
 use crate::error::Error;
 use crate::kernel::symmetric_eigen;
@@ -15,41 +16,43 @@ use pulp::{Arch, Simd, WithSimd};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Nonzero entries in each row of Ω, one in each block of its columns.
+/// Number of nonzero entries in each row of Ω. There is one in each block of its columns.
 const SIGNS: usize = 8;
+/// Number of columns in each block of Ω.
 const BLOCK: usize = 17;
 
-/// Columns of Ω.
+/// Number of columns of Ω.
 const WIDTH: usize = SIGNS * BLOCK;
 
-/// Singular values below this share of the largest do not count.
+/// The share of the largest singular value below which others do not count.
 const FLOOR: f64 = 1e-4;
 
-/// Singular values below this many times what storage rounding gives to a matrix do not count.
+/// A factor: singular values below this many times the effect of storage rounding on a matrix do not count.
 const NOISE: f64 = 2.0;
 
-/// Rows of Y multiplied at once.
+/// Number of rows of Y that are multiplied at once.
 const ROWS: usize = 128;
 
-/// Rows in a sample, for each column of Ω: with one, a full matrix may have small singular values by chance.
+/// Number of rows in a sample for each column of Ω. With one, a full matrix may have small singular values by chance.
 const SAMPLE: usize = 2;
 
-/// Ω, the identity where Δ has few columns.
+/// The matrix Ω; the identity where Δ has few columns.
 #[derive(Debug)]
 pub(super) struct RowProjection {
     columns: usize,
-    /// For each column of Δ its columns of Ω and their signs; none of the identity.
+    /// For each column of Δ, its columns of Ω and their signs; `None` for the identity.
     signs: Option<Vec<[(u8, i8); SIGNS]>>,
-    /// `‖Ω‖²`, spectral, at most.
+    /// An upper bound of `‖Ω‖²`, where ‖·‖ is the spectral norm.
     squared_norm: f64,
 }
 
 impl RowProjection {
-    /// Depends on the number of columns alone.
+    /// The matrix for a number of columns. It depends on that number alone.
     pub(super) fn new(columns: usize) -> Self {
         if columns <= WIDTH {
             return Self { columns, signs: None, squared_norm: 1.0 };
         }
+        // The number of columns is the seed, so that results repeat.
         let mut rng = ChaCha8Rng::seed_from_u64(columns as u64);
         let mut draw = |block: usize| {
             let bits = rng.next_u32();
@@ -64,37 +67,41 @@ impl RowProjection {
                 }
             }
         }
-        // No eigenvalue of ΩᵀΩ is larger than the magnitudes of one of its rows together.
+        // No eigenvalue of ΩᵀΩ is larger than the sum of the magnitudes in one of its rows.
         let sum = |row: &[f64]| row.iter().map(|p| p.abs()).sum::<f64>();
         let squared_norm = products.chunks_exact(WIDTH).map(sum).fold(0.0, f64::max);
         Self { columns, signs: Some(signs), squared_norm }
     }
 
+    /// Number of columns of Ω, or of Δ where Ω is the identity.
     pub(super) fn width(&self) -> usize {
         if self.signs.is_some() { WIDTH } else { self.columns }
     }
 
-    /// Of a matrix of so many rows, every so manieth is enough to see that it is full; 1 where that spares nothing.
+    /// The stride at which the rows of a matrix are sampled to see that it is full; 1 where sampling saves nothing.
     pub(super) fn sampled(&self, rows: usize) -> usize {
         (rows / (SAMPLE * self.width()).max(1)).max(1)
     }
 
+    /// The factor by which products of Y must be scaled, because the entries of Ω are not.
     fn scale(&self) -> f64 {
         if self.signs.is_some() { 1.0 / SIGNS as f64 } else { 1.0 }
     }
 }
 
-/// Rows of Δ projected side by side.
+/// Number of rows of Δ that are projected side by side.
 pub(super) const LANES: usize = 8;
 
-/// Values of a and of b, one row of each, or a piece of it; as many in both.
+/// One row of a and one of b, or the same piece of both. They have the same length.
 pub(super) type RowPair<'r> = (&'r [f32], &'r [f32]);
 
-/// Adds `Δ Ω` to eight rows of Y, all of them from one column of Δ on.
+/// Adds `Δ Ω` to eight rows of Y. All rows begin at the same column of Δ.
 struct Project<'p> {
     signs: &'p [[(u8, i8); SIGNS]],
     rows: [RowPair<'p>; LANES],
-    /// Transposed, so that one vector has one column of all rows; as long as there are numbers of columns.
+    /// The rows of Y, transposed, so that one vector holds one column of all rows.
+    ///
+    /// It is as long as there are values of `u8`, so that no index needs a check.
     y: &'p mut [[f64; LANES]; 1 << u8::BITS],
 }
 
@@ -114,32 +121,33 @@ impl WithSimd for Project<'_> {
     }
 }
 
-/// `YᵀY` of some rows; the lower triangle, column-major.
+/// The product `YᵀY` of some rows: the lower triangle, column-major.
 #[derive(Debug)]
 pub(super) struct Gram<'s> {
     sketch: &'s RowProjection,
     products: Vec<f64>,
-    /// Rows of Y, row-major, not yet multiplied.
+    /// Rows of Y that are not multiplied yet, row-major.
     waiting: Vec<f64>,
 }
 
 impl<'s> Gram<'s> {
+    /// The product of no rows.
     pub(super) fn new(sketch: &'s RowProjection) -> Self {
         Self { sketch, products: vec![0.0; sketch.width() * sketch.width()], waiting: Vec::new() }
     }
 
-    /// Adds up to eight rows of Δ, or a piece of each from a column on.
+    /// Adds up to eight rows of Δ, or pieces of them that begin at one column.
     ///
     /// # Panics
     ///
-    /// When there are more.
+    /// Panics when there are more than eight rows.
     pub(super) fn add_rows(&mut self, column: usize, rows: &[RowPair<'_>]) {
         let (begin, k) = (self.waiting.len(), self.sketch.width());
         self.waiting.resize(begin + rows.len() * k, 0.0);
         let waiting = self.waiting[begin..].chunks_exact_mut(k);
         match (&self.sketch.signs, rows.first()) {
             (Some(signs), Some(first)) => {
-                // Those that are missing are the first again, and not looked at.
+                // Missing rows are filled with the first one. Their results are not used.
                 let mut all = [*first; LANES];
                 all[..rows.len()].copy_from_slice(rows);
                 let mut y = [[0.0; LANES]; 1 << u8::BITS];
@@ -182,13 +190,18 @@ impl<'s> Gram<'s> {
         self.waiting.clear();
     }
 
+    /// Adds the product of other rows of the same tensor.
     pub(super) fn merge(&mut self, next: &Self) {
         self.products.iter_mut().zip(&next.products).for_each(|(a, b)| *a += b);
     }
 
-    /// Number of singular values above the floor; `None` when the sketch, or the matrix, is full.
+    /// The number of singular values above the floor; `None` when the sketch, or the matrix, is full.
     ///
     /// `rounding` is the root of the summed squares of what storage may have rounded off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Decomposition`] when the eigenvalues cannot be computed.
     pub(super) fn rank(&self, rows: usize, columns: usize, rounding: f64) -> Result<Option<usize>, Error> {
         let k = self.sketch.width();
         let full: Vec<f64> =
@@ -200,18 +213,19 @@ impl<'s> Gram<'s> {
         Ok((rank < k.min(rows).min(columns)).then_some(rank))
     }
 
-    /// Whether these rows, of so many, are enough to know that the sketch of all of them is full; `change_squared` is `‖Δ‖²`.
+    /// Whether these rows suffice to know that the sketch of all `rows` rows is full. `change_squared` is `‖Δ‖²`.
     pub(super) fn is_full(&self, rows: usize, rounding: f64, change_squared: f64) -> bool {
-        // ‖Δ Ω‖ ≤ ‖Δ‖ ‖Ω‖, so that this floor is no lower than that of all rows.
+        // ‖Δ Ω‖ ≤ ‖Δ‖ ‖Ω‖, so this floor is no lower than the floor of all rows.
         let largest = self.sketch.squared_norm * change_squared;
         let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
         let k = self.sketch.width();
         let above = |i: usize, j: usize| self.products[i + j * k] - if i == j { floor } else { 0.0 };
-        // A tenth of the time that singular values take: they are all above the floor when what is left has a square root.
+        // All singular values are above the floor when what is left has a Cholesky factor. Computing them takes ten times as
+        // long.
         Mat::from_fn(k, k, |i, j| above(i.max(j), i.min(j))).llt(Side::Lower).is_ok()
     }
 
-    /// Squared spectral norm of a random matrix of shape (rows, k) of this Frobenius norm, with a margin.
+    /// The squared spectral norm of a random matrix of shape (rows, k) with this Frobenius norm, with a margin.
     fn squared_noise(&self, rows: usize, rounding: f64) -> f64 {
         let k = self.sketch.width() as f64;
         (NOISE * rounding * (1.0 / (rows as f64).sqrt() + 1.0 / k.sqrt())).powi(2)
@@ -225,8 +239,8 @@ mod tests {
 
     const ROUNDOFF: f64 = 1.0 / (1 << 24) as f64;
 
-    /// Rank found for an increment of a rank over a parent with entries of one, in f32, and whether every second row tells that it is
-    /// full.
+    /// The rank found for an increment of rank `rank` over a parent whose entries are one, in f32, and whether every second
+    /// row shows that it is full.
     fn found(rows: usize, columns: usize, rank: usize) -> (Option<usize>, bool) {
         let mut rng = ChaCha8Rng::seed_from_u64((rows * columns + rank) as u64);
         let mut random = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect() };

@@ -1,4 +1,4 @@
-//! Value-level evidence for one pair: what inner products cannot tell.
+//! Value-level evidence for one pair of models, which inner products cannot give.
 
 mod compare;
 mod grid;
@@ -16,89 +16,99 @@ use crate::source::Dtype;
 use rounding::CASTS;
 use std::sync::Arc;
 
-/// Two models apart by less than this, relative, along a common factor are multiples of one another.
+/// The most relative residual along a common factor that leaves two models multiples of one another.
 const MULTIPLE: f64 = 1e-5;
 
-/// Of a scaled parameter's movement at most this share is not along the factor.
+/// The most of a scaled parameter's movement that is not along the factor, as a share.
 const OFF_FACTOR: f64 = 0.05;
 
-/// Smaller shares of zeroed values are no pruning.
+/// The least share of zeroed values that counts as pruning.
 const PRUNED: f64 = 0.01;
 
 impl Geometry {
-    /// Reads two models once more and compares their values, b against a; remembered, so that a second call reads nothing.
+    /// Reads two models once more and compares their values, b against a.
     ///
-    /// It may read terabytes: every value of both, some of them twice. Gives `None` when values are not at hand.
+    /// This reads every value of both, some of them twice, which may be terabytes. The result is cached, so a second call reads
+    /// nothing. It is `None` when values are not at hand.
     ///
     /// # Errors
     ///
-    /// [`Error::NotComparable`] when they are not of one group, [`Error::Source`] for a model that cannot be read any more,
-    /// [`Error::Decomposition`].
+    /// - [`Error::NotComparable`] when the models are not of one group.
+    /// - [`Error::Source`] for a model that cannot be read any more.
+    /// - [`Error::Decomposition`] when the singular values of an increment cannot be computed.
     ///
     /// # Complexity
     ///
-    /// One read of both, some more of tensors on a grid, and a second of tensors whose increment is of low rank; for ranks 8
-    /// additions per value and 136² per row of these, and of some 272 rows of each other matrix.
+    /// One read of both models, partly more for tensors on a grid, and a second read of tensors whose increment is of low rank.
+    /// Ranks take 8 additions per value and 136² operations per row of these tensors, and of some 272 rows of each other
+    /// matrix.
     pub fn read_pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
         self.evidence().map_or(Ok(None), |evidence| evidence.pair(a, b))
     }
 }
 
 impl PairEvidence {
-    /// One for each parameter that both hold, sorted by name.
+    /// The evidence of each parameter that both hold, sorted by name.
     pub fn parameters(&self) -> &[ParameterEvidence] {
         &self.parameters
     }
 
-    /// Number of values compared.
+    /// The number of values compared.
     pub fn size(&self) -> usize {
         self.parameters.iter().map(|p| p.size).sum()
     }
 
-    /// Names of the parameters that differ, sorted.
+    /// The names of the parameters that differ, sorted.
     pub fn changed(&self) -> impl Iterator<Item = &str> {
         self.altogether_changed().map(|p| p.name.as_str())
     }
 
-    /// Names of the parameters that are the same, sorted.
+    /// The names of the parameters that are the same, sorted.
     pub fn untouched(&self) -> impl Iterator<Item = &str> {
         self.parameters.iter().filter(|p| p.is_untouched()).map(|p| p.name.as_str())
     }
 
+    /// The parameters that differ, sorted by name.
     fn altogether_changed(&self) -> impl Iterator<Item = &ParameterEvidence> {
         self.parameters.iter().filter(|p| !p.is_untouched())
     }
 
-    /// Whether all values compared are the same, bit for bit.
+    /// Whether all compared values are the same, bit for bit.
     pub fn identical(&self) -> bool {
         self.altogether_changed().next().is_none()
     }
 
-    /// The dtype that b is a rounded to: every value of every parameter, but for parameters that are the same. Of several, the
-    /// finer.
+    /// The dtype that b is a rounded to, if there is one.
+    ///
+    /// It must hold for every value of every parameter that changed. If several dtypes fit, the result is the finer.
     pub fn is_cast(&self) -> Option<Dtype> {
         let is_cast = |d: &Dtype| self.altogether_changed().all(|p| p.cast_mismatches(*d) == Some(0));
         CASTS.into_iter().find(|d| !self.identical() && is_cast(d))
     }
 
-    /// The bits of the grid that every changed parameter of b was rounded to; the fewest when they differ.
+    /// The bits of the grid that every changed parameter of b was rounded to. If they differ, the result is the fewest.
     pub fn quantized_bits(&self) -> Option<u32> {
         let bits: Option<Vec<u32>> = self.altogether_changed().map(|p| p.grid.map(|g| g.bits)).collect();
         bits?.into_iter().min()
     }
 
-    /// The share of a's values that b has zeroed, when that is 1 % at least and nothing else changed.
+    /// The share of a's values that b has set to zero.
+    ///
+    /// The result is `None` when the share is below 1 %, or when any other value changed.
     pub fn pruned_share(&self) -> Option<f64> {
         let zeroed: usize = self.parameters.iter().map(|p| p.zeroed).sum();
         let share = zeroed as f64 / self.size().max(1) as f64;
         (share >= PRUNED && self.parameters.iter().all(|p| p.altered == 0)).then_some(share)
     }
 
-    /// The factor, when each changed parameter of b is that of a times one: `‖b − s_t a‖ ≤ 1e-5 ‖b‖`, or what b's dtype rounds
-    /// off when that is more, and 5 % of the movement at most. Of several factors the median, weighted by size.
+    /// The factor, when each changed parameter of b is that of a times a factor.
+    ///
+    /// The residual `‖b − s_t a‖` may be at most `1e-5 ‖b‖`, or what b's dtype rounds off when that is more. It may also be at
+    /// most 5 % of the movement. If factors differ, the result is their median, weighted by size.
     pub fn scaled(&self) -> Option<f64> {
         let factor = |p: &ParameterEvidence| {
             let close = p.residual <= MULTIPLE.max(p.roundoff);
+            // A model that hardly moved is near a multiple in any case, so most of the movement must be along the factor.
             let along = p.residual * p.squared_norm_b.sqrt() <= OFF_FACTOR * p.squared_distance.sqrt();
             p.factor.filter(|_| close && along).map(|s| (s, p.size))
         };
@@ -112,8 +122,9 @@ impl PairEvidence {
         })
     }
 
-    /// The largest rank of an increment, when every changed matrix has one of at most a quarter of its smaller side; vectors may
-    /// have changed in any way.
+    /// The largest rank of an increment, when every changed matrix has a rank of at most a quarter of its smaller side.
+    ///
+    /// Vectors may have changed in any way.
     pub fn low_rank(&self) -> Option<usize> {
         let matrices = self.altogether_changed().filter(|p| p.kind == Kind::Matrix);
         let ranks: Vec<usize> = matrices.map(ParameterEvidence::low_rank).collect::<Option<_>>()?;

@@ -4,7 +4,7 @@ use crate::geometry::ParameterEvidence;
 use crate::model_set::Kind;
 use crate::source::Dtype;
 
-/// Increments of a rank up to this share of the smaller side are of low rank.
+/// The least ratio of the smaller side to the rank for an increment of low rank.
 const LOW_RANK: usize = 4;
 
 impl ParameterEvidence {
@@ -13,6 +13,7 @@ impl ParameterEvidence {
         self.rank.filter(|rank| LOW_RANK * rank <= self.shape[0].min(self.shape[1]))
     }
 
+    /// The evidence of one parameter from its tally, without a grid and a rank.
     pub(super) fn new(name: &str, kind: Kind, shape: [usize; 2], size: usize, tally: &Tally, roundoff: f64) -> Self {
         let (factor, residual) = tally.fit();
         Self {
@@ -43,8 +44,9 @@ impl ParameterEvidence {
         self.equal == self.size
     }
 
-    /// Values of b that are not those of a rounded to a dtype, to nearest with ties to even; `None` but for F16, BF16, F8E4M3
-    /// and F8E5M2.
+    /// The number of values of b that are not those of a rounded to `dtype`, to nearest with ties to even.
+    ///
+    /// The result is `None` for every dtype but F16, BF16, F8E4M3 and F8E5M2.
     pub fn cast_mismatches(&self, dtype: Dtype) -> Option<usize> {
         CASTS.iter().position(|&d| d == dtype).map(|at| self.mismatches[at])
     }

@@ -1,4 +1,4 @@
-//! Is one value the other, rounded to a narrower dtype?
+//! Tests whether one value is the other, rounded to a narrower dtype.
 
 use crate::source::Dtype;
 use float8::{F8E4M3, F8E5M2};
@@ -6,26 +6,29 @@ use float8::{F8E4M3, F8E5M2};
 /// The dtypes that weights are cast to, the finer first.
 pub(super) const CASTS: [Dtype; 4] = [Dtype::F16, Dtype::BF16, Dtype::F8E4M3, Dtype::F8E5M2];
 
-/// Largest relative error of rounding to nearest; of values as they are read, which is in f32.
+/// The largest relative error of rounding to nearest in a dtype.
 pub(super) fn unit_roundoff(dtype: Dtype) -> f64 {
-    // Values of other dtypes are read in f32.
+    // Dtypes without digits of their own are read as f32, which has 24.
     let digits = dtype.digits().unwrap_or(24);
     0.5f64.powi(digits as i32)
 }
 
-/// A value rounded to nearest, ties to even, without branches.
+/// Rounding to nearest, ties to even, without branches.
 pub(super) trait Rounded {
+    /// The value rounded to F16, as f32.
     fn rounded_to_f16(self) -> f32;
+    /// The value rounded to BF16, as f32.
     fn rounded_to_bf16(self) -> f32;
 }
 
 impl Rounded for f32 {
     #[inline(always)]
     fn rounded_to_f16(self) -> f32 {
-        /// The least normal value, and the least that rounds to infinity.
+        /// The least normal value of F16.
         const NORMAL: f32 = 1.0 / 16_384.0;
+        /// The least value that rounds to infinity in F16.
         const INFINITE: f32 = 65_520.0;
-        /// Multiples of 2⁻²⁴ are as far apart in f32 here as the subnormal values of F16.
+        /// At this magnitude f32 has a spacing of 2⁻²⁴, which is the spacing of the subnormal values of F16.
         const SHIFT: f32 = 0.75;
         let magnitude = self.abs();
         let subnormal = (self + SHIFT) - SHIFT;
@@ -40,21 +43,22 @@ impl Rounded for f32 {
     }
 }
 
-/// A value without its last `bits` bits, to nearest with ties to even.
+/// A value without its last `bits` bits, rounded to nearest with ties to even.
 #[inline(always)]
 fn nearest(x: f32, bits: u32) -> f32 {
     let whole = x.to_bits();
+    // Adding half a unit rounds to nearest. One less, where the last bit kept is 0, rounds ties to even.
     let up = (1 << (bits - 1)) - 1 + ((whole >> bits) & 1);
     f32::from_bits(whole.wrapping_add(up) & (u32::MAX << bits))
 }
 
-/// Whether a value could have been stored in eight bits, which few are.
+/// Whether a value can have been stored in eight bits. Few values can.
 #[inline(always)]
 pub(super) fn may_be_eight_bits(b: f32) -> bool {
     ends_in_zeros(b, 20)
 }
 
-/// Adds for F8E4M3 and F8E5M2 how many values of b are those of a rounded to nearest, ties to even.
+/// Counts how many values of b are those of a, rounded to nearest with ties to even, in F8E4M3 and in F8E5M2.
 pub(super) fn add_eight_bits(a: &[f32], b: &[f32], matching: &mut [usize; 2]) {
     for (&a, &b) in a.iter().zip(b) {
         matching[0] += usize::from(ends_in_zeros(b, 20) && F8E4M3::from_f32(a).to_f32() == b);
@@ -62,7 +66,7 @@ pub(super) fn add_eight_bits(a: &[f32], b: &[f32], matching: &mut [usize; 2]) {
     }
 }
 
-/// A value whose last `bits` bits are set cannot come from a dtype that lacks them.
+/// Whether the last `bits` bits of a value are zero. If not, it cannot come from a dtype that lacks them.
 #[inline(always)]
 fn ends_in_zeros(b: f32, bits: u32) -> bool {
     b.to_bits() << (32 - bits) == 0

@@ -4,39 +4,47 @@ use super::grid::Extent;
 use super::rounding::{self, Rounded};
 use pulp::{Arch, Simd, WithSimd};
 
-/// Independent partial sums: enough for the compiler to use vector registers.
+/// Number of independent partial sums: enough for the compiler to use vector registers.
 const LANES: usize = 8;
 
-/// What is counted in each lane.
+/// Number of counts in each lane.
 const COUNTS: usize = 7;
 
-/// Of values a and b with Δ = b − a.
+/// Sums and counts over values a and b, with Δ = b − a.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tally {
-    /// `Σ a²`, `Σ b²`, `Σ a Δ`, `Σ Δ²`.
+    /// The sum `Σ a²`.
     pub(super) a_squared: f64,
+    /// The sum `Σ b²`.
     pub(super) b_squared: f64,
+    /// The sum `Σ a Δ`.
     pub(super) a_change: f64,
+    /// The sum `Σ Δ²`.
     pub(super) change_squared: f64,
-    /// Values equal bit for bit.
+    /// Number of values that are equal bit for bit.
     pub(super) equal: usize,
+    /// Number of zeros in a.
     pub(super) zeros_a: usize,
+    /// Number of zeros in b.
     pub(super) zeros_b: usize,
-    /// Zero in b but not in a.
+    /// Number of values that are zero in b but not in a.
     pub(super) zeroed: usize,
-    /// Not zero in b, and not what they are in a.
+    /// Number of values that are not zero in b and differ from a.
     pub(super) altered: usize,
-    /// For each of [`CASTS`](rounding::CASTS), how many values of b are not those of a rounded to nearest, ties to even.
+    /// For each of [`CASTS`](rounding::CASTS), the number of values of b that are not those of a rounded to nearest, ties to
+    /// even.
     pub(super) mismatches: [usize; 4],
-    /// Of b.
+    /// The least and the largest value of b.
     pub(super) extent: Extent,
 }
 
 impl Tally {
+    /// The tally of equally many values of two models.
     pub(super) fn of(a: &[f32], b: &[f32]) -> Self {
         Arch::new().dispatch(Both { a, b })
     }
 
+    /// Adds the tally of further values.
     pub(super) fn merge(&mut self, next: &Self) {
         self.a_squared += next.a_squared;
         self.b_squared += next.b_squared;
@@ -51,7 +59,7 @@ impl Tally {
         self.extent = self.extent.merge(next.extent);
     }
 
-    /// `s = ⟨a, b⟩ / ‖a‖²`, unless a is zero, and `‖b − s a‖ / ‖b‖`.
+    /// The factor `s = ⟨a, b⟩ / ‖a‖²`, unless a is zero, and the relative residual `‖b − s a‖ / ‖b‖`.
     ///
     /// The residual is that of Δ, which loses no digits where s is near 1.
     pub(super) fn fit(&self) -> (Option<f64>, f64) {
@@ -65,7 +73,7 @@ impl Tally {
     }
 }
 
-/// Values of both models, as many of each.
+/// Equally many values of both models.
 struct Both<'a> {
     a: &'a [f32],
     b: &'a [f32],
@@ -74,7 +82,7 @@ struct Both<'a> {
 impl WithSimd for Both<'_> {
     type Output = Tally;
 
-    // Written for any processor: dispatched for the vector registers it has.
+    // The code is the same for any processor. It is compiled for each set of vector registers, and dispatched at run time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Tally {
         let mut lanes = Lanes::default();
@@ -88,7 +96,7 @@ impl WithSimd for Both<'_> {
         }
         let mut extent = lanes.extent();
         if !rest.is_empty() {
-            // Two zeros add nothing to the sums, and nothing is counted that the next lines do not take off.
+            // Padding with zeros adds nothing to the sums. What it adds to the counts is subtracted in `tally`.
             let (mut a, mut b) = ([0.0; LANES], [0.0; LANES]);
             a[..rest.len()].copy_from_slice(rest);
             b[..other.len()].copy_from_slice(other);
@@ -100,7 +108,7 @@ impl WithSimd for Both<'_> {
     }
 }
 
-/// Sums and counts of every eighth value, from each of the first eight on.
+/// Sums and counts in lanes: lane i has every eighth value, from the i-th on.
 struct Lanes {
     sums: [[f64; LANES]; 4],
     counts: [[u32; LANES]; COUNTS],
@@ -128,6 +136,7 @@ impl Lanes {
         }
         for lane in 0..LANES {
             let (a, b) = (a[lane], b[lane]);
+            // There is no branch here, so that the compiler can use vector registers.
             let counted = [
                 a.to_bits() == b.to_bits(),
                 a == 0.0,
@@ -140,6 +149,7 @@ impl Lanes {
             for (counts, holds) in self.counts.iter_mut().zip(counted) {
                 counts[lane] += u32::from(holds);
             }
+            // Values are finite, so a plain comparison does what the slower `f32::min` would.
             self.least[lane] = if b < self.least[lane] { b } else { self.least[lane] };
             self.most[lane] = if b > self.most[lane] { b } else { self.most[lane] };
         }
@@ -149,7 +159,7 @@ impl Lanes {
         Extent::of(&self.least).merge(Extent::of(&self.most))
     }
 
-    /// Of `size` values, and `padding` zeros in both that were added to them.
+    /// The tally of `size` values, without the `padding` zeros that were added to both.
     fn tally(&self, padding: usize, size: usize, eight_bits: [usize; 2], extent: Extent) -> Tally {
         let [a_squared, b_squared, a_change, change_squared] = self.sums.map(|lanes| lanes.iter().sum());
         let counts = self.counts.map(|lanes| lanes.iter().map(|&n| n as usize).sum::<usize>());

@@ -1,4 +1,4 @@
-//! A few rows of an index at a time.
+//! Reads an index a few rows at a time.
 
 use super::{Block, Damaged, Numbers};
 use crate::kernel::format::{INDEX_CHUNK, INDEX_MOMENTS, INDEX_VALUES};
@@ -7,7 +7,7 @@ use crate::source::ParameterSource;
 use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Memory for the numbers of one chunk, used for one after another.
+/// A buffer for the numbers of one chunk, used for one chunk after another.
 #[derive(Default)]
 pub(super) struct ChunkBuffer {
     bytes: Vec<u8>,
@@ -15,7 +15,7 @@ pub(super) struct ChunkBuffer {
     values: Vec<f32>,
 }
 
-/// The numbers of consecutive rows.
+/// The numbers of some consecutive rows.
 pub(super) struct Chunk<'a> {
     pub(super) rows: Range<usize>,
     pub(super) moments: &'a [f64],
@@ -23,11 +23,12 @@ pub(super) struct Chunk<'a> {
 }
 
 impl Block {
+    /// Number of chunks in the block.
     pub(super) fn chunks(&self) -> usize {
         self.rows.len().div_ceil(INDEX_CHUNK)
     }
 
-    /// Reads one chunk and checks it against its checksum.
+    /// Reads one chunk and compares it with its checksum.
     pub(super) fn chunk<'a>(&'a self, number: usize, buffer: &'a mut ChunkBuffer) -> Result<Chunk<'a>, Damaged> {
         let rows = number * INDEX_CHUNK..self.rows.len().min((number + 1) * INDEX_CHUNK);
         let of = |each: usize| rows.start * each..rows.end * each;
@@ -52,7 +53,7 @@ impl Block {
     }
 }
 
-/// Checksum of the bytes as they are in the file.
+/// The checksum of the bytes as they are in the file.
 pub(super) fn checksum(moments: &[f64], values: &[f32]) -> u64 {
     let mut hash = Xxh3::new();
     update(&mut hash, moments);

@@ -1,4 +1,4 @@
-//! The file of an index: safetensors, nothing of which is believed unchecked.
+//! The file of an index: safetensors, in which nothing is believed unchecked.
 
 use super::chunk::checksum;
 use super::{Block, Damaged, IndexRow, MatrixExcerpt, Numbers, Stamp};
@@ -14,10 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Numbers of a row: length, time and number of its file, both halves of the content, end of the name.
+/// Number of numbers in a row: length, time and number of its file, both halves of the content, and the end of the name.
 const NUMBERS: usize = 6;
 
-/// The bytes of an index whose numbers are all in memory; an error for others.
+/// The bytes of an index whose numbers are all in memory; for any other index an error.
 pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
     let (mut rows, mut names, mut checksums): (Vec<u64>, Vec<u8>, Vec<u64>) = (Vec::new(), Vec::new(), Vec::new());
     let (mut all_moments, mut all_values) = (Vec::new(), Vec::new());
@@ -33,6 +33,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
             let [high, low] = halves(row.content);
             rows.extend([length, modified, number, high, low, names.len() as u64]);
         }
+        // With a checksum for each chunk, a search can check what it reads without reading all.
         for begin in (0..block.rows.len()).step_by(INDEX_CHUNK) {
             let rows = begin..block.rows.len().min(begin + INDEX_CHUNK);
             let of = |each: usize| rows.start * each..rows.end * each;
@@ -47,6 +48,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
         ("format", INDEX.to_owned()),
         ("map", format::map()),
         ("seed", seed.to_string()),
+        // This checksum covers all that is read at opening; chunks of numbers have their own.
         ("checksum", header_checksum(&rows, &names, &checksums, &layouts).to_string()),
         ("layouts", layouts),
     ]);
@@ -62,10 +64,11 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
     kernel::encode(metadata, tensors)
 }
 
-/// Opens an index and checks all but the numbers of its rows, which stay on disk.
+/// Opens an index and checks everything but the numbers of its rows, which stay on disk.
 pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     let (file, metadata) = SafetensorsFile::open_with_metadata(path).map_err(|_| Damaged)?;
     let field = |key: &str| metadata.get(key).map(String::as_str).ok_or(Damaged);
+    // An index of another map or seed needs no error of its own: it is made anew, as a damaged one is.
     if field("format")? != INDEX || field("map")? != format::map() || field("seed")? != seed.to_string() {
         return Err(Damaged);
     }
@@ -85,7 +88,7 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     let (mut moments, mut values) = (0usize, 0usize);
     let mut blocks = Vec::with_capacity(layouts.len());
     for (count, places) in layouts {
-        // Bounded by what the file holds before anything is made for so many.
+        // `count` comes from the file, so it must not decide an allocation. Reading stops where the file has no more rows.
         let read: Vec<IndexRow> = (0..count).map_while(|_| rows.next()).collect();
         let sums: Vec<u64> = checksums.by_ref().take(count.div_ceil(INDEX_CHUNK)).collect();
         if read.len() < count || sums.len() < count.div_ceil(INDEX_CHUNK) || !places.iter().all(is_sound) {
@@ -98,6 +101,7 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
         (moments, values) = (end(moments, 2 * block.places.len())?, end(values, block.stride())?);
         blocks.push(block);
     }
+    // The file must hold what the layouts promise and nothing else, or rows would be read from wrong places.
     let whole = file.tensor(INDEX_MOMENTS) == Some((&[moments], Dtype::F64))
         && file.tensor(INDEX_VALUES) == Some((&[values], Dtype::F32))
         && rows.numbers.next().is_none()
@@ -105,11 +109,12 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     if whole { Ok(blocks) } else { Err(Damaged) }
 }
 
+/// Whether a run of a matrix has any values.
 fn is_sound(place: &MatrixExcerpt) -> bool {
     place.begin < place.end
 }
 
-/// Rows in the order of the file.
+/// The rows of the file, in order.
 struct Rows<'f, W> {
     numbers: W,
     names: &'f str,
@@ -117,6 +122,7 @@ struct Rows<'f, W> {
 }
 
 impl<W: Iterator<Item = u64>> Rows<'_, W> {
+    /// The next row; `None` at the end, or where the file has less than a row promises.
     fn next(&mut self) -> Option<IndexRow> {
         let mut number = || self.numbers.next();
         let stamp = Stamp { length: number()?, modified: number()?, number: number()? };
@@ -128,7 +134,7 @@ impl<W: Iterator<Item = u64>> Rows<'_, W> {
     }
 }
 
-/// All bytes of a tensor, which are no more than the file has.
+/// All bytes of a tensor. They are no more than the file has.
 fn bytes(file: &SafetensorsFile, name: &str, dtype: Dtype) -> Result<Vec<u8>, Damaged> {
     let (shape, found) = file.tensor(name).ok_or(Damaged)?;
     if found != dtype {
@@ -139,6 +145,7 @@ fn bytes(file: &SafetensorsFile, name: &str, dtype: Dtype) -> Result<Vec<u8>, Da
     Ok(bytes)
 }
 
+/// The checksum of all parts of the file that are read at opening. Lengths keep the parts apart.
 fn header_checksum(rows: &[u8], names: &[u8], checksums: &[u8], layouts: &str) -> u64 {
     let mut hash = Xxh3::new();
     for part in [rows, names, checksums, layouts.as_bytes()] {

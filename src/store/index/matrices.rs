@@ -1,4 +1,4 @@
-//! Which matrices of a model stand for it, by its layout alone, and what is kept of them.
+//! The matrices that stand for a model, chosen by its layout alone, and what is kept of them.
 
 use super::MatrixExcerpt;
 use crate::error::SourceError;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What an index keeps of one sketch.
+/// The part of one sketch that an index keeps.
 #[derive(Clone, Debug)]
 pub(crate) struct Excerpt {
     pub(super) places: Arc<[MatrixExcerpt]>,
@@ -20,12 +20,12 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
-    /// Reads of a sketch what stands for its model.
+    /// Reads the part of a sketch that stands for its model.
     pub(crate) fn new(sketch: &Sketch) -> Result<Self, SourceError> {
         let places = places(sketch.listed());
         let (mut moments, mut values) = (Vec::with_capacity(2 * places.len()), Vec::new());
         for place in &places {
-            // The first segment of a tensor begins with the tensor, and is the largest.
+            // The first segment of a tensor begins with the tensor, and it is the largest.
             let kept = &sketch.kept(&place.name)[0];
             moments.extend([kept.moments.mean, kept.moments.m2]);
             values.extend(sketch.values_at(kept, INDEX_WIDTH)?.into_iter().map(|v| v as f32));
@@ -34,14 +34,15 @@ impl Excerpt {
     }
 }
 
-/// The matrices of a layout that stand for a model of it, sorted: one of each kind before a second of any.
+/// The matrices that stand for a model of this layout, sorted. Each kind has one before any kind has two.
 ///
-/// A kind is what a name is without its numbers, such as `layers.#.q_proj.weight`: training that leaves embeddings or whole kinds as
-/// they were would not show in the largest matrices alone. Kinds of more values come first; where there is one matrix of a kind, its
-/// depth depends on the end of its name, so that neither the first nor the last layers stand for all.
+/// A kind is a name without its numbers, such as `layers.#.q_proj.weight`. The largest matrices alone would not do: training
+/// may leave embeddings or whole kinds as they were. Kinds with more values come first. Where a kind has one matrix, its
+/// depth depends on the end of its name. So neither the first nor the last layers stand for all.
 fn places(parameters: &[ParameterInfo]) -> Vec<MatrixExcerpt> {
     let mut chosen =
         of_kinds(parameters, |p| p.size() >= INDEX_LEAST_SIZE && p.shape.iter().filter(|d| **d > 1).count() > 1);
+    // A model of small or flat tensors alone still needs something that stands for it.
     if chosen.is_empty() {
         chosen = of_kinds(parameters, |p| p.size() > 0);
     }
@@ -49,6 +50,7 @@ fn places(parameters: &[ParameterInfo]) -> Vec<MatrixExcerpt> {
     chosen
 }
 
+/// Chooses among the matrices for which `keep` holds, kind by kind.
 fn of_kinds(parameters: &[ParameterInfo], keep: impl Fn(&ParameterInfo) -> bool) -> Vec<MatrixExcerpt> {
     let mut by_kind: BTreeMap<String, Vec<(Vec<u64>, &ParameterInfo)>> = BTreeMap::new();
     for p in parameters.iter().filter(|p| !is_buffer(p) && keep(p)) {
@@ -63,10 +65,12 @@ fn of_kinds(parameters: &[ParameterInfo], keep: impl Fn(&ParameterInfo) -> bool)
             (size, kind, all.into_iter().map(|(_, p)| p).collect())
         })
         .collect();
+    // The largest kinds come first, then the name decides: the choice depends on the layout alone.
     kinds.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
 
     let mut counts = vec![0; kinds.len()];
     let mut left = INDEX_MATRICES.min(kinds.iter().map(|(.., all)| all.len()).sum());
+    // Each round gives every kind one matrix more, so that no kind has two before all have one.
     while left > 0 {
         for (count, (.., all)) in counts.iter_mut().zip(&kinds) {
             if left > 0 && *count < all.len() {
@@ -82,21 +86,22 @@ fn of_kinds(parameters: &[ParameterInfo], keep: impl Fn(&ParameterInfo) -> bool)
     chosen
 }
 
-/// Which of `count` matrices stands for a kind: by the last two parts of its name, which wrappers leave as they are.
+/// Which of `count` matrices stands for a kind. The last two parts of the name decide, because wrappers leave them as they are.
 fn depth(kind: &str, count: usize) -> usize {
     let begin = kind.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
     let drawn = (xxh3_64(&kind.as_bytes()[begin..]) % INDEX_DEPTHS as u64) as usize;
     (2 * drawn + 1) * count / (2 * INDEX_DEPTHS)
 }
 
+/// The run of a matrix that an index keeps: its first segment; `None` for a tensor without segments.
 fn place(info: &ParameterInfo) -> Option<MatrixExcerpt> {
-    // The segments of floating point tensors are the same at every width.
+    // Floating point tensors have the same segments at every width.
     let first = segments(info, INDEX_WIDTH).into_iter().next()?;
     let row = info.shape.iter().skip(1).product();
     Some(MatrixExcerpt { name: info.name.clone(), begin: first.start, end: first.end, row })
 }
 
-/// A name with every number replaced, and the numbers.
+/// A name with every number replaced by `#`, and the numbers.
 fn parted(name: &str) -> (String, Vec<u64>) {
     let (mut kind, mut numbers) = (String::with_capacity(name.len()), Vec::new());
     let mut rest = name;
@@ -104,6 +109,7 @@ fn parted(name: &str) -> (String, Vec<u64>) {
         let length = rest[begin..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - begin);
         kind.push_str(&rest[..begin]);
         kind.push('#');
+        // A number too large for u64 only needs a place in the order.
         numbers.push(rest[begin..begin + length].parse().unwrap_or(u64::MAX));
         rest = &rest[begin + length..];
     }

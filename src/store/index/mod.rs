@@ -1,4 +1,4 @@
-//! What a store keeps of all its sketches in one file, by which those near to a model are found without opening any.
+//! The index: what a store keeps of all its sketches in one file, to find those near to a model without opening any.
 
 mod chunk;
 mod file;
@@ -15,28 +15,30 @@ use crate::source::SafetensorsFile;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// An index that is not what was written; it is made anew, so that nobody needs to know how.
+/// An index that is not what was written. It is made anew, so nobody needs to know the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 
-/// A run of values of one matrix, which all models of a layout have in the index.
+/// A run of values of one matrix. All models of a layout have it in the index.
 ///
-/// Written as an array: layouts are many, and keys would be most of the file's header.
+/// It is written as an array: there are many layouts, and keys would be most of the file's header.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(String, usize, usize, usize)", into = "(String, usize, usize, usize)")]
 struct MatrixExcerpt {
     name: String,
     begin: usize,
     end: usize,
-    /// Values in one row of the matrix.
+    /// Number of values in one row of the matrix.
     row: usize,
 }
 
 impl MatrixExcerpt {
+    /// Number of values in the run.
     fn size(&self) -> usize {
         self.end.saturating_sub(self.begin)
     }
 
+    /// Number of values that the index keeps of the run.
     fn kept(&self) -> usize {
         self.size().min(INDEX_WIDTH)
     }
@@ -54,13 +56,15 @@ impl From<MatrixExcerpt> for (String, usize, usize, usize) {
     }
 }
 
-/// What tells that the file of a sketch is the one that was read.
+/// The stamp of a sketch's file, which shows whether the file is still the one that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     length: u64,
-    /// Nanoseconds since 1970.
+    /// Time of the last change, in nanoseconds since 1970.
     modified: u64,
-    /// Number of the file on its disk, 0 where there is none: a file that replaces another has a new one, even in the same instant.
+    /// Number of the file on its disk; 0 where there is none.
+    ///
+    /// A file that replaces another has a new number, even in the same instant.
     number: u64,
 }
 
@@ -72,17 +76,17 @@ struct IndexRow {
     stamp: Stamp,
 }
 
-/// Models of one layout.
+/// The models of one layout.
 #[derive(Debug)]
 struct Block {
     places: Arc<[MatrixExcerpt]>,
     rows: Vec<IndexRow>,
-    /// Rows that still stand for a sketch of the store.
+    /// For each row, whether it still stands for a sketch of the store.
     live: Vec<bool>,
     numbers: Numbers,
 }
 
-/// Of each row and place, `[mean, m2]` and the folded sketch; rows one after another.
+/// `[mean, m2]` and the folded sketch, for each row and place. Rows follow one another.
 #[derive(Debug)]
 enum Numbers {
     Memory {
@@ -91,20 +95,22 @@ enum Numbers {
     },
     File {
         file: Arc<SafetensorsFile>,
-        /// Where this block begins among all moments, and among all values.
+        /// Position at which this block begins among all moments of the file.
         moments: usize,
+        /// Position at which this block begins among all values of the file.
         values: usize,
-        /// One for each chunk of rows.
+        /// One checksum for each chunk of rows.
         checksums: Vec<u64>,
     },
 }
 
 impl Block {
-    /// Values kept of one row.
+    /// Number of values kept of one row.
     fn stride(&self) -> usize {
         self.places.iter().map(MatrixExcerpt::kept).sum()
     }
 
+    /// Number of rows that are live.
     fn live(&self) -> usize {
         self.live.iter().filter(|live| **live).count()
     }

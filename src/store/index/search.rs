@@ -1,4 +1,4 @@
-//! The models of an index that are kin to one, nearest first.
+//! The search in an index: the models that are kin to a given one, nearest first.
 
 use super::chunk::{Chunk, ChunkBuffer};
 use super::{Block, Current, Damaged, Excerpt, IndexRow, MatrixExcerpt};
@@ -9,7 +9,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
-/// How many unrelated models of a store are expected to be taken for kin by the index, whose numbers are few; whole sketches decide.
+/// The expected number of unrelated models in a store that the index takes for kin.
+///
+/// The index has few numbers of each model, so this is no proof. Whole sketches decide.
 const FALSE_ALARMS: f64 = 0.1;
 
 /// A model that looks like kin.
@@ -18,22 +20,24 @@ pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) content: u128,
     pub(crate) z: f64,
-    /// `Σ_t ‖S a_t − S b_t‖² / √(Σ_t ‖a_t‖² Σ_t ‖b_t‖²)`.
+    /// The relative squared distance, `Σ_t ‖S a_t − S b_t‖² / √(Σ_t ‖a_t‖² Σ_t ‖b_t‖²)`.
     pub(crate) squared: f64,
 }
 
-/// What an index knows of one model.
+/// What an index shows of one model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kin {
-    /// Models of other content that look like kin, nearest first; of those equally near, by content.
+    /// Models of other content that look like kin, nearest first. Equally near ones are in the order of their content.
     pub(crate) found: Vec<Found>,
-    /// Names of those of the same content, sorted.
+    /// Names of the models with the same content, sorted.
     pub(crate) identical: Vec<String>,
-    /// Models of the store that can be read.
+    /// Number of models in the store that can be read.
     pub(crate) stored: usize,
 }
 
-/// Compares one model with all of an index; reads the numbers of layouts that have a matrix in common with it, and no others.
+/// Compares one model with all models of an index.
+///
+/// It reads the numbers of the layouts that share a matrix with the model, and no others.
 pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<Kin, Damaged> {
     let stored: usize = index.blocks.iter().map(Block::live).sum();
     let rows = index.blocks.iter().flat_map(|block| block.rows.iter().zip(&block.live));
@@ -48,6 +52,7 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
     let compare = |buffer: &mut ChunkBuffer, (b, c): (usize, usize)| -> Result<Vec<Found>, Damaged> {
         let (block, shared) = &shared[b];
         let chunk = block.chunk(c, buffer)?;
+        // Models of the same content are reported as identical, not as kin.
         let other = |row: &usize| block.live[*row] && block.rows[*row].content != content;
         let found = chunk.rows.clone().filter(other).filter_map(|row| {
             let measured = measure(asked, block, &chunk, row - chunk.rows.start, shared);
@@ -60,7 +65,7 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
     let found: Vec<Vec<Found>> =
         chunks.into_par_iter().map_init(ChunkBuffer::default, compare).collect::<Result<_, _>>()?;
     let mut found: Vec<Found> = found.into_iter().flatten().collect();
-    // The name orders models of the same content, and nothing else.
+    // The name orders models of the same content, and nothing else, so names do not decide what is near.
     found.sort_by(|a, b| {
         let nearer = a.squared.total_cmp(&b.squared).then(a.content.cmp(&b.content));
         nearer.then_with(|| a.name.cmp(&b.name))
@@ -68,7 +73,7 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
     Ok(Kin { found, identical, stored })
 }
 
-/// A matrix that two layouts have in the index, by what comes before it in the numbers of each.
+/// A matrix that two layouts have in the index, with its position among the numbers of each.
 struct Shared {
     size: usize,
     kept: usize,
@@ -78,7 +83,9 @@ struct Shared {
     their_values: usize,
 }
 
-/// The matrices of one shape and one name, but for a wrapper that one side has; of several, none.
+/// The matrices that two layouts share: of one shape, and of one name but for a wrapper that one side has.
+///
+/// A matrix that fits several others is shared with none.
 fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
     let wraps =
         |a: &str, b: &str| a.strip_suffix(b).is_some_and(|wrapper| wrapper.is_empty() || wrapper.ends_with('.'));
@@ -89,10 +96,12 @@ fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
     let only = |a: &MatrixExcerpt, all: &[MatrixExcerpt]| -> Option<usize> {
         let named = all.iter().position(|b| b.name == a.name && fits(a, b));
         let mut fitting = all.iter().enumerate().filter(|(_, b)| fits(a, b)).map(|(at, _)| at);
+        // The same name wins. Otherwise the match must be unique, because a wrapper could stand before any of several.
         named.or_else(|| fitting.next().filter(|_| fitting.next().is_none()))
     };
     let before = |places: &[MatrixExcerpt], at: usize| places[..at].iter().map(MatrixExcerpt::kept).sum();
     let pair = |(at, place): (usize, &MatrixExcerpt)| {
+        // Both sides must choose each other.
         let other = only(place, theirs).filter(|&other| only(&theirs[other], ours) == Some(at))?;
         Some(Shared {
             size: place.size(),
@@ -108,8 +117,9 @@ fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
 
 /// The z-score of kinship and the squared distance, relative to both norms, of one row; `None` where nothing varies.
 ///
-/// As in the independence test, z is the median over matrices; from sketches of width w, `⟨S a, S b⟩` of unrelated matrices of D
-/// values has a variance of `‖a‖² ‖b‖² (1 / D + 1 / w)`. The median of m standard normals varies by `π / 2m`.
+/// As in the independence test, z is the median over matrices. Let D be the number of values of two unrelated matrices, and w
+/// the width of sketches. Then `⟨S a, S b⟩` has a variance of `‖a‖² ‖b‖² (1 / D + 1 / w)`. The median of m standard normals
+/// has a variance of `π / 2m`.
 fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared: &[Shared]) -> Option<(f64, f64)> {
     let moments = &chunk.moments[at * 2 * block.places.len()..];
     let values = &chunk.values[at * block.stride()..];
@@ -125,6 +135,7 @@ fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared:
         let ours = size * our_mean * our_mean + our_m2;
         let theirs = size * their_mean * their_mean + their_m2;
         (squared, our_norm, their_norm) = (squared + distance, our_norm + ours, their_norm + theirs);
+        // A matrix with no more values than the width is kept whole: sketching adds no error, and norms are about the mean.
         let (norms, error) = match matrix.size <= INDEX_WIDTH {
             true => (our_m2 * their_m2, 0.0),
             false => (ours * theirs, 1.0 / INDEX_WIDTH as f64),
@@ -141,13 +152,13 @@ fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared:
     Some((median(&mut scores)? * narrower, squared / norms.sqrt()))
 }
 
-/// `‖a − b‖²` and `⟨a, b⟩` of as many values of both.
+/// `‖a − b‖²` and `⟨a, b⟩` of equally many values of both.
 fn products(a: &[f32], b: &[f32]) -> (f64, f64) {
     let [squared, inner] = Arch::new().dispatch(Products { a, b });
     (squared.iter().sum(), inner.iter().sum())
 }
 
-/// Sums that do not wait for one another.
+/// Number of sums that run in parallel, so that no addition waits for the one before.
 const LANES: usize = 8;
 
 struct Products<'a> {
@@ -158,7 +169,7 @@ struct Products<'a> {
 impl WithSimd for Products<'_> {
     type Output = [[f64; LANES]; 2];
 
-    // Written for any processor: dispatched for the vector registers it has.
+    // The code is the same for any processor. It is compiled for each set of vector registers, and dispatched at run time.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Self::Output {
         let (mut squared, mut inner) = ([0.0; LANES], [0.0; LANES]);

@@ -1,4 +1,4 @@
-//! An index brought up to date with the folder.
+//! Brings an index up to date with the folder.
 
 use super::chunk::ChunkBuffer;
 use super::{Block, Damaged, Excerpt, IndexRow, MatrixExcerpt, Numbers, Stamp, file};
@@ -17,29 +17,37 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// A change of this share of the sketches is written; fewer are read again each time, which takes less than writing all.
+/// The index is written when more than one sketch in this many has changed.
+///
+/// Fewer changed sketches are read again each time, which takes less time than writing the whole index.
 const WORTH_WRITING: usize = 64;
 
-/// An index that tells what is in the folder.
+/// An index that agrees with the folder.
 #[derive(Debug)]
 pub(crate) struct Current {
     pub(super) blocks: Vec<Block>,
-    /// Sketches that were opened.
+    /// Number of sketches that were opened.
     pub(crate) read: usize,
     /// Sketches that cannot be read, sorted by path.
     pub(crate) unreadable: Vec<StoreProblem>,
-    /// Why it could not be written, in a store that may only be read.
+    /// Why the index could not be written, for example in a store that may only be read.
     pub(crate) unwritten: Option<std::io::Error>,
 }
 
-/// Whether what the file of an index tells is taken.
+/// Whether the index file is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     Taken,
     Ignored,
 }
 
-/// The index of a store as the folder is now; opens the sketches that are not in it, or no longer as they were.
+/// The index of a store, in agreement with the folder as it is now.
+///
+/// It opens the sketches that are not in the index file, or that have changed since.
+///
+/// # Errors
+///
+/// [`Error::Store`] when the folder cannot be listed.
 pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, Error> {
     let path = store.path().join(INDEX_FILE);
     let mut blocks = match written {
@@ -48,6 +56,7 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
     };
     let mut files = files(store.path())?;
     let mut gone = 0;
+    // A row whose file is gone or changed no longer counts. Files that are left in `files` are new or changed.
     for block in &mut blocks {
         for (row, live) in block.rows.iter().zip(&mut block.live) {
             let hash = xxh3_128(row.name.as_bytes());
@@ -65,7 +74,7 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
     for outcome in outcomes {
         match outcome {
             Ok(one) => fresh.push(one),
-            // Removed since it was listed.
+            // The file was removed since it was listed.
             Err(gone) if matches!(*gone.problem, SourceError::NotFound { .. }) => {}
             Err(problem) => unreadable.push(problem),
         }
@@ -74,9 +83,11 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
     let kept: usize = blocks.iter().map(Block::live).sum();
     blocks.extend(gathered(fresh));
     let mut current = Current { blocks, read, unreadable, unwritten: None };
+    // Writing takes time for the whole index. For few changes, reading them again next time takes less.
     if (read + gone) * WORTH_WRITING > kept {
         match compact(&current.blocks) {
             Ok(blocks) => current.write(blocks, &path, store.seed()),
+            // The old rows are damaged, which shows only now that they are read. So all sketches are opened instead.
             Err(Damaged) => return self::current(store, Written::Ignored),
         }
     }
@@ -84,7 +95,7 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
 }
 
 impl Current {
-    /// Takes what is one block for each layout, in memory, and writes it to the file.
+    /// Takes over blocks that are in memory, one for each layout, and writes them to the file.
     fn write(&mut self, blocks: Vec<Block>, path: &Path, seed: u64) {
         let written = file::encode(&blocks, seed).and_then(|bytes| write(path, &bytes, Existing::Replace));
         self.unwritten = written.err();
@@ -92,17 +103,18 @@ impl Current {
     }
 }
 
+/// Opens one sketch and takes the part that stands for its model.
 fn read(store: &SketchStore, path: PathBuf, stamp: Stamp) -> Result<(IndexRow, Excerpt), StoreProblem> {
     let open = || -> Result<(IndexRow, Excerpt), SourceError> {
         let SketchFile { sketch, name, content, .. } = store.read_file(&path)?;
-        // Opening compared it with the hash of what was read, which is in this form.
+        // Opening compared it with the hash of what was read, so it has this form.
         let content = from_hex(&content).unwrap_or_default();
         Ok((IndexRow { name, content, stamp }, Excerpt::new(&sketch)?))
     };
     open().map_err(|problem: SourceError| StoreProblem { path, problem: problem.into() })
 }
 
-/// LayoutRows of one layout and their numbers, in the making.
+/// The rows of one layout and their numbers, in the making.
 #[derive(Debug, Default)]
 struct LayoutRows {
     rows: Vec<IndexRow>,
@@ -111,13 +123,14 @@ struct LayoutRows {
 }
 
 impl LayoutRows {
+    /// A block in memory of these rows, all of them live.
     fn block(self, places: Arc<[MatrixExcerpt]>) -> Block {
         let Self { rows, moments, values } = self;
         Block { places, live: vec![true; rows.len()], rows, numbers: Numbers::Memory { moments, values } }
     }
 }
 
-/// One block for each layout.
+/// One block for each layout, from sketches that were just read.
 fn gathered(fresh: Vec<(IndexRow, Excerpt)>) -> Vec<Block> {
     let mut by_layout: BTreeMap<Arc<[MatrixExcerpt]>, LayoutRows> = BTreeMap::new();
     for (row, excerpt) in fresh {
@@ -129,7 +142,7 @@ fn gathered(fresh: Vec<(IndexRow, Excerpt)>) -> Vec<Block> {
     by_layout.into_iter().map(|(places, rows)| rows.block(places)).collect()
 }
 
-/// The rows that are live, one block for each layout, all in memory.
+/// The live rows, in one block for each layout, all in memory.
 fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
     let mut by_layout: BTreeMap<Arc<[MatrixExcerpt]>, LayoutRows> = BTreeMap::new();
     let mut buffer = ChunkBuffer::default();
@@ -149,7 +162,7 @@ fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
     Ok(filled.map(|(places, rows)| rows.block(places)).collect())
 }
 
-/// The entries of a folder by the hash they are named by.
+/// The entries of a folder, by the hash in their names.
 fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
     let failed = |source| Error::Store { source: SourceError::Io { path: folder.to_owned(), source }.into() };
     let mut entries = Vec::new();
@@ -159,15 +172,16 @@ fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
     }
     let stamped = |(hash, entry): (u128, DirEntry)| {
         let path = entry.path();
-        // By way of the open folder, which is faster; a link is followed as it is when it is opened.
+        // The folder is open, so this is faster than by path. A link is followed, as it is when the sketch is opened.
         let metadata = entry.metadata().and_then(|m| if m.is_symlink() { fs::metadata(&path) } else { Ok(m) });
-        // What was removed since then, or cannot be looked at, has no stamp.
+        // A file that was removed since, or that cannot be inspected, has no stamp and counts as not there.
         metadata.ok().map(|m| (hash, (path, stamp(&m))))
     };
     let listed: Vec<(u128, (PathBuf, Stamp))> = entries.into_par_iter().filter_map(stamped).collect();
     Ok(listed.into_iter().collect())
 }
 
+/// The stamp of a file.
 fn stamp(metadata: &Metadata) -> Stamp {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     #[cfg(unix)]

@@ -1,8 +1,8 @@
 //! Lloyd's algorithm on squared distances.
 //!
-//! A centroid is a model or the mean of some, so that its distances to all models follow from theirs to each other
-//! ([`Center`]). linfa's KMeans, which runs on coordinates, is what the tests compare a step with: at N models in N − 1
-//! coordinates its assignment alone costs N² K operations, a hundred times what a whole step costs here.
+//! A centroid is a model or the mean of some models, so its distances to all models follow from their distances to each other
+//! ([`Center`]). Tests compare a step with linfa's KMeans, which runs on coordinates. At N models in N − 1 coordinates, linfa's
+//! assignment alone costs N² K operations, a hundred times the cost of a whole step here.
 
 use crate::detect::cluster::center::Center;
 use crate::detect::cluster::centroid_rule::{CentroidRule, Preference};
@@ -13,11 +13,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// What one restart came to.
+/// The result of one restart.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) labels: Vec<usize>,
-    /// The models whose means the centroids came to rest at: read by tests only, as parents are chosen among the final members.
+    /// The sets of models whose means are the final centroids.
+    ///
+    /// Only tests read them, because parents are chosen among the final members.
     #[cfg_attr(not(test), expect(dead_code))]
     pub(super) centroids: Vec<Vec<usize>>,
     /// Sum of squared distances to the clusters' means or, where the selector takes part, to the members it prefers.
@@ -26,7 +28,7 @@ pub(super) struct Run {
     pub(super) converged: bool,
 }
 
-/// Means of sets of models that came up before: restarts end in the same few.
+/// A cache of the means of sets of models. Restarts end in the same few sets.
 pub(super) struct Means<'a> {
     pub(super) distances: &'a Distances,
     known: RefCell<HashMap<Vec<usize>, Rc<Center<'a>>>>,
@@ -37,12 +39,13 @@ impl<'a> Means<'a> {
         Self { distances, known: RefCell::default() }
     }
 
+    /// The mean of some models, from the cache or computed.
     fn of(&self, members: Vec<usize>) -> Rc<Center<'a>> {
         let mut known = self.known.borrow_mut();
         if let Some(center) = known.get(&members) {
             return Rc::clone(center);
         }
-        // As much memory as the distances take.
+        // The bound lets the cache take about as much memory as the distances.
         if known.len() > self.distances.squared.nrows() {
             known.clear();
         }
@@ -66,6 +69,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         Self { means, rule, max_iterations, at_rest: tolerance * means.distances.spread }
     }
 
+    /// Runs from the models `start` as centroids until the centroids rest or the iterations end.
     pub(super) fn run(&self, start: &[usize], rng: &mut dyn RngCore) -> Result<Run, Error> {
         let mut centers: Vec<Rc<Center<'a>>> = start.iter().map(|&seed| self.means.of(vec![seed])).collect();
         let (mut iterations, mut converged) = (0, false);
@@ -76,6 +80,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
             centers = next;
             iterations += 1;
         }
+        // The last step moved the centers, so labels are computed once more.
         let labels = nearest(&centers);
         let mut objective = 0.0;
         for members in clusters(&labels, centers.len()).into_iter().filter(|members| !members.is_empty()) {
@@ -85,7 +90,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         Ok(Run { labels, centroids, objective, iterations, converged })
     }
 
-    /// Sum of squared distances of some models to their mean or, where the selector takes part, to the one it prefers.
+    /// Sum of squared distances of some models to their mean or, where the selector takes part, to the member it prefers.
     fn objective(&self, members: Vec<usize>) -> Result<f64, Error> {
         if let Some(preference) = self.rule.preference() {
             let chosen = preference.of(&members)?;
@@ -95,7 +100,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         Ok(count * self.means.of(members).variance)
     }
 
-    /// Each model to its nearest center, then each center to the mean of its models or to the one that is preferred.
+    /// Does one iteration: each model joins its nearest center, then each center moves to the mean or to the preferred member.
     pub(super) fn step(
         &self,
         centers: &[Rc<Center<'a>>],
@@ -106,6 +111,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         let mut next = Vec::with_capacity(centers.len());
         for (old, members) in centers.iter().zip(clusters) {
             next.push(match preference {
+                // An empty cluster has no mean; `fill` moves it below.
                 _ if members.is_empty() => Rc::clone(old),
                 Some(preference) => self.means.of(vec![preference.of(&members)?]),
                 None => self.means.of(members),
@@ -115,12 +121,15 @@ impl<'r, 'a> Lloyd<'r, 'a> {
         Ok(next)
     }
 
-    /// Moves each empty cluster to the point farthest from every centroid; where no point is away from one, it stays empty.
+    /// Moves each empty cluster to the point farthest from every centroid.
+    ///
+    /// A cluster stays empty where every point lies on a centroid.
     fn fill(&self, centers: &mut [Rc<Center<'a>>], empty: &[usize]) {
         let distances = self.means.distances;
         let mut filled: Vec<usize> = (0..centers.len()).filter(|k| !empty.contains(k)).collect();
         for &k in empty {
             let distance = |i: usize| filled.iter().map(|&k| centers[k].to_points[i]).fold(f64::INFINITY, f64::min);
+            // A point within rounding of a centroid would only give a second cluster at the same place.
             let mut farthest = (0, distances.negligible());
             for i in 0..distances.squared.nrows() {
                 let squared = distance(i);
@@ -136,7 +145,7 @@ impl<'r, 'a> Lloyd<'r, 'a> {
     }
 }
 
-/// The nearest center of each point, the first of equally near ones.
+/// The nearest center of each point, and of equally near ones the first.
 fn nearest(centers: &[Rc<Center<'_>>]) -> Vec<usize> {
     let mut best = centers[0].to_points.to_owned();
     let mut labels = vec![0; best.len()];
@@ -159,7 +168,7 @@ fn clusters(labels: &[usize], count: usize) -> Vec<Vec<usize>> {
     clusters
 }
 
-/// k-means++ among some of the points: fewer than K seeds when there are fewer different ones.
+/// Draws seeds among some points by k-means++. There are fewer than K seeds when there are fewer different points.
 pub(super) fn seed(distances: &Distances, among: &[usize], families: usize, rng: &mut dyn RngCore) -> Vec<usize> {
     let mut weights = vec![1.0; among.len()];
     let mut chosen = Vec::with_capacity(families);
@@ -173,6 +182,7 @@ pub(super) fn seed(distances: &Distances, among: &[usize], families: usize, rng:
         chosen.push(seed);
         for (&i, weight) in among.iter().zip(&mut weights) {
             let squared = distances.squared[(seed, i)];
+            // Rounding would leave copies of a seed a small weight, and one of them could be drawn.
             let squared = if squared > distances.negligible() { squared } else { 0.0 };
             *weight = if first { squared } else { weight.min(squared) };
         }
@@ -180,7 +190,7 @@ pub(super) fn seed(distances: &Distances, among: &[usize], families: usize, rng:
     chosen
 }
 
-/// The first position at which the running sum exceeds `target`, else the last with a weight.
+/// The first position at which the running sum exceeds `target`; if none does, the last position with a weight.
 fn weighted(weights: &[f64], target: f64) -> usize {
     let mut sum = 0.0;
     let mut last = 0;

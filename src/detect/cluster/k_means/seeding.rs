@@ -5,37 +5,38 @@ use crate::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which models [`KMeans`](super::KMeans) may begin at.
+/// The models that [`KMeans`](super::KMeans) may begin at.
 ///
-/// k-means++ either way: the first evenly, each further one with probability proportional to its squared distance to the nearest
-/// one drawn before.
+/// Both ways are k-means++. The first seed is drawn evenly. Each further seed is drawn with a probability proportional to its
+/// squared distance to the nearest seed drawn before.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Seeding {
-    /// Every model.
+    /// Every model may be a seed.
     #[default]
     PlusPlus,
-    /// The likely parents: the models with the smallest scores of the parent selector, asked about all models at once.
+    /// Only likely parents may be seeds: the models with the smallest scores of the parent selector, over all models at once.
     ///
-    /// A far child is a likely seed of plain k-means++, and a centroid that begins there may never leave it. It is no likely
-    /// parent. Of N models the ⌈share · N⌉ of lowest score are candidates, and those equal to the last of them. Where the
-    /// candidates are fewer than K different models, every model is one. At share 1 this is [`Seeding::PlusPlus`].
+    /// A far child is a likely seed of plain k-means++, and a centroid that begins there may never leave it. But it is no
+    /// likely parent. Of N models, the ⌈share · N⌉ with the lowest scores are candidates, and so are those that equal the last
+    /// of them. If there are fewer than K different models among them, every model is a candidate. At share 1 this is
+    /// [`Seeding::PlusPlus`].
     ///
-    /// Scores compare models of different families here: those of [`SmallestNorm`](crate::parent::SmallestNorm) and
-    /// [`NearestToInitialization`](crate::parent::NearestToInitialization) mean the same in every family, those of a medoid favor the
-    /// family in the middle.
+    /// Scores compare models of different families here. Those of [`SmallestNorm`](crate::parent::SmallestNorm) and
+    /// [`NearestToInitialization`](crate::parent::NearestToInitialization) mean the same in every family. Those of a medoid
+    /// favor the family in the middle.
     ///
-    /// The paper's code has the same with a threshold on the norm in place of a share.
+    /// The paper's code has the same method with a threshold on the norm instead of a share.
     LikelyParents {
         /// The share of models that are candidates, in (0, 1]; NaN is refused.
         share: f64,
     },
 }
 
-/// Share of the models that are likely parents where `likely-parents` gives none.
+/// The share of models that are candidates when `likely-parents` is written without one.
 const LIKELY: f64 = 0.2;
 
-/// `plus-plus` or `likely-parents:SHARE`.
+/// Written as `plus-plus` or `likely-parents:SHARE`.
 impl fmt::Display for Seeding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -45,7 +46,7 @@ impl fmt::Display for Seeding {
     }
 }
 
-/// As it is displayed; the share is 0.2 where none is given.
+/// Reads the same words. The share is 0.2 where none is given.
 impl FromStr for Seeding {
     type Err = Error;
 
@@ -61,6 +62,7 @@ impl FromStr for Seeding {
 }
 
 impl Seeding {
+    /// Refuses a share out of range.
     pub(super) fn check(self) -> Result<(), Error> {
         match self {
             Self::LikelyParents { share } if !(share > 0.0 && share <= 1.0) => Err(Error::InvalidSetting {
@@ -72,7 +74,7 @@ impl Seeding {
         }
     }
 
-    /// The points to draw from.
+    /// The points that seeds are drawn from.
     pub(super) fn candidates(
         self,
         distances: &Distances,
@@ -91,13 +93,14 @@ impl Seeding {
         let scores = preference.scores(&all)?;
         let mut sorted = scores.clone();
         sorted.sort_by(f64::total_cmp);
+        // Models that equal the last candidate are candidates too, so that no order decides between them.
         let last = sorted[((share * n as f64).ceil() as usize).clamp(1, n) - 1];
         let candidates: Vec<usize> = all.iter().copied().filter(|&i| scores[i] <= last).collect();
         Ok(if different(distances, &candidates, families) { candidates } else { all })
     }
 }
 
-/// Whether some points lie at `count` places or more.
+/// Whether some points lie at `count` or more different places.
 fn different(distances: &Distances, points: &[usize], count: usize) -> bool {
     let mut places: Vec<usize> = Vec::new();
     for &i in points {

@@ -1,13 +1,13 @@
 use ndarray::Array1;
 use std::collections::HashMap;
 
-/// What linfa's clusterers return, as labels: numbers, numbers or noise, or either behind a `Result`.
+/// The results of linfa's clusterers as labels: numbers, numbers or noise, or either of them in a `Result`.
 pub trait Labels {
-    /// A label or noise for each point, or why there are none.
+    /// A label, or `None` for noise, for each point.
     ///
     /// # Errors
     ///
-    /// What linfa said.
+    /// linfa's error as text.
     fn labels(self) -> Result<Vec<Option<usize>>, String>;
 }
 
@@ -29,7 +29,7 @@ impl<L: Labels, E: std::error::Error> Labels for Result<L, E> {
     }
 }
 
-/// Renumbers from 0 by first appearance; noise stays noise.
+/// Renumbers labels from 0 by first appearance. Noise stays noise.
 pub(super) fn numbered(labels: &[Option<usize>]) -> Vec<Option<usize>> {
     let mut numbers = HashMap::new();
     let mut number = |label: usize| {

@@ -4,11 +4,11 @@ use linfa::traits::{Fit, PredictInplace, Transformer};
 use ndarray::{Array1, Array2};
 use std::marker::PhantomData;
 
-/// Settings of a linfa clusterer, by one of the ways in which linfa's give labels: [`ByFit`] or [`ByTransform`].
+/// Settings of a linfa clusterer that give labels in one of linfa's ways: [`ByFit`] or [`ByTransform`].
 ///
-/// Implemented for all settings that have linfa's traits; `Way` tells the two apart and is found by the compiler. A clusterer of
-/// another shape is a [`Clusterer`](super::Clusterer) of its own: linfa's OPTICS returns an ordering without labels, and without a mark
-/// where one cluster ends.
+/// All settings that have linfa's traits implement it. `Way` separates the two, and the compiler infers it. A clusterer of
+/// another shape needs a [`Clusterer`](super::Clusterer) of its own. For example, linfa's OPTICS returns an ordering without
+/// labels, and without a mark where one cluster ends.
 ///
 /// ```
 /// use linfa_clustering::{Dbscan, GaussianMixtureModel, KMeans};
@@ -21,16 +21,17 @@ use std::marker::PhantomData;
 /// # use rand::SeedableRng;
 /// ```
 pub trait LinfaClusterer<Way>: Send + Sync {
-    /// A label or noise for each row.
+    /// A label, or `None` for noise, for each row.
     ///
     /// # Errors
     ///
-    /// Why linfa gave none.
+    /// linfa's reason for giving no labels, as text.
     fn labels(&self, observations: Array2<f64>) -> Result<Vec<Option<usize>>, String>;
 }
 
-/// Settings are fitted, and the model that comes of it predicts a number for each point: KMeans, Gaussian mixtures. `E` is the
-/// error of the fit.
+/// The way of KMeans and Gaussian mixtures: settings are fitted, and the resulting model predicts a number for each point.
+///
+/// `E` is the error of the fit.
 #[derive(Debug)]
 pub struct ByFit<E>(PhantomData<fn() -> E>);
 
@@ -49,7 +50,7 @@ where
     }
 }
 
-/// The points are transformed into labels, without a model in between: DBSCAN. `L` is what comes out.
+/// The way of DBSCAN: the points are transformed into labels, without a model in between. `L` is the type of the result.
 #[derive(Debug)]
 pub struct ByTransform<L>(PhantomData<fn() -> L>);
 

@@ -3,7 +3,7 @@
 use crate::detect::lineage::index::Member;
 use crate::detect::lineage::witness::Hypothesis;
 
-/// For each member the child of the root it descends from; itself for the root.
+/// For each member, the child of the root that it descends from. The root has itself.
 pub(super) fn branches(root: Member, parents: &[Option<Member>]) -> Vec<Member> {
     let climb = |m: Member| {
         let mut at = m;
@@ -15,7 +15,7 @@ pub(super) fn branches(root: Member, parents: &[Option<Member>]) -> Vec<Member> 
     Member::all(parents.len()).map(climb).collect()
 }
 
-/// Branches of which a member of one may descend from a member of the other, taken for one.
+/// The same branches, where two count as one if a member of one may descend from a member of the other.
 pub(super) fn joined(branches: Vec<Member>, hypothesis: &Hypothesis<'_>) -> Vec<Member> {
     let may_descend = |q: Member, c: Member| {
         let cell = hypothesis.inheritance().cell(q, c);
@@ -24,6 +24,7 @@ pub(super) fn joined(branches: Vec<Member>, hypothesis: &Hypothesis<'_>) -> Vec<
     joined_by(branches, hypothesis.root(), may_descend)
 }
 
+/// Joins branches by any pair of members with `may_descend`. The smaller label stays.
 fn joined_by(mut branches: Vec<Member>, root: Member, may_descend: impl Fn(Member, Member) -> bool) -> Vec<Member> {
     for a in Member::all(branches.len()).filter(|&a| a != root) {
         for b in Member::all(a.index()).filter(|&b| b != root) {

@@ -1,8 +1,8 @@
 //! Is the root in the set, or are its children siblings of a root that is not?
 //!
-//! Two descendants of different children of the root share only what the root had. A line (or tensor) that they share and the
-//! supposed root does not means that they had it from another: the root is not in the set. Where there are no such lines, the
-//! angles between the root's nearest children are all that is left.
+//! Two descendants of different children of the root share only what the root had. They may share a line (or tensor) that the
+//! supposed root lacks. Then they had it from another model, and the root is not in the set. Where there are no such lines,
+//! only the angles between the root's nearest children can tell.
 
 mod branches;
 
@@ -11,38 +11,43 @@ use super::weights::Presence as Numbers;
 use super::witness::{ALL, Hypothesis, Lineage, Supposed};
 use crate::phylogeny::Signal;
 
-/// Log odds by branches that share what a member lacks; the count is the largest of any witness.
+/// The term of branches that share what a member lacks. Its count is the largest of any witness.
 pub(super) const BRANCHES: Signal =
     Signal::new("branches", "branches of the tree that share lines or tensors which the root, or its children, lack");
 
-/// What the presence of the root leaves of an edge.
+/// The term for what the doubt about the root leaves of an edge.
 pub(super) const HOLDS: Signal = Signal::new("holds", "how far an edge holds although the root may not be there");
 
-/// What is known of the presence of the root.
+/// The answer to the question whether the root is in the set.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Presence {
-    /// That the supposed root is the root, and not a sibling of its children.
+    /// Probability that the supposed root is the real root, and not a sibling of its children.
     pub(super) probability: f64,
-    /// Whether shared lines rule the supposed root out.
+    /// Whether shared lines or tensors rule the supposed root out.
     pub(super) contradicted: bool,
-    /// What the log odds of the probability are the sum of.
+    /// The terms of the log odds of `probability`, in nats. Their sum gives the probability.
     pub(super) terms: Vec<(Signal, f64)>,
 }
 
-/// `parents` is the tree under the supposed root, of the members that are no merges; `None` for the root itself.
+/// Tests whether the supposed root is present.
+///
+/// `parents` is the tree under the supposed root, among the members that are no merges; `None` for the root itself.
 pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) -> Presence {
     let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
     let numbers = &lineage.weights().presence;
+    // With so few members, two branches cannot contradict a third. The prior is all there is.
     if parents.len() <= numbers.few {
         let terms = vec![(Signal::PRIOR, (numbers.even / (1.0 - numbers.even)).ln())];
         return Presence { probability: numbers.even, contradicted: false, terms };
     }
+    // Two branches may really be one with an uncertain edge at its top. They must not contradict as two.
     let branches = branches::joined(branches::branches(root, parents), hypothesis);
     let against = against(lineage, &branches);
     let children: Vec<Member> = Member::all(parents.len()).filter(|m| parents[m.index()] == Some(root)).collect();
     let own = against[root.index()];
     let of_lines = odds(own, typical(children.iter().map(|m| against[m.index()]).collect()), numbers);
 
+    // Lines and angles show the same training. Where lines say much already, angles add less.
     let share = if of_lines >= numbers.many { numbers.after_many } else { 1.0 };
     let supposed = Supposed { lineage, root, children: &children, share };
     let mut terms = vec![(BRANCHES, of_lines)];
@@ -52,11 +57,12 @@ pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) 
     Presence { probability: logistic(sum), contradicted: own >= numbers.contradicting, terms }
 }
 
+/// The probability for log odds in nats.
 fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// For each member the most branches that share one thing which the member lacks, whichever witness counted them.
+/// For each member, the largest number of branches that share one thing which the member lacks, over all witnesses.
 fn against(lineage: &Lineage<'_>, branches: &[Member]) -> Vec<usize> {
     let mut most = vec![0; branches.len()];
     for witness in ALL {
@@ -66,7 +72,7 @@ fn against(lineage: &Lineage<'_>, branches: &[Member]) -> Vec<usize> {
     most
 }
 
-/// The median, of an even number of counts the mean of the two in the middle; 0 of none.
+/// The median. For an even number of counts it is the mean of the two in the middle; for no counts it is 0.
 fn typical(mut counts: Vec<usize>) -> f64 {
     counts.sort_unstable();
     match counts.len() {
@@ -76,14 +82,14 @@ fn typical(mut counts: Vec<usize>) -> f64 {
     }
 }
 
-/// Log odds of the presence of a root that `own` branches contradict, and each of its children `typical` ones.
+/// Log odds that the root is present, when `own` branches contradict it and `typical` branches contradict each of its children.
 fn odds(own: usize, typical: f64, numbers: &Numbers) -> f64 {
     if own >= numbers.contradicting {
         numbers.contradicted
     } else if own >= numbers.doubting {
         numbers.doubted
     } else if typical >= 1.0 {
-        // Its children are ruled out as roots, and it is not.
+        // Its children are ruled out as roots, and the root itself is not.
         numbers.telling * (typical / numbers.even_branches).ln()
     } else {
         0.0

@@ -1,7 +1,7 @@
 use crate::parent::numbers;
 
 numbers! {
-    /// What tells a copy from a model that was trained on.
+    /// The numbers that separate a copy from a model that was trained on.
     pub struct Copies {
         /// The most that a conversion to fewer bits moves a model, of its norm.
         rounded: f64 = 0.12, "share of the norm", 0.0..=1.0,
@@ -22,7 +22,7 @@ numbers! {
 }
 
 numbers! {
-    /// How far rounding may go. Each is far above the rounding of f64 and far below what training does.
+    /// How far rounding may go. Each bound is far above the rounding of f64 and far below the effect of training.
     pub struct Tolerances {
         /// Below this a squared sine leaves a model and a multiple of another the same.
         collinear: f64 = 1e-10, "squared sine", 0.0..=1.0,

@@ -1,9 +1,9 @@
 use crate::parent::numbers;
 
 numbers! {
-    /// What tells a merge from a child, by the affine combination of few models nearest to it.
+    /// The numbers that separate a merge from a child. The test is the affine combination of few models nearest to the model.
     ///
-    /// `ρ` is what the combination leaves of the squared distance to the nearest parent.
+    /// `ρ` is the squared distance that the combination leaves over, as a share of the squared distance to the nearest parent.
     pub struct Merges {
         /// Parents looked for before superfluous ones are taken out again.
         steps: usize = 6, "models", 1.0..=1e6,
@@ -63,7 +63,7 @@ numbers! {
 }
 
 numbers! {
-    /// What tells a merge of masked increments, TIES or DARE.
+    /// The numbers that recognize a merge of masked increments, TIES or DARE.
     pub struct Masked {
         /// The least share of values, in every matrix that changed, that are where the root has them.
         untouched: f64 = 0.1, "share of values", 0.0..=1.0,

@@ -1,4 +1,4 @@
-//! Every number of the default detector.
+//! All numbers of the default detector.
 
 mod copies;
 mod merges;
@@ -13,13 +13,13 @@ use super::witness::WitnessWeights;
 use crate::error::Error;
 use crate::parent::{Number, Numbers, PrecedenceWeights};
 
-/// Every number of the [`LineageDetector`](crate::detect::LineageDetector), grouped by the stage that uses it.
+/// All numbers of the [`LineageDetector`](crate::detect::LineageDetector), grouped by the stage that uses them.
 ///
-/// `Default` gives the numbers that the detector is documented and measured with. Each field says its unit, its range and the
-/// reason for its value; docs/method.md has them in one table. None was fitted by optimization.
+/// `Default` gives the numbers that the detector is documented and measured with. Each field states its unit, its range and the
+/// reason for its value. One table in docs/method.md holds them all. None was fitted by optimization.
 ///
-/// With the feature `serde` they are read from and written to any format of serde: fields that are missing have their
-/// default, and fields that are not known are an error.
+/// With the feature `serde`, weights can be read from and written to any format of serde. A missing field has its default, and
+/// an unknown field is an error.
 ///
 /// ```
 /// use neural_phylogeny::detect::{LineageDetector, Weights};
@@ -37,25 +37,25 @@ use crate::parent::{Number, Numbers, PrecedenceWeights};
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Weights {
-    /// Copies and conversions.
+    /// How copies and conversions are recognized.
     pub copies: Copies,
-    /// Merges.
+    /// How merges are recognized.
     pub merges: Merges,
-    /// Merges of masked increments.
+    /// How merges of masked increments are recognized.
     pub masked: Masked,
-    /// Distances and angles as all members see them.
+    /// How distances and angles to all members are weighed.
     pub precedence: PrecedenceWeights,
-    /// Which member is the root.
+    /// How the root is found among the members.
     pub root: Root,
-    /// Whether the root is in the set.
+    /// How the detector decides whether the root is in the set.
     pub presence: Presence,
-    /// Which member is the parent.
+    /// How the parent of a member is found.
     pub parents: Parents,
-    /// What each witness counts for.
+    /// How much each witness counts.
     pub witnesses: WitnessWeights,
-    /// The tree as a whole.
+    /// How the tree as a whole is weighed.
     pub confidence: Confidence,
-    /// How a child was made.
+    /// How the relation of a child to its parent is named.
     pub relations: Relations,
     /// How far rounding may go.
     pub tolerances: Tolerances,
@@ -66,12 +66,12 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`] when one is NaN or out of its range.
+    /// [`Error::InvalidSetting`] when a number is NaN or outside its range.
     pub fn check(&self) -> Result<(), Error> {
         self.groups().into_iter().flat_map(|(_, numbers)| numbers).try_for_each(|number| number.check())
     }
 
-    /// The groups in order, each with its path and its numbers.
+    /// The groups in the order of the table, each with its path and its numbers.
     pub(super) fn groups(&self) -> Vec<(String, Vec<Number>)> {
         let mut groups: Vec<(String, Vec<Number>)> = [
             ("copies", self.copies.numbers()),
@@ -92,7 +92,7 @@ impl Weights {
         groups
     }
 
-    /// Sets one number, named by its group and its own name.
+    /// Sets one number, given its group and its own name.
     #[cfg(test)]
     pub(super) fn set(&mut self, group: &str, name: &str, value: f64) {
         match group {

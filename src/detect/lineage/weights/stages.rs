@@ -1,7 +1,7 @@
 use crate::parent::numbers;
 
 numbers! {
-    /// Which member is the root.
+    /// The numbers of the first question: which member is the root?
     pub struct Root {
         /// Members that all witnesses are asked about, the first by distances and angles.
         rivals: usize = 4, "members", 2.0..=1e9,
@@ -16,7 +16,7 @@ numbers! {
 }
 
 numbers! {
-    /// Whether the root is in the set, or its children are siblings of one that is not.
+    /// The numbers of the second question: is the root in the set, or are its children siblings of a missing one?
     pub struct Presence {
         /// Lineages of no more members are not tested.
         few: usize = 3, "members", 2.0..=1e9,
@@ -52,7 +52,7 @@ numbers! {
 }
 
 numbers! {
-    /// Which member is the parent, given the root.
+    /// The numbers of the third question: which member is the parent, given the root?
     pub struct Parents {
         /// Candidates whose angles, distances, norms and tensors stay below this are looked at no further.
         hopeless: f64 = -12.0, "nats", -1e3..=0.0,
@@ -73,7 +73,7 @@ numbers! {
 }
 
 numbers! {
-    /// The tree as a whole, and what is said of it.
+    /// The numbers of the tree as a whole and of what is reported of it.
     pub struct Confidence {
         /// Share of edges below the supposed root that hold although it is a sibling of its children.
         without_root: f64 = 0.5, "probability", 0.0..=1.0,
@@ -85,7 +85,7 @@ numbers! {
 }
 
 numbers! {
-    /// How a child came from its parent.
+    /// The numbers that name how a child came from its parent.
     pub struct Relations {
         /// A child that moved by more than this of its parent's norm was trained on far.
         far: f64 = 1.0, "parent norms", 0.0..=1e9,

@@ -4,7 +4,7 @@ use super::Weights;
 use std::fmt::Write;
 
 impl Weights {
-    /// A table in Markdown of every number with its value, unit, meaning and reason.
+    /// A Markdown table of all numbers: value, unit, meaning and reason, one number a row.
     ///
     /// ```
     /// let table = neural_phylogeny::detect::Weights::default().table();
@@ -29,7 +29,7 @@ impl Weights {
     }
 }
 
-/// Small numbers as powers of ten.
+/// A value as text; below 1e-3 in powers of ten.
 fn shown(value: f64) -> String {
     if value != 0.0 && value.abs() < 1e-3 { format!("{value:e}") } else { value.to_string() }
 }

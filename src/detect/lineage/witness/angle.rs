@@ -1,4 +1,4 @@
-//! The angle between the way to the candidate and the way on to the child.
+//! Witness: the angle between the way to the candidate and the way on to the child.
 
 use super::{Hypothesis, Member, Supposed, Witness};
 use crate::geometry::{Comparison, ParameterView};
@@ -7,7 +7,7 @@ use crate::parent::{PrecedenceWeights, numbers};
 use crate::phylogeny::Signal;
 
 numbers! {
-    /// What angles count for.
+    /// The numbers of [`Angle`].
     pub struct Numbers {
         /// Scale of the cosine between what a descendant inherited and what it added, to both sides.
         descent: f64 = 0.3, "cosine", 1e-6..=1e6,
@@ -40,15 +40,17 @@ numbers! {
 }
 
 impl Numbers {
-    /// Log-likelihood of a cosine between what was inherited and what was added, on the scale of
-    /// [`PrecedenceWeights::sibling_likelihood`].
+    /// Log-likelihood of a cosine between what a descendant inherited and what it added.
+    ///
+    /// It is on the same scale as [`PrecedenceWeights::sibling_likelihood`], so that the two can be subtracted.
     pub(crate) fn descent_likelihood(&self, cosine: f64, siblings: &PrecedenceWeights) -> f64 {
         -(cosine.abs() / self.descent).min(self.cap) + (siblings.sibling_width() / (2.0 * self.descent)).ln()
     }
 }
 
-/// The angle at the candidate, between the way from the root and the way on to the child; and, for the presence of the root,
-/// the angle at it between its nearest children.
+/// The angle at the candidate, between the way from the root and the way on to the child.
+///
+/// For the presence of the root, it is the angle at the root between its nearest children.
 #[derive(Clone, Copy, Debug)]
 pub struct Angle;
 
@@ -70,8 +72,9 @@ impl Witness for Angle {
     }
 }
 
-/// A quantile over parameters of the median cosine, seen from the root, between the children nearest to it: from a sibling all
-/// others lie in the direction back to the root.
+/// A quantile, over parameters, of the median cosine between the children nearest to the root, as seen from the root.
+///
+/// Seen from a sibling instead of the root, all others lie in the direction back to the root, and the cosine is large.
 fn nearest_cosine(supposed: &Supposed<'_>, numbers: &Numbers) -> Option<f64> {
     let (comparison, root) = (supposed.lineage().plain_comparison(), supposed.root().index());
     let near = log_distances(comparison, root, supposed.lineage().weights().tolerances.nearest);
@@ -83,31 +86,34 @@ fn nearest_cosine(supposed: &Supposed<'_>, numbers: &Numbers) -> Option<f64> {
     medians.get((medians.len() as f64 * numbers.quantile) as usize).copied()
 }
 
-/// `Σ_t ln d_t(root, m)` for each member m, in units of the median of each parameter.
+/// For each member m, `Σ_t ln d_t(root, m)`, where each parameter is measured in units of its own median distance.
 fn log_distances(comparison: &Comparison, root: usize, floor: f64) -> Vec<f64> {
     let n = comparison.len();
     let mut near = vec![0.0; n];
     for parameter in comparison.scoped() {
         let mut apart: Vec<f64> =
             (0..n).map(|m| parameter.squared_distance(root, m)).filter(|&squared| squared > 0.0).collect();
-        // A parameter that one member alone changed has no unit.
+        // A parameter that at most one member changed gives no unit.
         if apart.len() < 2 {
             continue;
         }
         apart.sort_unstable_by(f64::total_cmp);
         let unit = apart[apart.len() / 2];
         for (m, sum) in near.iter_mut().enumerate() {
+            // A member at the root has a logarithm of −∞. The floor makes it finite, and still the nearest.
             *sum += 0.5 * (parameter.squared_distance(root, m) / unit).max(floor).ln();
         }
     }
     near
 }
 
+/// The median cosine over all pairs of members, at the root; `None` when no pair has moved in this parameter.
 fn median_cosine(parameter: &ParameterView, root: usize, members: &[usize]) -> Option<f64> {
     let squared = |a, b| parameter.squared_distance(a, b);
     let pairs = members.iter().enumerate().flat_map(|(i, &a)| members[..i].iter().map(move |&b| (a, b)));
     let moved = pairs.map(|(a, b)| (squared(root, a), squared(root, b), squared(a, b)));
     let mut cosines: Vec<f64> = moved
+        // A child that did not move in this parameter has no direction.
         .filter(|&(to_a, to_b, _)| to_a > 0.0 && to_b > 0.0)
         .map(|(to_a, to_b, apart)| (to_a + to_b - apart) / (2.0 * (to_a * to_b).sqrt()))
         .collect();

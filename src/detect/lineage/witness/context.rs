@@ -9,9 +9,9 @@ use crate::model_set::ModelId;
 use crate::parent::Precedences;
 use std::collections::BTreeMap;
 
-/// What is measured of one lineage before any root is supposed.
+/// The measurements of one lineage that need no supposed root.
 ///
-/// Members are numbered as they were given. Those that are no merges come first, and they alone may be the root.
+/// Members are numbered as they were given. Members that are no merges come first, and only they may be the root.
 ///
 /// ```
 /// use neural_phylogeny::detect::witness::{ALL, Lineage, Member};
@@ -41,23 +41,25 @@ pub struct Lineage<'a> {
     plain: Comparison,
     norms: Norms,
     rivals: Vec<Member>,
-    /// How strongly the rival of the column precedes that of the row, by distances and angles.
+    /// Evidence from distances and angles that the rival of the column precedes the rival of the row.
     precedences: Square<f64>,
     precedence_scores: Vec<f64>,
     lines: BTreeMap<Member, Lines>,
 }
 
 impl<'a> Lineage<'a> {
-    /// Measures a lineage without merges: one read of all models for each of `weights.root.rivals`, where values are at hand.
+    /// Measures a lineage without merges.
+    ///
+    /// Where values can be read, this reads all models once for each of at most `weights.root.rivals` rivals.
     ///
     /// # Errors
     ///
-    /// [`Error::NotComparable`] when models are not of one group, [`Error::Source`] for a model that cannot be read any more.
+    /// [`Error::NotComparable`] when models are not of one group. [`Error::Source`] for a model that cannot be read any more.
     pub fn of(geometry: &'a Geometry, models: &'a [ModelId], weights: &'a Weights) -> Result<Self, Error> {
         Self::with_merges(geometry, models, models.len(), weights)
     }
 
-    /// The same, where only the first `plain` models are no merges.
+    /// Measures a lineage in which the first `plain` models are no merges and all others are.
     pub(crate) fn with_merges(
         geometry: &'a Geometry,
         models: &'a [ModelId],
@@ -66,9 +68,11 @@ impl<'a> Lineage<'a> {
     ) -> Result<Self, Error> {
         let whole = geometry.compare(models)?;
         let norms = Norms::of(&whole, &weights.witnesses.norm);
+        // A merge cannot be the root, and it would bias distances and angles among the members that can.
         let plain = whole.of(&(0..plain).collect::<Vec<_>>());
         let Ordered { rivals, precedences, scores } = Ordered::of(&plain, weights);
         let mut lines = BTreeMap::new();
+        // Each rival may turn out to be the root, and lines are seen from the root.
         for &rival in &rivals {
             if let Some(found) = geometry.read_lines(models[rival.index()], models)? {
                 lines.insert(rival, found);
@@ -88,36 +92,36 @@ impl<'a> Lineage<'a> {
         })
     }
 
-    /// Number of members.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.models.len()
     }
 
-    /// Whether there is no member.
+    /// Whether the lineage has no member.
     pub fn is_empty(&self) -> bool {
         self.models.is_empty()
     }
 
-    /// All members.
+    /// All members, in order.
     pub fn members(&self) -> impl DoubleEndedIterator<Item = Member> + Clone + use<> {
         Member::all(self.len())
     }
 
-    /// The members that are no merges.
+    /// The members that are no merges, in order.
     pub fn plain_members(&self) -> impl DoubleEndedIterator<Item = Member> + Clone + use<> {
         Member::all(self.plain.len())
     }
 
-    /// The model of a member.
+    /// The model that a member stands for.
     ///
     /// # Panics
     ///
-    /// When `member` is not one of this lineage, as do all methods that take one.
+    /// Panics when `member` is not of this lineage. The same holds for all methods that take a member.
     pub fn model(&self, member: Member) -> ModelId {
         self.models[member.index()]
     }
 
-    /// The geometry that the models are of.
+    /// The geometry that the models belong to.
     pub fn geometry(&self) -> &'a Geometry {
         self.geometry
     }
@@ -127,12 +131,12 @@ impl<'a> Lineage<'a> {
         self.weights
     }
 
-    /// Distances between all members.
+    /// The distances between all members.
     pub fn comparison(&self) -> &Comparison {
         &self.whole
     }
 
-    /// Distances between the members that are no merges.
+    /// The distances between the members that are no merges.
     pub fn plain_comparison(&self) -> &Comparison {
         &self.plain
     }
@@ -142,33 +146,36 @@ impl<'a> Lineage<'a> {
         &self.rivals
     }
 
-    /// Lines of all members against a rival; `None` for other members, and where neither values nor sketches are at hand.
+    /// The lines of all members against a rival.
+    ///
+    /// The result is `None` for members that are no rival, and where neither values nor sketches can be read.
     pub fn lines(&self, rival: Member) -> Option<&Lines> {
         self.lines.get(&rival)
     }
 
-    /// All that [`lines`](Self::lines) gives, with the rival it is of.
+    /// Every rival that has [`lines`](Self::lines), with these lines.
     pub fn all_lines(&self) -> impl Iterator<Item = (Member, &Lines)> {
         self.lines.iter().map(|(&rival, lines)| (rival, lines))
     }
 
+    /// The evidence from norms, for all pairs of members.
     pub(in crate::detect::lineage) fn norms(&self) -> &Norms {
         &self.norms
     }
 
-    /// How strongly one rival precedes another by distances and angles; `None` when either is no rival.
+    /// Evidence from distances and angles that one rival precedes another; `None` when either is no rival.
     pub(super) fn precedence(&self, first: Member, later: Member) -> Option<f64> {
         let rival = |m: Member| self.rivals.iter().position(|&r| r == m);
         Some(self.precedences[(rival(later)?, rival(first)?)])
     }
 
-    /// For each member that is no merge the strongest evidence that another precedes it, by distances and angles.
+    /// For each member that is no merge, the strongest evidence from distances and angles that another member precedes it.
     pub(crate) fn precedence_scores(&self) -> &[f64] {
         &self.precedence_scores
     }
 }
 
-/// Members in the order of distances and angles.
+/// The members that may be the root, ordered by distances and angles.
 struct Ordered {
     rivals: Vec<Member>,
     precedences: Square<f64>,
@@ -176,10 +183,11 @@ struct Ordered {
 }
 
 impl Ordered {
+    /// Orders the members and keeps the evidence between the rivals.
     fn of(comparison: &Comparison, weights: &Weights) -> Self {
         let n = comparison.len();
         if n <= 2 {
-            // Two members have no third one that could tell them apart.
+            // Two members have no third one that could separate them.
             return Self {
                 rivals: Member::all(n).collect(),
                 precedences: Square::filled(n, 0.0),
@@ -190,6 +198,7 @@ impl Ordered {
         let scores = precedences.scores();
         let mut order: Vec<usize> = (0..precedences.rivals.len()).collect();
         order.sort_by(|&i, &j| scores[precedences.rivals[i]].total_cmp(&scores[precedences.rivals[j]]));
+        // Each rival costs one read of all members.
         order.truncate(weights.root.rivals);
         let mut evidence = Vec::with_capacity(order.len() * order.len());
         for &i in &order {

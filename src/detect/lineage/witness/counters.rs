@@ -1,4 +1,4 @@
-//! Stored counters, such as batches seen, that only grow.
+//! Witness: stored counters that only grow, such as the number of batches seen.
 
 use super::{Hypothesis, Lineage, Member, Witness};
 use crate::geometry::Geometry;
@@ -8,7 +8,7 @@ use crate::phylogeny::Signal;
 use std::cmp::Ordering;
 
 numbers! {
-    /// What counters count for.
+    /// The numbers of [`Counters`].
     pub struct Numbers {
         /// What counters that are behind say of two rivals.
         root: f64 = 4.0, "nats", 0.0..=1e3,
@@ -16,7 +16,7 @@ numbers! {
     }
 }
 
-/// Whose step counters are behind.
+/// The model whose step counters are behind came first. Used for root and parents.
 #[derive(Clone, Copy, Debug)]
 pub struct Counters;
 
@@ -37,7 +37,9 @@ impl Witness for Counters {
     }
 }
 
-/// Whether a's step counters are ahead of b's; equal when there are none or they disagree.
+/// Compares step counters: `Greater` when those of a are ahead of those of b.
+///
+/// The result is `Equal` when the models share no counter or their counters disagree.
 fn compare(geometry: &Geometry, a: ModelId, b: ModelId) -> Ordering {
     let of_b = geometry.counters(b);
     let place = |name: &String| of_b.binary_search_by(|(other, _)| other.cmp(name)).ok();
@@ -47,6 +49,7 @@ fn compare(geometry: &Geometry, a: ModelId, b: ModelId) -> Ordering {
         more |= difference > 0.0;
         less |= difference < 0.0;
     }
+    // Counters that disagree cannot order two models.
     match (more, less) {
         (true, false) => Ordering::Greater,
         (false, true) => Ordering::Less,

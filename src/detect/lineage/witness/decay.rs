@@ -1,4 +1,4 @@
-//! Values shrunk by one exact factor: weight decay where no gradient reached.
+//! Witness: values shrunk by one exact factor, as weight decay leaves them where no gradient reached.
 
 use super::{Hypothesis, Lineage, Member, Witness};
 use crate::detect::lineage::weights::Tolerances;
@@ -8,7 +8,7 @@ use crate::phylogeny::Signal;
 use std::cmp::Ordering;
 
 numbers! {
-    /// What exact decay counts for.
+    /// The numbers of [`ExactDecay`].
     pub struct Numbers {
         /// What lines shrunk by one exact factor say of two rivals.
         root: f64 = 4.0, "nats", 0.0..=1e3,
@@ -19,7 +19,7 @@ numbers! {
     }
 }
 
-/// Lines that the later of the two has smaller by one exact factor.
+/// The later of two models has the same lines, smaller by one exact factor. Used for root and parents.
 #[derive(Clone, Copy, Debug)]
 pub struct ExactDecay;
 
@@ -46,11 +46,14 @@ impl Witness for ExactDecay {
     }
 }
 
-/// Whether lines that are exact in both are larger in `to` than in `from`; equal when rounding cannot tell.
+/// Compares the lines that are exact in both models: `Greater` when they are larger in `to` than in `from`.
+///
+/// The result is `Equal` when rounding hides the difference.
 fn grown(lines: &Lines, from: Member, to: Member, tolerances: &Tolerances) -> Ordering {
     let ratio = lines.ratio(from.index(), to.index());
     let Some(factor) = ratio.filter(|f| f.median > 0.0) else { return Ordering::Equal };
     let log = factor.median.ln();
+    // Rounding moves a factor by a fixed part, and the scatter of the lines shows how exact their median is.
     let slack = tolerances.factor + tolerances.deviations * factor.deviation / factor.median;
     if log > slack {
         Ordering::Greater

@@ -1,11 +1,11 @@
-//! How far the two lie apart.
+//! Witness: the distance between two models.
 
 use super::{Hypothesis, Member, Witness};
 use crate::parent::numbers;
 use crate::phylogeny::Signal;
 
 numbers! {
-    /// What distances count for.
+    /// The numbers of [`Distance`].
     pub struct Numbers {
         /// Share of the gain in log distance that counts as evidence.
         share: f64 = 0.5, "nats", 0.0..=1e3,
@@ -16,7 +16,7 @@ numbers! {
     }
 }
 
-/// How much nearer the child is to the candidate than to the root.
+/// How much nearer the child is to the candidate than to the root. Used for parents.
 #[derive(Clone, Copy, Debug)]
 pub struct Distance;
 

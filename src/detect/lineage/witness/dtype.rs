@@ -1,4 +1,4 @@
-//! The dtypes that the two are stored in, and values that betray an earlier one.
+//! Witness: the dtypes of two models, and values that reveal an earlier dtype.
 
 use super::{Hypothesis, Member, Witness};
 use crate::evidence::Lines;
@@ -9,7 +9,7 @@ use crate::phylogeny::Signal;
 use crate::source::Dtype;
 
 numbers! {
-    /// What dtypes count for.
+    /// The numbers of [`StoredDtype`].
     pub struct Numbers {
         /// Fewer lines than this are chance.
         least_lines: usize = 2, "lines", 1.0..=1e9,
@@ -17,7 +17,7 @@ numbers! {
     }
 }
 
-/// A child that has the root's lines exactly has not had them through a candidate stored with fewer digits. Parents alone.
+/// A child with the exact lines of the root cannot have them through a candidate stored with fewer digits. Used for parents.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredDtype;
 
@@ -36,7 +36,7 @@ impl Witness for StoredDtype {
     }
 }
 
-/// Whether a is stored with fewer digits than b: what b has beyond them it does not have from a.
+/// Whether a is stored with fewer digits than b. What b has beyond these digits, it does not have from a.
 fn coarser(geometry: &Geometry, a: ModelId, b: ModelId) -> bool {
     let digits = |m: ModelId| geometry.dtype(m).and_then(Dtype::digits);
     digits(a).zip(digits(b)).is_some_and(|(of_a, of_b)| of_a < of_b)

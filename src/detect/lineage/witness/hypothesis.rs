@@ -7,24 +7,25 @@ use crate::model_set::ModelId;
 use crate::phylogeny::Evidence;
 use std::collections::BTreeMap;
 
-/// A lineage under the supposition that one member is its root.
+/// A lineage under the assumption that one member is its root.
 #[derive(Debug)]
 pub struct Hypothesis<'a> {
     lineage: &'a Lineage<'a>,
     root: Member,
     inheritance: Inheritance,
-    /// For pairs (parent, child) that were looked at, the lines that the child has from the parent and the root does not have.
+    /// For each pair (parent, child) read side by side: the number of lines that the child has from the parent and the root
+    /// lacks.
     derived: BTreeMap<(Member, Member), usize>,
 }
 
 impl<'a> Hypothesis<'a> {
-    /// The lineage under one of its members: O(n² T) for n members and T parameters.
+    /// Measures a lineage under one supposed root. O(n² T) time for n members and T parameters.
     pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
         let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
         Self { lineage, root, inheritance, derived: BTreeMap::new() }
     }
 
-    /// The lineage.
+    /// The lineage that the hypothesis is about.
     pub fn lineage(&self) -> &'a Lineage<'a> {
         self.lineage
     }
@@ -34,21 +35,24 @@ impl<'a> Hypothesis<'a> {
         self.root
     }
 
-    /// Lines of all members against the root, where values are at hand.
+    /// Lines of all members against the root; `None` where they could not be read, or where the root is no rival.
     pub fn lines(&self) -> Option<&'a Lines> {
         self.lineage.lines(self.root)
     }
 
-    /// Lines that a child has from a candidate and the root does not have; `None` when the two were not read side by side.
+    /// Number of lines that `child` has from `parent` and the root lacks; `None` when the two were not read side by side.
     pub fn derived(&self, parent: Member, child: Member) -> Option<usize> {
         self.derived.get(&(parent, child)).copied()
     }
 
+    /// The evidence from angles and distances, for all pairs of members.
     pub(in crate::detect::lineage) fn inheritance(&self) -> &Inheritance {
         &self.inheritance
     }
 
-    /// What each witness says of `parent` → `child`, in the order of [`ALL`]; the root itself is what others are weighed against.
+    /// The evidence of each witness for `parent` → `child`, in nats and in the order of [`ALL`].
+    ///
+    /// The root is the reference that other parents are weighed against, so it has 0 everywhere.
     pub(crate) fn weigh(&self, parent: Member, child: Member) -> [f64; COUNT] {
         let mut weights = [0.0; COUNT];
         if parent == self.root {
@@ -57,6 +61,7 @@ impl<'a> Hypothesis<'a> {
         for (weight, witness) in weights.iter_mut().zip(ALL) {
             *weight = witness.inherits(self, parent, child);
         }
+        // The second group needs lines, which cost a read. Hopeless pairs skip it.
         if weights.iter().fold(0.0, |sum, w| sum + w) > self.lineage.weights().parents.hopeless {
             for (weight, witness) in weights.iter_mut().zip(ALL) {
                 *weight += witness.forbids(self, parent, child);
@@ -65,15 +70,14 @@ impl<'a> Hypothesis<'a> {
         weights.map(Evidence::cut)
     }
 
-    /// The sum of what witnesses say before those that forbid are heard.
+    /// The sum of all witnesses without those that forbid.
     fn inherits(&self, parent: Member, child: Member) -> f64 {
         ALL.iter().fold(0.0, |sum, witness| sum + witness.inherits(self, parent, child))
     }
 
-    /// Reads members once more beside the likeliest candidates for their parent, where values are at hand.
+    /// Reads each member again next to its likeliest candidate parents, where values can be read.
     ///
-    /// Not to be done when the root itself is in doubt: siblings of a root that is not in the set share lines which the supposed
-    /// one lacks.
+    /// Do not call this when the root itself is in doubt: siblings of a missing root share lines that the supposed root lacks.
     ///
     /// # Errors
     ///
@@ -91,8 +95,9 @@ impl<'a> Hypothesis<'a> {
             likely.sort_by(|a, b| b.1.total_cmp(&a.1));
             likely.into_iter().take(numbers.compared).for_each(|(q, _)| children.entry(q).or_default().push(c));
         }
+        // Grouped by candidate, each candidate is read once for all of its possible children.
         for (q, children) in children {
-            // The root comes first: what the child kept of q and the root lacks is counted against it.
+            // The root comes first: lines that the child kept of q are counted where the root lacks them.
             let members: Vec<ModelId> =
                 std::iter::once(self.root).chain(children.iter().copied()).map(|m| self.lineage.model(m)).collect();
             if let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(q), &members)? {
@@ -105,7 +110,7 @@ impl<'a> Hypothesis<'a> {
     }
 }
 
-/// A supposed root and its children, whose presence is in question.
+/// A supposed root and its children. The question is whether the root is present.
 #[derive(Clone, Copy, Debug)]
 pub struct Supposed<'a> {
     pub(crate) lineage: &'a Lineage<'a>,
@@ -115,7 +120,7 @@ pub struct Supposed<'a> {
 }
 
 impl<'a> Supposed<'a> {
-    /// The lineage.
+    /// The lineage that root and children belong to.
     pub fn lineage(&self) -> &'a Lineage<'a> {
         self.lineage
     }
@@ -125,12 +130,13 @@ impl<'a> Supposed<'a> {
         self.root
     }
 
-    /// Its children in the likeliest tree.
+    /// The children of the root in the likeliest tree.
     pub fn children(&self) -> &'a [Member] {
         self.children
     }
 
-    /// The share of the most a witness can add that it may add: less than 1 where lines have said much already.
+    /// The part of its largest contribution that a witness may add, in 0 to 1. It is below 1 where lines have said much
+    /// already.
     pub fn share(&self) -> f64 {
         self.share
     }

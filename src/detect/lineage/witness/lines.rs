@@ -1,7 +1,7 @@
-//! Rows and columns that several members share: who has them from whom?
+//! Witness: rows and columns that several members share. Who has them from whom?
 //!
-//! A line that no gradient reached stays as it was, or is shrunk by one exact factor. Others share it with the parent, not with
-//! a sibling that trained it.
+//! A line that no gradient reached stays as it was, or shrinks by one exact factor. Other models share it with the parent, and
+//! not with a sibling that trained it.
 
 use super::{Lineage, Member, Witness};
 use crate::evidence::{LineState, Lines};
@@ -9,7 +9,7 @@ use crate::parent::numbers;
 use crate::phylogeny::Signal;
 
 numbers! {
-    /// What shared lines count for.
+    /// The numbers of [`SharedLines`].
     pub struct Numbers {
         /// Log-likelihood for each factor of e between how many members contradict the one and how many the other.
         contradiction: f64 = 1.5, "nats", 0.0..=1e3,
@@ -20,7 +20,7 @@ numbers! {
     }
 }
 
-/// Lines that other members share with one of the two, and that the other has changed. Root and presence.
+/// Lines that other members share with one of the two models and that the other has changed. Used for root and presence.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedLines;
 
@@ -37,10 +37,13 @@ impl Witness for SharedLines {
             let shared = |c: Member| lines.kept_in_b_changed_in_a(changed.index(), c.index());
             kept.filter(|&c| shared(c) >= numbers.least).count() as f64
         };
+        // Adding 1 keeps the logarithm finite where nobody contradicts.
         numbers.contradiction * ((1.0 + others(of_first, later)) / (1.0 + others(of_later, first))).ln()
     }
 
-    /// Of all lines that a member lacks, the one that the `least`-th most branches share: fewer lines may be chance.
+    /// For each member, the number of branches that share a line which the member lacks.
+    ///
+    /// A few lines may be chance. So the lines are ordered by this number, and the `least`-th largest one counts.
     fn contradicts(&self, lineage: &Lineage<'_>, branches: &[Member]) -> Vec<usize> {
         let least = lineage.weights().witnesses.lines.least;
         let n = branches.len();
@@ -57,6 +60,7 @@ impl Witness for SharedLines {
             for m in (0..n).filter(|&m| m != reference) {
                 let lacked = (0..counts.len()).filter(|&line| states[m][line] == LineState::Changed);
                 let mut against: Vec<usize> = lacked.map(|line| counts[line]).collect();
+                // The `least`-th largest count has at least that many lines behind it, so one chance line cannot decide.
                 against.sort_unstable_by(|a, b| b.cmp(a));
                 most[m] = most[m].max(against.get(least - 1).copied().unwrap_or(0));
             }
@@ -65,7 +69,7 @@ impl Witness for SharedLines {
     }
 }
 
-/// How many branches there are among these.
+/// The number of different branches among these.
 pub(super) fn distinct(branches: impl Iterator<Item = Member>) -> usize {
     let mut branches: Vec<Member> = branches.collect();
     branches.sort_unstable();

@@ -1,7 +1,7 @@
-//! Witnesses: what in the weights tells which of two models came first.
+//! Witnesses: evidence in the weights about which of two models came first.
 //!
-//! A part for those who measure or extend the default detector. Every witness is one file and one type; the list
-//! [`ALL`] holds them once, and each stage of the detector combines that list:
+//! This module is for those who measure or extend the default detector. Every witness is one file and one type. The list
+//! [`ALL`] holds each witness once, and every stage of the detector combines that list:
 //!
 //! | stage | question | what it adds up |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! | presence | is the root in the set? | [`Witness::contradicts`], [`Witness::presence`] |
 //! | parents | which member is the parent, given the root? | [`Witness::inherits`], [`Witness::forbids`] |
 //!
-//! A new witness is a file with its type and its numbers, one line in the list below, and one row in docs/method.md.
+//! A new witness needs one file with its type and its numbers, one line in the list below, and one row in docs/method.md.
 
 mod context;
 mod hypothesis;
@@ -22,13 +22,14 @@ use crate::parent::{Number, Numbers as _};
 use crate::phylogeny::Signal;
 use std::fmt::Debug;
 
-/// What in the weights tells which of two models came first.
+/// One kind of evidence about which of two models came first.
 ///
 /// # Contract
 ///
-/// - Every method gives natural logarithms of likelihood ratios, and 0 where the witness knows nothing. A method that is not
-///   written gives 0.
-/// - The result depends on what was measured of the models alone, never on their names or their order.
+/// - Every method that returns evidence returns the natural logarithm of a likelihood ratio, and 0 where the witness knows
+///   nothing. A method that is not written returns 0.
+/// - [`contradicts`](Self::contradicts) is the exception: it returns counts of branches, by default none.
+/// - The result depends only on what was measured of the models, never on their names or their order.
 /// - Methods are called for every pair of members, from several threads.
 ///
 /// ```
@@ -51,51 +52,52 @@ use std::fmt::Debug;
 /// }
 /// ```
 pub trait Witness: Send + Sync + Debug {
-    /// The word and the meaning under which explanations show it.
+    /// The word and the meaning that explanations show for this witness.
     fn signal(&self) -> Signal;
 
-    /// Root: what speaks for `first` having been there before `later`, against the reverse.
+    /// Stage root: the evidence that `first` existed before `later`, against the reverse.
     fn precedes(&self, _lineage: &Lineage<'_>, _first: Member, _later: Member) -> f64 {
         0.0
     }
 
-    /// Presence: for each member the most branches that share something which the member lacks.
+    /// Stage presence: for each member, the largest number of branches that share something which the member lacks.
     ///
-    /// `branches` has for each member that is no merge the first member of its branch. Empty when the witness does not count
-    /// branches.
+    /// `branches` gives each member that is no merge the label of its branch: one member of that branch. The result is empty
+    /// when the witness does not count branches.
     fn contradicts(&self, _lineage: &Lineage<'_>, _branches: &[Member]) -> Vec<usize> {
         Vec::new()
     }
 
-    /// Presence: what speaks for the supposed root being the root, against its being a sibling of its children.
+    /// Stage presence: the evidence that the supposed root is the real root, against a sibling of its children.
     fn presence(&self, _supposed: &Supposed<'_>) -> f64 {
         0.0
     }
 
-    /// Parents: what speaks for `parent` → `child`, against `child` being a child of the root. Neither is the root.
+    /// Stage parents: the evidence for `parent` → `child`, against `child` as a child of the root. Neither is the root.
     fn inherits(&self, _hypothesis: &Hypothesis<'_>, _parent: Member, _child: Member) -> f64 {
         0.0
     }
 
-    /// Parents: the same by what training cannot undo, or cannot have made. Pairs that [`inherits`](Self::inherits) has made
-    /// hopeless are left out.
+    /// Stage parents: the same evidence from what training cannot undo or cannot have made.
+    ///
+    /// It is not computed for pairs that [`inherits`](Self::inherits) has made hopeless already.
     fn forbids(&self, _hypothesis: &Hypothesis<'_>, _parent: Member, _child: Member) -> f64 {
         0.0
     }
 }
 
-/// Declares the list of witnesses, the modules they are in, and the struct of their numbers.
+/// Declares the list of witnesses, their modules, and the struct of their numbers.
 macro_rules! witnesses {
     ($($module:ident: $witness:ident,)+) => {
         $(pub mod $module;)+
 
-        /// Every witness of the default detector, in the order in which evidence is added up.
+        /// All witnesses of the default detector, in the order in which their evidence is summed.
         pub static ALL: [&dyn Witness; COUNT] = [$(&$module::$witness),+];
 
-        /// How many there are.
+        /// The number of witnesses in [`ALL`].
         pub const COUNT: usize = [$(stringify!($module)),+].len();
 
-        /// What each witness counts for.
+        /// The numbers of all witnesses.
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -135,7 +137,7 @@ witnesses! {
     untouched: Untouched,
 }
 
-/// The signals of explanations that this detector gives: those of the stages, then those of the witnesses.
+/// The signals that explanations of this detector can show: first those of the stages, then those of the witnesses.
 pub fn signals() -> Vec<Signal> {
     let general = Signal::GENERAL.into_iter().chain([super::presence::BRANCHES, super::presence::HOLDS]);
     general.chain(ALL.iter().map(|w| w.signal())).collect()

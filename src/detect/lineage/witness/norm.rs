@@ -1,11 +1,11 @@
-//! The norms of the two: training adds to the norm unless it shrinks it on purpose.
+//! Witness: the norms of two models. Training increases the norm unless it shrinks it on purpose.
 
 use super::{Hypothesis, Lineage, Member, Witness};
 use crate::parent::numbers;
 use crate::phylogeny::Signal;
 
 numbers! {
-    /// What norms count for.
+    /// The numbers of [`Norm`].
     pub struct Numbers {
         /// Share of the evidence of norms that counts between two rivals.
         root: f64 = 0.5, "share", 0.0..=1e3,
@@ -22,7 +22,7 @@ numbers! {
     }
 }
 
-/// Whether the norm of the later of the two is what an unrelated increment leaves.
+/// Whether the norm of the later model is what an unrelated increment would leave. Used for root and parents.
 #[derive(Clone, Copy, Debug)]
 pub struct Norm;
 

@@ -1,11 +1,11 @@
-//! Distances and angles to all other members: which rival stands first?
+//! Witness: distances and angles to all other members. Which rival stands first?
 
 use super::{Lineage, Member, Witness};
 use crate::parent::numbers;
 use crate::phylogeny::Signal;
 
 numbers! {
-    /// What distances and angles to all other members count for.
+    /// The numbers of [`Precedence`].
     pub struct Numbers {
         /// What one unit of the precedence score is worth.
         root: f64 = 2.0, "nats", 0.0..=1e3,
@@ -13,7 +13,7 @@ numbers! {
     }
 }
 
-/// Distances and angles to all other members, as [`Precedence`](crate::parent::Precedence) has them. Root alone.
+/// Distances and angles to all other members, as in [`Precedence`](crate::parent::Precedence). Used for the root alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Precedence;
 

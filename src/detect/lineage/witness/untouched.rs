@@ -1,7 +1,7 @@
-//! Tensors and lines that a model left as it found them.
+//! Witness: tensors and lines that a model left as it found them.
 //!
-//! What the child has as the root has it, it cannot have from a candidate that changed it. What the child has from a candidate
-//! and the root has not, one of the two has from the other.
+//! A child may have something exactly as the root has it. Then the child cannot have it from a candidate that changed it.
+//! A child may also share something with a candidate that the root lacks. Then one of the two has it from the other.
 
 use super::lines::distinct;
 use super::{Hypothesis, Lineage, Member, Witness};
@@ -12,7 +12,7 @@ use crate::parent::numbers;
 use crate::phylogeny::Signal;
 
 numbers! {
-    /// What tensors and lines that were left as they were count for.
+    /// The numbers of [`Untouched`].
     pub struct Numbers {
         /// What lines say that the candidate changed and the child has from it.
         derived: f64 = 10.0, "nats", 0.0..=1e3,
@@ -26,7 +26,7 @@ numbers! {
     }
 }
 
-/// Tensors and lines that the child has from the root, or from the candidate. Presence (by tensors) and parents.
+/// Tensors and lines that the child has from the root, or from the candidate. Used for presence (tensors alone) and parents.
 #[derive(Clone, Copy, Debug)]
 pub struct Untouched;
 
@@ -35,12 +35,13 @@ impl Witness for Untouched {
         Signal::new("untouched", "tensors, rows and columns shared bit for bit, or left as they were")
     }
 
-    /// The most branches that share one tensor which the member lacks.
+    /// For each member, the largest number of branches that share one tensor which the member lacks.
     fn contradicts(&self, lineage: &Lineage<'_>, branches: &[Member]) -> Vec<usize> {
         let (comparison, n) = (lineage.plain_comparison(), branches.len());
         let mut most = vec![0; n];
         for parameter in comparison.scoped() {
             let Some(sheet) = Sheet::of(parameter, n) else { continue };
+            // Members at distance 0 share the tensor bit for bit.
             let classes = components(n, |a, b| sheet.squared(Member::new(a), Member::new(b)) == 0.0);
             for class in classes.into_iter().filter(|class| class.len() > 1) {
                 let sharing = distinct(class.iter().map(|&m| branches[m]));
@@ -52,13 +53,13 @@ impl Witness for Untouched {
         most
     }
 
-    /// A tensor that the child has as the root has it, and the candidate has not.
+    /// Excludes a candidate that changed a tensor which the child has exactly as the root has it.
     fn inherits(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
         let reverted = hypothesis.inheritance().cell(parent, child).reverted > 0;
         if reverted { hypothesis.lineage().weights().parents.excluded } else { 0.0 }
     }
 
-    /// The same of lines; and lines that the child has from the candidate.
+    /// Excludes a candidate in the same way by lines, and credits lines that the child has from the candidate.
     fn forbids(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
         let weights = hypothesis.lineage().weights();
         let numbers = &weights.witnesses.untouched;
@@ -67,6 +68,7 @@ impl Witness for Untouched {
         if hypothesis.derived(parent, child).is_some_and(|shared| shared >= numbers.least_lines) {
             sum += numbers.derived;
         }
+        // With weights of 16 bits, a few lines return to the root's values by chance. A small share of lines excludes nobody.
         let kept = lines.kept_in_b_changed_in_a(parent.index(), child.index());
         let exact = lines.count(child.index(), LineState::Exact);
         if kept >= numbers.least_lines && kept as f64 >= numbers.returned * exact as f64 {

@@ -1,4 +1,4 @@
-//! Rows of the vocabulary that one of the two lacks.
+//! Witness: rows of the vocabulary that one of two models lacks.
 
 use super::{Hypothesis, Lineage, Member, Witness};
 use crate::parent::numbers;
@@ -6,7 +6,7 @@ use crate::phylogeny::Signal;
 use std::cmp::Ordering;
 
 numbers! {
-    /// What the sizes of vocabularies count for.
+    /// The numbers of [`Vocabulary`].
     pub struct Numbers {
         /// What fewer rows say of two rivals.
         root: f64 = 3.0, "nats", 0.0..=1e3,
@@ -17,7 +17,7 @@ numbers! {
     }
 }
 
-/// Whose vocabulary has fewer rows.
+/// The model whose vocabulary has fewer rows came first. Used for root and parents.
 #[derive(Clone, Copy, Debug)]
 pub struct Vocabulary;
 
