@@ -35,7 +35,7 @@
 //!
 //! ```toml
 //! [profile.dev.package."*"]
-//! opt-level = 2
+//! opt-level = 3
 //! ```
 //!
 //! # I have a folder of checkpoints
@@ -127,7 +127,7 @@
 //! let store = SketchStore::open_or_create(path, &SketchSettings::new())?;
 //! let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
 //!     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
-//!     Ok(Sketch::of(&model, &store.settings())?)
+//!     Ok(Sketch::compute(&model, &store.settings())?)
 //! };
 //! for (name, weights) in [("base", base), ("chat", chat), ("code", code)] {
 //!     store.add(name, &sketch(weights)?)?;
