@@ -164,6 +164,7 @@ impl<'s> Gram<'s> {
                 }
             }
         }
+        // One product of many rows is faster than many products of few.
         if self.waiting.len() >= ROWS * k {
             self.multiply();
         }
@@ -210,6 +211,7 @@ impl<'s> Gram<'s> {
         let largest = squared.first().map_or(0.0, |s| s.max(0.0));
         let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
         let rank = squared.iter().take_while(|&&s| s > floor).count();
+        // A rank as large as the sketch shows only that the real rank is no smaller.
         Ok((rank < k.min(rows).min(columns)).then_some(rank))
     }
 
