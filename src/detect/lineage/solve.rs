@@ -92,7 +92,6 @@ pub(super) fn solve(
     let candidates = candidates.into_par_iter().map(|c| found.candidates(c)).collect();
 
     // Where two roots tie, or lines rule the root out, its children get no parent.
-    // Roots of equal probability leave the directions at the top of the tree open.
     let tie = roots.tied(weights.tolerances.tie);
     let contradicted = tree.presence.contradicted;
     let parents = named(&tree, tie || contradicted);

@@ -241,8 +241,8 @@ mod tests {
 
     const ROUNDOFF: f64 = 1.0 / (1 << 24) as f64;
 
-    /// The rank found for an increment of rank `rank` over a parent whose entries are one, in f32, and whether every second
-    /// row shows that it is full.
+    /// The rank found for an increment of rank `rank`, over a parent whose entries are one, in f32. Also whether every second
+    /// row shows that the rank is full.
     fn found(rows: usize, columns: usize, rank: usize) -> (Option<usize>, bool) {
         let mut rng = ChaCha8Rng::seed_from_u64((rows * columns + rank) as u64);
         let mut random = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect() };
