@@ -308,6 +308,7 @@ fn costs(comparison: &Comparison, lambda: f64, ranks: &[i32]) -> Vec<(usize, usi
 
 /// Total cost of a tree in steps.
 fn total(parents: &[Option<usize>], edges: &[(usize, usize, (i64, i32))]) -> i128 {
+    // A cost may reach 2⁶¹, so a sum needs more than 64 bits.
     edges.iter().filter(|(from, to, _)| parents[*to] == Some(*from)).map(|(_, _, cost)| i128::from(cost.0)).sum()
 }
 

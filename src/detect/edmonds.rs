@@ -90,6 +90,7 @@ pub(crate) fn minimum_rooted_arborescence<C: Cost>(
     let mut parents = minimum_arborescence(n + 1, n, &edges)?;
     parents.truncate(n);
     let parents: Vec<Option<usize>> = parents.into_iter().map(|p| p.filter(|&p| p < n)).collect();
+    // Several roots mean that no single node reaches all others.
     (parents.iter().filter(|p| p.is_none()).count() <= 1).then_some(parents)
 }
 

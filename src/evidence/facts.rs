@@ -130,6 +130,7 @@ impl Geometry {
             let (other, _) = named.get(info.name.as_str()).filter(|(_, theirs)| *theirs == columns)?;
             Some(own.cmp(other))
         });
+        // A vocabulary is resized in one direction, so the first matrix that differs decides.
         compared.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }

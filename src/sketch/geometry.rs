@@ -36,6 +36,7 @@ impl Geometry {
         if models.len() == 1 || set.is_whole() {
             return Self::compute(models, settings);
         }
+        // No sketch of another initialization exists, so distances to it are unknown.
         if !matches!(settings.initialization, Initialization::Zero) {
             let found = "another".to_owned();
             return Err(Error::InvalidSetting { setting: "initialization", found, expected: "zero, with sketches" });
@@ -50,6 +51,7 @@ impl Geometry {
         }
         let left_out = left_out.into_iter().collect();
         let geometry = pool.install(|| Self::of_pairs(models.len(), groups, left_out))?;
+        // Counters are small, so sketches hold them whole and facts can be read.
         let (shared, facts) = (SharedTensors::new(models), facts(models)?);
         Ok(geometry.with_evidence(Arc::new(LinesOfSketches { shared, set: set.clone(), facts })))
     }

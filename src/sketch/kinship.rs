@@ -204,6 +204,7 @@ impl ModelRows {
         }
         let mut found = Vec::with_capacity(all.len());
         let median = |pair: usize| {
+            // One buffer serves all pairs of the tile.
             found.clear();
             found.extend(all.iter().map(|z| z[pair]).filter(|z| !z.is_nan()));
             median(&mut found).unwrap_or(f64::NAN)

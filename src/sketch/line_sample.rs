@@ -94,6 +94,7 @@ impl WithSimd for Add<'_> {
             }
             // The place along a column is the row, so all columns need the same signs here.
             let own = signs(seed, row);
+            // A piece may begin within a row, so its first column in the sample is sought each time.
             let first = begin.next_multiple_of(sample.column_stride);
             for column in (first..begin + line.len()).step_by(sample.column_stride) {
                 if let Some(kept) = sums[sample.column(column)..].first_chunk_mut() {

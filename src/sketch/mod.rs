@@ -203,6 +203,7 @@ impl Sketch {
         };
         let mut all: Vec<(&ParameterInfo, &Self, &[SegmentSketch], &Range<usize>)> = Vec::new();
         for part in parts {
+            // Numbers of two maps cannot stand in one sketch.
             first.check(part)?;
             let tensors = part.parameters.iter().zip(part.tensors.iter()).zip(part.lines.iter());
             all.extend(tensors.map(|((p, t), lines)| (p, part, t.as_slice(), lines)));
@@ -275,6 +276,7 @@ impl Sketch {
                 let mut rest = self.values_at(kept, width)?;
                 for (weight, other) in combination {
                     let values = other.values_at(&other.kept(&info.name)[s], width)?;
+                    // The map is linear: the image of a combination is the combination of the images.
                     rest.iter_mut().zip(values).for_each(|(r, v)| *r -= weight * v);
                 }
                 let own: f64 = rest.iter().map(|r| r * r).sum();

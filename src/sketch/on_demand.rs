@@ -87,6 +87,7 @@ fn marginals(models: &GroupSketches, p: usize, runs: &[CommonRun]) -> Result<Mar
         };
         let of_runs: Vec<(Moments, u128)> = runs.iter().map(of_run).collect::<Result<_, Error>>()?;
         moments.push(of_runs.iter().map(|r| r.0).fold(Moments::default(), Moments::merge));
+        // Runs are chained in order, so equal fingerprints mean equal values in all of them.
         fingerprints.push(of_runs.iter().map(|r| r.1).reduce(chain).unwrap_or_default());
     }
     let size = runs.iter().map(|run| run.size).sum();
@@ -193,6 +194,7 @@ impl SketchedPairs {
                 }
             }
             for i in 0..n {
+                // The diagonal of squared distances would be 0, so it holds squared norms.
                 geometry.distances.add(i, i, tensor.moments[i].squared_norm());
                 // Equal fingerprints mean equal values. The distance stays 0 then, although sums could leave rounding.
                 for j in (0..i).filter(|&j| tensor.fingerprints[i] != tensor.fingerprints[j]) {

@@ -153,6 +153,7 @@ impl GroupSketches {
 /// Positions of the models, sorted by the fingerprints of what all of them hold.
 fn order(set: &SketchSet, group: &LayoutGroup) -> Vec<usize> {
     let n = group.models().len();
+    // What only some models hold cannot order the others.
     let common: Vec<usize> =
         (0..group.parameters().len()).filter(|&p| group.parameters()[p].holders.len() == n).collect();
     let content = |at: usize| -> Vec<u128> {

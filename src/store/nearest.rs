@@ -105,6 +105,7 @@ impl SketchStore {
             return Err(Error::SketchSeed { name: None, found, expected });
         }
         let asked = Excerpt::new(sketch).map_err(|source| Error::Store { source: source.into() })?;
+        // The content, and not the name, shows whether a stored model is the given one.
         let content = sketch.content_hash();
         let mut index = index::current(self, Written::Taken)?;
         let kin = match index::search(&index, &asked, content) {

@@ -86,6 +86,7 @@ impl SketchStore {
         if recorded.version != STORE_VERSION {
             return Err(none(format!("found version {} of {SKETCHES}, expected {STORE_VERSION}", recorded.version)));
         }
+        // Sketches made with another map cannot be compared with new ones.
         if recorded.map != format::map() {
             let (path, found, expected) = (folder.join(SKETCHES), recorded.map, format::map());
             return Err(Error::Store { source: SourceError::SketchMap { path, found, expected }.into() });
@@ -110,6 +111,7 @@ impl SketchStore {
             width: settings.width,
         };
         let path = folder.join(SKETCHES);
+        // Nothing is written where a store is, so a store that may only be read can be opened this way too.
         if !path.exists() {
             let failed = |source| Error::StoreWrite { path: path.clone(), source };
             fs::create_dir_all(&folder).map_err(failed)?;
@@ -315,6 +317,7 @@ impl SketchStore {
     pub(super) fn read_file(&self, path: &Path) -> Result<SketchFile, SourceError> {
         let stored = SketchFile::open(path)?;
         let file = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        // A file that was renamed by hand would stand for a model that it does not hold.
         stored.agrees("file name", &file, &hex(xxh3_128(stored.name.as_bytes())))?;
         stored.agrees("seed", &stored.sketch.seed.to_string(), &self.recorded.seed.to_string())?;
         Ok(stored)

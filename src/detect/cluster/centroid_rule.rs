@@ -131,6 +131,7 @@ impl<'a> Preference<'a> {
         let scores = (self.scores)(members)?;
         let invalid =
             |found: String| Error::InvalidScores { selector: "of the α rule".into(), found, expected: members.len() };
+        // Scores may come from code outside this crate, so they are checked.
         if scores.len() != members.len() {
             return Err(invalid(format!("{} scores", scores.len())));
         }

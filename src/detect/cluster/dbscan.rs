@@ -220,6 +220,7 @@ impl Clusterer for Dbscan {
         self.check_settings()?;
         let distances = Distances::new(NAME, points)?;
         let (eps, estimated) = self.eps(points, &distances);
+        // All distances are known, so a search tree would gain nothing.
         let search = CommonNearestNeighbour::LinearSearch;
         let labels: Array1<Option<usize>> =
             linfa_clustering::Dbscan::params_with(self.min_points, Lookup(Arc::new(distances.squared)), search)

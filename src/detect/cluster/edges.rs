@@ -29,6 +29,7 @@ impl<'g> Edges<'g> {
         if originals.len() < 2 {
             return Ok(());
         }
+        // Copies are out by now, so that equal scores are real ties.
         let choice = Choice::new(selector, self.draft.geometry, &originals)?;
         self.draft.add(|builder| builder.with_margin(originals[0], choice.margin));
         self.add_scores(&originals, &choice.scores);

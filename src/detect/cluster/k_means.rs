@@ -205,6 +205,7 @@ impl KMeans {
         self.check_settings()?;
         let alpha = along.map_or(Alpha::default(), |(alpha, _)| alpha);
         alpha.check()?;
+        // One cache of choices serves all runs of a sweep.
         let preference = along.map(|(_, scores)| Preference::new(scores));
         let preference = preference.as_ref();
         let distances = Distances::new(NAME, points)?;

@@ -41,6 +41,7 @@ pub(super) fn copies(
             copies.push(Copy { source, copy: m, relation: Relation::Duplicate, direction: weights.copies.even });
         }
     }
+    // Identical models are out by now, so all pairs that are left differ.
     let converted = converted(geometry, &originals, weights)?;
     let gone: BTreeSet<ModelId> = converted.iter().map(|c| c.copy).collect();
     copies.extend(converted);

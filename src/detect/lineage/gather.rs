@@ -85,7 +85,9 @@ impl<'g> Gathered<'g> {
             self.draft.add(|builder| builder.with_score(member, score).with_candidates(member, candidates));
         }
         self.margins.insert(self.family, solved.margin);
+        // A margin of 0 is how a lineage reports a tie.
         self.draft.count_tie(solved.margin == 0.0);
+        // The result then says that the root of this family is outside the set.
         if solved.contradicted {
             self.draft.add(|builder| builder.with_unobserved_root(plain[0]));
         }

@@ -63,7 +63,7 @@ impl Inheritance {
 
 /// Increments from the root in one parameter, without their component along the root's own values.
 ///
-/// Weight decay moves all descendants along the root, so that component does not tell ancestors from siblings.
+/// Weight decay moves all descendants along the root, so that component does not separate ancestors from siblings.
 struct Projected<'a> {
     sheet: &'a Sheet,
     weights: &'a Weights,

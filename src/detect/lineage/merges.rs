@@ -63,6 +63,7 @@ pub(super) fn merges(
     let all: Vec<Original> = Original::all(comparison.len()).collect();
     let squared = comparison.squared_distances();
     let d = |a: Original, b: Original| squared[(a.index(), b.index())];
+    // A distance of 0, as of a model to itself, adds nothing.
     let logs = squared.mapv(|squared| if squared > 0.0 { squared.ln() } else { 0.0 });
     let active = all.clone();
     let mut search = Search { d: &d, logs: &logs, comparison, weights, active, found: Vec::new(), roots: Vec::new() };

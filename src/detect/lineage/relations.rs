@@ -18,6 +18,7 @@ pub(super) fn relation(
 ) -> Result<(Relation, Vec<Movement>), Error> {
     let comparison = geometry.compare(&[parent, child])?;
     let pair = geometry.read_pair(parent, child)?;
+    // The same read of the pair serves the movements and the relation.
     let movements = moved(&comparison, pair.as_deref());
     let matrices: BTreeMap<&str, bool> = comparison
         .parameters()

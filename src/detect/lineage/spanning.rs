@@ -38,6 +38,7 @@ pub(super) fn edge_probabilities(weights: &Square<f64>, root: Member, negligible
         let (q, c) = (nodes[i], nodes[j]);
         if i == j { entering[c.index()] } else { -likelihood[(q, c)] }
     });
+    // All edges share one inverse; without it, each edge would need a determinant of its own.
     let inverse = laplacian.partial_piv_lu().inverse();
     // At 4,000 members the matrix takes 128 MB, so it is freed before the result is filled in.
     drop(laplacian);

@@ -45,6 +45,7 @@ pub(super) fn contract(branches: &[Branch], scores: &[f64]) -> Vec<(usize, usize
 pub(super) fn rooted(n: usize, links: &[(usize, usize)], root: usize) -> Vec<Option<usize>> {
     let near = adjacency(n, links.iter().map(|&(a, b)| (a, b, 0.0)));
     let mut parents = vec![None; n];
+    // A stack instead of recursion: a chain of models may be long.
     let mut reached = vec![root];
     while let Some(node) = reached.pop() {
         let parent = parents[node];

@@ -109,6 +109,7 @@ impl Geometry {
 impl Lines {
     /// Classifies the lines of each member by its sums. `changed` is the bound of [`LineState::Changed`] for each member.
     fn new(members: &[ModelId], changed: &[f64], sums: &LineSums) -> Self {
+        // A line of zeros has no factor.
         let lines = sums.reference.iter().filter(|&&rr| rr > 0.0).count();
         let of = sums.members.iter().zip(changed).map(|(m, c)| MemberLines::new(&sums.reference, m, *c)).collect();
         Self { members: members.to_vec(), lines, of }

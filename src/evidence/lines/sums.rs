@@ -64,6 +64,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
                 add_to(&mut sums, &part.columns.0, &part.columns.1);
             }
         }
+        // Every batch gives the same sums for the reference.
         all.reference = sums.reference;
         all.members.extend(sums.members);
     }

@@ -120,6 +120,7 @@ impl<'v> Stream<'_, 'v> {
         let runs = |t: usize| self.tasks[t].tensor.runs().map(move |run| (t, run));
         let jobs: Vec<(usize, Range<usize>)> = tasks.into_iter().flat_map(runs).collect();
         let mut open: Option<(usize, T)> = None;
+        // A wave bounds how many results wait at once.
         for wave in jobs.chunks(WAVE) {
             let run = |(t, run): &(usize, Range<usize>)| {
                 let task = &self.tasks[*t];

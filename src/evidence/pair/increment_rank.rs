@@ -164,6 +164,7 @@ impl<'s> Gram<'s> {
                 }
             }
         }
+        // One product of many rows is faster than many products of few.
         if self.waiting.len() >= ROWS * k {
             self.multiply();
         }
@@ -210,6 +211,7 @@ impl<'s> Gram<'s> {
         let largest = squared.first().map_or(0.0, |s| s.max(0.0));
         let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
         let rank = squared.iter().take_while(|&&s| s > floor).count();
+        // A rank as large as the sketch shows only that the real rank is no smaller.
         Ok((rank < k.min(rows).min(columns)).then_some(rank))
     }
 
@@ -239,8 +241,8 @@ mod tests {
 
     const ROUNDOFF: f64 = 1.0 / (1 << 24) as f64;
 
-    /// The rank found for an increment of rank `rank` over a parent whose entries are one, in f32, and whether every second
-    /// row shows that it is full.
+    /// The rank found for an increment of rank `rank`, over a parent whose entries are one, in f32. Also whether every second
+    /// row shows that the rank is full.
     fn found(rows: usize, columns: usize, rank: usize) -> (Option<usize>, bool) {
         let mut rng = ChaCha8Rng::seed_from_u64((rows * columns + rank) as u64);
         let mut random = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.gen_range(-1.0..1.0)).collect() };

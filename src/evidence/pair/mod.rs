@@ -114,6 +114,7 @@ impl PairEvidence {
         };
         let mut factors: Vec<(f64, usize)> = self.altogether_changed().map(factor).collect::<Option<_>>()?;
         factors.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // The median is weighted by size, so that a few small vectors do not decide the factor.
         let half = factors.iter().map(|f| f.1).sum::<usize>().div_ceil(2);
         let mut before = 0;
         factors.into_iter().find_map(|(s, size)| {

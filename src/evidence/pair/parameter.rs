@@ -24,6 +24,7 @@ impl ParameterEvidence {
             squared_norm_a: tally.a_squared,
             squared_norm_b: tally.b_squared,
             squared_distance: tally.change_squared,
+            // `⟨a, b⟩ = ‖a‖² + ⟨a, Δ⟩` keeps the digits of small movements.
             inner: tally.a_squared + tally.a_change,
             equal: tally.equal,
             zeros_a: tally.zeros_a,

@@ -90,6 +90,7 @@ impl WithSimd for Both<'_> {
         let ((a, rest), (b, other)) = (self.a.as_chunks::<LANES>(), self.b.as_chunks::<LANES>());
         for (a, b) in a.iter().zip(b) {
             lanes.add(a, b);
+            // Rounding to eight bits is slow, and few values can come from it.
             if b.iter().any(|b| rounding::may_be_eight_bits(*b)) {
                 rounding::add_eight_bits(a, b, &mut eight_bits);
             }

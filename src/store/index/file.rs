@@ -23,6 +23,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
     let (mut all_moments, mut all_values) = (Vec::new(), Vec::new());
     let mut layouts: Vec<(usize, &[MatrixExcerpt])> = Vec::new();
     for block in blocks {
+        // Numbers that are still in the old file must be read before that file is replaced.
         let Numbers::Memory { moments, values } = &block.numbers else {
             return Err(io::Error::other("an index that is still in its file"));
         };
@@ -75,6 +76,7 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
     let rows = bytes(&file, INDEX_ROWS, Dtype::U64)?;
     let names = bytes(&file, INDEX_NAMES, Dtype::U8)?;
     let checksums = bytes(&file, INDEX_CHECKSUMS, Dtype::U64)?;
+    // All that was read is compared with the checksum before it is interpreted.
     let expected: u64 = field("checksum")?.parse().map_err(|_| Damaged)?;
     if header_checksum(&rows, &names, &checksums, field("layouts")?) != expected {
         return Err(Damaged);

@@ -45,6 +45,7 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
     let mut identical: Vec<String> = same.map(|(row, _)| row.name.clone()).collect();
     identical.sort();
 
+    // Layouts without a common matrix are not read at all.
     let shared: Vec<(&Block, Vec<Shared>)> =
         index.blocks.iter().map(|b| (b, shared(&asked.places, &b.places))).filter(|(_, s)| !s.is_empty()).collect();
     let chunks: Vec<(usize, usize)> =
@@ -140,11 +141,13 @@ fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared:
             true => (our_m2 * their_m2, 0.0),
             false => (ours * theirs, 1.0 / INDEX_WIDTH as f64),
         };
+        // A constant matrix correlates with nothing.
         if our_m2 * their_m2 > 0.0 {
             scores.push((inner - size * our_mean * their_mean) / (norms * (1.0 / size + error)).sqrt());
         }
     }
     let norms = our_norm * their_norm;
+    // Zeros have no norm to be relative to, and large values may overflow.
     if !(squared.is_finite() && norms > 0.0) {
         return None;
     }

@@ -59,6 +59,7 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
     // A row whose file is gone or changed no longer counts. Files that are left in `files` are new or changed.
     for block in &mut blocks {
         for (row, live) in block.rows.iter().zip(&mut block.live) {
+            // Entries are named by this hash, so a row need not store a path.
             let hash = xxh3_128(row.name.as_bytes());
             *live = files.get(&hash).is_some_and(|(_, stamp)| *stamp == row.stamp);
             match live {
@@ -68,6 +69,7 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
         }
     }
     let mut changed: Vec<(PathBuf, Stamp)> = files.into_values().collect();
+    // A hash map has no fixed order. Sorted paths give rows and problems one.
     changed.sort_by(|a, b| a.0.cmp(&b.0));
     let outcomes: Vec<_> = changed.into_par_iter().map(|(path, stamp)| read(store, path, stamp)).collect();
     let (mut fresh, mut unreadable) = (Vec::new(), Vec::new());

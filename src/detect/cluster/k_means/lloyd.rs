@@ -196,6 +196,7 @@ fn weighted(weights: &[f64], target: f64) -> usize {
     let mut last = 0;
     for (i, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
         sum += weight;
+        // Rounding can leave the whole sum just below the target.
         last = i;
         if sum > target {
             break;

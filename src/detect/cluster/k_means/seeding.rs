@@ -96,6 +96,7 @@ impl Seeding {
         // Models that equal the last candidate are candidates too, so that no order decides between them.
         let last = sorted[((share * n as f64).ceil() as usize).clamp(1, n) - 1];
         let candidates: Vec<usize> = all.iter().copied().filter(|&i| scores[i] <= last).collect();
+        // Fewer different candidates than families could not give each family a seed.
         Ok(if different(distances, &candidates, families) { candidates } else { all })
     }
 }

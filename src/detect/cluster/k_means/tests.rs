@@ -202,7 +202,7 @@ fn the_draw_is_one_for_all_clusters() {
 ///   f . . . . . . . . . . .  A s . . . . b . . . t B t       f far child, b border child of A
 ///                            s                     t
 /// ```
-/// With its far child the mean of A's family lies so far left that b is nearer to B's; b is nearer to A itself than to B.
+/// With its far child the mean of A's family lies far left, so b is nearer to B's mean. b is nearer to A itself than to B.
 #[test]
 fn one_far_child_takes_the_mean_away_from_the_parent_but_not_the_member() {
     let x = array![

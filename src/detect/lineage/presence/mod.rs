@@ -2,7 +2,7 @@
 //!
 //! Two descendants of different children of the root share only what the root had. They may share a line (or tensor) that the
 //! supposed root lacks. Then they had it from another model, and the root is not in the set. Where there are no such lines,
-//! only the angles between the root's nearest children can tell.
+//! only the angles between the root's nearest children are left.
 
 mod branches;
 
