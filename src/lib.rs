@@ -84,7 +84,7 @@
 //!
 //! impl ParameterSource for Computed {
 //!     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-//!         Ok(vec![ParameterInfo { name: "fc.weight".into(), shape: vec![8, 8], dtype: Dtype::F32 }])
+//!         Ok(vec![ParameterInfo::new("fc.weight", [8, 8], Dtype::F32)])
 //!     }
 //!
 //!     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {

@@ -201,6 +201,13 @@ fn json_with_everything() -> TestResult {
     Ok(())
 }
 
+/// Candidates with what each piece of evidence weighs.
+#[cfg(feature = "serde")]
+fn weighed(candidates: &[Candidate]) -> Vec<(Option<ModelId>, f64, Vec<f64>)> {
+    let weights = |c: &Candidate| c.evidence.iter().map(|e| e.weight).collect();
+    candidates.iter().map(|c| (c.parent, c.probability, weights(c))).collect()
+}
+
 /// Files that were written before the form was lossless mean what they meant.
 #[cfg(feature = "serde")]
 #[test]
@@ -212,7 +219,8 @@ fn json_of_the_first_form() -> TestResult {
         for model in read.models() {
             assert_eq!(read.name(model), meant.name(model));
             assert_eq!((read.score(model), read.residual(model)), (meant.score(model), meant.residual(model)));
-            assert_eq!(read.candidates(model), meant.candidates(model));
+            // Their evidence had no stage, and other words; what it weighs is what it weighed.
+            assert_eq!(weighed(read.candidates(model)), weighed(meant.candidates(model)));
             let (family, edges) = (read.family_of(model), read.parents(model));
             assert_eq!(read.margin(family), meant.margin(family));
             assert_eq!(read.unobserved_root(family), meant.unobserved_root(family));

@@ -9,8 +9,8 @@ fn an_error_is_small_enough_for_default_lints() {
 #[test]
 fn an_error_carries_its_reason() {
     let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "permission denied");
-    let unread = SourceError::Io { path: "a.safetensors".into(), source: refused() };
-    assert_eq!(Error::of_model("a", unread).to_string(), "model `a`: cannot read a.safetensors: permission denied");
+    let unread = SourceError::Io { path: "a.weights".into(), source: refused() };
+    assert_eq!(Error::of_model("a", unread).to_string(), "model `a`: cannot read a.weights: permission denied");
     assert_eq!(unwritten(refused()).to_string(), "cannot write the result: permission denied");
     assert_eq!(Error::caused("no vote", refused()).to_string(), "no vote: permission denied");
     assert_eq!(Error::other("no vote").to_string(), "no vote");

@@ -250,12 +250,12 @@ impl Phylogeny {
     /// When `model` is not one of this phylogeny's.
     ///
     /// ```
-    /// use neural_phylogeny::{Edge, ModelId, Phylogeny};
-    /// use neural_phylogeny::phylogeny::Candidate;
+    /// use neural_phylogeny::phylogeny::{Candidate, PhylogenyBuilder};
+    /// use neural_phylogeny::{Edge, ModelId};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let [a, b] = [0, 1].map(ModelId::new);
     /// let candidates = vec![Candidate::new(None, 0.78, Vec::new()), Candidate::new(Some(a), 0.22, Vec::new())];
-    /// let phylogeny = Phylogeny::from_edges(2, vec![Edge::new(a, b)])?.with_candidates(b, candidates);
+    /// let phylogeny = PhylogenyBuilder::new(2).with_edge(Edge::new(a, b)).with_candidates(b, candidates).build()?;
     /// assert!(phylogeny.favors_no_parent(b) && !phylogeny.favors_no_parent(a));
     /// # Ok(())
     /// # }

@@ -84,7 +84,7 @@ impl fmt::Display for ContentKind {
 ///         let Content::Phylogeny(phylogeny) = content else { return Err(self.refuse(content.kind())) };
 ///         for edge in phylogeny.edges() {
 ///             let pair = format!("{}\t{}\n", phylogeny.name(edge.parent), phylogeny.name(edge.child));
-///             writer.write_all(pair.as_bytes())?;
+///             writer.write_all(pair.as_bytes()).map_err(|source| Error::Write { source })?;
 ///         }
 ///         Ok(())
 ///     }
