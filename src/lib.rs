@@ -12,7 +12,7 @@
 //! # let base = trained(&[0.0; 4096], 1.0);
 //! # let (chat, code) = (trained(&base, 0.1), trained(&base, 0.1));
 //! # let stranger = trained(&[0.0; 4096], 1.0);
-//! let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+//! let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
 //! let models = ModelSet::from_models([
 //!     ("base", model(base)?),
 //!     ("chat", model(chat)?),
@@ -126,7 +126,7 @@
 //! # let path = folder.path().join("sketches");
 //! let store = SketchStore::open_or_create(path, &SketchSettings::new())?;
 //! let sketch = |weights| -> Result<Sketch, Box<dyn std::error::Error>> {
-//!     let model = InMemory::new().with_parameter("w", &[100, 100], weights)?;
+//!     let model = InMemory::new().with_parameter("w", [100, 100], weights)?;
 //!     Ok(Sketch::compute(&model, &store.settings())?)
 //! };
 //! for (name, weights) in [("base", base), ("chat", chat), ("code", code)] {
@@ -154,7 +154,7 @@
 //! # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
 //! # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
 //! # let base = trained(&[0.0; 4096], 1.0);
-//! # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+//! # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
 //! # let models = ModelSet::from_models([("chat", model(trained(&base, 0.3))?), ("base", model(base)?)])?;
 //! let after = Config::new().with_selector(SmallestNorm);
 //! let along = after.clone().with_detector(CentroidDetector::new(KMeans::new()).with_alpha(0.5));
@@ -179,7 +179,7 @@
 //! use neural_phylogeny::detect::cluster::{ClusterDetector, Linfa};
 //! use neural_phylogeny::parent::Medoid;
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+//! # let model = |w| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]);
 //! # let models = ModelSet::from_models([("a", model(1.0)?), ("b", model(1.1)?), ("c", model(9.0)?)])?;
 //! let detector = ClusterDetector::new(Linfa::new(Dbscan::params(2).tolerance(1.0)));
 //! let phylogeny = detect_phylogeny(&models, Config::new().with_detector(detector).with_selector(Medoid))?;
@@ -198,7 +198,7 @@
 //! # #[cfg(feature = "serde")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
-//! # let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+//! # let model = |w| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]);
 //! # let models = ModelSet::from_models([("a", model(1.0)?), ("b", model(1.1)?)])?;
 //! # let phylogeny = detect_phylogeny(&models, Config::default())?;
 //! use neural_phylogeny::write::{read_json, write_json};

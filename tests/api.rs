@@ -259,6 +259,8 @@ fn what_a_user_reaches_for_is_there() {
 
     let boxed: Box<dyn Clusterer> = Box::new(ExpectedFamilies);
     let shared: std::sync::Arc<dyn PhylogenyDetector> = std::sync::Arc::new(ClusterDetector::new(boxed));
-    let config = Config::new().with_detector(shared).with_selector(&Medoid);
+    // A reference is a selector, too.
+    let medoid: &'static dyn ParentSelector = &Medoid;
+    let config = Config::new().with_detector(shared).with_selector(medoid);
     assert_eq!(config.clone().settings(), config.settings());
 }

@@ -31,7 +31,7 @@ use rand_chacha::ChaCha8Rng;
 /// let tuned = |seed| -> Vec<f32> { parent.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
 /// let stranger: Vec<f32> = noise(9).take(4096).collect();
 ///
-/// let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
 /// let models = ModelSet::builder()
 ///     .with_model("child", model(tuned(2))?)
 ///     .with_model("parent", model(parent.clone())?)
@@ -94,7 +94,7 @@ pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> R
 /// # };
 /// # let base: Vec<f32> = noise(1).take(4096).collect();
 /// # let tuned = |seed| -> Vec<f32> { base.iter().zip(noise(seed)).map(|(w, e)| w + 0.1 * e).collect() };
-/// # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
 /// # let models = ModelSet::builder().with_model("a", model(base.clone())?).with_model("b", model(tuned(2))?)
 /// #     .with_model("c", model(tuned(3))?).build()?;
 /// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;

@@ -89,7 +89,7 @@ pub enum SelectorUse {
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let model = |w| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().with_model("small", model(1.0)?).with_model("large", model(2.0)?).build()?;
 /// let phylogeny = detect_phylogeny(&models, Config::new().with_detector(OneStar).with_selector(SmallestNorm))?;
 /// assert_eq!(phylogeny.name(phylogeny.edges()[0].parent), "small");

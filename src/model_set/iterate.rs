@@ -15,7 +15,7 @@ impl ModelSet {
     /// ```
     /// use neural_phylogeny::{InMemory, ModelSet};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let model = |w: f32| InMemory::new().with_parameter("w", &[2], vec![w, 1.0]);
+    /// let model = |w: f32| InMemory::new().with_parameter("w", [2], vec![w, 1.0]);
     /// let models = ModelSet::from_models([("a", model(0.0)?), ("b", model(1.0)?), ("c", model(2.0)?)])?;
     /// // A part of a set is a set; sources are shared.
     /// let part = ModelSet::from_models(models.iter().filter(|(name, _)| *name != "b"))?;

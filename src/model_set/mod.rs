@@ -40,7 +40,7 @@ struct Model {
 /// ```
 /// use neural_phylogeny::{InMemory, ModelSet};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w: f32| InMemory::new().with_parameter("w", &[2], vec![w, 1.0]);
+/// let model = |w: f32| InMemory::new().with_parameter("w", [2], vec![w, 1.0]);
 /// let models = ModelSet::builder().with_model("a", model(0.0)?).with_model("b", model(1.0)?).build()?;
 /// for (name, source) in &models {
 ///     println!("{name}: {} tensors", source.parameters()?.len());

@@ -14,7 +14,7 @@ const ROUNDING: f64 = 1e-12;
 /// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
 /// use neural_phylogeny::parent::{Choice, SmallestNorm};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let model = |w| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().with_model("a", model(2.0)?).with_model("b", model(1.0)?).build()?;
 /// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
 ///

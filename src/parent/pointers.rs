@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn scores_are_those_of_what_is_pointed_to() {
-        let model = |w: f32| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]).unwrap();
+        let model = |w: f32| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]).unwrap();
         let models = ModelSet::builder().with_model("a", model(1.0)).with_model("b", model(2.0)).build().unwrap();
         let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
         let scores = |selector: &dyn ParentSelector| selector.scores(&geometry, geometry.models()).unwrap();

@@ -31,7 +31,7 @@ use std::io::Write;
 /// # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
 /// # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
 /// # let base = trained(&[0.0; 4096], 1.0);
-/// # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
 /// # let children = [trained(&base, 0.1), trained(&base, 0.1), trained(&base, 0.1)];
 /// let [a, b, c] = children.map(model);
 /// let models = ModelSet::from_models([("base", model(base)?), ("a", a?), ("b", b?), ("c", c?)])?;

@@ -194,7 +194,7 @@ impl Clustering {
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let model = |w| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().with_model("a", model(1.0)?).with_model("b", model(1.1)?).with_model("c", model(9.0)?).build()?;
 /// let phylogeny = detect_phylogeny(&models, Config::new().with_detector(ClusterDetector::new(Leaders(1.0))))?;
 /// assert_eq!(phylogeny.families().len(), 2);

@@ -79,7 +79,7 @@ impl<C: Clusterer> PhylogenyDetector for ClusterDetector<C> {
 /// use neural_phylogeny::detect::cluster::{CentroidDetector, MeanShift};
 /// use neural_phylogeny::parent::SmallestNorm;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let model = |w| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().with_model("a", model(1.0)?).with_model("b", model(1.1)?).with_model("c", model(9.0)?).build()?;
 ///
 /// let detector = CentroidDetector::new(MeanShift::new().with_bandwidth(1.0)).with_alpha(0.5);

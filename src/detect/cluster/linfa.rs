@@ -95,7 +95,7 @@ impl<P: LinfaClusterer<Way> + fmt::Debug, Way> Clusterer for Linfa<P, Way> {
 /// use neural_phylogeny::{Config, InMemory, ModelSet, detect_phylogeny};
 /// use neural_phylogeny::detect::cluster::{ClusterDetector, LinfaWith, Points};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let model = |w| InMemory::new().with_parameter("w", &[2, 2], vec![w; 4]);
+/// let model = |w| InMemory::new().with_parameter("w", [2, 2], vec![w; 4]);
 /// let models = ModelSet::builder().with_model("a", model(1.0)?).with_model("b", model(1.1)?).with_model("c", model(9.0)?).build()?;
 ///
 /// let k_means = LinfaWith::new(|_: &Points<'_>, rng| KMeans::params_with_rng(2, rng).n_runs(3));

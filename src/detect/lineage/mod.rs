@@ -79,7 +79,7 @@ use weights::Weights;
 /// # let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(1);
 /// # let mut trained = |from: &[f32], by: f32| -> Vec<f32> { from.iter().map(|w| w + by * rng.gen_range(-1.0..1.0)).collect() };
 /// # let base = trained(&[0.0; 4096], 1.0);
-/// # let model = |weights| InMemory::new().with_parameter("fc.weight", &[64, 64], weights);
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
 /// # let child = trained(&base, 0.2);
 /// # let (grandchild, others) = (trained(&child, 0.1), [trained(&base, 0.2), trained(&base, 0.2), trained(&base, 0.2)]);
 /// # let [b, c, d] = others.map(model);

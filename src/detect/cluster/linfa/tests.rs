@@ -84,7 +84,7 @@ fn settings_that_linfa_refuses_are_an_error_with_its_reason() {
 #[test]
 fn random_numbers_are_those_of_the_run() {
     let clusterer = LinfaWith::new(|_: &Points<'_>, mut rng: ChaCha8Rng| {
-        LinfaDbscan::params(2).tolerance(if rng.next_u32() % 2 == 0 { 0.5 } else { 5.0 })
+        LinfaDbscan::params(2).tolerance(if rng.next_u32().is_multiple_of(2) { 0.5 } else { 5.0 })
     });
     let x = array![[0.0], [1.0]];
     let found: std::collections::BTreeSet<Vec<Option<usize>>> = (0..20)
