@@ -90,7 +90,7 @@ pub trait Format: Send + Sync + fmt::Debug {
     /// Whether an object with this file name and these first bytes may have this format.
     ///
     /// `beginning` is empty where the bytes have not been read: then the name alone decides. Otherwise it holds the first
-    /// [`BEGINNING`](crate::format::BEGINNING) bytes, or all bytes of a shorter object. A search reads them only where the name
+    /// [`BEGINNING`] bytes, or all bytes of a shorter object. A search reads them only where the name
     /// does not decide. Default: the name ends in one of the extensions, in capitals or not.
     fn recognizes(&self, name: &str, beginning: &[u8]) -> bool {
         let _ = beginning;
