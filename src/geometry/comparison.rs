@@ -14,6 +14,32 @@ use std::sync::Arc;
 /// [`Geometry::squared_distance`](super::Geometry::squared_distance) differs: it covers what each pair shares.
 ///
 /// Methods that take the number of a model may panic when it is not below [`len`](Self::len).
+///
+/// ```
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::{InMemory, ModelId, ModelSet};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// # let base: Vec<f32> = noise(1).take(4096).collect();
+/// # let tuned = base.iter().zip(noise(2)).map(|(w, e)| w + 0.1 * e).collect();
+/// # let stranger = noise(9).take(4096).collect();
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
+/// let models = ModelSet::from_models([
+///     ("base", model(base)?), ("tuned", model(tuned)?), ("stranger", model(stranger)?),
+/// ])?;
+/// let [base, tuned, stranger] = [0, 1, 2].map(ModelId::new);
+/// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
+/// // Positions are those of the list: 0 is `tuned`, 1 is `base`.
+/// let comparison = geometry.compare(&[tuned, base])?;
+/// assert_eq!(comparison.squared_distances().shape(), [2, 2]);
+/// assert!(comparison.squared_distance(0, 1) < comparison.squared_norm(1));
+/// # let _ = stranger;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Comparison {
     models: usize,

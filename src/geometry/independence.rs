@@ -32,6 +32,28 @@ const LEAST_SIZE: usize = 64;
 ///
 /// The ϕ statistics of Zhu et al., *Independence tests for language models* (arXiv:2502.12292), need hidden activations and
 /// permutations. This test needs neither: it is asymptotic, and one matrix product gives all pairs.
+///
+/// ```
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::{InMemory, ModelId, ModelSet};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// # let base: Vec<f32> = noise(1).take(4096).collect();
+/// # let tuned = base.iter().zip(noise(2)).map(|(w, e)| w + 0.1 * e).collect();
+/// # let stranger = noise(9).take(4096).collect();
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
+/// let models = ModelSet::from_models([
+///     ("base", model(base)?), ("tuned", model(tuned)?), ("stranger", model(stranger)?),
+/// ])?;
+/// let [base, tuned, stranger] = [0, 1, 2].map(ModelId::new);
+/// let independence = Geometry::compute(&models, &GeometrySettings::new())?.independence();
+/// assert!(independence.related(base, tuned, 1e-3) && !independence.related(base, stranger, 1e-3));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Independence {
     n: usize,

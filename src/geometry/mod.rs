@@ -86,6 +86,28 @@ use std::sync::{Arc, OnceLock};
 /// # Complexity
 ///
 /// The pass takes n_models² · n_parameters multiplications and reads every byte once. The setting bounds its memory.
+///
+/// ```
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::{InMemory, ModelId, ModelSet};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// # let base: Vec<f32> = noise(1).take(4096).collect();
+/// # let tuned = base.iter().zip(noise(2)).map(|(w, e)| w + 0.1 * e).collect();
+/// # let stranger = noise(9).take(4096).collect();
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
+/// let models = ModelSet::from_models([
+///     ("base", model(base)?), ("tuned", model(tuned)?), ("stranger", model(stranger)?),
+/// ])?;
+/// let [base, tuned, stranger] = [0, 1, 2].map(ModelId::new);
+/// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
+/// assert!(geometry.distance(base, tuned) < geometry.distance(base, stranger));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Geometry {
     groups: Vec<GroupGeometry>,

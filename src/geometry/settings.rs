@@ -68,6 +68,14 @@ pub(crate) type Observer = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
 ///
 /// The defaults are 1 GiB of memory, one thread for each processor, scope matrices, initialization zero, no observer and no
 /// resume file.
+///
+/// ```
+/// use neural_phylogeny::Config;
+/// use neural_phylogeny::geometry::{GeometrySettings, Scope};
+/// let settings = GeometrySettings::new().with_memory(4 << 30).with_scope(Scope::All);
+/// assert_eq!((settings.memory(), settings.scope()), (4 << 30, Scope::All));
+/// let config = Config::new().with_geometry(settings);
+/// ```
 #[derive(Clone, Default)]
 pub struct GeometrySettings {
     pub(crate) memory: Memory,

@@ -105,6 +105,12 @@ impl fmt::Display for Relation {
 }
 
 /// A parent → child edge.
+///
+/// ```
+/// use neural_phylogeny::{Edge, ModelId, Relation};
+/// let edge = Edge::new(ModelId::new(0), ModelId::new(1)).with_relation(Relation::Lora).with_confidence(0.9);
+/// assert_eq!((edge.weight, edge.distance, edge.confidence), (1.0, None, Some(0.9)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -10,6 +10,17 @@ use std::sync::Arc;
 /// Settings by which a [`Sketch`](super::Sketch) is made.
 ///
 /// Defaults: 1 MiB, seed 0, as many threads as processors, no observer.
+///
+/// ```
+/// use neural_phylogeny::InMemory;
+/// use neural_phylogeny::sketch::{Sketch, SketchSettings};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let settings = SketchSettings::new().with_size(64 << 10).with_seed(7);
+/// let model = InMemory::new().with_parameter("fc.weight", [64, 64], vec![0.5; 4096])?;
+/// assert_eq!(Sketch::compute(&model, &settings)?.seed(), 7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SketchSettings {
     pub(crate) size: u64,

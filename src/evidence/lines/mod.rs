@@ -69,6 +69,34 @@ pub struct Factor {
 ///
 /// Values are stored in 16 bits or fewer. Rounding of 2⁻⁹ or 2⁻¹¹ then leaves only those lines exact that did not change at
 /// all.
+///
+/// ```
+/// use neural_phylogeny::evidence::LineState;
+/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::{InMemory, ModelId, ModelSet};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let noise = |seed: u64| {
+/// #     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+/// #     std::iter::repeat_with(move || { x ^= x << 13; x ^= x >> 7; x ^= x << 17; (x >> 40) as f32 / 8388608.0 - 1.0 })
+/// # };
+/// # let base: Vec<f32> = noise(1).take(4096).collect();
+/// # let tuned = base.iter().zip(noise(2)).map(|(w, e)| w + 0.1 * e).collect();
+/// # let stranger = noise(9).take(4096).collect();
+/// # let model = |weights| InMemory::new().with_parameter("fc.weight", [64, 64], weights);
+/// let models = ModelSet::from_models([
+///     ("base", model(base)?), ("tuned", model(tuned)?), ("stranger", model(stranger)?),
+/// ])?;
+/// let [base, tuned, stranger] = [0, 1, 2].map(ModelId::new);
+/// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
+/// let lines = geometry.read_lines(base, &[tuned, base])?.ok_or("the values are not at hand")?;
+/// // Training changed every row and column of `tuned`.
+/// assert_eq!(lines.len(), 128);
+/// assert_eq!(lines.count(0, LineState::Exact), 0);
+/// assert_eq!(lines.count(1, LineState::Exact), 128);
+/// # let _ = stranger;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Lines {
     members: Vec<ModelId>,
