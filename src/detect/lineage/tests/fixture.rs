@@ -78,6 +78,22 @@ impl Model {
         child
     }
 
+    /// This model with the increments of two others, each masked to half of its values.
+    pub(crate) fn with_masked(&self, others: [&Self; 2], seed: u64) -> Self {
+        let mut child = self.clone();
+        let mut noise = noise(seed);
+        for (t, matrix) in child.matrices.iter_mut().enumerate() {
+            for (i, value) in matrix.iter_mut().enumerate() {
+                for other in others {
+                    if noise.next().is_some_and(|draw| draw > 0.0) {
+                        *value += other.matrices[t][i] - self.matrices[t][i];
+                    }
+                }
+            }
+        }
+        child
+    }
+
     /// The same with the second matrix of another.
     pub(crate) fn with_second_of(mut self, other: &Self) -> Self {
         self.matrices[1].clone_from(&other.matrices[1]);

@@ -33,3 +33,13 @@ fn hopeless_candidates_are_looked_at_no_further() {
     let geometry = of_models(&[root.clone(), parent, child, near, root.trained(5, 0..0, 1.0)]);
     noticed("parents", &["hopeless"], |w| detected(w, &geometry));
 }
+
+#[test]
+fn the_confidence_of_masked_merges_is_noticed() {
+    let root = Model::new(1);
+    let child = |seed| root.trained(seed, 0..0, 1.0);
+    let (a, b) = (child(2), child(3));
+    let merge = root.with_masked([&a, &b], 7);
+    let geometry = of_models(&[root.clone(), a, b, merge, child(4), child(5)]);
+    noticed("merges", &["masked_confidence"], |w| detected(w, &geometry));
+}

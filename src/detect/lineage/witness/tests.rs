@@ -205,6 +205,18 @@ fn lines_that_only_the_candidate_has_speak_for_it() {
 }
 
 #[test]
+fn a_small_share_of_lines_may_have_come_back() {
+    let root = Model::new(1);
+    let says = |w: &Weights| {
+        // Two lines of the root that the candidate changed, among 79 that the child left as they were.
+        let trained = |seed, kept| root.trained(seed, kept, 1.0).with_second_of(&root);
+        inherits(&untouched::Untouched, w, &[root.clone(), trained(2, 0..29), trained(3, 0..31)], 1, 2)
+    };
+    assert_eq!(says(&Weights::default()), [0.0, -20.0]);
+    noticed("witnesses.untouched", &["returned"], |w| format!("{:?}", says(w)));
+}
+
+#[test]
 fn digits_that_were_rounded_away_do_not_come_back() {
     let weights = Weights::default();
     let root = Model::new(1);
