@@ -108,7 +108,7 @@ impl fmt::Display for Relation {
 ///
 /// ```
 /// use neural_phylogeny::{Edge, ModelId, Relation};
-/// let edge = Edge::new(ModelId::new(0), ModelId::new(1)).with_relation(Relation::Lora).with_confidence(0.9);
+/// let edge = Edge::new(ModelId::new(0), ModelId::new(1)).with_relation(Relation::LowRank).with_confidence(0.9);
 /// assert_eq!((edge.weight, edge.distance, edge.confidence), (1.0, None, Some(0.9)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
