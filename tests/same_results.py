@@ -76,7 +76,7 @@ def main():
             for detector in DETECTORS:
                 before, after = (results(b, folder, detector, s) for b, s in zip((old, new), stores))
                 if before == after:
-                    verdict = "the same bytes"
+                    verdict = "both refuse" if before.startswith("exit code") else "the same bytes"
                 elif "exit code" in (before[:9], after[:9]):
                     verdict = f"DIFFERENT: {before[:40]!r} before, {after[:40]!r} after"
                 elif told(before) == told(after):
