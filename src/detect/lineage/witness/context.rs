@@ -15,13 +15,20 @@ use std::collections::BTreeMap;
 ///
 /// ```
 /// use neural_phylogeny::detect::witness::{ALL, Lineage, Member};
-/// use neural_phylogeny::ModelSet;
 /// use neural_phylogeny::detect::Weights;
-/// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::geometry::{Geometry, ParameterDistances};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let models = ModelSet::discover("tests/data/zoo/mlp")?;
-/// let geometry = Geometry::compute(&models, &GeometrySettings::default())?;
-/// let family: Vec<_> = geometry.models().iter().copied().filter(|&m| models.name(m).starts_with("m0")).collect();
+/// // A root and three children, in two parameters: ‖child − root‖² = 1, and children are at 2 from each other.
+/// let squared = |a: usize, b: usize| match (a, b) {
+///     (a, b) if a == b => 0.0,
+///     (0, _) | (_, 0) => 1.0,
+///     _ => 2.0,
+/// };
+/// let parameters = ["fc1.weight", "fc2.weight"].map(|name| {
+///     ParameterDistances::from_fn(name, 4, squared).with_squared_norms([9.0, 10.0, 10.0, 10.0])
+/// });
+/// let geometry = Geometry::of_distances(parameters)?;
+/// let family = geometry.models().to_vec();
 ///
 /// let weights = Weights::default();
 /// let lineage = Lineage::of(&geometry, &family, &weights)?;
