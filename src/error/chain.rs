@@ -2,7 +2,13 @@ use std::error::Error;
 
 /// Joins the texts of an error and of all its causes on one line. A cause is left out when the text before it already ends
 /// with it.
-pub(crate) fn chain(error: &dyn Error) -> String {
+///
+/// ```
+/// use neural_phylogeny::error::chain;
+/// let missing = std::fs::File::open("no such file").unwrap_err();
+/// assert_eq!(chain(&missing), missing.to_string());
+/// ```
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {

@@ -3,7 +3,7 @@
 mod chain;
 mod source_error;
 
-pub(crate) use chain::chain;
+pub use chain::chain;
 
 pub use source_error::SourceError;
 

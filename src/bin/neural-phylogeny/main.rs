@@ -18,6 +18,7 @@ mod store;
 
 use args::{Arguments, Command};
 use clap::Parser;
+use neural_phylogeny::error::chain;
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
@@ -75,20 +76,4 @@ fn option(setting: &str) -> String {
         argument if argument.starts_with('<') => format!("`{argument}`"),
         setting => format!("`--{}`", setting.replace('_', "-")),
     }
-}
-
-/// An error with all its causes on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        let said = e.to_string();
-        // An error of the library carries its reason already, so that the reason is not added again.
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = e.source();
-    }
-    text
 }

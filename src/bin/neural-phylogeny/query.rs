@@ -1,6 +1,7 @@
-use crate::{chain, form, models, output, progress};
+use crate::{form, models, output, progress};
 use clap::Args;
 use neural_phylogeny::Config;
+use neural_phylogeny::error::chain;
 use neural_phylogeny::sketch::Sketch;
 use neural_phylogeny::store::SketchStore;
 use neural_phylogeny::write::{Content, ContentKind, OutputFormat};

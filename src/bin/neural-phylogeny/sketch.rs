@@ -1,6 +1,7 @@
 use crate::args::Sketch;
-use crate::{chain, models, progress};
+use crate::{models, progress};
 use neural_phylogeny::SourceError;
+use neural_phylogeny::error::chain;
 use neural_phylogeny::sketch::SketchSettings;
 use neural_phylogeny::store::{Added, SketchStore};
 use std::error::Error;

@@ -1,5 +1,6 @@
 use crate::args::{PlainFormat, StoreAction};
-use crate::{chain, output};
+use crate::output;
+use neural_phylogeny::error::chain;
 use neural_phylogeny::store::{SketchStore, StoreEntry};
 use std::error::Error;
 use std::fmt::Write as _;

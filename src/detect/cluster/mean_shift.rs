@@ -1,10 +1,14 @@
+mod bandwidth;
+
+pub use bandwidth::Bandwidth;
+
 use super::CentroidDetector;
 use super::center::Center;
 use super::centroid_rule::{Alpha, CentroidRule, Preference};
 use super::clusterer::{CentroidClusterer, Clusterer, Clustering, MemberScores, Points};
 use super::distances::Distances;
 use super::radius;
-use super::settings::{ALPHA, alpha, check_count, check_radius, check_tolerance, convergence, parsed};
+use super::settings::{ALPHA, alpha, check_count, check_radius, check_tolerance, convergence};
 use super::sweep;
 use crate::detect::{NamedDetector, NamedSetting};
 use crate::error::Error;
@@ -13,61 +17,9 @@ use ndarray::{Array2, ArrayView1};
 use rand::RngCore;
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
 use xxhash_rust::xxh3::Xxh3Builder;
 
 const NAME: &str = "MeanShift";
-
-/// The width of the window of [`MeanShift`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub enum Bandwidth {
-    /// The radius that best separates distances within expected families from distances between them.
-    ///
-    /// `b` is the distance within a family with the least `|{within > b}| / |within| + |{between ≤ b}| / |between|`. Families
-    /// may all be narrower than any gap between two of them. Then `b` is the largest distance within. Every window then holds
-    /// exactly one family from the first iteration on, and the result is the expected families.
-    #[default]
-    Expected,
-    /// scikit-learn's `estimate_bandwidth`: the mean over models of the distance to their ⌊q·n_models⌋-th neighbor.
-    ///
-    /// A model counts as its own neighbor, and at least the first neighbor is taken. q is in [0, 1]; scikit-learn's default is
-    /// 0.3.
-    Quantile(f64),
-    /// A distance between flattened weights, finite and above 0.
-    Fixed(f64),
-}
-
-impl From<f64> for Bandwidth {
-    fn from(bandwidth: f64) -> Self {
-        Self::Fixed(bandwidth)
-    }
-}
-
-/// Written as `expected`, `quantile:Q`, or the distance.
-impl fmt::Display for Bandwidth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Expected => f.pad("expected"),
-            Self::Quantile(quantile) => write!(f, "quantile:{quantile}"),
-            Self::Fixed(bandwidth) => bandwidth.fmt(f),
-        }
-    }
-}
-
-impl FromStr for Bandwidth {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let expected = "a distance above 0, `expected`, or `quantile:Q` with Q from 0 to 1";
-        match (text, text.strip_prefix("quantile:")) {
-            ("expected", _) => Ok(Self::Expected),
-            (_, Some(quantile)) => parsed("bandwidth", quantile, expected).map(Self::Quantile),
-            (bandwidth, None) => parsed("bandwidth", bandwidth, expected).map(Self::Fixed),
-        }
-    }
-}
 
 /// Families around the places where models are dense: mean shift with a flat window and the paper's α rule.
 ///
