@@ -74,6 +74,26 @@ pub enum SourceError {
         /// Where and why parsing stopped.
         source: serde_json::Error,
     },
+    /// A file is not what its format requires.
+    #[error("{} is not a valid {format} file: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The name of the format.
+        format: String,
+        /// What was found, and what was expected.
+        reason: String,
+    },
+    /// A file is valid, but holds its weights in a way that is not supported.
+    #[error("{} is a {format} file that is not read: {reason}", path.display())]
+    UnsupportedContent {
+        /// The file.
+        path: PathBuf,
+        /// The name of the format.
+        format: String,
+        /// What is not supported, and what to do.
+        reason: String,
+    },
     /// One header or index lists two tensors of the same name.
     #[error("tensor `{tensor}` is listed twice in {}", path.display())]
     DuplicateTensor {

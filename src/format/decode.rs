@@ -53,4 +53,15 @@ pub trait Decode: Send + Sync + fmt::Debug {
     fn prefetch(&self, bytes: &dyn ReadAt, offset: usize, length: usize) {
         let _ = (bytes, offset, length);
     }
+
+    /// Returns the root mean square of the rounding error of the tensor's values, if the values were quantized in known steps.
+    /// By default it is unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the steps cannot be read.
+    fn rounding(&self, bytes: &dyn ReadAt) -> Result<Option<f64>, SourceError> {
+        let _ = bytes;
+        Ok(None)
+    }
 }

@@ -60,7 +60,7 @@ impl Formats {
     /// The error of the tree or the format. The first format opens a file that no format recognizes, and reports what is wrong.
     pub(crate) fn open(&self, tree: &dyn Folder, path: &Path) -> Result<Tensors, SourceError> {
         let bytes = tree.open(path)?;
-        self.of(&*bytes)?.open(bytes)
+        self.of(&*bytes)?.open_in(tree, bytes)
     }
 
     /// Returns the name of the format in which a file is opened. If the file cannot be read, it is the first format.

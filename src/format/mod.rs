@@ -18,14 +18,14 @@ pub use decode::Decode;
 pub use dtype::{Dtype, UnknownDtype};
 pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, variant_index_name, whole_name};
 pub(crate) use formats::Formats;
-pub use parameter_info::ParameterInfo;
+pub use parameter_info::{ParameterInfo, Quantization};
 pub use safetensors::{Safetensors, SafetensorsFile};
 pub use tensors::Tensors;
 pub use unread::UnreadFormat;
 #[cfg(feature = "testing")]
 pub(crate) use widen::widen;
 
-use crate::bytes::ReadAt;
+use crate::bytes::{Folder, ReadAt};
 use crate::error::SourceError;
 use std::fmt;
 use std::sync::Arc;
@@ -103,6 +103,18 @@ pub trait Format: Send + Sync + fmt::Debug {
     ///
     /// When the object has another format or is damaged. The error has the path, what was found and what was expected.
     fn open(&self, bytes: Arc<dyn ReadAt>) -> Result<Tensors, SourceError>;
+
+    /// Finds the tensors of an object whose values may stand in further objects beside it. Default: [`open`](Self::open).
+    ///
+    /// `tree` holds the object. A path that the object names must not lead out of the object's folder.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](Self::open), and those of the further objects.
+    fn open_in(&self, tree: &dyn Folder, bytes: Arc<dyn ReadAt>) -> Result<Tensors, SourceError> {
+        let _ = tree;
+        self.open(bytes)
+    }
 
     /// Returns the name, without extension, of the weights files that a library writes in this format. `None` when the library
     /// writes none. Default: [`Library::stem`].

@@ -1,5 +1,5 @@
 use super::widen::widen;
-use super::{Decode, Dtype, ParameterInfo, check_range};
+use super::{Decode, Dtype, ParameterInfo, Quantization, check_range};
 use crate::bytes::ReadAt;
 use crate::error::SourceError;
 use std::cell::RefCell;
@@ -22,6 +22,7 @@ pub struct Tensors {
     bytes: Arc<dyn ReadAt>,
     tensors: BTreeMap<String, Tensor>,
     metadata: BTreeMap<String, String>,
+    left_out: BTreeMap<String, String>,
 }
 
 /// One tensor. Its place has been checked against the length of the object, unless its values are decoded.
@@ -29,6 +30,7 @@ pub struct Tensors {
 struct Tensor {
     shape: Vec<usize>,
     dtype: Dtype,
+    quantization: Option<Quantization>,
     /// Number of elements.
     size: usize,
     content: Content,
@@ -46,7 +48,7 @@ enum Content {
 impl Tensors {
     /// Creates the list of an object's tensors, with none in it yet.
     pub fn new(bytes: Arc<dyn ReadAt>) -> Self {
-        Self { bytes, tensors: BTreeMap::new(), metadata: BTreeMap::new() }
+        Self { bytes, tensors: BTreeMap::new(), metadata: BTreeMap::new(), left_out: BTreeMap::new() }
     }
 
     /// Adds a tensor whose values are plain little-endian numbers in row-major order, from byte `begin` of the object on.
@@ -82,9 +84,24 @@ impl Tensors {
         self.with(ParameterInfo::new(name, shape, dtype), Content::Decoded(Box::new(decode)))
     }
 
+    /// Adds a quantized tensor that `decode` reads. Its name, shape, dtype and method are those of `info`.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`with_decoded`](Self::with_decoded).
+    pub fn with_quantized(self, info: ParameterInfo, decode: impl Decode + 'static) -> Result<Self, SourceError> {
+        self.with(info, Content::Decoded(Box::new(decode)))
+    }
+
+    /// Says that the object holds a tensor that is passed over, and why. The reason is the end of a sentence.
+    pub fn with_left_out(mut self, name: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.left_out.insert(name.into(), reason.into());
+        self
+    }
+
     fn with(mut self, info: ParameterInfo, content: Content) -> Result<Self, SourceError> {
         let path = || self.bytes.path().to_owned();
-        let ParameterInfo { name, shape, dtype } = info;
+        let ParameterInfo { name, shape, dtype, quantization } = info;
         if self.tensors.contains_key(&name) {
             return Err(SourceError::DuplicateTensor { path: path(), tensor: name });
         }
@@ -101,7 +118,7 @@ impl Tensors {
                 return Err(SourceError::Truncated { path: path(), found, expected });
             }
         }
-        self.tensors.insert(name, Tensor { shape, dtype, size, content });
+        self.tensors.insert(name, Tensor { shape, dtype, quantization, size, content });
         Ok(self)
     }
 
@@ -116,6 +133,11 @@ impl Tensors {
         &self.metadata
     }
 
+    /// Returns the tensors of the object that are passed over, and why.
+    pub fn left_out(&self) -> &BTreeMap<String, String> {
+        &self.left_out
+    }
+
     /// Returns the name of the object in error messages.
     pub fn path(&self) -> &Path {
         self.bytes.path()
@@ -128,7 +150,14 @@ impl Tensors {
 
     /// Returns every tensor, sorted by name.
     pub fn infos(&self) -> impl Iterator<Item = ParameterInfo> {
-        self.tensors.iter().map(|(name, t)| ParameterInfo::new(name.as_str(), t.shape.as_slice(), t.dtype))
+        self.tensors.keys().filter_map(|name| self.info(name))
+    }
+
+    /// Returns the description of a tensor.
+    pub(crate) fn info(&self, name: &str) -> Option<ParameterInfo> {
+        let tensor = self.tensors.get(name)?;
+        let info = ParameterInfo::new(name, tensor.shape.as_slice(), tensor.dtype);
+        Some(tensor.quantization.iter().cloned().fold(info, ParameterInfo::with_quantization))
     }
 
     /// Returns the names of all tensors, sorted.
@@ -181,6 +210,18 @@ impl Tensors {
         };
         check_range(name, tensor.size * tensor.dtype.size(), offset, out.len())?;
         self.bytes.read_at(out, begin + offset as u64)
+    }
+
+    /// Returns the root mean square of the rounding error of a tensor's values, if it is known. See [`Decode::rounding`].
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::UnknownParameter`] for an unknown name; any error of reading the object.
+    pub fn rounding(&self, name: &str) -> Result<Option<f64>, SourceError> {
+        match &self.known(name)?.content {
+            Content::Plain { .. } => Ok(None),
+            Content::Decoded(decode) => decode.rounding(&*self.bytes),
+        }
     }
 
     /// Announces that some thread will soon read `length` elements from `offset` on. A name or range that does not exist is

@@ -78,6 +78,23 @@ pub trait ParameterSource: Send + Sync + fmt::Debug {
         Err(SourceError::NoBytes { parameter: name.to_owned() })
     }
 
+    /// Returns the root mean square of the rounding error of a tensor's values, if they were quantized in known steps.
+    ///
+    /// The unit is that of the values. By default it is unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the steps cannot be read.
+    fn rounding(&self, name: &str) -> Result<Option<f64>, SourceError> {
+        let _ = name;
+        Ok(None)
+    }
+
+    /// Returns the tensors that the model's files hold and this source passes over: the name of each, and why. Default: none.
+    fn left_out(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Announces that some thread will soon read elements `offset .. offset + length` of a tensor.
     ///
     /// This is a hint: it has no result and must not wait. A source that can load data in the background starts to do so. A
@@ -103,6 +120,14 @@ macro_rules! passed_on {
                 (**self).read_bytes(name, offset, out)
             }
 
+            fn rounding(&self, name: &str) -> Result<Option<f64>, SourceError> {
+                (**self).rounding(name)
+            }
+
+            fn left_out(&self) -> Vec<(String, String)> {
+                (**self).left_out()
+            }
+
             fn prefetch(&self, name: &str, offset: usize, length: usize) {
                 (**self).prefetch(name, offset, length);
             }
@@ -119,7 +144,7 @@ mod tests {
 
     /// Counts the calls of each method.
     #[derive(Debug, Default)]
-    struct Calls([AtomicUsize; 4]);
+    struct Calls([AtomicUsize; 6]);
 
     impl Calls {
         fn note(&self, method: usize) {
@@ -146,6 +171,16 @@ mod tests {
         fn prefetch(&self, _: &str, _: usize, _: usize) {
             self.note(3);
         }
+
+        fn rounding(&self, _: &str) -> Result<Option<f64>, SourceError> {
+            self.note(4);
+            Ok(None)
+        }
+
+        fn left_out(&self) -> Vec<(String, String)> {
+            self.note(5);
+            Vec::new()
+        }
     }
 
     #[test]
@@ -155,6 +190,8 @@ mod tests {
             source.read("", 0, &mut [])?;
             source.read_bytes("", 0, &mut [])?;
             source.prefetch("", 0, 0);
+            source.rounding("")?;
+            source.left_out();
             Ok(())
         }
         let calls = Arc::new(Calls::default());
@@ -162,7 +199,7 @@ mod tests {
         call(&*calls as &dyn ParameterSource)?;
         call(Box::new(Arc::clone(&calls)) as Box<dyn ParameterSource>)?;
         call(Arc::clone(&calls) as Arc<dyn ParameterSource>)?;
-        assert_eq!(calls.0.each_ref().map(|n| n.load(Ordering::Relaxed)), [4; 4]);
+        assert_eq!(calls.0.each_ref().map(|n| n.load(Ordering::Relaxed)), [4; 6]);
         Ok(())
     }
 }

@@ -113,11 +113,7 @@ impl Shards {
 
 impl ParameterSource for Shards {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        let info = |(name, &at): (&String, &usize)| {
-            let (shape, dtype) = self.files[at].tensor(name)?;
-            Some(ParameterInfo::new(name.as_str(), shape, dtype))
-        };
-        Ok(self.place.iter().filter_map(info).collect())
+        Ok(self.place.iter().filter_map(|(name, &at)| self.files[at].info(name)).collect())
     }
 
     fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
@@ -126,6 +122,14 @@ impl ParameterSource for Shards {
 
     fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
         self.holder(name)?.read_bytes(name, offset, out)
+    }
+
+    fn rounding(&self, name: &str) -> Result<Option<f64>, SourceError> {
+        self.holder(name)?.rounding(name)
+    }
+
+    fn left_out(&self) -> Vec<(String, String)> {
+        self.files.iter().flat_map(ParameterSource::left_out).collect()
     }
 
     fn prefetch(&self, name: &str, offset: usize, length: usize) {

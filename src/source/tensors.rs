@@ -17,6 +17,14 @@ impl ParameterSource for Tensors {
         Self::read_bytes(self, name, offset, out)
     }
 
+    fn rounding(&self, name: &str) -> Result<Option<f64>, SourceError> {
+        Self::rounding(self, name)
+    }
+
+    fn left_out(&self) -> Vec<(String, String)> {
+        Self::left_out(self).iter().map(|(name, reason)| (name.clone(), reason.clone())).collect()
+    }
+
     fn prefetch(&self, name: &str, offset: usize, length: usize) {
         Self::prefetch(self, name, offset, length);
     }
@@ -33,6 +41,10 @@ impl ParameterSource for SafetensorsFile {
 
     fn read_bytes(&self, name: &str, offset: usize, out: &mut [u8]) -> Result<(), SourceError> {
         self.tensors().read_bytes(name, offset, out)
+    }
+
+    fn left_out(&self) -> Vec<(String, String)> {
+        ParameterSource::left_out(self.tensors())
     }
 
     fn prefetch(&self, name: &str, offset: usize, length: usize) {

@@ -126,7 +126,7 @@ impl Model {
 
 impl ParameterSource for Model {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        let info = |name: &str, shape: Vec<usize>, dtype| ParameterInfo { name: name.to_owned(), shape, dtype };
+        let info = |name: &str, shape: Vec<usize>, dtype| ParameterInfo::new(name, shape, dtype);
         let matrix = |t: usize| vec![self.matrices[t].len() / COLUMNS, COLUMNS];
         let mut all = Vec::new();
         all.extend(self.counter.map(|_| info("num_batches_tracked", Vec::new(), Dtype::I64)));
