@@ -10,6 +10,8 @@ mod local_file;
 mod local_folder;
 mod memory;
 mod read_at;
+#[cfg(feature = "remote")]
+mod remote;
 mod small_file;
 mod whole_file;
 
@@ -20,6 +22,8 @@ pub use local_folder::LocalFolder;
 pub use memory::MemoryFile;
 pub use read_at::ReadAt;
 pub(crate) use read_at::beginning;
+#[cfg(feature = "remote")]
+pub use remote::Locations;
 pub(crate) use small_file::read_small;
 pub use whole_file::replace_file;
 pub(crate) use whole_file::{Existing, Temporary, try_beside, write_whole};

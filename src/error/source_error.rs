@@ -74,6 +74,20 @@ pub enum SourceError {
         /// Where and why parsing stopped.
         source: serde_json::Error,
     },
+    /// A server did not give an object.
+    #[error("cannot read {}: {reason}", path.display())]
+    Remote {
+        /// The address.
+        path: PathBuf,
+        /// What the server or the connection said. It holds no token, and no query of an address.
+        reason: String,
+    },
+    /// An object changed while it was read.
+    #[error("{} changed while it was read: run again", path.display())]
+    Changed {
+        /// The address.
+        path: PathBuf,
+    },
     /// A file is not what its format requires.
     #[error("{} is not a valid {format} file: {reason}", path.display())]
     Malformed {

@@ -1,9 +1,9 @@
 //! How models are read and measured: one option each, and the settings of the library that they become.
 
+use crate::addresses;
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use neural_phylogeny::Error;
-use neural_phylogeny::discover::Discovery;
 use neural_phylogeny::geometry::{self, GeometrySettings, Initialization};
 use neural_phylogeny::source::EntryDistribution;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ impl GeometryOptions {
             "normal" => Initialization::Random { entries: EntryDistribution::Normal, seed },
             path => {
                 let model =
-                    Discovery::new().open(path).map_err(|source| Error::Initialization { source: source.into() })?;
+                    addresses::search().open(path).map_err(|source| Error::Initialization { source: source.into() })?;
                 Initialization::Model(model.source)
             }
         })

@@ -1,5 +1,6 @@
 //! The command `neural-phylogeny`: the library over a folder of checkpoints.
 
+mod addresses;
 mod args;
 mod detect;
 mod detector;

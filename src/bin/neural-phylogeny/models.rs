@@ -1,3 +1,4 @@
+use crate::addresses;
 use crate::args::{Models, Selection};
 use glob::Pattern;
 use neural_phylogeny::discover::{Discovered, Discovery};
@@ -23,7 +24,7 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
 
 /// Makes a search by the part of pipelines to take, and the base of adapters without one of their own.
 pub(crate) fn discovery(part: Option<&str>, base: Option<&Path>) -> Discovery {
-    let discovery = part.into_iter().fold(Discovery::new(), Discovery::with_part);
+    let discovery = part.into_iter().fold(addresses::search(), Discovery::with_part);
     base.into_iter().fold(discovery, Discovery::with_base)
 }
 

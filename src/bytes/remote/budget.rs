@@ -1,0 +1,52 @@
+//! The memory that all pieces which wait in memory may take together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number of bytes that many objects share.
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    held: Arc<AtomicU64>,
+    limit: u64,
+}
+
+/// A part of the budget. It is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    held: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Budget {
+    pub(super) fn new(limit: u64) -> Self {
+        Self { held: Arc::default(), limit }
+    }
+
+    /// Takes a part. `None` when not enough is left.
+    pub(super) fn take(&self, bytes: u64) -> Option<Share> {
+        // The counter limits memory and guards no data, so relaxed ordering is enough.
+        let more = |held: u64| held.checked_add(bytes).filter(|&sum| sum <= self.limit);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Share { held: Arc::clone(&self.held), bytes })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let budget = Budget::new(10);
+        let first = budget.take(7);
+        assert!(first.is_some() && budget.take(4).is_none() && budget.take(u64::MAX).is_none());
+        drop(first);
+        assert!(budget.take(10).is_some());
+    }
+}
