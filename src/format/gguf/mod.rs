@@ -21,7 +21,7 @@ use header::{Header, MAGIC};
 use split::Split;
 use std::sync::Arc;
 
-/// The name of the format in listings and errors.
+/// The name of the format in errors.
 const NAME: &str = "GGUF";
 
 /// The GGUF format: a header of key-value pairs and of tensors, followed by the tensors' blocks.
@@ -49,7 +49,7 @@ pub struct Gguf;
 
 impl Format for Gguf {
     fn name(&self) -> &str {
-        NAME
+        "gguf"
     }
 
     fn extensions(&self) -> &[&str] {
