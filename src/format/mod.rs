@@ -7,6 +7,8 @@ mod decode;
 mod dtype;
 mod file_name;
 mod formats;
+#[cfg(feature = "gguf")]
+mod gguf;
 mod parameter_info;
 pub(crate) mod safetensors;
 mod tensors;
@@ -18,6 +20,8 @@ pub use decode::Decode;
 pub use dtype::{Dtype, UnknownDtype};
 pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, variant_index_name, whole_name};
 pub(crate) use formats::Formats;
+#[cfg(feature = "gguf")]
+pub use gguf::Gguf;
 pub use parameter_info::{ParameterInfo, Quantization};
 pub use safetensors::{Safetensors, SafetensorsFile};
 pub use tensors::Tensors;
@@ -125,7 +129,11 @@ pub trait Format: Send + Sync + fmt::Debug {
 
 /// Returns every format of this crate. Where two formats fit a file, the earlier one is used.
 fn read_formats() -> Vec<Arc<dyn Format>> {
-    vec![Arc::new(Safetensors)]
+    vec![
+        Arc::new(Safetensors),
+        #[cfg(feature = "gguf")]
+        Arc::new(Gguf),
+    ]
 }
 
 /// Most bytes of an object that [`Format::recognizes`] receives: 64.

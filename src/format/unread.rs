@@ -7,8 +7,9 @@ use super::has_extension;
 /// ```
 /// use neural_phylogeny::format::UnreadFormat;
 ///
-/// let gguf = UnreadFormat::all().find(|f| f.extensions() == ["gguf"]);
-/// assert!(gguf.is_some_and(|f| f.reason().contains("quantized")));
+/// for format in UnreadFormat::all() {
+///     println!("{}: {}", format.name(), format.reason());
+/// }
 /// ```
 #[derive(Debug)]
 pub struct UnreadFormat {
@@ -75,9 +76,11 @@ const UNREAD: [UnreadFormat; 6] = [
 ];
 
 impl UnreadFormat {
-    /// Returns every such format.
+    /// Returns every such format. A format that this build reads is none of them.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        UNREAD.iter()
+        let read = super::read_formats();
+        let is_read = move |extension: &&str| read.iter().any(|format| format.extensions().contains(extension));
+        UNREAD.iter().filter(move |format| !format.extensions.iter().any(&is_read))
     }
 
     /// Returns what a file of this format is, with an article, such as `a GGUF file`.

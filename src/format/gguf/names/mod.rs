@@ -1,0 +1,101 @@
+//! What a tensor is called in transformers, and what its converter did to its values.
+
+mod table;
+
+use super::metadata::Metadata;
+use table::{ARCHITECTURES, Architecture, FALCON_TWO, Names, ROBERTA};
+
+/// The key of the architecture.
+pub(super) const ARCHITECTURE: &str = "general.architecture";
+
+/// What a converter does to a tensor besides renaming it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It interleaves the two halves of the rows of each head of queries.
+    Queries,
+    /// It does so with each head of keys.
+    Keys,
+    /// It stores the transpose.
+    Transposed,
+    /// It parts the queries, keys and values of groups.
+    Groups,
+    /// It stores a matrix of one row as a vector.
+    Row,
+}
+
+/// A tensor's name in transformers, and what is to be undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The name. `{}` stands for the number of an expert: the tensor is a stack of all experts.
+    pub(super) name: String,
+    pub(super) change: Option<Change>,
+    /// Whether the file holds the values plus one.
+    pub(super) plus_one: bool,
+    /// The number of its layer, if it has one.
+    pub(super) layer: Option<usize>,
+}
+
+/// What is known about the names in one file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Naming(Option<&'static Architecture>);
+
+impl Naming {
+    /// Finds the names of a model. `holds` tells whether any of its tensors has a name with this ending.
+    pub(super) fn of(metadata: &Metadata, holds: impl Fn(&str) -> bool) -> Self {
+        let name = match metadata.text(ARCHITECTURE) {
+            Some("falcon") if holds(".attn_norm_2.weight") => Some(FALCON_TWO),
+            // DistilBERT has the same architecture but other names. It alone has no types of tokens.
+            Some("bert") if !holds("token_types.weight") => None,
+            Some("bert") if metadata.text("tokenizer.ggml.model") != Some("bert") => Some(ROBERTA),
+            // A reader of the file cannot see these two.
+            Some(FALCON_TWO | ROBERTA) => None,
+            other => other,
+        };
+        Self(name.and_then(|name| ARCHITECTURES.iter().find(|a| a.names.contains(&name))))
+    }
+
+    /// Whether the names depend on which tensors there are, so that one file of several does not tell.
+    pub(super) fn depends_on_tensors(metadata: &Metadata) -> bool {
+        matches!(metadata.text(ARCHITECTURE), Some("falcon" | "bert"))
+    }
+
+    /// Returns the name of a tensor in transformers. `None` when it is not known: then it keeps its own.
+    pub(super) fn target(self, name: &str) -> Option<Target> {
+        let architecture = self.0?;
+        let (layer, found, own) = match name.strip_prefix("blk.") {
+            None => (None, find(&[architecture.outside], name)?, name),
+            Some(rest) => {
+                let (number, own) = rest.split_once('.')?;
+                let layer: usize = number.parse().ok().filter(|n: &usize| n.to_string() == number)?;
+                let found = find(architecture.inside, own)?;
+                (Some(layer), format!("{}{number}.{found}", architecture.layers), own)
+            }
+        };
+        let changed = |key: &&(&str, Change)| key.0 == own || stem(own).is_some_and(|(stem, _)| stem == key.0);
+        let change = architecture.changes.iter().find(changed).map(|(_, change)| *change);
+        let plus_one = architecture.norms_plus_one && found.ends_with("norm.weight");
+        Some(Target { name: found, change, plus_one, layer })
+    }
+}
+
+/// Parts a name from `weight` or `bias` at its end.
+fn stem(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('.').filter(|(_, suffix)| matches!(*suffix, "weight" | "bias"))
+}
+
+/// Finds a name in lists of names.
+fn find(lists: &[Names], name: &str) -> Option<String> {
+    let known = |name: &str| lists.iter().copied().flatten().find(|(own, _)| *own == name).map(|(_, found)| *found);
+    if let Some(found) = known(name) {
+        return Some(found.to_owned());
+    }
+    let (stem, suffix) = stem(name)?;
+    if let Some(found) = known(stem) {
+        return Some(format!("{found}.{suffix}"));
+    }
+    // Files of before 2024 have each expert for itself, such as `ffn_up.3`.
+    let (kind, expert) = stem.rsplit_once('.')?;
+    let digits = !expert.is_empty() && expert.len() <= 6 && expert.bytes().all(|b| b.is_ascii_digit());
+    let found = known(&format!("{kind}_exps")).filter(|_| digits)?;
+    Some(format!("{}.{suffix}", found.replace("{}", expert)))
+}

@@ -1,0 +1,95 @@
+//! Reading of values in the order in which they are stored.
+
+use super::cursor::malformed;
+use super::rounding;
+use super::tensor_type::{Kind, TensorType};
+use crate::bytes::ReadAt;
+use crate::error::SourceError;
+use crate::format::widen::widen;
+use anamnesis::{F32Out, dequantize_gguf_blocks};
+use std::cell::RefCell;
+
+/// Bytes that are read and decoded at a time: 64 KiB.
+const PIECE: usize = 1 << 16;
+
+thread_local! {
+    /// The buffer of one piece, which each thread keeps from one read to the next.
+    static PIECES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Values of one type, one after another, whose place in the file has been checked.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) kind: &'static TensorType,
+    /// Position in the file of the first byte.
+    pub(super) begin: u64,
+    /// Number of values: a whole number of blocks.
+    pub(super) size: usize,
+}
+
+impl Stored {
+    /// Returns the values from `offset` on, `size` of them. Both are whole numbers of blocks.
+    pub(super) fn part(&self, offset: usize, size: usize) -> Self {
+        let begin = self.begin + (offset / self.kind.values * self.kind.bytes) as u64;
+        Self { kind: self.kind, begin, size }
+    }
+
+    /// Fills `out` with values `offset .. offset + out.len()`, which exist.
+    pub(super) fn read(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        PIECES.with_borrow_mut(|buffer| {
+            // Blocks begin at whole numbers of values, so that the range may begin within one and end within another.
+            let mut skip = offset % self.kind.values;
+            let mut position = self.begin + (offset / self.kind.values * self.kind.bytes) as u64;
+            let mut rest = out;
+            while !rest.is_empty() {
+                let blocks = (skip + rest.len()).div_ceil(self.kind.values).min(PIECE / self.kind.bytes);
+                buffer.resize(blocks * self.kind.bytes, 0);
+                bytes.read_at(buffer, position)?;
+                let (values, after) = rest.split_at_mut((blocks * self.kind.values - skip).min(rest.len()));
+                self.decode(bytes, buffer, skip, values)?;
+                position += buffer.len() as u64;
+                (skip, rest) = (0, after);
+            }
+            Ok(())
+        })
+    }
+
+    /// Decodes whole blocks, passes over the first `skip` values and fills `out` with the next.
+    fn decode(&self, bytes: &dyn ReadAt, blocks: &[u8], skip: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let kernel = match self.kind.kind {
+            Kind::Plain(dtype) => {
+                widen(dtype, blocks, out);
+                return Ok(());
+            }
+            Kind::Blocks(kernel, _) => kernel,
+        };
+        let size = blocks.len() / self.kind.bytes * self.kind.values;
+        let (mut skip, mut rest) = (skip, out);
+        dequantize_gguf_blocks::<F32Out, _>(blocks, kernel, size, |block| {
+            let (values, _) = block.as_chunks::<4>();
+            let values = &values[skip..];
+            let taken = values.len().min(rest.len());
+            let (filled, after) = std::mem::take(&mut rest).split_at_mut(taken);
+            for (out, value) in filled.iter_mut().zip(values) {
+                *out = f32::from_le_bytes(*value);
+            }
+            (skip, rest) = (0, after);
+            Ok(())
+        })
+        .map_err(|error| malformed(bytes, error.to_string()))
+    }
+
+    /// Announces a read.
+    pub(super) fn prefetch(&self, bytes: &dyn ReadAt, offset: usize, length: usize) {
+        let first = offset / self.kind.values;
+        let blocks = (offset + length).div_ceil(self.kind.values) - first;
+        let begin = self.begin + (first * self.kind.bytes) as u64;
+        bytes.prefetch(begin, (blocks * self.kind.bytes) as u64);
+    }
+
+    /// Returns the mean square of the rounding error of the values. `None` when they were not quantized in blocks.
+    pub(super) fn rounding(&self, bytes: &dyn ReadAt) -> Result<Option<f64>, SourceError> {
+        let Kind::Blocks(_, steps) = self.kind.kind else { return Ok(None) };
+        rounding::mean_square(self, steps, bytes).map(Some)
+    }
+}
