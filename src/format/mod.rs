@@ -8,6 +8,8 @@ mod dtype;
 mod file_name;
 mod formats;
 mod parameter_info;
+#[cfg(feature = "pytorch")]
+mod pytorch;
 pub(crate) mod safetensors;
 mod tensors;
 mod unread;
@@ -19,6 +21,8 @@ pub use dtype::{Dtype, UnknownDtype};
 pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, variant_index_name, whole_name};
 pub(crate) use formats::Formats;
 pub use parameter_info::{ParameterInfo, Quantization};
+#[cfg(feature = "pytorch")]
+pub use pytorch::Pytorch;
 pub use safetensors::{Safetensors, SafetensorsFile};
 pub use tensors::Tensors;
 pub use unread::UnreadFormat;
@@ -125,7 +129,11 @@ pub trait Format: Send + Sync + fmt::Debug {
 
 /// Returns every format of this crate. Where two formats fit a file, the earlier one is used.
 fn read_formats() -> Vec<Arc<dyn Format>> {
-    vec![Arc::new(Safetensors)]
+    vec![
+        Arc::new(Safetensors),
+        #[cfg(feature = "pytorch")]
+        Arc::new(Pytorch),
+    ]
 }
 
 /// Most bytes of an object that [`Format::recognizes`] receives: 64.

@@ -34,6 +34,11 @@ const STEMS: [&str; 5] = ["pytorch_model", "model", "diffusion_pytorch_model", "
 const TRAINER_STATE: [&str; 7] =
     ["optimizer", "scheduler", "rng_state", "training_args", "scaler", "sampler", "random_states"];
 
+/// Whether a file of that name is a trainer's own state.
+pub(super) fn is_trainer_state(name: &str) -> bool {
+    TRAINER_STATE.iter().any(|state| name.starts_with(state))
+}
+
 /// Every known format that is not supported. No extension stands in two of them.
 const UNREAD: [UnreadFormat; 6] = [
     UnreadFormat {
@@ -98,7 +103,7 @@ impl UnreadFormat {
     /// Returns the format of a file of that name. `None` when the file holds no weights, or a trainer's state.
     pub(super) fn of_file(name: &str) -> Option<&'static Self> {
         // These files have the extensions of weights but would give a wrong hint in an error.
-        if TRAINER_STATE.iter().any(|state| name.starts_with(state)) {
+        if is_trainer_state(name) {
             return None;
         }
         UNREAD.iter().find(|format| has_extension(name, format.extensions))
