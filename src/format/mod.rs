@@ -18,7 +18,7 @@ mod widen;
 pub use check_range::check_range;
 pub use decode::Decode;
 pub use dtype::{Dtype, UnknownDtype};
-pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, variant_index_name, whole_name};
+pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, slice_name, variant_index_name, whole_name};
 pub(crate) use formats::Formats;
 pub use parameter_info::{ParameterInfo, Quantization};
 #[cfg(feature = "pytorch")]

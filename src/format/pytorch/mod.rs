@@ -19,7 +19,7 @@ mod stream;
 mod strided;
 
 use super::unread::is_trainer_state;
-use super::{Format, Library, Tensors, has_extension};
+use super::{Format, Library, Tensors, UnreadFormat, has_extension};
 use crate::bytes::{self, ReadAt};
 use crate::error::SourceError;
 use archive::Archive;
@@ -67,14 +67,14 @@ impl Format for Pytorch {
 
     /// A file of a trainer's own state, such as `optimizer.pt`, holds no model.
     fn recognizes(&self, name: &str, beginning: &[u8]) -> bool {
-        if is_trainer_state(name) || !has_extension(name, self.extensions()) {
+        if is_trainer_state(name) || UnreadFormat::of_pattern(name).is_some() || !has_extension(name, self.extensions())
+        {
             return false;
         }
-        // A pointer and a cut file keep the name, so that opening them says what is wrong.
-        beginning.len() < legacy::BEGINNING
-            || beginning.starts_with(ZIP)
-            || legacy::begins(beginning)
-            || beginning.starts_with(LFS)
+        // A pointer keeps the name, so that opening it says what is wrong. So does a file that was cut within its first bytes.
+        let is_cut = beginning.len() < legacy::BEGINNING
+            && (beginning.is_empty() || beginning[0] == ZIP[0] || beginning[0] == 0x80);
+        is_cut || beginning.starts_with(ZIP) || legacy::begins(beginning) || beginning.starts_with(LFS)
     }
 
     /// # Errors
