@@ -346,10 +346,10 @@ fn an_adapter_without_weights_is_told() -> TestResult {
         open(),
         Err("DIR holds no weights: expected adapter_model.safetensors beside adapter_config.json".to_owned())
     );
-    write(scratch.path(), "adapter_model.bin", "");
+    write(scratch.path(), "adapter_model.tflite", "");
     assert_eq!(
         open(),
-        Err("DIR/adapter_model.bin is a PyTorch pickle: not supported, convert it to safetensors".to_owned())
+        Err("DIR/adapter_model.tflite is a TensorFlow Lite model: not supported, convert it to safetensors".to_owned())
     );
     Ok(())
 }

@@ -60,11 +60,14 @@ fn a_given_path_may_be_a_model_itself() -> TestResult {
     write(dir, "run/model.safetensors", model(4.0));
     let shard = write(dir, "s/m-00001-of-00001.safetensors", model(1.0));
     let document = write(dir, "truth.json", "{}");
-    let pickle = write(dir, "p.bin", "");
-    let found = Discovery::new().search([file, dir.join("run"), shard, document, pickle])?;
+    let program = write(dir, "p.tflite", "");
+    let found = Discovery::new().search([file, dir.join("run"), shard, document, program])?;
     assert_eq!(names(&found), ["b", "m", "run"]);
     assert_eq!(ignored(&found, dir), ["DIR/truth.json: no weights file by its name"]);
-    assert_eq!(unreadable(&found, dir), ["p: DIR/p.bin is a PyTorch pickle: not supported, convert it to safetensors"]);
+    assert_eq!(
+        unreadable(&found, dir),
+        ["p: DIR/p.tflite is a TensorFlow Lite model: not supported, convert it to safetensors"]
+    );
     let opened = Discovery::new().open(dir.join("run"))?;
     assert_eq!((opened.name.as_str(), opened.layout), ("run", FileLayout::Transformers));
     Ok(())
@@ -165,15 +168,13 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();
     write(dir, "old/config.json", "{}");
-    write(dir, "old/pytorch_model-00001-of-00002.bin", "");
+    write(dir, "old/model.tflite", "");
     write(dir, "tf/config.json", "{}");
     write(dir, "tf/tf_model.h5", "");
     write(dir, "new/config.json", "{}");
     write(dir, "new/model.safetensors", model(1.0));
     write(dir, "new/consolidated.safetensors", model(1.0));
-    for name in
-        ["pytorch_model.bin", "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "training_args.bin", "vocab.txt"]
-    {
+    for name in ["model.tflite", "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "training_args.bin", "vocab.txt"] {
         write(dir, &format!("new/{name}"), "");
     }
     write(dir, "q.gguf", "");
@@ -182,7 +183,7 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
     assert_eq!(
         unreadable(&found, dir),
         [
-            "old: DIR/old/pytorch_model-00001-of-00002.bin is a PyTorch pickle: not supported, convert it to safetensors",
+            "old: DIR/old/model.tflite is a TensorFlow Lite model: not supported, convert it to safetensors",
             "tf: DIR/tf/tf_model.h5 is an HDF5 file: not supported, convert it to safetensors",
         ]
     );
@@ -190,7 +191,7 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
         ignored(&found, dir),
         [
             "DIR/new/consolidated.safetensors: beside model.safetensors, which is the one taken",
-            "DIR/new/pytorch_model.bin: a PyTorch pickle: not read, convert it to safetensors",
+            "DIR/new/model.tflite: a TensorFlow Lite model: not read, convert it to safetensors",
             "DIR/q.gguf: a GGUF file: not read, convert it to safetensors",
         ]
     );

@@ -20,8 +20,8 @@ struct Plain {
     transformers: Option<&'static str>,
 }
 
-/// Of the ending of pickles.
-const BIN: Plain = Plain { name: "bin", magic: b"BIN1", extensions: &["bin", "raw"], transformers: Some("raw_model") };
+/// Two endings of one format.
+const BIN: Plain = Plain { name: "bin", magic: b"BIN1", extensions: &["dat", "raw"], transformers: Some("raw_model") };
 
 impl Plain {
     fn file(&self, values: &[f32]) -> Vec<u8> {
@@ -70,13 +70,13 @@ fn a_format_from_outside_is_found_beside_ours() -> TestResult {
     write(dir, "flat/a.raw", BIN.file(&[1.0]));
     write(dir, "flat/a.safetensors", f32_file(&[("w", &[1], &[2.0])]));
     write(dir, "flat/optimizer.pt", "");
-    write(dir, "flat/other.pt", "");
-    write(dir, "numbered/m-00001-of-00002.bin", BIN.file(&[3.0]));
-    write(dir, "numbered/m-00002-of-00002.bin", BIN.file(&[4.0]));
+    write(dir, "flat/other.tflite", "");
+    write(dir, "numbered/m-00001-of-00002.dat", BIN.file(&[3.0]));
+    write(dir, "numbered/m-00002-of-00002.dat", BIN.file(&[4.0]));
     write(dir, "run/config.json", "{}");
-    write(dir, "run/raw_model.bin", BIN.file(&[5.0]));
+    write(dir, "run/raw_model.dat", BIN.file(&[5.0]));
     write(dir, "both/config.json", "{}");
-    write(dir, "both/raw_model.bin", BIN.file(&[6.0]));
+    write(dir, "both/raw_model.dat", BIN.file(&[6.0]));
     write(dir, "both/model.safetensors", f32_file(&[("w", &[1], &[7.0])]));
     let found = Discovery::new().with_format(BIN).search([dir])?;
     assert_eq!(
@@ -94,14 +94,14 @@ fn a_format_from_outside_is_found_beside_ours() -> TestResult {
     assert_eq!(values(&*found.models[4].source, "raw_model")?, [5.0]);
     let ignored: Vec<(&Path, &str)> = found.ignored.iter().map(|i| (i.path.as_path(), i.reason.as_str())).collect();
     let expected = [
-        (dir.join("both/raw_model.bin"), "beside model.safetensors, which is the one taken"),
-        (dir.join("flat/other.pt"), "a PyTorch pickle: not read, convert it to safetensors"),
+        (dir.join("both/raw_model.dat"), "beside model.safetensors, which is the one taken"),
+        (dir.join("flat/other.tflite"), "a TensorFlow Lite model: not read, convert it to safetensors"),
     ];
     assert_eq!(ignored, expected.each_ref().map(|(path, reason)| (path.as_path(), *reason)));
 
-    // Without it, its files are what their endings say.
+    // Without it, its files are what their endings say: nothing.
     let without = Discovery::new().search([dir.join("run")])?;
-    assert!(without.models.is_empty() && without.ignored[0].reason.starts_with("a PyTorch pickle: not read"));
+    assert!(without.models.is_empty() && without.ignored.is_empty());
     Ok(())
 }
 
@@ -110,14 +110,14 @@ fn an_index_of_any_format_lists_its_shards() -> TestResult {
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();
     write(dir, "run/config.json", "{}");
-    write(dir, "run/one.bin", BIN.file(&[1.0, 2.0]));
-    write(dir, "run/two.bin", BIN.file(&[3.0]));
-    let index = r#"{"weight_map":{"one":"one.bin","two":"two.bin"}}"#;
-    write(dir, "run/raw_model.bin.index.json", index);
+    write(dir, "run/one.dat", BIN.file(&[1.0, 2.0]));
+    write(dir, "run/two.dat", BIN.file(&[3.0]));
+    let index = r#"{"weight_map":{"one":"one.dat","two":"two.dat"}}"#;
+    write(dir, "run/raw_model.dat.index.json", index);
     let found = Discovery::new().with_format(BIN).search([dir.join("run")])?;
     assert_eq!(models(&found), ["run: transformers folder"]);
     assert_eq!(values(&*found.models[0].source, "one")?, [1.0, 2.0]);
-    let lying = write(dir, "flat/x.bin.index.json", r#"{"weight_map":{"one":"../run/one.bin"}}"#);
+    let lying = write(dir, "flat/x.dat.index.json", r#"{"weight_map":{"one":"../run/one.dat"}}"#);
     let found = Discovery::new().with_format(BIN).search([lying])?;
     assert!(matches!(found.unreadable[..], [ref u] if matches!(u.error, SourceError::ShardOutside { .. })));
     Ok(())
@@ -128,9 +128,9 @@ fn first_bytes_decide_between_formats_of_one_ending() -> TestResult {
     let other = Plain { name: "other", magic: b"OTHR", ..BIN };
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();
-    write(dir, "a.bin", BIN.file(&[1.0]));
-    write(dir, "b.bin", other.file(&[2.0]));
-    write(dir, "c.bin", "neither");
+    write(dir, "a.dat", BIN.file(&[1.0]));
+    write(dir, "b.dat", other.file(&[2.0]));
+    write(dir, "c.dat", "neither");
     let blob = write(dir, "blob", other.file(&[3.0]));
     let discovery = Discovery::new().with_format(BIN).with_format(other);
     let found = discovery.search([dir])?;
@@ -240,7 +240,7 @@ fn models_are_found_in_a_tree_that_is_no_file_system() -> TestResult {
         .with("b/sharded/model-00002-of-00002.safetensors", f32_file(&[("b", &[1], &[2.0])]))
         .with("b/pipe/model_index.json", r#"{"unet":["diffusers","UNet"]}"#)
         .with("b/pipe/unet/diffusion_pytorch_model.safetensors", f32_file(&[("u", &[1], &[3.0])]))
-        .with("b/old/pytorch_model.bin", "")
+        .with("b/old/model.tflite", "")
         .with("b/old/config.json", "{}");
     let found = Discovery::new().with_tree(bucket.clone()).search(["b"])?;
     assert_eq!(
@@ -256,7 +256,7 @@ fn models_are_found_in_a_tree_that_is_no_file_system() -> TestResult {
     assert_eq!(values(&*found.models[3].source, "b")?, [2.0]);
     assert_eq!(
         found.unreadable[0].error.to_string(),
-        "b/old/pytorch_model.bin is a PyTorch pickle: not supported, convert it to safetensors"
+        "b/old/model.tflite is a TensorFlow Lite model: not supported, convert it to safetensors"
     );
 
     let error = Discovery::new().with_tree(bucket).search(["c"]).unwrap_err();

@@ -120,6 +120,6 @@ fn unread(around: &Surroundings, listing: &Listing) -> Option<SourceError> {
     }
     listing.files.iter().find_map(|file| {
         let format = around.formats.unread(&file.name).filter(|format| format.is_weights(&file.name))?;
-        Some(SourceError::UnsupportedFormat { path: file.path.clone(), format: format.name().to_owned() })
+        Some(SourceError::UnsupportedFormat { path: file.path.clone(), format: format.described() })
     })
 }

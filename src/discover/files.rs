@@ -60,7 +60,7 @@ impl<'a> Files<'a, '_> {
         }
         let file = self.around.formats.parse(name).filter(|f| f.extension == self.extension)?;
         let end = match file.part {
-            FilePart::Index => return None,
+            FilePart::Index | FilePart::Slice { .. } => return None,
             FilePart::Whole => name.len() - self.extension.len() - 1,
             FilePart::Shard { .. } => file.stem.len(),
         };
@@ -82,7 +82,7 @@ pub(super) fn members(around: &Surroundings, listing: &Listing, chosen: &Entry) 
     let count = match own.part {
         FilePart::Whole => return members,
         FilePart::Shard { count } => Some(count),
-        FilePart::Index => None,
+        FilePart::Index | FilePart::Slice { .. } => None,
     };
     // The index may be damaged. Its shards still belong to this model and must not become models of their own.
     if own.part == FilePart::Index {
@@ -91,8 +91,11 @@ pub(super) fn members(around: &Surroundings, listing: &Listing, chosen: &Entry) 
     }
     let same_set = |file: &&Entry| {
         around.formats.parse(&file.name).is_some_and(|other| match other.part {
-            FilePart::Shard { count: of } => {
+            FilePart::Shard { count: of } if !matches!(own.part, FilePart::Slice { .. }) => {
                 other.stem == own.stem && other.extension == own.extension && count.is_none_or(|count| count == of)
+            }
+            FilePart::Slice { .. } => {
+                matches!(own.part, FilePart::Slice { .. }) && other.stem == own.stem && other.extension == own.extension
             }
             _ => false,
         })

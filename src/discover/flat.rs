@@ -40,6 +40,11 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
         if taken.contains(&file.path) {
             continue;
         }
+        if name.part == FilePart::Whole && around.formats.is_foreign(&*around.tree, &file.path, &file.name) {
+            let reason = format!("a .{} file of another program, by its first bytes", name.extension);
+            ignored.push(Ignored { path: file.path.clone(), reason });
+            continue;
+        }
         models.push(model(name, file));
         taken.extend(members(around, listing, file));
     }

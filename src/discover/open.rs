@@ -6,7 +6,7 @@ use super::surroundings::{Surroundings, layout_of};
 use crate::bytes::{EntryKind, Listing};
 use crate::error::SourceError;
 use crate::format::{FilePart, whole_name};
-use crate::source::{AdapterConfig, ParameterSource, PeftAdapter, Shards};
+use crate::source::{AdapterConfig, ParameterSource, PeftAdapter, Shards, Slices};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ impl<'a> Opener<'a> {
         let entry = self.around.tree.entry(path)?;
         if entry.kind == EntryKind::File {
             if let Some(format) = self.around.formats.unread(&entry.name) {
-                let format = format.name().to_owned();
+                let format = format.described();
                 return Err(SourceError::UnsupportedFormat { path: path.to_owned(), format });
             }
             let layout = match self.around.formats.parse(&entry.name) {
@@ -151,6 +151,7 @@ impl<'a> Opener<'a> {
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let source: Arc<dyn ParameterSource> = match formats.parse(&name).map(|n| n.part) {
             Some(FilePart::Index | FilePart::Shard { .. }) => Arc::new(Shards::open_in(&**tree, formats, path)?),
+            Some(FilePart::Slice { .. }) => Slices::open_in(&**tree, formats, path)?,
             Some(FilePart::Whole) | None => Arc::new(formats.open(&**tree, path)?),
         };
         // The factors of an increment are not weights. Without this check they would be compared with the weights of other

@@ -5,7 +5,7 @@ use super::surroundings::{Surroundings, layout_of};
 use super::{Ignored, flat, names};
 use crate::bytes::{EntryKind, Listing};
 use crate::error::SourceError;
-use crate::format::{FilePart, index_name, shard_name};
+use crate::format::{FilePart, index_name, shard_name, slice_name};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
@@ -85,6 +85,13 @@ impl Search<'_> {
         let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let root = names::parent_of_given(self.around, path);
         let content = if let Some(file) = self.around.formats.parse(&file) {
+            if let FilePart::Slice { number: 1.. } = file.part {
+                // Any slice stands for the whole model too.
+                let first = path.with_file_name(slice_name(&file.stem, file.extension, 0));
+                if self.around.is_file(&first) {
+                    return self.given_file(&first, name);
+                }
+            }
             if let FilePart::Shard { count } = file.part {
                 // Any shard stands for the whole model, so that `detect folder/*` finds the model only once.
                 let index = path.with_file_name(index_name(&file.stem, file.extension));
@@ -96,7 +103,7 @@ impl Search<'_> {
             }
             Content::Weights { layout: layout_of(&file), path: path.to_owned() }
         } else if let Some(format) = self.around.formats.unread(&file) {
-            let format = format.name().to_owned();
+            let format = format.described();
             Content::Unreadable(SourceError::UnsupportedFormat { path: path.to_owned(), format })
         } else {
             // `detect folder/*` also gives the documents of a folder, so a file that holds no weights is no error.
@@ -179,11 +186,22 @@ impl Search<'_> {
 
     /// Lists the weights of a folder that have unsupported formats as ignored.
     fn unread(&mut self, listing: &Listing) {
+        let mut pieces: BTreeMap<&str, usize> = BTreeMap::new();
         for file in &listing.files {
-            if let Some(format) = self.around.formats.unread(&file.name) {
-                let reason = format!("{}: not read, convert it to safetensors", format.name());
-                self.ignored.push(Ignored { path: file.path.clone(), reason });
+            let Some(format) = self.around.formats.unread(&file.name) else { continue };
+            // The pieces of one model are said once.
+            if format.is_in_pieces() {
+                let before = pieces.entry(format.name()).or_default();
+                *before += 1;
+                if *before > 1 {
+                    continue;
+                }
             }
+            let reason = match format.command() {
+                Some(command) => format!("{}: not read, convert it with `{command}`", format.name()),
+                None => format!("{}: not read, convert it to safetensors", format.name()),
+            };
+            self.ignored.push(Ignored { path: file.path.clone(), reason });
         }
     }
 }

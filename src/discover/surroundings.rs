@@ -38,6 +38,6 @@ pub(super) fn layout_of(file: &FileName<'_>) -> FileLayout {
     let format = file.format.name().to_owned();
     match file.part {
         FilePart::Whole => FileLayout::File { format },
-        FilePart::Index | FilePart::Shard { .. } => FileLayout::Shards { format },
+        FilePart::Index | FilePart::Shard { .. } | FilePart::Slice { .. } => FileLayout::Shards { format },
     }
 }

@@ -27,7 +27,15 @@ pub(crate) enum FilePart {
     Shard {
         count: u32,
     },
+    /// One of several files that hold a part of each tensor, numbered from 0. The name does not tell how many there are.
+    Slice {
+        number: u32,
+    },
 }
+
+/// How the names of slices begin and end around their number, and the name of their model.
+const SLICES: [(&str, &str, &str); 2] =
+    [("consolidated.", "", "consolidated"), ("mp_rank_", "_model_states", "model_states")];
 
 impl<'a> FileName<'a> {
     /// Parses a file name of this format. `None` when the name is not one of the format's weights files.
@@ -42,7 +50,10 @@ impl<'a> FileName<'a> {
             }
             // A format may refuse a name although it has the right ending.
             let stem = without_extension(name, extension).filter(|_| format.recognizes(name, &[]))?;
-            Some(found(stem, FilePart::Whole))
+            Some(match slice(stem) {
+                Some((stem, number)) => found(stem, FilePart::Slice { number }),
+                None => found(stem, FilePart::Whole),
+            })
         })
     }
 }
@@ -65,6 +76,22 @@ pub(crate) fn variant_index_name(stem: &str, extension: &str, variant: &str) -> 
 /// Returns the file name of one of `count` shards, numbered from 1.
 pub(crate) fn shard_name(stem: &str, extension: &str, number: u32, count: u32) -> String {
     format!("{stem}-{number:05}-of-{count:05}.{extension}")
+}
+
+/// Returns the file name of a slice. `stem` is the model's name in such files.
+pub(crate) fn slice_name(stem: &str, extension: &str, number: u32) -> String {
+    let (begin, end) =
+        SLICES.iter().find(|(.., name)| *name == stem).map_or((stem, ""), |(begin, end, _)| (begin, end));
+    format!("{begin}{number:02}{end}.{extension}")
+}
+
+/// Returns the model's name and the number of a slice. `None` for any other name.
+fn slice(stem: &str) -> Option<(&'static str, u32)> {
+    SLICES.iter().find_map(|(begin, end, model)| {
+        let number = stem.strip_prefix(begin)?.strip_suffix(end)?;
+        let digits = number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit());
+        Some((*model, number.parse().ok().filter(|_| digits)?))
+    })
 }
 
 /// Returns the stem of the shards that an index of this name lists. `None` when it is not the name of an index.
@@ -106,12 +133,16 @@ mod tests {
             (shard_name("a", extension, 2, 3), "a", FilePart::Shard { count: 3 }),
             (shard_name("a", extension, 4, 3), "a-00004-of-00003", FilePart::Whole),
             (shard_name("", extension, 1, 3), "-00001-of-00003", FilePart::Whole),
+            (slice_name("consolidated", extension, 7), "consolidated", FilePart::Slice { number: 7 }),
+            (slice_name("model_states", extension, 12), "model_states", FilePart::Slice { number: 12 }),
+            (whole_name("consolidated", extension), "consolidated", FilePart::Whole),
+            (whole_name("consolidated.x1", extension), "consolidated.x1", FilePart::Whole),
         ];
         for (name, stem, part) in cases {
             let found = formats.parse(&name).unwrap();
             assert_eq!((found.stem.as_str(), found.part, found.extension), (stem, part, extension), "{name}");
         }
-        for name in ["model.json", "model.bin", extension, &index_name("", extension), "a.b.indexes.json"] {
+        for name in ["model.json", "model.md", extension, &index_name("", extension), "a.b.indexes.json"] {
             assert!(formats.parse(name).is_none(), "{name}");
         }
     }

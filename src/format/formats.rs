@@ -7,6 +7,9 @@ use crate::format::{BEGINNING, Tensors};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Extensions that programs give to files of any content.
+const SHARED: [&str; 1] = ["bin"];
+
 /// The supported formats, at least one. Where two formats fit a file, the earlier one is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Formats(Vec<Arc<dyn Format>>);
@@ -83,6 +86,21 @@ impl Formats {
         Ok(recognized.or(first).unwrap_or(&self.0[0]))
     }
 
+    /// Whether a file only has the extension of a format, and is one of another program by its first bytes.
+    ///
+    /// The names that libraries give to weights are trusted: such a file with other bytes is damaged.
+    pub(crate) fn is_foreign(&self, tree: &dyn Folder, path: &Path, name: &str) -> bool {
+        let Some(named) = self.parse(name).filter(|n| SHARED.contains(&n.extension)) else { return false };
+        let libraries = [Library::Transformers, Library::Diffusers, Library::Peft];
+        let stems = libraries.iter().filter_map(|library| named.format.stem(*library));
+        if stems.into_iter().any(|stem| name.starts_with(stem)) {
+            return false;
+        }
+        let beginning = tree.open(path).and_then(|bytes| bytes::beginning(&*bytes, BEGINNING));
+        // A file that cannot be read stays where it is: opening it gives the error.
+        beginning.is_ok_and(|beginning| !self.0.iter().any(|format| format.recognizes(name, &beginning)))
+    }
+
     /// Opens the one weights file of a library in a folder. `beside` is the file that makes us expect it there.
     ///
     /// # Errors
@@ -108,7 +126,7 @@ impl Formats {
         let named = listing.files.iter().filter(|f| f.name.rsplit_once('.').is_some_and(|(name, _)| name == stem));
         match named.filter_map(|file| Some((file, self.unread(&file.name)?))).next() {
             Some((file, format)) => {
-                Err(SourceError::UnsupportedFormat { path: file.path.clone(), format: format.name().to_owned() })
+                Err(SourceError::UnsupportedFormat { path: file.path.clone(), format: format.described() })
             }
             None => Err(SourceError::NoWeights {
                 path: folder.to_owned(),

@@ -10,6 +10,8 @@ mod formats;
 #[cfg(feature = "gguf")]
 mod gguf;
 mod parameter_info;
+#[cfg(feature = "pytorch")]
+mod pytorch;
 pub(crate) mod safetensors;
 mod tensors;
 mod unread;
@@ -18,11 +20,13 @@ mod widen;
 pub use check_range::check_range;
 pub use decode::Decode;
 pub use dtype::{Dtype, UnknownDtype};
-pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, variant_index_name, whole_name};
+pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, slice_name, variant_index_name, whole_name};
 pub(crate) use formats::Formats;
 #[cfg(feature = "gguf")]
 pub use gguf::Gguf;
 pub use parameter_info::{ParameterInfo, Quantization};
+#[cfg(feature = "pytorch")]
+pub use pytorch::Pytorch;
 pub use safetensors::{Safetensors, SafetensorsFile};
 pub use tensors::Tensors;
 pub use unread::UnreadFormat;
@@ -133,6 +137,8 @@ fn read_formats() -> Vec<Arc<dyn Format>> {
         Arc::new(Safetensors),
         #[cfg(feature = "gguf")]
         Arc::new(Gguf),
+        #[cfg(feature = "pytorch")]
+        Arc::new(Pytorch),
     ]
 }
 

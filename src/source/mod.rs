@@ -6,6 +6,7 @@ mod memory;
 mod parameter_source;
 mod random;
 mod shards;
+mod slices;
 mod tensors;
 
 pub(crate) use adapter::AdapterConfig;
@@ -16,6 +17,7 @@ pub use parameter_source::ParameterSource;
 pub use random::{EntryDistribution, RandomSource};
 pub use shards::Shards;
 pub(crate) use shards::weight_map;
+pub(crate) use slices::Slices;
 
 // These types belong to formats, but every source lists its parameters in them.
 pub(crate) use crate::format::{Dtype, ParameterInfo, SafetensorsFile, check_range};

@@ -100,18 +100,18 @@ fn an_output_that_cannot_be_written_is_found_before_the_work() {
 #[test]
 fn files_that_are_no_models_are_noted() {
     let zoo = Zoo::two_stars();
-    zoo.write("zoo/pytorch_model.bin", "pickle");
+    zoo.write("zoo/model.tflite", "program");
     let run = zoo.run("detect zoo");
     assert_eq!(run.code, 0);
     assert!(
-        run.stderr.starts_with("note: ") && run.stderr.contains("pytorch_model.bin is not read: "),
+        run.stderr.starts_with("note: ") && run.stderr.contains("model.tflite is not read: "),
         "{}",
         run.stderr
     );
     says(
         &zoo,
-        "detect zoo/pytorch_model.bin zoo/a.safetensors",
-        &["pytorch_model.bin is ", "convert it to safetensors"],
+        "detect zoo/model.tflite zoo/a.safetensors",
+        &["model.tflite is ", "convert it to safetensors"],
     );
 }
 

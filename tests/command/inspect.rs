@@ -51,9 +51,9 @@ fn a_resized_vocabulary_and_a_wrapper_are_shown() {
 #[test]
 fn what_would_be_skipped_is_said_with_the_reason() {
     let zoo = Zoo::two_stars().with_damaged();
-    zoo.write("zoo/pytorch_model.bin", "pickle");
+    zoo.write("zoo/model.tflite", "program");
     let text = zoo.output("inspect zoo");
     assert!(text.contains("\nwould be skipped: damaged: "), "{text}");
     assert!(text.contains("damaged.safetensors is truncated: found "), "{text}");
-    assert!(text.contains("\nnot read: ") && text.contains("pytorch_model.bin: "), "{text}");
+    assert!(text.contains("\nnot read: ") && text.contains("model.tflite: "), "{text}");
 }
