@@ -8,7 +8,7 @@ mod random;
 mod shards;
 mod tensors;
 
-pub(crate) use adapter::AdapterConfig;
+pub(crate) use adapter::{AdapterConfig, AdapterFile};
 pub use adapter::PeftAdapter;
 pub(crate) use integer::read_integer;
 pub use memory::InMemory;
