@@ -1,9 +1,9 @@
 //! The search for the base of an adapter. [`Discovery`](super::Discovery) documents the order of the places.
 
+use super::BaseRule;
 use super::hub::{self, Cached};
 use super::names;
 use super::open::Opener;
-use super::BaseRule;
 use crate::error::SourceError;
 use crate::format::whole_name;
 use std::path::{Path, PathBuf};

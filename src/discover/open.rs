@@ -58,7 +58,9 @@ impl<'a> Opener<'a> {
         let opened: Opened = match content {
             Content::Weights { layout, path: file } => match self.weights(&file)? {
                 Weights::Model(source) => (layout, source),
-                Weights::Adapter(adapter, tensors) => self.adapter_file(path, &file, &real, above, &adapter, tensors)?,
+                Weights::Adapter(adapter, tensors) => {
+                    self.adapter_file(path, &file, &real, above, &adapter, tensors)?
+                }
             },
             Content::Adapter => self.adapter(path, &real, above)?,
             Content::Unreadable(error) => return Err(error),

@@ -8,8 +8,8 @@ mod random;
 mod shards;
 mod tensors;
 
-pub(crate) use adapter::{AdapterConfig, AdapterFile};
 pub use adapter::PeftAdapter;
+pub(crate) use adapter::{AdapterConfig, AdapterFile};
 pub(crate) use integer::read_integer;
 pub use memory::InMemory;
 pub use parameter_source::ParameterSource;

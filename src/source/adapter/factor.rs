@@ -128,11 +128,7 @@ impl Factor {
 }
 
 /// Reads part of a stored vector.
-pub(super) fn vector(
-    stored: &dyn ParameterSource,
-    tensor: &str,
-    range: Range<usize>,
-) -> Result<Vec<f32>, SourceError> {
+pub(super) fn vector(stored: &dyn ParameterSource, tensor: &str, range: Range<usize>) -> Result<Vec<f32>, SourceError> {
     let mut values = vec![0.0; range.len()];
     stored.read(tensor, range.start, &mut values)?;
     Ok(values)

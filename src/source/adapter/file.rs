@@ -90,7 +90,8 @@ impl AdapterFile {
         for (family, names) in missing {
             let modules = &families[&family];
             // A pipeline's text encoder is a model of its own, which a base that is another part does not hold.
-            let elsewhere = is_text_encoder(&family.0) && !found.is_empty() && !fit.tensors.keys().any(|n| holds_text(n));
+            let elsewhere =
+                is_text_encoder(&family.0) && !found.is_empty() && !fit.tensors.keys().any(|n| holds_text(n));
             if !elsewhere || names.len() != modules.len() {
                 return Err(without_modules(&fit, &family.0, &names, families.values().map(BTreeMap::len).sum()));
             }
@@ -112,7 +113,8 @@ fn adapt(fit: &mut Fit<'_>, metadata: &Metadata, family: &str, module: &Module<'
     if let Some((key, alpha)) = alpha
         && alpha == 0.0
     {
-        let expected = "a number that is not 0, which some programs read as no scale and others as no change".to_owned();
+        let expected =
+            "a number that is not 0, which some programs read as no scale and others as no change".to_owned();
         return Err(fit.mismatch(key, "0".to_owned(), expected));
     }
     let scales = Scales::of(metadata, family).map_err(|feature| fit.unsupported(feature))?;
@@ -125,7 +127,8 @@ fn without_modules(fit: &Fit<'_>, family: &str, missing: &[String], all: usize) 
     const SHOWN: usize = 3;
     let names: Vec<String> = missing.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     let more = if missing.len() > SHOWN { " and others" } else { "" };
-    let found = format!("{} of its {all} modules without a weight in the base ({}{more})", missing.len(), names.join(", "));
+    let found =
+        format!("{} of its {all} modules without a weight in the base ({}{more})", missing.len(), names.join(", "));
     let expected = "a base with a weight for every module, under the same names".to_owned();
     let first = missing.first().map_or_else(String::new, |name| format!("{family}{name}"));
     fit.mismatch(&first, found, expected)
@@ -137,7 +140,9 @@ fn is_text_encoder(family: &str) -> bool {
 
 /// Whether a tensor belongs to a text encoder, by its name.
 fn holds_text(name: &str) -> bool {
-    ["text_model.", "cond_stage_model.", "conditioner.", "text_encoder", "te1.", "te2."].iter().any(|p| name.contains(p))
+    ["text_model.", "cond_stage_model.", "conditioner.", "text_encoder", "te1.", "te2."]
+        .iter()
+        .any(|p| name.contains(p))
 }
 
 /// Returns what wrote a file, by the names of its tensors.

@@ -43,7 +43,10 @@ pub(super) struct Adapted {
 #[derive(Debug)]
 pub(super) enum Change {
     /// An increment is added. Then the lines of the sum may get stored magnitudes.
-    Sum { increment: Increment, magnitude: Option<Magnitude> },
+    Sum {
+        increment: Increment,
+        magnitude: Option<Magnitude>,
+    },
     Rotation(Rotation),
     Scaling(Scaling),
 }
@@ -127,11 +130,7 @@ impl<'a> Fit<'a> {
         };
         if !tensor.dtype.is_float() {
             let key = keys.first().map_or(target, |key| key.as_str());
-            return Err(self.mismatch(
-                key,
-                format!("a base weight in {}", tensor.dtype),
-                "floating point".to_owned(),
-            ));
+            return Err(self.mismatch(key, format!("a base weight in {}", tensor.dtype), "floating point".to_owned()));
         }
         let content = Content::Adapted(Box::new(Adapted { under, change }));
         let shape = tensor.shape.clone();

@@ -51,8 +51,7 @@ pub(super) const SHARED_A: &str = "base_model.vera_A";
 pub(super) const SHARED_B: &str = "base_model.vera_B";
 
 /// Roles that peft does not write.
-const OTHERS: [Piece; 5] =
-    [Piece::Core, Piece::Norms, Piece::Alpha, Piece::Difference, Piece::BiasDifference];
+const OTHERS: [Piece; 5] = [Piece::Core, Piece::Norms, Piece::Alpha, Piece::Difference, Piece::BiasDifference];
 
 /// Parses a name that MLX writes, such as `model.layers.0.self_attn.q_proj.lora_a`.
 pub(super) fn parse_mlx(stored: &str) -> Key {

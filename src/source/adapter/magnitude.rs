@@ -85,7 +85,8 @@ impl Magnitude {
         }
         let mut magnitudes = vec![0.0; self.count];
         stored.read(&self.tensor, 0, &mut magnitudes)?;
-        let factors: Arc<[f64]> = magnitudes.iter().zip(&squares).map(|(m, s)| f64::from(*m) / (s.sqrt() + self.floor)).collect();
+        let factors: Arc<[f64]> =
+            magnitudes.iter().zip(&squares).map(|(m, s)| f64::from(*m) / (s.sqrt() + self.floor)).collect();
         *kept = Some(Arc::clone(&factors));
         Ok(factors)
     }

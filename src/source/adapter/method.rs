@@ -9,17 +9,27 @@ use std::collections::BTreeMap;
 pub(super) enum Method {
     Lora,
     /// For each module whose rank was cut, how many ranks are left; and the rank that all had at first.
-    AdaLora { ranks: BTreeMap<String, usize>, initial: usize },
+    AdaLora {
+        ranks: BTreeMap<String, usize>,
+        initial: usize,
+    },
     LoHa,
     LoKr,
     Vera,
     Oft(Oft),
     Boft,
     /// Whether the mirrors are made orthogonal.
-    Hra { orthogonal: bool },
+    Hra {
+        orthogonal: bool,
+    },
     /// Names of the modules whose inputs are scaled, and not their outputs.
-    Ia3 { feedforward: Vec<String> },
-    Fourier { scale: f64, seed: u64 },
+    Ia3 {
+        feedforward: Vec<String>,
+    },
+    Fourier {
+        scale: f64,
+        seed: u64,
+    },
     Mlx,
 }
 
@@ -41,15 +51,8 @@ pub(super) type Fields = BTreeMap<String, Value>;
 const MOST_TERMS: u64 = 64;
 
 /// Types of peft that hold prompts or other inputs, and no change of a weight.
-const WITHOUT_WEIGHTS: [&str; 7] = [
-    "PROMPT_TUNING",
-    "MULTITASK_PROMPT_TUNING",
-    "P_TUNING",
-    "PREFIX_TUNING",
-    "ADAPTION_PROMPT",
-    "CPT",
-    "CARTRIDGE",
-];
+const WITHOUT_WEIGHTS: [&str; 7] =
+    ["PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "ADAPTION_PROMPT", "CPT", "CARTRIDGE"];
 
 /// Whether adapters of a type change no weight.
 pub(super) fn is_without_weights(kind: &str) -> bool {
@@ -103,9 +106,7 @@ impl Method {
                     None => Ok(150.0),
                     Some(value) => value.as_f64().ok_or_else(|| format!("`scaling` {value}")),
                 };
-                scale.and_then(|scale| {
-                    Ok(Self::Fourier { scale, seed: number(fields, "random_loc_seed", 777)? })
-                })
+                scale.and_then(|scale| Ok(Self::Fourier { scale, seed: number(fields, "random_loc_seed", 777)? }))
             }
             _ => return None,
         })
@@ -115,14 +116,10 @@ impl Method {
     pub(super) fn pieces(&self) -> &'static [Piece] {
         use Piece as P;
         match self {
-            Self::Lora | Self::Mlx => {
-                &[P::A, P::B, P::EmbeddingA, P::EmbeddingB, P::Magnitude, P::OutputBias]
-            }
+            Self::Lora | Self::Mlx => &[P::A, P::B, P::EmbeddingA, P::EmbeddingB, P::Magnitude, P::OutputBias],
             Self::AdaLora { .. } => &[P::A, P::B, P::Diagonal],
             Self::LoHa => &[P::Hada1A, P::Hada1B, P::Hada1Core, P::Hada2A, P::Hada2B, P::Hada2Core],
-            Self::LoKr => {
-                &[P::Kron1, P::Kron1A, P::Kron1B, P::Kron2, P::Kron2A, P::Kron2B, P::Kron2Core]
-            }
+            Self::LoKr => &[P::Kron1, P::Kron1A, P::Kron1B, P::Kron2, P::Kron2A, P::Kron2B, P::Kron2Core],
             Self::Vera => &[P::LambdaB, P::LambdaD],
             Self::Oft(_) => &[P::Rotation],
             Self::Boft => &[P::Butterfly, P::ButterflyScale],

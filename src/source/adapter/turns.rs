@@ -60,7 +60,8 @@ fn oft(
     // A block of side n stores n (n - 1) / 2 elements.
     let side = ((1.0 + (1.0 + 8.0 * elements as f64).sqrt()) / 2.0).round() as usize;
     let blocks = Blocks { count, side, form: Form::Triangle };
-    let whole = if settings.shared { columns % side == 0 && count == 1 } else { count.checked_mul(side) == Some(columns) };
+    let whole =
+        if settings.shared { columns % side == 0 && count == 1 } else { count.checked_mul(side) == Some(columns) };
     if count == 0 || !whole || side.saturating_mul(side - 1) / 2 != elements {
         return Err(fit.unfit(tensor, weight));
     }

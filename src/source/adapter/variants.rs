@@ -147,7 +147,8 @@ pub(super) fn ia3(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_>
 fn scales_inputs(config: &AdapterConfig, module: &str) -> Result<bool, String> {
     let Method::Ia3 { feedforward } = &config.method else { return Ok(false) };
     for name in feedforward {
-        let pattern = Regex::new(&format!("^(?:{name})$")).map_err(|e| format!("`feedforward_modules` `{name}` ({e})"))?;
+        let pattern =
+            Regex::new(&format!("^(?:{name})$")).map_err(|e| format!("`feedforward_modules` `{name}` ({e})"))?;
         if module.ends_with(name.as_str()) || pattern.is_match(module) {
             return Ok(true);
         }

@@ -3,7 +3,8 @@
     python make_adapters.py [FOLDER]        # default: adapters, beside this script
 
 `base/net.safetensors` is the base. `peft/NAME/` is an adapter of peft, `files/NAME.safetensors` one of the kohya and LyCORIS
-kind. `merged/NAME.safetensors` holds the tensors that the reference changed: peft's `merge_and_unload`, or LyCORIS' own merge.
+kind. `merged/NAME.safetensors` holds the tensors that the reference changed: peft's `merge_and_unload`, or what a module
+of LyCORIS computes with.
 
 Made with torch 2.15.0, peft 0.21.2, safetensors 0.8.0, lycoris-lora 4.1.3.
 """
@@ -17,6 +18,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 import peft
+from lycoris.modules.full import FullModule
+from lycoris.modules.locon import LoConModule
+from lycoris.modules.loha import LohaModule
+from lycoris.modules.lokr import LokrModule
+from lycoris.modules.norms import NormModule
 
 OUT = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "adapters")
 
@@ -131,12 +137,122 @@ def peft_adapters():
     peft_adapter("adalora", p.AdaLoraConfig(init_r=4, target_r=2, lora_alpha=6, total_step=10, target_modules=LINEAR), prepare=cut)
 
 
+LAYERS = ["layers.0.q_proj", "layers.1.up_proj", "layers.1.down_proj", "conv", "point", "line"]
+
+
+def lycoris_file(name, make, layers=LAYERS, prefix="lora_unet_", extra=None, metadata=None):
+    """A file of LyCORIS: `make` is given a name and a module, and returns the module that changes it."""
+    base = net()
+    stored, merged = dict(extra or {}), {}
+    torch.manual_seed(13)
+    for layer in layers:
+        module = base.get_submodule(layer)
+        key = prefix + layer.replace(".", "_")
+        change = make(key, module)
+        if isinstance(change, FullModule):
+            change.apply_to()
+        with torch.no_grad():
+            for parameter in change.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+        stored.update({f"{key}.{k}": v.detach().clone().contiguous() for k, v in change.state_dict().items()})
+        with torch.no_grad():
+            if isinstance(change, FullModule):
+                weight, bias = change.weight, change.bias
+            elif isinstance(change, NormModule):
+                weight, bias = change.make_weight(1.0, None)
+            elif isinstance(change, (LohaModule, LokrModule)):
+                # As its forward pass does. Its `get_diff_weight` scales a second time in version 4.1.3.
+                weight, bias = module.weight + change.get_weight(module.weight.shape) * change.scalar, None
+                weight = change.apply_weight_decompose(weight) if change.wd else weight
+            else:
+                weight, bias = change.get_merged_weight(1.0, module.weight.shape)
+        merged[f"{layer}.weight"] = weight.detach().clone().contiguous()
+        if bias is not None:
+            merged[f"{layer}.bias"] = bias.detach().clone().contiguous()
+    save_file(stored, f"{OUT}/files/{name}.safetensors", metadata)
+    save_file(merged, f"{OUT}/merged/{name}.safetensors")
+
+
+def lycoris_files():
+    of = lambda kind, **settings: lambda name, module: kind(name, module, **settings)
+    lycoris_file("locon", of(LoConModule, lora_dim=3, alpha=2))
+    lycoris_file("locon_tucker", of(LoConModule, lora_dim=3, alpha=2, use_tucker=True))
+    lycoris_file("locon_dora", of(LoConModule, lora_dim=3, alpha=2, weight_decompose=True))
+    lycoris_file("locon_dora_inputs", of(LoConModule, lora_dim=3, alpha=2, weight_decompose=True, wd_on_out=False))
+    lycoris_file("loha_file", of(LohaModule, lora_dim=3, alpha=2))
+    lycoris_file("loha_file_tucker", of(LohaModule, lora_dim=3, alpha=2, use_tucker=True, weight_decompose=True))
+    lycoris_file("lokr_file", of(LokrModule, lora_dim=1, alpha=2))
+    lycoris_file("lokr_file_both", of(LokrModule, lora_dim=1, alpha=2, factor=4, decompose_both=True))
+    lycoris_file("lokr_file_whole", of(LokrModule, lora_dim=9, alpha=2, weight_decompose=True))
+    lycoris_file("lokr_file_tucker", of(LokrModule, lora_dim=1, alpha=2, use_tucker=True), layers=["conv", "layers.0.q_proj"])
+    lycoris_file("full", of(FullModule), prefix="lycoris_")
+    lycoris_file("norm", of(NormModule), layers=["layers.0.norm", "layers.1.norm"])
+    # A text encoder is another model of the pipeline.
+    text = {"lora_te_text_model_encoder_layers_0_mlp_fc1.alpha": torch.tensor(2.0),
+            "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.ones(2, 8),
+            "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": torch.ones(8, 2)}
+    lycoris_file("with_text", of(LoConModule, lora_dim=3, alpha=2), extra=text, metadata={"ss_sd_model_name": "elsewhere.ckpt"})
+
+
+def diffusers_file(name, prefix, alpha, metadata=None, rename=lambda key: key):
+    """A LoRA as diffusers saves it: peft's tensors under the name of a part of the pipeline."""
+    model = peft.get_peft_model(net(), peft.LoraConfig(r=4, lora_alpha=alpha, target_modules=LINEAR + ["conv"]))
+    randomize(model)
+    state = peft.get_peft_model_state_dict(model)
+    state = {rename(k.replace("base_model.model.", prefix)): v.contiguous() for k, v in state.items()}
+    save_file(state, f"{OUT}/files/{name}.safetensors", metadata)
+    save_file(changed(model.merge_and_unload().state_dict()), f"{OUT}/merged/{name}.safetensors")
+
+
+def diffusers_files():
+    diffusers_file("diffusers", "unet.", 4)
+    configuration = {"transformer.r": 4, "transformer.lora_alpha": 6, "transformer.use_rslora": False}
+    diffusers_file("diffusers_alpha", "transformer.", 6, {"lora_adapter_metadata": json.dumps(configuration)})
+    early = lambda key: key.replace("lora_A", "lora.down").replace("lora_B", "lora.up")
+    diffusers_file("diffusers_early", "unet.", 4, rename=early)
+    diffusers_file("comfy", "diffusion_model.", 4)
+
+
+def mlx_folders():
+    """Adapters of MLX by its formulas, as the library needs a Mac: W + scale (B^T A^T), and DoRA's rows of norm m."""
+    for name, magnitudes in (("mlx", False), ("mlx_dora", True)):
+        torch.manual_seed(17)
+        base, rank, scale = net().state_dict(), 3, 2.5
+        stored, merged = {}, {}
+        for layer in ("layers.0.q_proj", "layers.0.up_proj"):
+            weight = base[f"{layer}.weight"]
+            a, b = torch.randn(weight.shape[1], rank) * 0.2, torch.randn(rank, weight.shape[0]) * 0.2
+            stored[f"{layer}.lora_a"], stored[f"{layer}.lora_b"] = a, b
+            weight = weight + (scale * b.T) @ a.T
+            if magnitudes:
+                m = torch.rand(weight.shape[0]) + 0.5
+                stored[f"{layer}.m"] = m
+                weight = (m / torch.linalg.norm(weight, dim=1))[:, None] * weight
+            merged[f"{layer}.weight"] = weight
+        if not magnitudes:
+            a, b = torch.randn(10, rank) * 0.2, torch.randn(rank, 16) * 0.2
+            stored["embed.lora_a"], stored["embed.lora_b"] = a, b
+            merged["embed.weight"] = base["embed.weight"] + scale * a @ b
+        folder = f"{OUT}/peft/{name}"
+        os.makedirs(folder)
+        save_file(stored, f"{folder}/adapters.safetensors")
+        fields = {"fine_tune_type": "dora" if magnitudes else "lora", "model": "../../base/net", "num_layers": 1,
+                  "lora_parameters": {"rank": rank, "scale": scale, "dropout": 0.0}}
+        with open(f"{folder}/adapter_config.json", "w") as file:
+            json.dump(fields, file, indent=1)
+            file.write("\n")
+        save_file(merged, f"{OUT}/merged/{name}.safetensors")
+
+
 def main():
     shutil.rmtree(OUT, ignore_errors=True)
     for folder in ("base", "peft", "files", "merged"):
         os.makedirs(f"{OUT}/{folder}")
     save_file(net().state_dict(), f"{OUT}/base/net.safetensors")
     peft_adapters()
+    lycoris_files()
+    diffusers_files()
+    mlx_folders()
 
 
 main()
