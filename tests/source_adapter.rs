@@ -239,14 +239,14 @@ fn the_wider_dtype_is_announced() -> TestResult {
 #[test]
 fn what_is_not_computed_is_refused_by_name() {
     let cases = [
-        (r#""peft_type":"ADALORA""#, "`peft_type` ADALORA"),
+        (r#""peft_type":"RANDLORA""#, "`peft_type` RANDLORA"),
+        (r#""peft_type":"XLORA""#, "`peft_type` XLORA"),
         (r#""peft_type":null"#, "no `peft_type`"),
         (r#""alora_invocation_tokens":[1,2]"#, "`alora_invocation_tokens`"),
         (r#""use_qalora":true"#, "`use_qalora`"),
         (r#""layer_replication":[[0,4],[2,5]]"#, "`layer_replication`"),
         (r#""target_parameters":["w"]"#, "`target_parameters`"),
         (r#""trainable_token_indices":[5]"#, "`trainable_token_indices`"),
-        (r#""lora_bias":true"#, "`lora_bias`"),
         (r#""megatron_config":{"a":1}"#, "`megatron_config`"),
         (r#""use_bdlora":{"a":1}"#, "`use_bdlora`"),
         (r#""some_new_field":3"#, "`some_new_field`"),
@@ -316,7 +316,7 @@ fn an_adapter_that_does_not_fit_is_refused_with_both_shapes() {
         (
             fields,
             &[FC_A, FC_B, ("base_model.model.fc.lora_B.bias", &[2], &[0.0; 2])],
-            "adapter DIR uses a tensor `base_model.model.fc.lora_B.bias`",
+            "adapter DIR uses `base_model.model.fc.lora_B.bias` although `lora_bias` is not set",
         ),
         (
             fields,
@@ -371,42 +371,102 @@ fn the_base_is_found_where_it_may_be() -> TestResult {
     write(dir, "bases/fc.safetensors", f32_file(FC));
     adapter(&dir.join("a/by_path"), &recorded(r#""../../bases/fc.safetensors""#), &[FC_A, FC_B]);
     adapter(&dir.join("a/by_root"), &recorded(r#""bases/fc.safetensors""#), &[FC_A, FC_B]);
-    adapter(&dir.join("a/by_name"), &recorded(r#""hub/fc""#), &[FC_A, FC_B]);
-    adapter(&dir.join("a/on_adapter"), &recorded(r#""somewhere/by_path""#), &[FC_A, FC_B]);
+    adapter(&dir.join("a/by_name"), &recorded(r#""/elsewhere/bases/fc""#), &[FC_A, FC_B]);
+    adapter(&dir.join("a/alike"), &recorded(r#""hub/fc""#), &[FC_A, FC_B]);
+    adapter(&dir.join("a/on_adapter"), &recorded(r#""C:\\work\\a\\by_path""#), &[FC_A, FC_B]);
     adapter(&dir.join("a/none"), &recorded("null"), &[FC_A, FC_B]);
     adapter(&dir.join("a/lost"), &recorded(r#""hub/lost-7b""#), &[FC_A, FC_B]);
     assert_eq!(
         search(Discovery::new(), dir)?,
         [
-            "a/by_name: peft adapter over DIR/bases/fc.safetensors",
-            "a/by_path: peft adapter over DIR/a/by_path/../../bases/fc.safetensors",
-            "a/by_root: peft adapter over DIR/bases/fc.safetensors",
-            "a/on_adapter: peft adapter over DIR/a/by_path",
+            "a/by_name: peft adapter over DIR/bases/fc.safetensors (recorded as /elsewhere/bases/fc, found by that name)",
+            "a/by_path: peft adapter over DIR/a/by_path/../../bases/fc.safetensors (recorded as ../../bases/fc.safetensors, \
+             found at that path)",
+            "a/by_root: peft adapter over DIR/bases/fc.safetensors (recorded as bases/fc.safetensors, found at that path)",
+            "a/on_adapter: peft adapter over DIR/a/by_path (recorded as C:\\work\\a\\by_path, found by that name)",
             "bases/fc: safetensors file",
+            "a/alike: adapter DIR/a/alike needs its base model: its `hub/fc` is not here, and only the last part of the name is \
+             that of DIR/bases/fc.safetensors; give it with a base option, as `--base hub/fc=PATH`",
             "a/lost: adapter DIR/a/lost needs its base model: its `hub/lost-7b` is no model's path from DIR/a/lost, \
-             the current folder or the searched ones, and no model found is named `lost-7b`; name it with a base option",
-            "a/none: adapter DIR/a/none needs its base model: adapter_config.json records none in \
-             `base_model_name_or_path`; name it with a base option",
+             the current folder or the searched ones, and no model found is named `hub/lost-7b`; give it with a base option, \
+             as `--base hub/lost-7b=PATH`",
+            "a/none: adapter DIR/a/none needs its base model: adapter_config.json records none; give it with a base option, \
+             as `--base a/none=PATH`",
         ]
     );
     // The option serves those whose base is not found, and no others.
     let other = write(dir, ".hidden/other.safetensors", f32_file(FC));
-    let with_option = search(Discovery::new().with_base(other), dir)?;
-    assert_eq!(with_option[1], "a/by_path: peft adapter over DIR/a/by_path/../../bases/fc.safetensors");
-    assert_eq!(with_option[2], "a/by_root: peft adapter over DIR/bases/fc.safetensors");
-    assert!(with_option.contains(&"a/none: peft adapter over DIR/.hidden/other.safetensors".to_owned()));
-    assert!(with_option.contains(&"a/lost: peft adapter over DIR/.hidden/other.safetensors".to_owned()));
+    let with_option = search(Discovery::new().with_base(&other), dir)?;
+    let over = |name: &str, base: &str, why: &str| format!("a/{name}: peft adapter over DIR/{base} ({why})");
+    let by_root = over("by_root", "bases/fc.safetensors", "recorded as bases/fc.safetensors, found at that path");
+    let given = |name: &str, recorded: &str| {
+        over(name, ".hidden/other.safetensors", &format!("{recorded}given by a base option"))
+    };
+    for expected in [by_root.clone(), given("none", ""), given("lost", "recorded as hub/lost-7b, ")] {
+        assert!(with_option.contains(&expected), "{expected} in {with_option:#?}");
+    }
+    // The option for one base, or for one adapter, comes before all else.
+    let one = Discovery::new().with_base_for("hub/fc", &other).with_base_for("a/none", &other);
+    let with_options = search(one.with_base_for("bases/fc.safetensors", &other), dir)?;
+    let by_option = given("by_root", "recorded as bases/fc.safetensors, ");
+    for expected in [given("alike", "recorded as hub/fc, "), given("none", ""), by_option] {
+        assert!(with_options.contains(&expected), "{expected} in {with_options:#?}");
+    }
+    assert!(with_options.iter().any(|m| m.starts_with("a/lost: adapter DIR/a/lost needs its base model")));
 
-    write(dir, "more/fc.safetensors", f32_file(FC));
+    write(dir, "more/bases/fc.safetensors", f32_file(FC));
     let ambiguous = search(Discovery::new(), dir)?;
     assert!(
         ambiguous.contains(
-            &"a/by_name: adapter DIR/a/by_name needs its base model: its `hub/fc` is no path here and may be \
-              DIR/bases/fc.safetensors or DIR/more/fc.safetensors; name it with a base option"
+            &"a/by_name: adapter DIR/a/by_name needs its base model: its `/elsewhere/bases/fc` may be \
+              DIR/bases/fc.safetensors or DIR/more/bases/fc.safetensors; give it with a base option, as \
+              `--base /elsewhere/bases/fc=PATH`"
                 .to_owned()
         ),
         "{ambiguous:#?}"
     );
+    Ok(())
+}
+
+#[test]
+fn a_hub_cache_beside_the_adapter_holds_its_base() -> TestResult {
+    let scratch = tempfile::tempdir()?;
+    let hub = scratch.path().join("hub");
+    let lora = hub.join("models--eve--lora/snapshots/c3");
+    adapter(&lora, r#""r":1,"base_model_name_or_path":"acme/base""#, &[FC_A, FC_B]);
+    let transformers = |folder: &str| {
+        write(&hub, &format!("{folder}/config.json"), "{}");
+        write(&hub, &format!("{folder}/model.safetensors"), f32_file(FC));
+    };
+    // The last part of the name alone is no reason.
+    transformers("models--bob--base/snapshots/a1");
+    let text = |found: Vec<String>| found.into_iter().find(|m| m.contains("adapter ")).unwrap_or_default();
+    assert!(text(search(Discovery::new(), &hub)?).contains("only the last part of the name"));
+
+    transformers("models--acme--base/snapshots/a1");
+    let over = |revision: &str| {
+        format!(
+            "peft adapter over DIR/models--acme--base/snapshots/{revision} (recorded as acme/base, found in the hub cache)"
+        )
+    };
+    assert!(text(search(Discovery::new(), &hub)?).ends_with(&over("a1")));
+    // The adapter alone was given: its cache is above it.
+    let alone = Discovery::new().open(&lora)?.layout.to_string();
+    assert!(alone.contains("models--acme--base/snapshots/a1 (recorded as acme/base"), "{alone}");
+
+    transformers("models--acme--base/snapshots/b2");
+    assert!(text(search(Discovery::new(), &hub)?).contains("its `acme/base` may be "));
+    write(&hub, "models--acme--base/refs/main", "b2");
+    assert!(text(search(Discovery::new(), &hub)?).ends_with(&over("b2")));
+    let revision = r#""r":1,"base_model_name_or_path":"acme/base","revision":"a1""#;
+    adapter(&lora, revision, &[FC_A, FC_B]);
+    assert!(text(search(Discovery::new(), &hub)?).ends_with(&over("a1")));
+    adapter(&lora, &revision.replace("a1", "d4"), &[FC_A, FC_B]);
+    assert!(text(search(Discovery::new(), &hub)?).contains("the revision of its `acme/base` is not in "));
+    // A path into the cache of another machine names the model too.
+    let path = r#""r":1,"base_model_name_or_path":"/root/hub/models--acme--base/snapshots/a1""#;
+    adapter(&lora, path, &[FC_A, FC_B]);
+    assert!(text(search(Discovery::new(), &hub)?).contains("models--acme--base/snapshots/a1 (recorded as /root/hub/"));
     Ok(())
 }
 

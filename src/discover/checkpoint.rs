@@ -46,7 +46,9 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
         return Some(single(around, listing, FileLayout::Transformers, chosen));
     }
     if listing.file("adapter_config.json").is_some() {
-        let own: Vec<String> = around.formats.names_of(Library::Peft).collect();
+        let mut own: Vec<String> = around.formats.names_of(Library::Peft).collect();
+        // The weights of an adapter of MLX.
+        own.push("adapters.safetensors".to_owned());
         let ignored = others(around, listing, |file| own.contains(&file.name), "beside an adapter");
         return Some(Checkpoint { content: Content::Adapter, parts: Vec::new(), ignored });
     }

@@ -1,9 +1,11 @@
 //! Search for models in folders. Each model that is found gets a name.
 
+mod base;
 mod checkpoint;
 mod discovered;
 mod files;
 mod flat;
+mod hub;
 mod ignored;
 mod layout;
 mod names;
@@ -13,12 +15,13 @@ mod surroundings;
 
 pub use discovered::{Discovered, DiscoveredModel, Unreadable};
 pub use ignored::Ignored;
-pub use layout::FileLayout;
+pub use layout::{BaseRule, FileLayout};
 pub(crate) use search::SKETCHES;
 
 use crate::bytes::Folder;
 use crate::error::SourceError;
 use crate::format::Format;
+use base::Bases;
 use open::Opener;
 use search::{Candidate, Found};
 use std::path::{Path, PathBuf};
@@ -52,12 +55,18 @@ use surroundings::Surroundings;
 ///
 /// # The base of an adapter
 ///
-/// The base is the first of these that exists:
+/// The base is the first of these that exists. [`FileLayout::Adapter`] says which one it was.
 ///
-/// 1. The recorded `base_model_name_or_path` as a path from the adapter's folder, the current folder or a given folder.
-/// 2. A model beside the adapter that has the last component of the recorded name.
-/// 3. The one model under the given paths that has the last component of the recorded name.
-/// 4. The model of [`with_base`](Self::with_base). It serves adapters that record no base, or one that is not found.
+/// 1. The model of [`with_base_for`](Self::with_base_for) for the recorded base, or for the name of the adapter.
+/// 2. The recorded base as a path from the adapter's folder, the current folder or a given folder.
+/// 3. The recorded `org/name` in a hub cache (`models--org--name`). The cache holds the adapter, or a given path, or is given. The
+///    recorded revision decides which snapshot is meant, else the branch `main`, else there must be only one.
+/// 4. The one model found whose name or path ends in the last two components of the recorded base. A recorded name without
+///    `/` must be the whole name of a model found, or that of a model beside the adapter.
+/// 5. The model of [`with_base`](Self::with_base). It serves adapters that record no base, or one that is not found.
+///
+/// A model that has only the last component of `org/name` is never taken. A wrong base would give wrong weights without an
+/// error.
 ///
 /// ```
 /// use neural_phylogeny::discover::Discovery;
@@ -76,7 +85,7 @@ use surroundings::Surroundings;
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
     around: Surroundings,
-    base: Option<PathBuf>,
+    bases: Bases,
 }
 
 impl Discovery {
@@ -93,7 +102,15 @@ impl Discovery {
 
     /// Sets the base of adapters that record no base, or one that is not found. Default: none.
     pub fn with_base(mut self, path: impl Into<PathBuf>) -> Self {
-        self.base = Some(path.into());
+        self.bases.fallback = Some(path.into());
+        self
+    }
+
+    /// Sets the base of the adapters that record `id`, or of the one whose own name is `id`. Default: none.
+    ///
+    /// An `id` is compared as a whole with what an adapter records, such as `org/name`. If it is given twice, the first counts.
+    pub fn with_base_for(mut self, id: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.bases.given.push((id.into(), path.into()));
         self
     }
 
@@ -126,11 +143,15 @@ impl Discovery {
         candidates.sort_by(|a, b| a.name.cmp(&b.name));
 
         let known = candidates.iter().map(|c| (c.name.clone(), c.path.clone())).collect();
-        let opener = Opener::new(&self.around, self.base.as_deref(), searched.clone(), known);
+        let opener = Opener::new(&self.around, &self.bases, searched.clone(), known);
         let mut found = Discovered { searched, ..Discovered::default() };
         for Candidate { name, path, content, .. } in candidates {
             match opener.open(&path, content) {
                 Ok((layout, source)) => found.models.push(DiscoveredModel { name, path, layout, source }),
+                // What holds no weights is no model that could not be read.
+                Err(error @ SourceError::NotAWeightChange { .. }) => {
+                    ignored.push(Ignored { path, reason: error.to_string() });
+                }
                 Err(error) => found.unreadable.push(Unreadable { name, path, error }),
             }
         }
@@ -147,7 +168,7 @@ impl Discovery {
     /// [`SourceError::UnsupportedFormat`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<DiscoveredModel, SourceError> {
         let path = path.as_ref();
-        let opener = Opener::new(&self.around, self.base.as_deref(), Vec::new(), Vec::new());
+        let opener = Opener::new(&self.around, &self.bases, Vec::new(), Vec::new());
         let (layout, source) = opener.open_path(path)?;
         Ok(DiscoveredModel { name: names::of_given(&self.around, path), path: path.to_owned(), layout, source })
     }

@@ -1,12 +1,13 @@
 //! Opening of models that a search found, and of adapters over their bases.
 
 use super::FileLayout;
+use super::base::{Bases, Wanted};
 use super::checkpoint::{self, Content};
 use super::surroundings::{Surroundings, layout_of};
 use crate::bytes::{EntryKind, Listing};
 use crate::error::SourceError;
-use crate::format::{FilePart, whole_name};
-use crate::source::{AdapterConfig, ParameterSource, PeftAdapter, Shards, Slices};
+use crate::format::{FilePart, Tensors};
+use crate::source::{AdapterConfig, AdapterFile, ParameterSource, PeftAdapter, Shards, Slices};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,12 +19,12 @@ type Opened = (FileLayout, Arc<dyn ParameterSource>);
 /// Opens models with the paths and names that a search knows.
 #[derive(Debug)]
 pub(super) struct Opener<'a> {
-    around: &'a Surroundings,
-    base: Option<&'a Path>,
+    pub(super) around: &'a Surroundings,
+    pub(super) bases: &'a Bases,
     /// The paths that were searched.
-    roots: Vec<PathBuf>,
+    pub(super) roots: Vec<PathBuf>,
     /// Names and paths of all models that were found.
-    known: Vec<(String, PathBuf)>,
+    pub(super) known: Vec<(String, PathBuf)>,
     /// The models that are already open, by their paths with links resolved. Many adapters share a base.
     open: RefCell<BTreeMap<PathBuf, Opened>>,
 }
@@ -31,11 +32,11 @@ pub(super) struct Opener<'a> {
 impl<'a> Opener<'a> {
     pub(super) fn new(
         around: &'a Surroundings,
-        base: Option<&'a Path>,
+        bases: &'a Bases,
         roots: Vec<PathBuf>,
         known: Vec<(String, PathBuf)>,
     ) -> Self {
-        Self { around, base, roots, known, open: RefCell::default() }
+        Self { around, bases, roots, known, open: RefCell::default() }
     }
 
     /// Opens the model at `path`, whose content is already recognized.
@@ -55,7 +56,12 @@ impl<'a> Opener<'a> {
             return Ok(opened.clone());
         }
         let opened: Opened = match content {
-            Content::Weights { layout, path } => (layout, self.weights(&path)?),
+            Content::Weights { layout, path: file } => match self.weights(&file)? {
+                Weights::Model(source) => (layout, source),
+                Weights::Adapter(adapter, tensors) => {
+                    self.adapter_file(path, &file, &real, above, &adapter, tensors)?
+                }
+            },
             Content::Adapter => self.adapter(path, &real, above)?,
             Content::Unreadable(error) => return Err(error),
         };
@@ -64,61 +70,54 @@ impl<'a> Opener<'a> {
     }
 
     fn adapter(&self, folder: &Path, real: &Path, above: &[PathBuf]) -> Result<Opened, SourceError> {
-        // Without this check, adapters that are each other's base would be opened for ever.
-        if above.iter().any(|a| a == real) {
-            let base = above.last().map_or_else(PathBuf::new, Clone::clone);
-            return Err(SourceError::AdapterCycle { path: folder.to_owned(), base });
-        }
-        let above: Vec<PathBuf> = above.iter().cloned().chain([real.to_owned()]).collect();
         let config = AdapterConfig::read(&*self.around.tree, folder)?;
-        let base = self.base_of(folder, real, config.base.as_deref())?;
-        let (_, source) = self.open_below(&base, self.recognize(&base)?, &above)?;
+        let (recorded, revision) = (config.base.as_deref(), config.revision.as_deref());
+        let place = "adapter_config.json";
+        let wanted = Wanted { path: folder, real, recorded, revision, place };
+        let (source, layout) = self.base_below(&wanted, config.kind(), above)?;
         let Surroundings { tree, formats, .. } = self.around;
         let adapter = PeftAdapter::with_config(&**tree, formats, folder, &config, source)?;
-        Ok((FileLayout::Adapter { base }, Arc::new(adapter)))
+        Ok((layout, Arc::new(adapter)))
     }
 
-    /// Finds the base of an adapter. [`Discovery`](crate::discover::Discovery) documents the order of the places.
-    fn base_of(&self, folder: &Path, real: &Path, recorded: Option<&str>) -> Result<PathBuf, SourceError> {
-        let missing = |reason| SourceError::BaseMissing { path: folder.to_owned(), reason };
-        let mut reason = "adapter_config.json records none in `base_model_name_or_path`".to_owned();
-        if let Some(recorded) = recorded {
-            let places = [folder, Path::new("")].into_iter().chain(self.roots.iter().map(PathBuf::as_path));
-            if let Some(found) = places.map(|p| p.join(recorded)).find(|p| self.recognize(p).is_ok()) {
-                return Ok(found);
-            }
-            // A model beside the adapter is more likely to be meant than one elsewhere.
-            let name = recorded.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(recorded);
-            let other = |p: &PathBuf| self.around.tree.identity(p).is_ok_and(|p| p != real);
-            let files = self.around.formats.iter().flat_map(|f| f.extensions()).map(|end| whole_name(name, end));
-            let mut beside = [name.to_owned()].into_iter().chain(files).filter_map(|n| Some(folder.parent()?.join(n)));
-            let beside = beside.find(|p| other(p) && self.recognize(p).is_ok());
-            if let Some(found) = beside {
-                return Ok(found);
-            }
-            // If two models have the name, none is taken: a wrong base would give wrong weights without an error.
-            let named = |(n, p): &&(String, PathBuf)| n.rsplit('/').next() == Some(name) && other(p);
-            let mut known = self.known.iter().filter(named).map(|(_, p)| p);
-            match (known.next(), known.next()) {
-                (Some(found), None) => return Ok(found.clone()),
-                (Some(one), Some(two)) => {
-                    reason =
-                        format!("its `{recorded}` is no path here and may be {} or {}", one.display(), two.display());
-                }
-                (None, _) => {
-                    reason = format!(
-                        "its `{recorded}` is no model's path from {}, the current folder or the searched ones, \
-                         and no model found is named `{name}`",
-                        folder.display()
-                    );
-                }
-            }
+    /// Opens an adapter that is one file. `path` is the model that was found, which may be a folder that holds the file.
+    fn adapter_file(
+        &self,
+        path: &Path,
+        file: &Path,
+        real: &Path,
+        above: &[PathBuf],
+        adapter: &AdapterFile,
+        tensors: Tensors,
+    ) -> Result<Opened, SourceError> {
+        let recorded = adapter.base.as_deref();
+        let wanted = Wanted { path, real, recorded, revision: None, place: "the file" };
+        let (source, layout) = self.base_below(&wanted, adapter.kind, above)?;
+        let adapter = PeftAdapter::of_file(file, adapter, Box::new(tensors), source)?;
+        Ok((layout, Arc::new(adapter)))
+    }
+
+    /// Finds and opens the base of an adapter.
+    fn base_below(
+        &self,
+        wanted: &Wanted<'_>,
+        kind: &str,
+        above: &[PathBuf],
+    ) -> Result<(Arc<dyn ParameterSource>, FileLayout), SourceError> {
+        // Without this check, adapters that are each other's base would be opened for ever.
+        if above.iter().any(|a| a == wanted.real) {
+            let base = above.last().map_or_else(PathBuf::new, Clone::clone);
+            return Err(SourceError::AdapterCycle { path: wanted.path.to_owned(), base });
         }
-        self.base.map(Path::to_owned).ok_or_else(|| missing(reason))
+        let above: Vec<PathBuf> = above.iter().cloned().chain([wanted.real.to_owned()]).collect();
+        let (base, found) = self.base_of(wanted)?;
+        let (_, source) = self.open_below(&base, self.recognize(&base)?, &above)?;
+        let recorded = wanted.recorded.map(ToOwned::to_owned);
+        Ok((source, FileLayout::Adapter { kind: kind.to_owned(), base, recorded, found }))
     }
 
     /// Recognizes the model at a path.
-    fn recognize(&self, path: &Path) -> Result<Content, SourceError> {
+    pub(super) fn recognize(&self, path: &Path) -> Result<Content, SourceError> {
         let entry = self.around.tree.entry(path)?;
         if entry.kind == EntryKind::File {
             if let Some(format) = self.around.formats.unread(&entry.name) {
@@ -146,32 +145,36 @@ impl<'a> Opener<'a> {
     }
 
     /// Opens a whole file, or all shards of a model, given by the index or by one of them.
-    fn weights(&self, path: &Path) -> Result<Arc<dyn ParameterSource>, SourceError> {
+    fn weights(&self, path: &Path) -> Result<Weights, SourceError> {
         let Surroundings { tree, formats, .. } = self.around;
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let source: Arc<dyn ParameterSource> = match formats.parse(&name).map(|n| n.part) {
-            Some(FilePart::Index | FilePart::Shard { .. }) => Arc::new(Shards::open_in(&**tree, formats, path)?),
-            Some(FilePart::Slice { .. }) => Slices::open_in(&**tree, formats, path)?,
-            Some(FilePart::Whole) | None => Arc::new(formats.open(&**tree, path)?),
-        };
         // The factors of an increment are not weights. Without this check they would be compared with the weights of other
         // models.
-        let is_factor = |name: &str| {
-            name.split('.').any(|part| LOW_RANK.contains(&part)) || LOW_RANK_ENDS.iter().any(|end| name.ends_with(end))
-        };
-        match source.parameters()?.iter().find(|p| is_factor(&p.name)) {
-            Some(factor) => Err(SourceError::AdapterUnsupported {
-                path: path.to_owned(),
-                feature: format!("LoRA tensors (`{}`) without an adapter_config.json beside them", factor.name),
-            }),
-            None => Ok(source),
+        match formats.parse(&name).map(|n| n.part) {
+            Some(FilePart::Index | FilePart::Shard { .. }) => {
+                let source = Shards::open_in(&**tree, formats, path)?;
+                match AdapterFile::recognize(path, &source, &BTreeMap::new())? {
+                    None => Ok(Weights::Model(Arc::new(source))),
+                    Some(_) => Err(SourceError::AdapterUnsupported {
+                        path: path.to_owned(),
+                        feature: "several files for one adapter".to_owned(),
+                    }),
+                }
+            }
+            Some(FilePart::Slice { .. }) => Ok(Weights::Model(Slices::open_in(&**tree, formats, path)?)),
+            Some(FilePart::Whole) | None => {
+                let tensors = formats.open(&**tree, path)?;
+                Ok(match AdapterFile::recognize(path, &tensors, tensors.metadata())? {
+                    None => Weights::Model(Arc::new(tensors)),
+                    Some(adapter) => Weights::Adapter(adapter, tensors),
+                })
+            }
         }
     }
 }
 
-/// Parts of the names that libraries of the ecosystem give to the factors of an increment.
-const LOW_RANK: [&str; 7] =
-    ["lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_down", "lora_up", "lora_magnitude_vector"];
-
-/// Ends of the names that diffusers, and the scripts before it, give to the factors of an increment.
-const LOW_RANK_ENDS: [&str; 3] = ["lora.up.weight", "lora.down.weight", "lora_linear_layer.up.weight"];
+/// What a weights file holds.
+enum Weights {
+    Model(Arc<dyn ParameterSource>),
+    Adapter(AdapterFile, Tensors),
+}

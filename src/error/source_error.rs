@@ -350,12 +350,14 @@ pub enum SourceError {
         parameter: String,
     },
     /// The base model of an adapter was not found.
-    #[error("adapter {} needs its base model: {reason}; name it with a base option", path.display())]
+    #[error("adapter {} needs its base model: {reason}; give it with a base option, as `--base {name}=PATH`", path.display())]
     BaseMissing {
-        /// The adapter's folder.
+        /// The adapter's folder or file.
         path: PathBuf,
         /// Why it was not found.
         reason: String,
+        /// The base that is recorded, else the adapter's own name: a base option takes either.
+        name: String,
     },
     /// An adapter uses a feature that this crate does not compute.
     #[error("adapter {} uses {feature}, which is not supported: merge it into its base and give the merged model", path.display())]
@@ -364,6 +366,14 @@ pub enum SourceError {
         path: PathBuf,
         /// The feature.
         feature: String,
+    },
+    /// An adapter holds no change of a weight, such as a prompt that was trained.
+    #[error("adapter {} is {method}: it changes no weight of its base, so there is nothing to compare", path.display())]
+    NotAWeightChange {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// The method, as peft names it.
+        method: String,
     },
     /// An adapter does not fit its base.
     #[error("adapter tensor `{tensor}` of {} does not fit its base: found {found}, expected {expected}", path.display())]

@@ -9,8 +9,8 @@ mod shards;
 mod slices;
 mod tensors;
 
-pub(crate) use adapter::AdapterConfig;
 pub use adapter::PeftAdapter;
+pub(crate) use adapter::{AdapterConfig, AdapterFile};
 pub(crate) use integer::read_integer;
 pub use memory::InMemory;
 pub use parameter_source::ParameterSource;

@@ -52,9 +52,10 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "NAME")]
     pub(crate) part: Option<String>,
 
-    /// Base model of adapters that do not record theirs, or whose recorded one is not found.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) base: Option<PathBuf>,
+    /// Base model of the adapters that record ID, or of the adapter named ID; without ID, of those that record none or whose
+    /// recorded one is not found. May be repeated.
+    #[arg(long, value_name = "[ID=]PATH")]
+    pub(crate) base: Vec<String>,
 
     /// Go on without models that cannot be read, and list them.
     #[arg(long)]

@@ -14,7 +14,7 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
         let (found, expected) = ("none".to_owned(), "one folder or file to search, or more");
         return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected });
     }
-    let discovery = discovery(arguments.part.as_deref(), arguments.base.as_deref());
+    let discovery = discovery(arguments.part.as_deref(), &arguments.base)?;
     let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source: source.into() })?;
     let wanted = wanted(arguments)?;
     found.models.retain(|m| wanted(&m.name));
@@ -22,10 +22,25 @@ pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
     Ok(found)
 }
 
-/// Makes a search by the part of pipelines to take, and the base of adapters without one of their own.
-pub(crate) fn discovery(part: Option<&str>, base: Option<&Path>) -> Discovery {
-    let discovery = part.into_iter().fold(addresses::search(), Discovery::with_part);
-    base.into_iter().fold(discovery, Discovery::with_base)
+/// Makes a search by the part of pipelines to take, and the bases of adapters.
+pub(crate) fn discovery(part: Option<&str>, bases: &[String]) -> Result<Discovery, Error> {
+    let mut discovery = part.into_iter().fold(addresses::search(), Discovery::with_part);
+    let mut plain: Option<&String> = None;
+    for base in bases {
+        discovery = match base.split_once('=') {
+            // A path may have an equals sign in it.
+            Some((id, path)) if !id.is_empty() && !Path::new(base).exists() => discovery.with_base_for(id, path),
+            _ => {
+                if let Some(other) = plain.replace(base) {
+                    let found = format!("`{other}` and `{base}`");
+                    let expected = "one base for adapters without one of their own; others as ID=PATH";
+                    return Err(Error::InvalidSetting { setting: "base", found, expected });
+                }
+                discovery.with_base(base)
+            }
+        };
+    }
+    Ok(discovery)
 }
 
 /// Tells which names the model patterns allow.

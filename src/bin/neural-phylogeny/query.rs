@@ -32,9 +32,10 @@ pub(crate) struct Query {
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
 
-    /// Base model of an adapter that does not record its own, or whose recorded one is not found.
-    #[arg(long, value_name = "PATH")]
-    base: Option<PathBuf>,
+    /// Base model of an adapter, or of one it is laid over: ID is the base that an adapter records, or its name; without ID,
+    /// the base of those that record none or whose recorded one is not found. May be repeated.
+    #[arg(long, value_name = "[ID=]PATH")]
+    base: Vec<String>,
 
     /// Threads; 0 means one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -98,7 +99,7 @@ fn sketched(
         let sketch = store.get(&name)?;
         return Ok((name, sketch, None));
     };
-    let discovery = models::discovery(arguments.part.as_deref(), arguments.base.as_deref());
+    let discovery = models::discovery(arguments.part.as_deref(), &arguments.base)?;
     let started = Instant::now();
     let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source: source.into() })?;
     let bar = progress::bar();

@@ -1,17 +1,15 @@
-//! Matching of the tensors of an adapter with those of its base.
+//! Matching of the tensors of an adapter folder with those of its base.
 
 use super::config::AdapterConfig;
-use super::keys::{self, Key, Piece, Renaming};
-use super::low_rank::LowRank;
-use super::magnitude::Magnitude;
-use super::{Adapted, Content, Tensor};
+use super::fit::{Content, Fit, Tensor};
+use super::keys::{self, Key, Renaming};
+use super::method::Method;
+use super::module::{Module, Rules};
+use super::piece::{Piece, Pieces};
 use crate::error::SourceError;
-use crate::source::{Dtype, ParameterInfo, ParameterSource};
+use crate::source::{ParameterInfo, ParameterSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// For each module, the stored names of the pieces of its increment.
-type Pieces = BTreeMap<String, BTreeMap<Piece, String>>;
 
 /// Layers that peft stores whole without being configured to, when their vocabulary was resized.
 const VOCABULARY: [&str; 2] = ["embed_tokens", "lm_head"];
@@ -23,227 +21,156 @@ pub(super) fn tensors(
     stored: &dyn ParameterSource,
     base: Vec<ParameterInfo>,
 ) -> Result<BTreeMap<String, Tensor>, SourceError> {
-    let of_base = |p: ParameterInfo| (p.name, Tensor { shape: p.shape, dtype: p.dtype, content: Content::Base });
-    let stored = stored.parameters()?.into_iter().map(|info| (info.name.clone(), info)).collect();
-    let mut fit = Fit { folder, config, stored, tensors: base.into_iter().map(of_base).collect() };
-    let (pieces, stored) = fit.sorted_keys()?;
-    let targets: Vec<String> = pieces.keys().map(|module| format!("{module}.weight")).collect();
+    let mut fit = Fit::new(folder, stored, base)?;
+    let (modules, whole) = sorted_keys(&fit, config)?;
+    let targets: Vec<String> = modules.keys().map(|module| format!("{module}.weight")).collect();
     let renaming = match (Renaming::find(&targets, &fit.tensors), targets.first()) {
         (Some(renaming), _) => renaming,
         // No weight is adapted, so only the names of whole tensors can show the renaming.
         (None, None) => {
-            Renaming::find(&stored.keys().cloned().collect::<Vec<_>>(), &fit.tensors).unwrap_or(Renaming::Same)
+            Renaming::find(&whole.keys().cloned().collect::<Vec<_>>(), &fit.tensors).unwrap_or(Renaming::Same)
         }
-        (None, Some(_)) => return Err(fit.without_target(&targets)),
+        (None, Some(_)) => return Err(without_target(&fit, &targets)),
     };
     // Whole tensors come first, because an increment may be added to one of them.
-    for (name, key) in stored {
-        fit.store(&renaming, &name, key)?;
+    for (name, key) in whole {
+        store(&mut fit, config, &renaming, &name, key)?;
     }
-    for (module, pieces) in pieces {
-        fit.adapt(&renaming, &module, &pieces)?;
+    for (name, pieces) in modules {
+        let target = format!("{name}.weight");
+        let Some(weight) = renaming.apply(&target, &fit.tensors) else { return Err(without_target(&fit, &[target])) };
+        adapt(&mut fit, config, &Module::new(&name, weight, &pieces))?;
     }
     Ok(fit.tensors)
 }
 
-/// An adapter while its tensors are matched with the base.
-struct Fit<'a> {
-    folder: &'a Path,
-    config: &'a AdapterConfig,
-    /// The tensors that the adapter stores, by name.
-    stored: BTreeMap<String, ParameterInfo>,
-    tensors: BTreeMap<String, Tensor>,
+/// Sorts the tensors of the file into pieces, by module, and whole tensors, by the name that they replace.
+#[expect(clippy::type_complexity, reason = "both maps are taken apart at the one call")]
+fn sorted_keys(
+    fit: &Fit<'_>,
+    config: &AdapterConfig,
+) -> Result<(BTreeMap<String, Pieces>, BTreeMap<String, String>), SourceError> {
+    let mut modules: BTreeMap<String, Pieces> = BTreeMap::new();
+    let mut whole: BTreeMap<String, String> = BTreeMap::new();
+    let mut adapters = BTreeSet::new();
+    for key in fit.stored.keys() {
+        let parsed = match config.method {
+            Method::Mlx => keys::parse_mlx(key),
+            _ => keys::parse(key),
+        };
+        match parsed {
+            Key::Piece { module, piece, adapter } => {
+                adapters.insert(adapter);
+                modules.entry(module).or_default().insert(piece, key.to_owned());
+            }
+            Key::Whole { name } => {
+                // peft may store a saved module twice, plainly and inside its wrapper. Both are the same.
+                whole.entry(name).or_insert_with(|| key.to_owned());
+            }
+            Key::Untrained | Key::Shared => {}
+            Key::Unsupported => return Err(fit.unsupported(format!("a tensor `{key}`"))),
+        }
+    }
+    if adapters.len() > 1 {
+        let names: Vec<String> = adapters.into_iter().map(|a| a.unwrap_or_else(|| "(unnamed)".to_owned())).collect();
+        return Err(fit.unsupported(format!("several adapters in one file ({})", names.join(", "))));
+    }
+    Ok((modules, whole))
 }
 
-impl Fit<'_> {
-    fn unsupported(&self, feature: String) -> SourceError {
-        SourceError::AdapterUnsupported { path: self.folder.to_owned(), feature }
-    }
+/// Creates the error for changes of weights that the base does not have.
+pub(super) fn without_target(fit: &Fit<'_>, targets: &[String]) -> SourceError {
+    let missing = targets.iter().find(|t| !fit.tensors.contains_key(*t)).or(targets.first());
+    let missing = missing.map_or("", String::as_str);
+    let near = fit.near(missing);
+    let expected = format!("a tensor `{missing}` in the base, or one prefix that only one side has{near}");
+    fit.mismatch(missing, "no such tensor, or several".to_owned(), expected)
+}
 
-    fn mismatch(&self, tensor: &str, found: String, expected: String) -> SourceError {
-        SourceError::AdapterMismatch { path: self.folder.to_owned(), tensor: tensor.to_owned(), found, expected }
-    }
-
-    /// Sorts the tensors of the file into pieces, by module, and whole tensors, by the name that they replace.
-    fn sorted_keys(&self) -> Result<(Pieces, BTreeMap<String, String>), SourceError> {
-        let mut pieces = Pieces::new();
-        let mut stored: BTreeMap<String, String> = BTreeMap::new();
-        let mut adapters = BTreeSet::new();
-        for key in self.stored.keys() {
-            match keys::parse(key) {
-                Key::Piece { module, piece, adapter } => {
-                    adapters.insert(adapter);
-                    pieces.entry(module).or_default().insert(piece, key.to_owned());
-                }
-                Key::Whole { name } => {
-                    // peft may store a saved module twice, plainly and inside its wrapper. Both are the same.
-                    stored.entry(name).or_insert_with(|| key.to_owned());
-                }
-                Key::Untrained => {}
-                Key::Unsupported => return Err(self.unsupported(format!("a tensor `{key}`"))),
-            }
+/// Replaces a tensor of the base by a whole tensor of the adapter.
+fn store(
+    fit: &mut Fit<'_>,
+    config: &AdapterConfig,
+    renaming: &Renaming,
+    name: &str,
+    key: String,
+) -> Result<(), SourceError> {
+    let Some(ParameterInfo { shape, dtype, quantization, .. }) = fit.stored.get(&key).cloned() else { return Ok(()) };
+    let parts: Vec<&str> = name.split('.').collect();
+    let saved = config.saved.iter().any(|module| is_within(name, module));
+    let bias = config.biases && parts.last() == Some(&"bias");
+    let vocabulary = parts.iter().any(|p| VOCABULARY.contains(p));
+    let target = match renaming.apply(name, &fit.tensors) {
+        Some(target) => target,
+        None if saved || bias || vocabulary => renaming.rename(name),
+        None => {
+            let expected = "a tensor of that name in the base, or `modules_to_save` naming its module".to_owned();
+            return Err(fit.mismatch(&key, "neither".to_owned(), expected));
         }
-        if adapters.len() > 1 {
-            let names: Vec<String> =
-                adapters.into_iter().map(|a| a.unwrap_or_else(|| "(unnamed)".to_owned())).collect();
-            return Err(self.unsupported(format!("several adapters in one file ({})", names.join(", "))));
+    };
+    // A whole tensor may have another number of rows, as after resizing a vocabulary. Saved modules may have any shape.
+    if let Some(base) = fit.tensors.get(&target) {
+        let resized = shape.len() == base.shape.len() && shape.get(1..) == base.shape.get(1..);
+        if shape != base.shape && !saved && !resized {
+            return Err(fit.mismatch(&key, format!("shape {shape:?}"), format!("{:?}", base.shape)));
         }
-        Ok((pieces, stored))
     }
+    fit.tensors.insert(target, Tensor { shape, dtype, quantization, content: Content::Stored(key) });
+    Ok(())
+}
 
-    /// Creates the error for increments to weights that the base does not have.
-    fn without_target(&self, targets: &[String]) -> SourceError {
-        let missing = targets.iter().find(|t| !self.tensors.contains_key(*t)).or(targets.first());
-        let missing = missing.map_or("", String::as_str);
-        let same_end = |name: &&String| {
-            let last = |n: &str| n.rsplit('.').take(2).map(ToOwned::to_owned).collect::<Vec<_>>();
-            last(name) == last(missing)
-        };
-        let near = self.tensors.keys().find(same_end).map_or(String::new(), |n| format!(" (it has `{n}`)"));
-        let expected = format!("a tensor `{missing}` in the base, or one prefix that only one side has{near}");
-        self.mismatch(missing, "no such tensor, or several".to_owned(), expected)
+/// Changes the weight of a module.
+fn adapt(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_>) -> Result<(), SourceError> {
+    check_method(fit, config, module)?;
+    match &config.method {
+        Method::Lora | Method::LoHa | Method::LoKr => {}
+        Method::Mlx => return super::variants::mlx(fit, config, module),
+        Method::AdaLora { .. } => return super::variants::adalora(fit, config, module),
+        Method::Vera => return super::variants::vera(fit, config, module),
+        Method::Fourier { scale, seed } => return super::variants::fourier(fit, config, module, *scale, *seed),
+        Method::Ia3 { .. } => return super::variants::ia3(fit, config, module),
+        Method::Oft(_) | Method::Boft | Method::Hra { .. } => return super::turns::turned(fit, config, module),
     }
-
-    /// Replaces a tensor of the base by a whole tensor of the adapter.
-    fn store(&mut self, renaming: &Renaming, name: &str, key: String) -> Result<(), SourceError> {
-        let Some(ParameterInfo { shape, dtype, .. }) = self.stored.get(&key).cloned() else { return Ok(()) };
-        let parts: Vec<&str> = name.split('.').collect();
-        let saved = self.config.saved.iter().any(|module| is_within(name, module));
-        let bias = self.config.biases && parts.last() == Some(&"bias");
-        let vocabulary = parts.iter().any(|p| VOCABULARY.contains(p));
-        let target = match renaming.apply(name, &self.tensors) {
-            Some(target) => target,
-            None if saved || bias || vocabulary => renaming.rename(name),
-            None => {
-                let expected = "a tensor of that name in the base, or `modules_to_save` naming its module".to_owned();
-                return Err(self.mismatch(&key, "neither".to_owned(), expected));
-            }
-        };
-        // A whole tensor may have another number of rows, as after resizing a vocabulary. Saved modules may have any shape.
-        if let Some(base) = self.tensors.get(&target) {
-            let resized = shape.len() == base.shape.len() && shape.get(1..) == base.shape.get(1..);
-            if shape != base.shape && !saved && !resized {
-                return Err(self.mismatch(&key, format!("shape {shape:?}"), format!("{:?}", base.shape)));
-            }
-        }
-        self.tensors.insert(target, Tensor { shape, dtype, content: Content::Stored(key) });
-        Ok(())
-    }
-
-    /// Adds an increment to a weight.
-    fn adapt(
-        &mut self,
-        renaming: &Renaming,
-        module: &str,
-        pieces: &BTreeMap<Piece, String>,
-    ) -> Result<(), SourceError> {
-        let target = format!("{module}.weight");
-        let Some(target) = renaming.apply(&target, &self.tensors) else { return Err(self.without_target(&[target])) };
-        let delta = self.low_rank(module, &self.tensors[&target], pieces)?;
-        let magnitude = match (self.config.magnitudes, pieces.get(&Piece::Magnitude)) {
-            (false, None) => None,
-            (true, Some(key)) => Some(self.magnitude(key, delta.outputs)?),
-            (false, Some(key)) => return Err(self.unsupported(format!("`{key}` although `use_dora` is not set"))),
-            (true, None) => {
-                let found = format!("no `{module}.lora_magnitude_vector`");
-                return Err(self.mismatch(&delta.b, found, "one, as `use_dora` is set".to_owned()));
-            }
-        };
-        // A merged weight is not rounded back, so it is as precise as the most precise of its parts.
-        let of_adapter = [&delta.a, &delta.b].into_iter().filter_map(|key| self.stored.get(key)).map(|info| info.dtype);
-        let tensor = &self.tensors[&target];
-        let dtype = of_adapter.fold(tensor.dtype, wider);
-        let under = match &tensor.content {
-            Content::Stored(key) => Some(key.clone()),
-            _ => None,
-        };
-        let content = Content::Adapted(Box::new(Adapted { under, delta, magnitude }));
-        self.tensors.insert(target, Tensor { shape: tensor.shape.clone(), dtype, content });
-        Ok(())
-    }
-
-    /// Returns the factors of an increment after checking that they fit the weight.
-    fn low_rank(
-        &self,
-        module: &str,
-        weight: &Tensor,
-        pieces: &BTreeMap<Piece, String>,
-    ) -> Result<LowRank, SourceError> {
-        let piece = |p| pieces.get(&p);
-        let factors = (piece(Piece::A), piece(Piece::B), piece(Piece::EmbeddingA), piece(Piece::EmbeddingB));
-        let (a, b, embedding) = match factors {
-            (Some(a), Some(b), None, None) => (a, b, false),
-            (None, None, Some(a), Some(b)) => (a, b, true),
-            _ => {
-                let stored: Vec<&str> = pieces.values().map(String::as_str).collect();
-                return Err(self.mismatch(module, stored.join(", "), "one factor A and one factor B".to_owned()));
-            }
-        };
-        if !weight.dtype.is_float() {
-            return Err(self.mismatch(b, format!("a base weight in {}", weight.dtype), "floating point".to_owned()));
-        }
-        let shape = |key: &str| self.stored.get(key).map_or(&[][..], |info| &info.shape[..]);
-        let (a_shape, b_shape) = (shape(a), shape(b));
-        let misfit = || {
-            let found = format!("shape {b_shape:?}, with {a_shape:?} for `{a}`");
-            self.mismatch(b, found, format!("factors of a weight of shape {:?}", weight.shape))
-        };
-        let (&[rank, ref inputs @ ..], &[outputs, inner, ref ones @ ..]) = (a_shape, b_shape) else {
-            return Err(misfit());
-        };
-        // In convolutions, A has the dimensions of the kernel, and B has ones in their place.
-        if rank == 0 || rank != inner || inputs.is_empty() || ones.iter().any(|&n| n != 1) {
-            return Err(misfit());
-        }
+    let configured = config.rank(module.name);
+    let (path, tensor) = (fit.path.to_owned(), module.first());
+    let scale = |rank: Option<usize>| match rank {
         // Ranks in the configuration decide the scale, so a difference would give wrong weights silently.
-        if rank != self.config.rank(module) {
-            let expected = format!("rank {} from adapter_config.json", self.config.rank(module));
-            return Err(self.mismatch(a, format!("rank {rank}"), expected));
-        }
-        let plain = weight.shape.split_first() == Some((&outputs, inputs));
-        // A square linear weight fits both ways, and only then does the configuration decide.
-        let turned = weight.shape == [inputs[0], outputs] && inputs.len() == 1;
-        let transposed = match (plain, turned) {
-            // The weight of an embedding has its inputs, the tokens, as rows.
-            (_, true) if embedding => true,
-            (true, false) if !embedding => false,
-            (false, true) => true,
-            (true, true) => self.config.transposed,
-            _ => return Err(misfit()),
-        };
-        Ok(LowRank {
-            a: a.clone(),
-            b: b.clone(),
-            rank,
-            inputs: inputs.iter().product(),
-            outputs,
-            scale: self.config.scale(module) as f32,
-            transposed,
-        })
-    }
+        Some(rank) if rank != configured => Err(SourceError::AdapterMismatch {
+            path: path.clone(),
+            tensor: tensor.clone(),
+            found: format!("rank {rank}"),
+            expected: format!("rank {configured} from adapter_config.json"),
+        }),
+        _ => Ok(config.scale(module.name) as f32),
+    };
+    fit.add(module, &Rules { transposed: config.transposed, flattened: config.method.flattened(), scale: &scale })
+}
 
-    fn magnitude(&self, key: &str, outputs: usize) -> Result<Magnitude, SourceError> {
-        let shape = self.stored.get(key).map_or(&[][..], |info| &info.shape[..]);
-        let mut long = shape.iter().filter(|&&n| n != 1);
-        match (long.next(), long.next(), shape.is_empty()) {
-            (Some(&n), None, _) if n == outputs => Ok(Magnitude::new(key.to_owned())),
-            (None, _, false) if outputs == 1 => Ok(Magnitude::new(key.to_owned())),
-            _ => Err(self.mismatch(key, format!("shape {shape:?}"), format!("{outputs} magnitudes"))),
-        }
+/// Checks that the pieces of a module are those of the configured method.
+fn check_method(fit: &Fit<'_>, config: &AdapterConfig, module: &Module<'_>) -> Result<(), SourceError> {
+    let without = |piece: Piece, field: &str, set: bool| match module.peek(piece) {
+        Some(key) if !set => Err(fit.unsupported(format!("`{key}` although `{field}` is not set"))),
+        _ => Ok(()),
+    };
+    without(Piece::Magnitude, "use_dora", config.magnitudes)?;
+    without(Piece::OutputBias, "lora_bias", config.output_biases)?;
+    if config.magnitudes && !module.has(Piece::Magnitude) {
+        let found = format!("no `{}.lora_magnitude_vector`", module.name);
+        return Err(fit.mismatch(&module.first(), found, "one, as `use_dora` is set".to_owned()));
+    }
+    if let Some(key) = module.peek(Piece::Kron2)
+        && fit.shape(key).len() == 3
+    {
+        let feature = format!("`{key}` on a convolution of one dimension, where peft and LyCORIS do not agree");
+        return Err(fit.unsupported(feature));
+    }
+    match module.foreign(config.method.pieces()) {
+        Some(key) => Err(fit.unsupported(format!("a tensor `{key}`, which {} does not have", config.method.name()))),
+        None => Ok(()),
     }
 }
 
 /// Whether a tensor belongs to a module or to a part of it. The module is named by its whole path or by the end of it.
 fn is_within(tensor: &str, module: &str) -> bool {
     format!(".{tensor}").contains(&format!(".{module}."))
-}
-
-fn wider(a: Dtype, b: Dtype) -> Dtype {
-    match a.size().cmp(&b.size()) {
-        std::cmp::Ordering::Greater => a,
-        std::cmp::Ordering::Less => b,
-        std::cmp::Ordering::Equal if a == b => a,
-        // F16 cannot hold every BF16 and BF16 cannot hold every F16, so only F32 holds both.
-        std::cmp::Ordering::Equal => Dtype::F32,
-    }
 }

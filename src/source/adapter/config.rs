@@ -1,8 +1,10 @@
 //! `adapter_config.json`: the fields that decide the weights, and the fields that this crate cannot compute.
 
+use super::method::{self, Fields, Method};
 use crate::bytes::Folder;
 use crate::bytes::json::{self, Entries};
 use crate::error::SourceError;
+use crate::format::Library;
 use regex_lite::Regex;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +18,7 @@ pub(super) const FILE: &str = "adapter_config.json";
 ///
 /// Some of them configure an initialization. peft reads these only together with the initialization of that name.
 /// [`check_initialization`] refuses the initializations that change the base.
-const WITHOUT_EFFECT: [&str; 20] = [
+const WITHOUT_EFFECT: [&str; 19] = [
     "auto_mapping",
     "corda_config",
     "ensure_weight_tying",
@@ -31,7 +33,6 @@ const WITHOUT_EFFECT: [&str; 20] = [
     "megatron_core",
     "peft_version",
     "qalora_group_size",
-    "revision",
     "runtime_config",
     "target_modules",
     "task_type",
@@ -44,10 +45,15 @@ const WITHOUT_EFFECT: [&str; 20] = [
 pub(crate) struct AdapterConfig {
     /// The path or name of the base model when the adapter was trained.
     pub(crate) base: Option<String>,
+    /// The revision of the base on its hub.
+    pub(crate) revision: Option<String>,
+    pub(super) method: Method,
     /// Whether linear weights are stored with inputs as rows (`fan_in_fan_out`).
     pub(super) transposed: bool,
     /// Whether the weights of each output are rescaled to a stored magnitude (DoRA).
     pub(super) magnitudes: bool,
+    /// Whether increments of biases are stored with those of weights.
+    pub(super) output_biases: bool,
     /// Names of the modules that are stored whole.
     pub(super) saved: Vec<String>,
     /// Whether bias tensors are stored whole.
@@ -63,24 +69,29 @@ pub(crate) struct AdapterConfig {
 #[derive(Deserialize)]
 struct Stored {
     base_model_name_or_path: Option<String>,
+    revision: Option<String>,
     r: Option<usize>,
     lora_alpha: Option<f64>,
+    alpha: Option<f64>,
     bias: Option<String>,
     fan_in_fan_out: Option<bool>,
     use_rslora: Option<bool>,
     use_dora: Option<bool>,
-    rank_pattern: Option<Entries<usize>>,
+    lora_bias: Option<bool>,
+    rank_pattern: Option<Entries<Value>>,
     alpha_pattern: Option<Entries<f64>>,
     modules_to_save: Option<Vec<String>>,
     init_lora_weights: Option<Value>,
     #[serde(flatten)]
-    rest: BTreeMap<String, Value>,
+    rest: Fields,
 }
 
 /// The type of the adapter, read before its other fields.
 #[derive(Deserialize)]
 struct Kind {
     peft_type: Option<String>,
+    fine_tune_type: Option<String>,
+    lora_parameters: Option<Value>,
 }
 
 impl AdapterConfig {
@@ -89,15 +100,24 @@ impl AdapterConfig {
         let unsupported = |feature: String| SourceError::AdapterUnsupported { path: folder.to_owned(), feature };
         let file = tree.open(&folder.join(FILE))?;
         // The type comes first: other types have other fields, and their error should name the type and not a field.
-        match json::read::<Kind>(&*file)?.peft_type.as_deref() {
-            Some("LORA") => {}
-            Some(other) => return Err(unsupported(format!("`peft_type` {other}"))),
+        let kind: Kind = json::read(&*file)?;
+        let name = match kind.peft_type {
+            Some(name) if method::is_without_weights(&name) => {
+                return Err(SourceError::NotAWeightChange { path: folder.to_owned(), method: name });
+            }
+            Some(name) => name,
+            None if kind.fine_tune_type.is_some() || kind.lora_parameters.is_some() => {
+                return super::mlx::config(folder, &json::read(&*file)?);
+            }
             None => return Err(unsupported("no `peft_type`".to_owned())),
-        }
+        };
 
+        let mut rest = json::read::<Stored>(&*file)?.rest;
+        let method = Method::take(&name, &mut rest);
+        let method = method.ok_or_else(|| unsupported(format!("`peft_type` {name}")))?.map_err(unsupported)?;
         let stored: Stored = json::read(&*file)?;
         // A field that is not known may change the weights. It is refused unless its value is empty.
-        for (field, value) in &stored.rest {
+        for (field, value) in &rest {
             if field != "peft_type" && !WITHOUT_EFFECT.contains(&field.as_str()) && !is_empty(value) {
                 return Err(unsupported(format!("`{field}`")));
             }
@@ -108,18 +128,66 @@ impl AdapterConfig {
             Some("all" | "lora_only") => true,
             Some(other) => return Err(unsupported(format!("`bias` {other}"))),
         };
+        let (method, rank_pattern) = match method {
+            Method::AdaLora { initial, .. } => {
+                (Method::AdaLora { ranks: ranks(stored.rank_pattern).map_err(unsupported)?, initial }, None)
+            }
+            other => (other, stored.rank_pattern),
+        };
+        // LoHa and LoKr name their alpha without a prefix.
+        let alpha = match method {
+            Method::LoHa | Method::LoKr => stored.alpha,
+            _ => stored.lora_alpha,
+        };
         Ok(Self {
             base: stored.base_model_name_or_path.filter(|b| !b.is_empty()),
+            revision: stored.revision.filter(|r| !r.is_empty()),
+            method,
             transposed: stored.fan_in_fan_out.unwrap_or(false),
             magnitudes: stored.use_dora.unwrap_or(false),
+            output_biases: stored.lora_bias.unwrap_or(false),
             saved: stored.modules_to_save.unwrap_or_default(),
             biases,
             rank: stored.r.unwrap_or(8),
-            alpha: stored.lora_alpha.unwrap_or(8.0),
+            alpha: alpha.unwrap_or(8.0),
             square_root: stored.use_rslora.unwrap_or(false),
-            rank_pattern: compiled("rank_pattern", stored.rank_pattern).map_err(unsupported)?,
+            rank_pattern: compiled("rank_pattern", numbers(rank_pattern).map_err(unsupported)?).map_err(unsupported)?,
             alpha_pattern: compiled("alpha_pattern", stored.alpha_pattern).map_err(unsupported)?,
         })
+    }
+
+    /// Creates the configuration of an adapter of MLX: every increment has this scale.
+    pub(super) fn of_mlx(base: Option<String>, rank: usize, scale: f64, magnitudes: bool) -> Self {
+        Self {
+            base,
+            revision: None,
+            method: Method::Mlx,
+            transposed: false,
+            magnitudes,
+            output_biases: false,
+            saved: Vec::new(),
+            biases: false,
+            rank,
+            alpha: scale * rank as f64,
+            square_root: false,
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
+        }
+    }
+
+    /// Returns what wrote the adapter, for listings.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.method == Method::Mlx { "MLX adapter" } else { "peft adapter" }
+    }
+
+    /// Returns the library whose names the files have. `None` for those of MLX.
+    pub(super) fn library(&self) -> Option<Library> {
+        (self.method != Method::Mlx).then_some(Library::Peft)
+    }
+
+    /// Returns alpha, the number that scales all increments.
+    pub(super) fn alpha(&self) -> f64 {
+        self.alpha
     }
 
     /// Returns the rank of a module's factors.
@@ -159,9 +227,35 @@ fn check_initialization(initialization: Option<&Value>) -> Result<(), String> {
         {
             Ok(())
         }
-        Some(Value::String(s)) => Err(format!("`init_lora_weights` {s}, which changes the base's own weights")),
+        Some(Value::String(s)) => Err(format!(
+            "`init_lora_weights` {s}, which changes the base's own weights (saving it with \
+             `path_initial_model_for_weight_conversion` makes it a plain LoRA)"
+        )),
         Some(other) => Err(format!("`init_lora_weights` {other}")),
     }
+}
+
+/// Returns the values of patterns that are numbers.
+fn numbers(patterns: Option<Entries<Value>>) -> Result<Option<Entries<usize>>, String> {
+    let Some(Entries(patterns)) = patterns else { return Ok(None) };
+    let number = |(pattern, value): (String, Value)| match value.as_u64().map(usize::try_from) {
+        Some(Ok(rank)) => Ok((pattern, rank)),
+        _ => Err(format!("`rank_pattern` `{pattern}` {value}")),
+    };
+    patterns.into_iter().map(number).collect::<Result<_, _>>().map(|p| Some(Entries(p)))
+}
+
+/// Returns how many ranks of each module are left, from the lists that AdaLoRA keeps of them.
+fn ranks(patterns: Option<Entries<Value>>) -> Result<BTreeMap<String, usize>, String> {
+    let Entries(patterns) = patterns.unwrap_or_default();
+    let count = |(name, value): (String, Value)| match &value {
+        Value::Array(flags) if flags.iter().all(Value::is_boolean) => {
+            let module = name.split(".lora_E").next().unwrap_or(&name).to_owned();
+            Ok((module, flags.iter().filter(|flag| **flag == Value::Bool(true)).count()))
+        }
+        _ => Err(format!("`rank_pattern` `{name}` that is no list of ranks to keep")),
+    };
+    patterns.into_iter().map(count).collect()
 }
 
 /// Compiles patterns that match a module's whole name, or its end after a dot, as peft does.

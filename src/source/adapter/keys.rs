@@ -1,5 +1,6 @@
 //! The names of an adapter's tensors: what each one means, and to which tensor of the base it belongs.
 
+use super::piece::Piece;
 use std::collections::BTreeMap;
 
 /// What a tensor of an adapter file is.
@@ -11,33 +12,32 @@ pub(super) enum Key {
     Whole { name: String },
     /// The base's own tensor, stored beside the one that replaces it.
     Untrained,
+    /// A factor that all modules share.
+    Shared,
     /// A piece of a feature that this crate does not compute.
     Unsupported,
 }
 
-/// The role of a piece: a factor of an increment, or the magnitudes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Piece {
-    A,
-    B,
-    EmbeddingA,
-    EmbeddingB,
-    Magnitude,
-}
-
-/// Parses a name such as `base_model.model.fc.lora_A.weight`.
+/// Parses a name that peft writes, such as `base_model.model.fc.lora_A.weight`.
 pub(super) fn parse(stored: &str) -> Key {
+    if stored.starts_with(SHARED_A) || stored.starts_with(SHARED_B) {
+        return Key::Shared;
+    }
     let name = stored.strip_prefix("base_model.model.").unwrap_or(stored);
     let parts: Vec<&str> = name.split('.').collect();
     // The last such part counts, because a module may have such a name itself.
-    let Some((at, piece)) = parts.iter().enumerate().rev().find_map(|(at, part)| piece(part).map(|p| (at, p))) else {
+    let named = |part: &str| Piece::named(part).filter(|piece| !OTHERS.contains(piece) && !part.ends_with("norm"));
+    let Some((at, piece)) = parts.iter().enumerate().rev().find_map(|(at, part)| named(part).map(|p| (at, p))) else {
         return whole(&parts);
     };
-    let adapter = match (piece, &parts[at + 1..]) {
-        (Piece::A | Piece::B | Piece::Magnitude, ["weight"]) => None,
-        (Piece::A | Piece::B | Piece::Magnitude, [adapter, "weight"]) => Some(*adapter),
-        (Piece::EmbeddingA | Piece::EmbeddingB | Piece::Magnitude, []) => None,
-        (Piece::EmbeddingA | Piece::EmbeddingB | Piece::Magnitude, [adapter]) => Some(*adapter),
+    // Some tensors are weights of modules, others stand for themselves. Both may be followed by the adapter's name.
+    let (piece, adapter) = match (piece, &parts[at + 1..]) {
+        (Piece::B, ["bias"]) => (Piece::OutputBias, None),
+        (Piece::B, [adapter, "bias"]) => (Piece::OutputBias, Some(*adapter)),
+        (Piece::A | Piece::B | Piece::Magnitude | Piece::Rotation, ["weight"]) => (piece, None),
+        (Piece::A | Piece::B | Piece::Magnitude | Piece::Rotation, [adapter, "weight"]) => (piece, Some(*adapter)),
+        (_, []) => (piece, None),
+        (_, [adapter]) => (piece, Some(*adapter)),
         _ => return Key::Unsupported,
     };
     match at {
@@ -46,15 +46,22 @@ pub(super) fn parse(stored: &str) -> Key {
     }
 }
 
-fn piece(part: &str) -> Option<Piece> {
-    Some(match part {
-        "lora_A" => Piece::A,
-        "lora_B" => Piece::B,
-        "lora_embedding_A" => Piece::EmbeddingA,
-        "lora_embedding_B" => Piece::EmbeddingB,
-        "lora_magnitude_vector" => Piece::Magnitude,
-        _ => return None,
-    })
+/// The factors that all modules share in VeRA.
+pub(super) const SHARED_A: &str = "base_model.vera_A";
+pub(super) const SHARED_B: &str = "base_model.vera_B";
+
+/// Roles that peft does not write.
+const OTHERS: [Piece; 5] = [Piece::Core, Piece::Norms, Piece::Alpha, Piece::Difference, Piece::BiasDifference];
+
+/// Parses a name that MLX writes, such as `model.layers.0.self_attn.q_proj.lora_a`.
+pub(super) fn parse_mlx(stored: &str) -> Key {
+    let piece = |module: &str, piece| Key::Piece { module: module.to_owned(), piece, adapter: None };
+    match stored.rsplit_once('.') {
+        Some((module, "lora_a")) => piece(module, Piece::A),
+        Some((module, "lora_b")) => piece(module, Piece::B),
+        Some((module, "m")) => piece(module, Piece::Magnitude),
+        _ => Key::Whole { name: stored.to_owned() },
+    }
 }
 
 /// Parses the name of a whole tensor and removes the wrappers that peft puts around its module.
@@ -140,7 +147,12 @@ mod tests {
             ("base_model.model.e.lora_embedding_B.default", piece("e", Piece::EmbeddingB, Some("default"))),
             ("base_model.model.a.lora_magnitude_vector", piece("a", Piece::Magnitude, None)),
             ("base_model.model.a.lora_magnitude_vector.default.weight", piece("a", Piece::Magnitude, Some("default"))),
-            ("base_model.model.a.lora_B.bias", Key::Unsupported),
+            ("base_model.model.a.lora_B.bias", piece("a", Piece::OutputBias, None)),
+            ("base_model.model.a.lora_A.one.two.weight", Key::Unsupported),
+            ("base_model.model.a.hada_w1_a", piece("a", Piece::Hada1A, None)),
+            ("base_model.model.a.oft_R.weight", piece("a", Piece::Rotation, None)),
+            ("base_model.model.a.ia3_l.default", piece("a", Piece::Scales, Some("default"))),
+            ("base_model.vera_A", Key::Shared),
             ("lora_A.weight", Key::Unsupported),
             ("base_model.model.score.weight", whole("score.weight")),
             ("base_model.model.lora_head.weight", whole("lora_head.weight")),

@@ -1,5 +1,7 @@
 //! The increment of one weight: a product of two thin matrices, computed only for the elements of each read.
 
+use super::factor::Factor;
+use super::increment::{pieces, rectangles};
 use crate::error::SourceError;
 use crate::source::ParameterSource;
 use ndarray::linalg::general_mat_mul;
@@ -11,11 +13,11 @@ const HELD: usize = 1 << 16;
 
 /// The increment `scale * B * A` of a weight, which counts as a matrix of shape (rows, columns).
 ///
-/// The stored factors are A of shape (rank, inputs) and B of shape (outputs, rank), kernel dimensions flattened.
+/// A has shape (rank, inputs) and B has shape (outputs, rank), kernel dimensions flattened.
 #[derive(Debug)]
 pub(super) struct LowRank {
-    pub(super) a: String,
-    pub(super) b: String,
+    pub(super) a: Factor,
+    pub(super) b: Factor,
     pub(super) rank: usize,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
@@ -41,22 +43,9 @@ impl LowRank {
     /// value of an element does not depend on which other elements are read with it. Memory: as much as `out`, and a bounded
     /// amount for the factors.
     pub(super) fn add(&self, stored: &dyn ParameterSource, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
-        let columns = self.columns();
-        let mut at = offset;
-        let mut rest = out;
-        while !rest.is_empty() {
-            // Each step takes a rectangle: a run within one row, or as many whole rows as fit.
-            let (row, column) = (at / columns, at % columns);
-            let (rows, width) = match column {
-                0 if rest.len() >= columns => (rest.len() / columns, columns),
-                _ => (1, rest.len().min(columns - column)),
-            };
-            let (rectangle, after) = rest.split_at_mut(rows * width);
-            self.add_rectangle(stored, row..row + rows, column..column + width, rectangle)?;
-            at += rectangle.len();
-            rest = after;
-        }
-        Ok(())
+        rectangles(self.columns(), offset, out, |rows, columns, rectangle| {
+            self.add_rectangle(stored, rows, columns, rectangle)
+        })
     }
 
     fn add_rectangle(
@@ -72,13 +61,13 @@ impl LowRank {
         let mut product = Vec::new();
         for left in pieces(&rows, side) {
             let left_factor = match self.transposed {
-                false => self.outputs(stored, &left)?,
-                true => self.inputs(stored, &left)?,
+                false => self.b.places_first(stored, self.rank, &left)?,
+                true => self.a.ranks_first(stored, self.rank, &left)?,
             };
             for right in pieces(&columns, side) {
                 let right_factor = match self.transposed {
-                    false => self.inputs(stored, &right)?,
-                    true => self.outputs(stored, &right)?,
+                    false => self.a.ranks_first(stored, self.rank, &right)?,
+                    true => self.b.places_first(stored, self.rank, &right)?,
                 };
                 product.resize(left.len() * right.len(), 0.0);
                 self.multiply(&left_factor, &right_factor, (left.len(), right.len()), &mut product);
@@ -102,31 +91,10 @@ impl LowRank {
         let mut product = ArrayViewMut2::from_shape((rows, columns), product).expect(SIZED);
         general_mat_mul(1.0, &left, &right, 0.0, &mut product);
     }
-
-    /// Reads columns of A, shape (rank, n).
-    fn inputs(&self, stored: &dyn ParameterSource, columns: &Range<usize>) -> Result<Vec<f32>, SourceError> {
-        let mut values = vec![0.0; self.rank * columns.len()];
-        for (line, row) in values.chunks_exact_mut(columns.len()).zip(0..) {
-            stored.read(&self.a, row * self.inputs + columns.start, line)?;
-        }
-        Ok(values)
-    }
-
-    /// Reads rows of B, shape (n, rank).
-    fn outputs(&self, stored: &dyn ParameterSource, rows: &Range<usize>) -> Result<Vec<f32>, SourceError> {
-        let mut values = vec![0.0; rows.len() * self.rank];
-        stored.read(&self.b, rows.start * self.rank, &mut values)?;
-        Ok(values)
-    }
 }
 
 const SIZED: &str = "factors are read with the sizes they are multiplied with";
 
 fn matrix(shape: (usize, usize), values: &[f32]) -> ArrayView2<'_, f32> {
     ArrayView2::from_shape(shape, values).expect(SIZED)
-}
-
-fn pieces(range: &Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-    let end = range.end;
-    range.clone().step_by(length).map(move |begin| begin..end.min(begin + length))
 }

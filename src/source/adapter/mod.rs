@@ -1,19 +1,40 @@
 //! Adapters of peft: low-rank increments to the weights of a base model, added when a weight is read.
 
 mod build;
+mod cayley;
 mod config;
+mod factor;
+mod file;
+mod file_keys;
+mod file_names;
+mod file_scale;
+mod fit;
+mod increment;
+mod increments;
+mod kept;
 mod keys;
+mod kronecker;
 mod low_rank;
 mod magnitude;
+mod method;
+mod mlx;
+mod module;
+mod piece;
+mod rotation;
+mod scaling;
+mod turns;
+mod variants;
+mod wave;
 
 pub(crate) use config::AdapterConfig;
+pub(crate) use file::AdapterFile;
 
-use super::{Dtype, ParameterInfo, ParameterSource, check_range};
+use super::{ParameterInfo, ParameterSource, check_range};
 use crate::bytes::{Folder, LocalFolder};
 use crate::error::SourceError;
-use crate::format::{Formats, Library};
-use low_rank::LowRank;
-use magnitude::Magnitude;
+use crate::format::Formats;
+use fit::{Adapted, Change, Content, Tensor};
+use kept::Kept;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,34 +80,9 @@ pub struct PeftAdapter {
     /// The tensors that the adapter stores.
     stored: Box<dyn ParameterSource>,
     tensors: BTreeMap<String, Tensor>,
-}
-
-/// A tensor of the resulting model.
-#[derive(Debug)]
-struct Tensor {
-    shape: Vec<usize>,
-    dtype: Dtype,
-    content: Content,
-}
-
-/// Where the values of a tensor of the resulting model come from.
-#[derive(Debug)]
-enum Content {
-    /// The tensor of the base, unchanged.
-    Base,
-    /// Stored whole in the adapter, under this name.
-    Stored(String),
-    /// A weight with an increment.
-    Adapted(Box<Adapted>),
-}
-
-/// A weight with an increment.
-#[derive(Debug)]
-struct Adapted {
-    /// The stored name of the adapter's own copy, to which the increment is added. `None` for the tensor of the base.
-    under: Option<String>,
-    delta: LowRank,
-    magnitude: Option<Magnitude>,
+    kept: Kept,
+    /// Tensors of the adapter that change another part of a pipeline.
+    left_out: Vec<(String, String)>,
 }
 
 impl PeftAdapter {
@@ -110,24 +106,65 @@ impl PeftAdapter {
         config: &AdapterConfig,
         base: Arc<dyn ParameterSource>,
     ) -> Result<Self, SourceError> {
-        let stored = formats.open_weights(tree, folder, Library::Peft, config::FILE)?;
+        let stored = match config.library() {
+            Some(library) => formats.open_weights(tree, folder, library, config::FILE)?,
+            None => mlx::open(tree, formats, folder)?,
+        };
         let tensors = build::tensors(folder, config, &stored, base.parameters()?)?;
-        Ok(Self { base, stored: Box::new(stored), tensors })
+        Ok(Self { base, stored: Box::new(stored), tensors, kept: Kept::default(), left_out: Vec::new() })
     }
 
-    /// Reads elements of an adapted weight with its increment, before magnitudes are applied.
-    fn read_sum(&self, name: &str, adapted: &Adapted, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+    /// Lays an adapter that is one file over its base. `stored` are the tensors of the file.
+    pub(crate) fn of_file(
+        path: &Path,
+        file: &AdapterFile,
+        stored: Box<dyn ParameterSource>,
+        base: Arc<dyn ParameterSource>,
+    ) -> Result<Self, SourceError> {
+        let (tensors, left_out) = file.tensors(path, &*stored, base.parameters()?)?;
+        Ok(Self { base, stored, tensors, kept: Kept::default(), left_out })
+    }
+
+    /// Reads elements of a tensor before it is changed.
+    fn read_under(&self, name: &str, adapted: &Adapted, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         match &adapted.under {
-            Some(stored) => self.stored.read(stored, offset, out)?,
-            None => self.base.read(name, offset, out)?,
+            Some(stored) => self.stored.read(stored, offset, out),
+            None => self.base.read(name, offset, out),
         }
-        adapted.delta.add(&*self.stored, offset, out)
+    }
+
+    fn read_adapted(&self, name: &str, adapted: &Adapted, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let stored = &*self.stored;
+        match &adapted.change {
+            Change::Sum { increment, magnitude } => {
+                let sum = |offset: usize, out: &mut [f32]| {
+                    self.read_under(name, adapted, offset, out)?;
+                    increment.add(stored, offset, out)
+                };
+                sum(offset, out)?;
+                match magnitude {
+                    Some(magnitude) => magnitude.rescale(stored, sum, offset, out),
+                    None => Ok(()),
+                }
+            }
+            Change::Rotation(rotation) => {
+                let under = |offset: usize, out: &mut [f32]| self.read_under(name, adapted, offset, out);
+                rotation.read(&self.kept, name, stored, under, offset, out)
+            }
+            Change::Scaling(scaling) => {
+                self.read_under(name, adapted, offset, out)?;
+                scaling.scale(stored, offset, out)
+            }
+        }
     }
 }
 
 impl ParameterSource for PeftAdapter {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        let info = |(name, t): (&String, &Tensor)| ParameterInfo::new(name.as_str(), t.shape.as_slice(), t.dtype);
+        let info = |(name, tensor): (&String, &Tensor)| {
+            let info = ParameterInfo::new(name.as_str(), tensor.shape.as_slice(), tensor.dtype);
+            tensor.quantization.clone().into_iter().fold(info, ParameterInfo::with_quantization)
+        };
         Ok(self.tensors.iter().map(info).collect())
     }
 
@@ -142,12 +179,7 @@ impl ParameterSource for PeftAdapter {
         match &tensor.content {
             Content::Base => self.base.read(name, offset, out),
             Content::Stored(stored) => self.stored.read(stored, offset, out),
-            Content::Adapted(adapted) => {
-                self.read_sum(name, adapted, offset, out)?;
-                let Some(magnitude) = &adapted.magnitude else { return Ok(()) };
-                let sum = |offset: usize, out: &mut [f32]| self.read_sum(name, adapted, offset, out);
-                magnitude.rescale(&*self.stored, &adapted.delta, sum, offset, out)
-            }
+            Content::Adapted(adapted) => self.read_adapted(name, adapted, offset, out),
         }
     }
 
@@ -159,6 +191,19 @@ impl ParameterSource for PeftAdapter {
             Some(Content::Adapted(_)) => Err(SourceError::NoBytes { parameter: name.to_owned() }),
             None => Err(SourceError::UnknownParameter { parameter: name.to_owned() }),
         }
+    }
+
+    fn rounding(&self, name: &str) -> Result<Option<f64>, SourceError> {
+        match self.tensors.get(name).map(|tensor| &tensor.content) {
+            Some(Content::Base) => self.base.rounding(name),
+            Some(Content::Stored(stored)) => self.stored.rounding(stored),
+            Some(Content::Adapted(_)) => Ok(None),
+            None => Err(SourceError::UnknownParameter { parameter: name.to_owned() }),
+        }
+    }
+
+    fn left_out(&self) -> Vec<(String, String)> {
+        [self.base.left_out(), self.stored.left_out(), self.left_out.clone()].concat()
     }
 
     fn prefetch(&self, name: &str, offset: usize, length: usize) {
