@@ -6,7 +6,7 @@ use super::surroundings::{Surroundings, layout_of};
 use crate::bytes::{EntryKind, Listing};
 use crate::error::SourceError;
 use crate::format::{FilePart, whole_name};
-use crate::source::{AdapterConfig, ParameterSource, PeftAdapter, Shards};
+use crate::source::{AdapterConfig, Dequantized, ParameterSource, PeftAdapter, QuantizationConfig, Shards};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -163,8 +163,21 @@ impl<'a> Opener<'a> {
                 path: path.to_owned(),
                 feature: format!("LoRA tensors (`{}`) without an adapter_config.json beside them", factor.name),
             }),
-            None => Ok(source),
+            None => self.dequantized(path, source),
         }
+    }
+
+    /// Reads the quantized tensors of a model as floats. A model without such tensors is left as it is.
+    fn dequantized(
+        &self,
+        path: &Path,
+        source: Arc<dyn ParameterSource>,
+    ) -> Result<Arc<dyn ParameterSource>, SourceError> {
+        let config = || QuantizationConfig::read(&*self.around.tree, path.parent().unwrap_or(Path::new("")));
+        Ok(match Dequantized::find(&source, path, &config)? {
+            Some(dequantized) => Arc::new(dequantized),
+            None => source,
+        })
     }
 }
 
