@@ -7,7 +7,9 @@ use super::surroundings::{Surroundings, layout_of};
 use crate::bytes::{EntryKind, Listing};
 use crate::error::SourceError;
 use crate::format::{FilePart, Tensors};
-use crate::source::{AdapterConfig, AdapterFile, ParameterSource, PeftAdapter, Shards, Slices};
+use crate::source::{
+    AdapterConfig, AdapterFile, Dequantized, ParameterSource, PeftAdapter, QuantizationConfig, Shards, Slices,
+};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -154,7 +156,7 @@ impl<'a> Opener<'a> {
             Some(FilePart::Index | FilePart::Shard { .. }) => {
                 let source = Shards::open_in(&**tree, formats, path)?;
                 match AdapterFile::recognize(path, &source, &BTreeMap::new())? {
-                    None => Ok(Weights::Model(Arc::new(source))),
+                    None => Ok(Weights::Model(self.dequantized(path, Arc::new(source))?)),
                     Some(_) => Err(SourceError::AdapterUnsupported {
                         path: path.to_owned(),
                         feature: "several files for one adapter".to_owned(),
@@ -165,11 +167,24 @@ impl<'a> Opener<'a> {
             Some(FilePart::Whole) | None => {
                 let tensors = formats.open(&**tree, path)?;
                 Ok(match AdapterFile::recognize(path, &tensors, tensors.metadata())? {
-                    None => Weights::Model(Arc::new(tensors)),
+                    None => Weights::Model(self.dequantized(path, Arc::new(tensors))?),
                     Some(adapter) => Weights::Adapter(adapter, tensors),
                 })
             }
         }
+    }
+
+    /// Reads the quantized tensors of a model as floats. A model without such tensors is left as it is.
+    fn dequantized(
+        &self,
+        path: &Path,
+        source: Arc<dyn ParameterSource>,
+    ) -> Result<Arc<dyn ParameterSource>, SourceError> {
+        let config = || QuantizationConfig::read(&*self.around.tree, path.parent().unwrap_or(Path::new("")));
+        Ok(match Dequantized::find(&source, path, &config)? {
+            Some(dequantized) => Arc::new(dequantized),
+            None => source,
+        })
     }
 }
 

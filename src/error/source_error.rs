@@ -157,7 +157,7 @@ pub enum SourceError {
         shape: Vec<usize>,
     },
     /// A tensor has a dtype that cannot be widened to f32.
-    #[error("tensor `{tensor}` of {} has dtype {dtype}, which cannot be read as a weight; supported: F64, F32, F16, BF16, F8_E4M3, F8_E5M2, integers and BOOL", path.display())]
+    #[error("tensor `{tensor}` of {} has dtype {dtype}, which cannot be read as a weight; supported: F64, F32, F16, BF16, F8_E4M3, F8_E5M2, both with FNUZ too, integers and BOOL; convert it to one of these", path.display())]
     UnsupportedDtype {
         /// The file.
         path: PathBuf,

@@ -30,6 +30,16 @@ pub enum Dtype {
     F8E4M3,
     /// 8-bit floating point, 5-bit exponent.
     F8E5M2,
+    /// 8-bit floating point, 4-bit exponent with a bias of 8, no infinity and no negative zero.
+    F8E4M3Fnuz,
+    /// 8-bit floating point, 5-bit exponent with a bias of 16, no infinity and no negative zero.
+    F8E5M2Fnuz,
+    /// 8-bit exponent without sign and mantissa: the scales of the MX formats. No weight has it.
+    F8E8M0,
+    /// Two 4-bit floats with a 2-bit exponent (E2M1) in each byte, the first in the lower half.
+    ///
+    /// An element is a byte here, so the last dimension is half of what a file says.
+    F4,
     /// 64-bit signed integer.
     I64,
     /// 32-bit signed integer.
@@ -70,15 +80,20 @@ enum Kind {
         signed: bool,
     },
     Bool,
+    /// Parts of quantized values, which are no weights by themselves.
+    Part,
 }
 
 /// The properties of every dtype, in the order of the enum, because a dtype's number is its index here.
-const FACTS: [Facts; 15] = {
+const FACTS: [Facts; 19] = {
     const fn float(dtype: Dtype, spelling: &'static str, size: usize, digits: u32) -> Facts {
         Facts { dtype, spelling, size, kind: Kind::Float { digits } }
     }
     const fn integer(dtype: Dtype, spelling: &'static str, size: usize, signed: bool) -> Facts {
         Facts { dtype, spelling, size, kind: Kind::Integer { signed } }
+    }
+    const fn part(dtype: Dtype, spelling: &'static str) -> Facts {
+        Facts { dtype, spelling, size: 1, kind: Kind::Part }
     }
     [
         float(Dtype::F64, "F64", 8, 24),
@@ -87,6 +102,10 @@ const FACTS: [Facts; 15] = {
         float(Dtype::BF16, "BF16", 2, 8),
         float(Dtype::F8E4M3, "F8_E4M3", 1, 4),
         float(Dtype::F8E5M2, "F8_E5M2", 1, 3),
+        float(Dtype::F8E4M3Fnuz, "F8_E4M3FNUZ", 1, 4),
+        float(Dtype::F8E5M2Fnuz, "F8_E5M2FNUZ", 1, 3),
+        part(Dtype::F8E8M0, "F8_E8M0"),
+        part(Dtype::F4, "F4"),
         integer(Dtype::I64, "I64", 8, true),
         integer(Dtype::I32, "I32", 4, true),
         integer(Dtype::I16, "I16", 2, true),
@@ -100,8 +119,8 @@ const FACTS: [Facts; 15] = {
 };
 
 impl Dtype {
-    /// Returns every dtype: floating point, signed integers, unsigned integers, then booleans. Within each kind the wider come
-    /// first.
+    /// Returns every dtype: floating point, parts of quantized values, signed integers, unsigned integers, then booleans. Within
+    /// each kind the wider come first.
     pub fn all() -> impl Iterator<Item = Self> {
         FACTS.iter().map(|facts| facts.dtype)
     }
@@ -132,8 +151,8 @@ impl Dtype {
 
     /// Returns the significant binary digits of a value after widening to f32, with the leading digit.
     ///
-    /// These are 24 for F64 and F32, 11 for F16, 8 for BF16, 4 for F8E4M3 and 3 for F8E5M2. `None` when the dtype is not
-    /// floating point.
+    /// These are 24 for F64 and F32, 11 for F16, 8 for BF16, 4 for F8E4M3 and 3 for F8E5M2, with or without FNUZ. `None` when
+    /// values of the dtype cannot have been trained.
     pub fn digits(self) -> Option<u32> {
         match self.facts().kind {
             Kind::Float { digits } => Some(digits),
@@ -193,12 +212,12 @@ mod tests {
             assert_eq!(0.5f64.powi(dtype.digits().unwrap() as i32 - 1), ulp, "{dtype}");
         }
         assert!(Dtype::all().all(|d| d.is_float() == d.digits().is_some()));
-        assert!(Dtype::all().all(|d| d.is_float() || d.is_integer() != (d == Dtype::Bool)));
+        assert!(Dtype::all().all(|d| d.is_float() || d.is_integer() != [Dtype::Bool, Dtype::F8E8M0, Dtype::F4].contains(&d)));
     }
 
     #[test]
     fn a_spelling_is_exact() {
         assert_eq!("f32".parse::<Dtype>().unwrap_err().found, "f32");
-        assert_eq!("F8_E4M3FNUZ".parse::<Dtype>().ok(), None);
+        assert_eq!("F8_E4M3FN".parse::<Dtype>().ok(), None);
     }
 }

@@ -30,8 +30,7 @@ pub use pytorch::Pytorch;
 pub use safetensors::{Safetensors, SafetensorsFile};
 pub use tensors::Tensors;
 pub use unread::UnreadFormat;
-#[cfg(feature = "testing")]
-pub(crate) use widen::widen;
+pub(crate) use widen::{power, widen};
 
 use crate::bytes::{Folder, ReadAt};
 use crate::error::SourceError;

@@ -22,6 +22,9 @@ pub(crate) fn widen(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
         Dtype::BF16 => Arch::new().dispatch(Bf16 { bytes, values }),
         Dtype::F8E4M3 => each(bytes, values, |[b]| E4M3[usize::from(b)]),
         Dtype::F8E5M2 => each(bytes, values, |[b]| E5M2[usize::from(b)]),
+        Dtype::F8E4M3Fnuz => each(bytes, values, |[b]| fnuz(3, b)),
+        Dtype::F8E5M2Fnuz => each(bytes, values, |[b]| fnuz(2, b)),
+        Dtype::F8E8M0 => each(bytes, values, |[b]| power(b)),
         Dtype::I64 => each(bytes, values, |b| i64::from_le_bytes(b) as f32),
         Dtype::I32 => each(bytes, values, |b| i32::from_le_bytes(b) as f32),
         Dtype::I16 => each(bytes, values, |b| f32::from(i16::from_le_bytes(b))),
@@ -29,7 +32,8 @@ pub(crate) fn widen(dtype: Dtype, bytes: &[u8], values: &mut [f32]) {
         Dtype::U64 => each(bytes, values, |b| u64::from_le_bytes(b) as f32),
         Dtype::U32 => each(bytes, values, |b| u32::from_le_bytes(b) as f32),
         Dtype::U16 => each(bytes, values, |b| f32::from(u16::from_le_bytes(b))),
-        Dtype::U8 => each(bytes, values, |[b]| f32::from(b)),
+        // Halves of a byte have no number of their own, so the byte is read as an integer.
+        Dtype::U8 | Dtype::F4 => each(bytes, values, |[b]| f32::from(b)),
         Dtype::Bool => each(bytes, values, |[b]| f32::from(u8::from(b != 0))),
     }
 }
@@ -68,6 +72,31 @@ fn f16s(bytes: &[u8], values: &mut [f32]) {
             *half = f16::from_le_bytes(word);
         }
         block[..values.len()].convert_to_f32_slice(values);
+    }
+}
+
+/// The value of an 8-bit float without infinities and negative zero (FNUZ). `digits` is the number of bits of its mantissa.
+fn fnuz(digits: u32, bits: u8) -> f32 {
+    let (exponent, mantissa) = ((bits & 0x7f) >> digits, f32::from(bits & ((1 << digits) - 1)));
+    let (lead, step) = if exponent == 0 { (0.0, 1) } else { ((1 << digits) as f32, exponent) };
+    // The exponent has seven bits less those of the mantissa, and its bias is half of its range.
+    let bias = 1 << (6 - digits);
+    let magnitude = (lead + mantissa) * 2f32.powi(i32::from(step) - bias - digits as i32);
+    match bits {
+        // What would be the negative zero is the one NaN.
+        0x80 => f32::NAN,
+        0x81.. => -magnitude,
+        _ => magnitude,
+    }
+}
+
+/// The value of an exponent alone: `2^(e − 127)`, and NaN for 255.
+pub(crate) fn power(exponent: u8) -> f32 {
+    match exponent {
+        255 => f32::NAN,
+        // The one power that f32 stores without its leading digit.
+        0 => f32::from_bits(1 << 22),
+        exponent => f32::from_bits(u32::from(exponent) << 23),
     }
 }
 
@@ -120,6 +149,23 @@ mod tests {
                 0x7c => assert!(found.is_infinite() && found.is_sign_negative() == (bits >= 0x80), "E5M2 {bits:#x}"),
                 0x7d.. => assert!(found.is_nan(), "E5M2 {bits:#x}"),
                 _ => assert_eq!(f64::from(found), by_definition(bits, 2, 15), "E5M2 {bits:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn floats_without_infinities_are_those_of_their_definition() {
+        for bits in 0..=255u8 {
+            for (digits, bias) in [(3, 8), (2, 16)] {
+                let found = fnuz(digits, bits);
+                match bits {
+                    0x80 => assert!(found.is_nan()),
+                    _ => assert_eq!(f64::from(found), by_definition(bits, digits, bias), "{digits} {bits:#x}"),
+                }
+            }
+            match bits {
+                255 => assert!(power(bits).is_nan()),
+                _ => assert_eq!(f64::from(power(bits)), 2f64.powi(i32::from(bits) - 127)),
             }
         }
     }

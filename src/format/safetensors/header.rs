@@ -31,6 +31,8 @@ pub(super) struct Header {
     pub(super) tensors: BTreeMap<String, Tensor>,
     /// Free text of the file's writer. Nothing in it is checked.
     pub(super) metadata: BTreeMap<String, String>,
+    /// Tensors of unknown dtypes that hold no weights, and why they are passed over.
+    pub(super) left_out: Vec<(String, String)>,
 }
 
 /// Parses a header that ends at byte `data_begin` of a file of `length` bytes, and checks it.
@@ -48,13 +50,21 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
     sorted.sort_by_key(|(_, entry)| entry.data_offsets);
     let mut expected = 0;
     let mut tensors = BTreeMap::new();
-    for (name, entry) in sorted {
+    let mut left_out = Vec::new();
+    for (name, mut entry) in sorted {
         let (begin, end) = entry.data_offsets;
         if begin != expected || end < begin {
             return Err(SourceError::InvalidOffsets { path: path.to_owned(), tensor: name, begin, end, expected });
         }
         expected = end;
+        if Dtype::of_spelling(&entry.dtype).is_none() && holds_no_weight(&name, &entry.shape) {
+            left_out.push((name, format!("of dtype {}, which is not read, and no weight by its name", entry.dtype)));
+            continue;
+        }
         let dtype = checked(path, &name, &entry)?;
+        if dtype == Dtype::F4 {
+            entry.shape = in_bytes(path, &name, &entry)?;
+        }
         tensors.insert(name, Tensor { dtype, shape: entry.shape, begin: data_begin.saturating_add(begin) });
     }
 
@@ -63,7 +73,7 @@ pub(super) fn parse(path: &Path, header: &[u8], data_begin: u64, length: u64) ->
     match length {
         found if found < expected => Err(SourceError::Truncated { path: path.to_owned(), found, expected }),
         found if found > expected => Err(SourceError::TrailingBytes { path: path.to_owned(), found, expected }),
-        _ => Ok(Header { tensors, metadata: entries.metadata }),
+        _ => Ok(Header { tensors, metadata: entries.metadata, left_out }),
     }
 }
 
@@ -78,7 +88,9 @@ fn checked(path: &Path, name: &str, entry: &Entry) -> Result<Dtype, SourceError>
     };
     // A shape such as [2^40, 2^40, 0] overflows although it has no element. The format's reference does the same.
     let size = entry.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-    let Some(bytes) = size.and_then(|n| n.checked_mul(dtype.size())) else {
+    // Two values of F4 share a byte.
+    let bytes = size.and_then(|n| if dtype == Dtype::F4 { Some(n / 2) } else { n.checked_mul(dtype.size()) });
+    let Some(bytes) = bytes else {
         return Err(SourceError::ShapeOverflow {
             path: path.to_owned(),
             tensor: name.to_owned(),
@@ -97,6 +109,34 @@ fn checked(path: &Path, name: &str, entry: &Entry) -> Result<Dtype, SourceError>
         });
     }
     Ok(dtype)
+}
+
+/// Returns the shape of a tensor of half bytes, counted in bytes: its last dimension is half of what the header says.
+fn in_bytes(path: &Path, name: &str, entry: &Entry) -> Result<Vec<usize>, SourceError> {
+    let mut shape = entry.shape.clone();
+    match shape.last_mut() {
+        Some(last) if *last % 2 == 0 => *last /= 2,
+        _ => {
+            let (format, reason) = (
+                "safetensors".to_owned(),
+                format!("tensor `{name}` has shape {shape:?} in F4, expected a last dimension of whole bytes, which is even"),
+            );
+            return Err(SourceError::Malformed { path: path.to_owned(), format, reason });
+        }
+    }
+    Ok(shape)
+}
+
+/// Names, or last parts of names, of tensors that hold no weights: rope tables, scales, masks and counters.
+const NO_WEIGHTS: [&str; 12] = [
+    "freqs", "freqs_cis", "freq_cis", "rope", "rotary", "cached", "scale", "scales", "scale_inv", "mask", "zero_point", "counter",
+];
+
+/// Whether a tensor of an unknown dtype holds no weight, by its name. A tensor without elements holds none either.
+fn holds_no_weight(name: &str, shape: &[usize]) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let ends = |end: &&str| last == *end || last.strip_suffix(*end).is_some_and(|rest| rest.ends_with('_'));
+    shape.contains(&0) || NO_WEIGHTS.iter().any(|end| ends(&end))
 }
 
 /// One tensor as the header describes it. Fields that the format does not define are ignored, as its reference does.

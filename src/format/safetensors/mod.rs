@@ -61,12 +61,12 @@ impl Format for Safetensors {
         }
         let mut header = vec![0; found as usize];
         bytes.read_at(&mut header, LENGTH_BYTES)?;
-        let Header { tensors, metadata } = header::parse(bytes.path(), &header, data_begin, length)?;
+        let Header { tensors, metadata, left_out } = header::parse(bytes.path(), &header, data_begin, length)?;
         let mut found = Tensors::new(bytes).with_metadata(metadata);
         for (name, tensor) in tensors {
             found = found.with_tensor(name, tensor.shape, tensor.dtype, tensor.begin)?;
         }
-        Ok(found)
+        Ok(left_out.into_iter().fold(found, |found, (name, reason)| found.with_left_out(name, reason)))
     }
 }
 

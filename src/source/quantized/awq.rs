@@ -1,0 +1,131 @@
+//! AWQ: `(q − z) · s` with groups of inputs, stored with inputs as rows.
+//!
+//! `qweight` I32 [in, out / 8] and `qzeros` I32 [groups, out / 8] pack eight 4-bit codes of neighboring outputs, in an order of
+//! their own. `scales` is [groups, out]. This is the layout named GEMM.
+
+use super::book::Book;
+use super::search::Search;
+use super::strips::Strip;
+use super::transposed::{ALIGNED, Groups, Part, Stored, Transposed, gather, gather_values};
+use crate::error::SourceError;
+use crate::format::{Dtype, ParameterInfo};
+use crate::source::ParameterSource;
+
+/// The place in a word, from the lowest bits on, of each of eight neighboring outputs.
+const PLACES: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
+
+/// Outputs in one word.
+const OUTPUTS: usize = PLACES.len();
+
+pub(super) fn find(search: &mut Search<'_>) -> Result<(), SourceError> {
+    for module in search.before("qweight") {
+        let name = |end: &str| format!("{module}{end}");
+        let (Some(codes), Some(scales), Some(zeros)) =
+            (search.tensor(&name("qweight")), search.tensor(&name("scales")), search.tensor(&name("qzeros")))
+        else {
+            continue;
+        };
+        add(search, &module, [&codes, &scales, &zeros])?;
+    }
+    Ok(())
+}
+
+fn add(
+    search: &mut Search<'_>,
+    module: &str,
+    [codes, scales, zeros]: [&ParameterInfo; 3],
+) -> Result<(), SourceError> {
+    let other = |search: &Search<'_>| {
+        let reason = format!(
+            "tensor `{}` has shape {:?} and its scales have {:?}, which is neither GPTQ nor the GEMM layout of AWQ: \
+             save the model in one of these",
+            codes.name, codes.shape, scales.shape
+        );
+        search.unsupported("quantized", reason)
+    };
+    let (&[inputs, packed], &[groups, outputs]) = (&codes.shape[..], &scales.shape[..]) else { return Err(other(search)) };
+    if packed.checked_mul(OUTPUTS) != Some(outputs) || outputs == 0 {
+        return Err(other(search));
+    }
+    if let Some(info) = [codes, zeros].into_iter().find(|info| info.dtype != Dtype::I32) {
+        return Err(search.misfit(info, "packed I32"));
+    }
+    if zeros.shape != [groups, packed] {
+        return Err(search.misfit(zeros, &format!("{:?}", [groups, packed])));
+    }
+    if !scales.dtype.is_float() || groups == 0 || groups > inputs {
+        return Err(search.misfit(scales, &format!("floats for at most {inputs} groups")));
+    }
+    let size = inputs.div_ceil(groups);
+    if inputs.div_ceil(size) != groups {
+        return Err(search.misfit(scales, &format!("as many rows as {inputs} inputs have groups of {size}")));
+    }
+    let parts: Vec<String> = ["qweight", "qzeros", "scales"].iter().map(|end| format!("{module}{end}")).collect();
+    let groups = Groups { size, count: groups, indices: None };
+    let stored = Packed { parts: [0, 1, 2].map(|at| parts[at].clone()), outputs, groups };
+    let tensor = Transposed::new([outputs, inputs], Book::counting(0), stored);
+    let method = format!("AWQ 4 bits, groups of {size}");
+    search.add(&format!("{module}weight"), vec![outputs, inputs], method, &parts, tensor)
+}
+
+/// The tensors of one weight. Rows of values are outputs, columns are inputs.
+#[derive(Debug)]
+struct Packed {
+    /// Codes, zero points and scales.
+    parts: [String; 3],
+    outputs: usize,
+    groups: Groups,
+}
+
+/// Returns the code of an output in words that begin at a multiple of [`OUTPUTS`].
+fn code(words: &[u8], output: usize) -> u8 {
+    let place = PLACES[output % OUTPUTS];
+    let byte = words[4 * (output / OUTPUTS) + place / 2];
+    if place.is_multiple_of(2) { byte & 15 } else { byte >> 4 }
+}
+
+impl Packed {
+    /// Bytes of the words that hold the outputs of a part.
+    fn width(part: &Part) -> usize {
+        4 * part.rows.len().div_ceil(OUTPUTS)
+    }
+}
+
+impl Stored for Packed {
+    fn load(&self, source: &dyn ParameterSource, part: &Part) -> Result<Strip, SourceError> {
+        let outputs = &part.rows;
+        let [of_codes, of_zeros, of_scales] = &self.parts;
+        let (stride, width) = (self.outputs / OUTPUTS * 4, Self::width(part));
+        let begin = outputs.start / OUTPUTS * 4;
+        let rows = |name: &str, rows: std::ops::Range<usize>| {
+            gather(source, name, rows.start * stride, stride, rows.len(), begin..begin + width)
+        };
+        let codes = rows(of_codes, part.columns.clone())?;
+        let groups = self.groups.range(&part.columns);
+        let packed = rows(of_zeros, groups.clone())?;
+        let zeros = packed.chunks(width).flat_map(|row| (0..outputs.len()).map(|output| f32::from(code(row, output))));
+        let zeros = zeros.collect();
+        let scales = gather_values(source, of_scales, self.outputs, groups, outputs.clone())?;
+        Ok(Strip { codes, scales, zeros, groups: Vec::new() })
+    }
+
+    fn unpack(&self, part: &Part, strip: &Strip, row: usize, column: usize, codes: &mut [u8]) {
+        let width = Self::width(part);
+        for (found, words) in codes.iter_mut().zip(strip.codes.chunks(width).skip(column)) {
+            *found = code(words, row);
+        }
+    }
+
+    fn scale(&self, part: &Part, strip: &Strip, row: usize, column: usize) -> (f32, f32) {
+        let at = self.groups.of(part, strip, column) * part.rows.len() + row;
+        (strip.scales[at], strip.zeros[at])
+    }
+
+    fn run(&self, part: &Part, strip: &Strip, column: usize) -> usize {
+        self.groups.run(part, strip, column)
+    }
+
+    fn bytes(&self, part: &Part) -> usize {
+        Self::width(part) * part.columns.len() + 8 * self.groups.range(&part.columns).len() * part.rows.len() + ALIGNED
+    }
+}

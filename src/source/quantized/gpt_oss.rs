@@ -1,0 +1,86 @@
+//! MXFP4 as gpt-oss stores its experts: 4-bit floats in blocks of 32 with an exponent each, stored transposed.
+//!
+//! `X_blocks` U8 [experts, out, blocks, 16] and `X_scales` U8 [experts, out, blocks] give `X` [experts, in, out].
+
+use super::bits::{BitOrder, unpack};
+use super::book::Book;
+use super::search::Search;
+use super::strips::Strip;
+use super::transposed::{ALIGNED, Part, Stored, Transposed, gather};
+use crate::error::SourceError;
+use crate::format::{Dtype, power};
+use crate::source::ParameterSource;
+
+/// Values in one block, and bytes of their codes.
+const BLOCK: (usize, usize) = (32, 16);
+
+pub(super) fn find(search: &mut Search<'_>) -> Result<(), SourceError> {
+    for name in search.before("_blocks") {
+        let (codes, scales) = (format!("{name}_blocks"), format!("{name}_scales"));
+        let Some(info) = search.tensor(&codes).filter(|info| info.dtype == Dtype::U8 && info.shape.len() == 4) else {
+            continue;
+        };
+        let (&[experts, outputs, blocks, _], true) = (&info.shape[..], info.shape[3] == BLOCK.1) else {
+            return Err(search.misfit(&info, "[experts, outputs, blocks, 16]"));
+        };
+        let of_scales = search.needed(&scales, &codes)?;
+        if of_scales.shape != info.shape[..3] || ![Dtype::U8, Dtype::F8E8M0].contains(&of_scales.dtype) {
+            return Err(search.misfit(&of_scales, &format!("exponents of shape {:?}", &info.shape[..3])));
+        }
+        // A file of as many codes exists, so twice their number fits.
+        let inputs = blocks * BLOCK.0;
+        let stored = Blocks { parts: [codes.clone(), scales.clone()], outputs, blocks };
+        let tensor = Transposed::new([inputs, outputs], Book::e2m1(), stored);
+        search.add(&name, vec![experts, inputs, outputs], "MXFP4, groups of 32", &[codes, scales], tensor)?;
+    }
+    Ok(())
+}
+
+/// The tensors of one parameter. Rows of values are inputs, columns are outputs.
+#[derive(Debug)]
+struct Blocks {
+    /// Codes and exponents.
+    parts: [String; 2],
+    outputs: usize,
+    /// Blocks of one output.
+    blocks: usize,
+}
+
+/// Blocks that hold the rows of a part.
+fn blocks_of(part: &Part) -> usize {
+    part.rows.end.div_ceil(BLOCK.0) - part.rows.start / BLOCK.0
+}
+
+impl Stored for Blocks {
+    fn load(&self, source: &dyn ParameterSource, part: &Part) -> Result<Strip, SourceError> {
+        let [codes, scales] = &self.parts;
+        let first = part.rows.start / BLOCK.0;
+        let count = blocks_of(part);
+        let row = part.matrix * self.outputs + part.columns.start;
+        let read = |name: &str, width: usize| {
+            let (stride, within) = (self.blocks * width, first * width..(first + count) * width);
+            gather(source, name, row * stride, stride, part.columns.len(), within)
+        };
+        let scales = read(scales, 1)?.into_iter().map(power).collect();
+        Ok(Strip { codes: read(codes, BLOCK.1)?, scales, ..Strip::default() })
+    }
+
+    fn unpack(&self, part: &Part, strip: &Strip, row: usize, column: usize, codes: &mut [u8]) {
+        let width = blocks_of(part) * BLOCK.1;
+        for (code, bytes) in codes.iter_mut().zip(strip.codes.chunks(width).skip(column)) {
+            unpack(4, BitOrder::LowFirst, bytes, 4 * row, std::slice::from_mut(code));
+        }
+    }
+
+    fn scale(&self, part: &Part, strip: &Strip, row: usize, column: usize) -> (f32, f32) {
+        (strip.scales[column * blocks_of(part) + row / BLOCK.0], 0.0)
+    }
+
+    fn run(&self, _: &Part, _: &Strip, _: usize) -> usize {
+        1
+    }
+
+    fn bytes(&self, part: &Part) -> usize {
+        (BLOCK.1 + 4) * blocks_of(part) * part.columns.len() + ALIGNED
+    }
+}
