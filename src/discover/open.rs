@@ -150,6 +150,7 @@ impl<'a> Opener<'a> {
         let Surroundings { tree, formats, .. } = self.around;
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let source: Arc<dyn ParameterSource> = match formats.parse(&name).map(|n| n.part) {
+            _ if self.around.is_folder(path) => Arc::new(Shards::gathered(&**tree, formats, path)?),
             Some(FilePart::Index | FilePart::Shard { .. }) => Arc::new(Shards::open_in(&**tree, formats, path)?),
             Some(FilePart::Whole) | None => Arc::new(formats.open(&**tree, path)?),
         };

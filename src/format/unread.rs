@@ -35,7 +35,7 @@ const TRAINER_STATE: [&str; 7] =
     ["optimizer", "scheduler", "rng_state", "training_args", "scaler", "sampler", "random_states"];
 
 /// Every known format that is not supported. No extension stands in two of them.
-const UNREAD: [UnreadFormat; 6] = [
+const UNREAD: &[UnreadFormat] = &[
     UnreadFormat {
         name: "a PyTorch pickle",
         extensions: &["bin", "pt", "pth", "ckpt"],
@@ -48,11 +48,12 @@ const UNREAD: [UnreadFormat; 6] = [
         weights: Weights::Any,
         reason: "values in quantized blocks, tensor names of its own",
     },
+    #[cfg(not(feature = "onnx"))]
     UnreadFormat {
         name: "an ONNX model",
         extensions: &["onnx"],
         weights: Weights::Named,
-        reason: "a graph whose initializers may have been folded and renamed by the exporter",
+        reason: "read with the feature `onnx` of this crate, which is off",
     },
     UnreadFormat {
         name: "an HDF5 file",
@@ -66,11 +67,12 @@ const UNREAD: [UnreadFormat; 6] = [
         weights: Weights::Named,
         reason: "arrays nested in one message, which has no index",
     },
+    #[cfg(not(feature = "npz"))]
     UnreadFormat {
-        name: "a NumPy archive",
-        extensions: &["npz"],
+        name: "a NumPy file",
+        extensions: &["npz", "npy"],
         weights: Weights::Named,
-        reason: "a zip of arrays, which may be compressed",
+        reason: "read with the feature `npz` of this crate, which is off",
     },
 ];
 
