@@ -1,6 +1,6 @@
 //! Recognition of a folder that is one model, by the files that the libraries of its ecosystem write there.
 
-use super::files::{members, weights};
+use super::files::{gathered, members, weights};
 use super::surroundings::Surroundings;
 use super::{FileLayout, Ignored};
 use crate::bytes::{Entry, Listing, json};
@@ -55,7 +55,9 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
     if configured && let Some(error) = unread(around, listing) {
         return Some(Checkpoint { content: Content::Unreadable(error), parts: Vec::new(), ignored: Vec::new() });
     }
-    None
+    let format = gathered(around, listing)?;
+    let content = Content::Weights { layout: FileLayout::Shards { format }, path: listing.folder.clone() };
+    Some(Checkpoint { content, parts: Vec::new(), ignored: Vec::new() })
 }
 
 /// Creates a checkpoint whose weights are in the folder itself.

@@ -2,7 +2,7 @@
 
 use super::surroundings::Surroundings;
 use crate::bytes::{Entry, Listing};
-use crate::format::{FilePart, Library, index_name, variant_index_name, whole_name};
+use crate::format::{FilePart, Library, ModelUnit, index_name, variant_index_name, whole_name};
 use crate::source::weight_map;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -102,4 +102,18 @@ pub(super) fn members(around: &Surroundings, listing: &Listing, chosen: &Entry) 
     };
     members.extend(listing.files.iter().filter(same_set).map(|file| file.path.clone()));
     members
+}
+
+/// Returns the name of the format whose files in a folder are one model together, if there are several and no other weights.
+pub(super) fn gathered(around: &Surroundings, listing: &Listing) -> Option<String> {
+    let mut found: Vec<&str> = Vec::new();
+    for file in &listing.files {
+        let Some(name) = around.formats.parse(&file.name) else { continue };
+        if name.format.unit() != ModelUnit::Folder {
+            return None;
+        }
+        found.push(name.format.name());
+    }
+    let (first, others) = found.split_first()?;
+    (!others.is_empty() && others.iter().all(|other| other == first)).then(|| (*first).to_owned())
 }

@@ -5,7 +5,7 @@ use super::checkpoint::Content;
 use super::files::members;
 use super::surroundings::{Surroundings, layout_of};
 use crate::bytes::{Entry, Listing};
-use crate::format::{FileName, FilePart, whole_name};
+use crate::format::{FileName, FilePart, ModelUnit, whole_name};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -20,6 +20,16 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
         (name.stem, content, file.path.clone())
     };
     let named = |file: &'_ Entry| around.formats.parse(&file.name);
+
+    // An array beside weights is no model: it may be anything. An array that is alone may be all that there is.
+    let is_part = |file: &&Entry| named(file).is_some_and(|n| n.format.unit() == ModelUnit::Folder);
+    let (parts, wholes): (Vec<&Entry>, Vec<&Entry>) =
+        listing.files.iter().filter(|f| named(f).is_some()).partition(is_part);
+    if !wholes.is_empty() {
+        let reason = "beside other weights: arrays are a model only where they are alone";
+        taken.extend(parts.iter().map(|f| f.path.clone()));
+        ignored.extend(parts.iter().map(|f| Ignored { path: f.path.clone(), reason: reason.to_owned() }));
+    }
 
     // Indexes come first, so that their shards do not become models of their own.
     for file in &listing.files {

@@ -153,6 +153,9 @@ impl<'a> Opener<'a> {
         // The factors of an increment are not weights. Without this check they would be compared with the weights of other
         // models.
         match formats.parse(&name).map(|n| n.part) {
+            _ if self.around.is_folder(path) => {
+                Ok(Weights::Model(self.dequantized(path, Arc::new(Shards::gathered(&**tree, formats, path)?))?))
+            }
             Some(FilePart::Index | FilePart::Shard { .. }) => {
                 let source = Shards::open_in(&**tree, formats, path)?;
                 match AdapterFile::recognize(path, &source, &BTreeMap::new())? {

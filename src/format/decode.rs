@@ -65,3 +65,17 @@ pub trait Decode: Send + Sync + fmt::Debug {
         Ok(None)
     }
 }
+
+impl<D: Decode + ?Sized> Decode for Box<D> {
+    fn decode(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        (**self).decode(bytes, offset, out)
+    }
+
+    fn prefetch(&self, bytes: &dyn ReadAt, offset: usize, length: usize) {
+        (**self).prefetch(bytes, offset, length);
+    }
+
+    fn rounding(&self, bytes: &dyn ReadAt) -> Result<Option<f64>, SourceError> {
+        (**self).rounding(bytes)
+    }
+}

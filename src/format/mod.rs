@@ -2,17 +2,27 @@
 //!
 //! To add a format, add its file here and its line in the list `read_formats`. All other code uses this list.
 
+#[cfg(any(feature = "npz", feature = "keras"))]
+mod archive;
 mod check_range;
 mod decode;
 mod dtype;
+#[cfg(any(feature = "npz", feature = "onnx", feature = "keras"))]
+mod elsewhere;
 mod file_name;
 mod formats;
 #[cfg(feature = "gguf")]
 mod gguf;
+#[cfg(feature = "npz")]
+mod numpy;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod parameter_info;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 pub(crate) mod safetensors;
+#[cfg(any(feature = "npz", feature = "keras"))]
+mod section;
 mod tensors;
 mod unread;
 mod widen;
@@ -24,6 +34,10 @@ pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, slice_nam
 pub(crate) use formats::Formats;
 #[cfg(feature = "gguf")]
 pub use gguf::Gguf;
+#[cfg(feature = "npz")]
+pub use numpy::{Npy, Npz};
+#[cfg(feature = "onnx")]
+pub use onnx::Onnx;
 pub use parameter_info::{ParameterInfo, Quantization};
 #[cfg(feature = "pytorch")]
 pub use pytorch::Pytorch;
@@ -128,6 +142,21 @@ pub trait Format: Send + Sync + fmt::Debug {
     fn stem(&self, library: Library) -> Option<&str> {
         Some(library.stem())
     }
+
+    /// Returns what one model is in this format. Default: a file.
+    fn unit(&self) -> ModelUnit {
+        ModelUnit::File
+    }
+}
+
+/// What one model is in a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ModelUnit {
+    /// A file, or the shards that are numbered or listed in an index.
+    File,
+    /// All files of a folder, each with a tensor. This holds where the folder has no weights of a format with models in files.
+    Folder,
 }
 
 /// Returns every format of this crate. Where two formats fit a file, the earlier one is used.
@@ -138,6 +167,12 @@ fn read_formats() -> Vec<Arc<dyn Format>> {
         Arc::new(Gguf),
         #[cfg(feature = "pytorch")]
         Arc::new(Pytorch),
+        #[cfg(feature = "npz")]
+        Arc::new(Npz),
+        #[cfg(feature = "npz")]
+        Arc::new(Npy),
+        #[cfg(feature = "onnx")]
+        Arc::new(Onnx),
     ]
 }
 
@@ -153,6 +188,15 @@ pub(crate) fn has_extension(name: &str, extensions: &[&str]) -> bool {
 fn without_extension<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
     let (stem, end) = name.split_at_checked(name.len().checked_sub(extension.len())?)?;
     if end.eq_ignore_ascii_case(extension) { stem.strip_suffix('.') } else { None }
+}
+
+/// Refuses a Git LFS pointer, which stands where the weights should be.
+#[cfg(any(feature = "npz", feature = "onnx", feature = "keras", feature = "flax"))]
+pub(crate) fn refuse_pointer(bytes: &dyn ReadAt) -> Result<(), SourceError> {
+    match crate::bytes::beginning(bytes, 23)?.as_slice() {
+        b"version https://git-lfs" => Err(SourceError::LfsPointer { path: bytes.path().to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 /// A library whose folders are recognized by their file names.

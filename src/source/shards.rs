@@ -1,13 +1,13 @@
 use super::{ParameterInfo, ParameterSource};
 use crate::bytes::json::{self, Entries};
-use crate::bytes::{Folder, LocalFolder};
+use crate::bytes::{Folder, Listing, LocalFolder};
 use crate::error::SourceError;
-use crate::format::{FilePart, Formats, Tensors, shard_name};
+use crate::format::{FilePart, Formats, ModelUnit, Tensors, shard_name};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// A model in several files of one format. An index lists them, or they are numbered.
+/// A model in several files of one format. An index lists them, they are numbered, or they are all files of a folder.
 ///
 /// ```no_run
 /// use neural_phylogeny::ParameterSource;
@@ -53,6 +53,14 @@ impl Shards {
             }
             _ => Self::indexed(tree, formats, path, folder),
         }
+    }
+
+    /// Opens the files of a folder that are one model together.
+    pub(crate) fn gathered(tree: &dyn Folder, formats: &Formats, folder: &Path) -> Result<Self, SourceError> {
+        let listing = Listing::read(tree, folder)?;
+        let is_part = |name: &str| formats.parse(name).is_some_and(|file| file.format.unit() == ModelUnit::Folder);
+        let files = listing.files.iter().filter(|file| is_part(&file.name));
+        Self::placed(files.map(|file| formats.open(tree, &file.path)).collect::<Result<_, _>>()?)
     }
 
     fn indexed(tree: &dyn Folder, formats: &Formats, index: &Path, folder: &Path) -> Result<Self, SourceError> {

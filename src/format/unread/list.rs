@@ -13,20 +13,19 @@ pub(super) const LIST: &[UnreadFormat] = &[
         "a program that builds objects; the feature `pytorch` reads the weights in it and runs none of it",
     )
     .extensions_are(&["bin", "pt", "pth", "ckpt", "pth.tar"]),
-    UnreadFormat::new("a GGUF file", Weights::Any, "values in quantized blocks, tensor names of its own")
+    #[cfg(not(feature = "gguf"))]
+    UnreadFormat::new("a GGUF file", Weights::Any, "read with the feature `gguf` of this crate, which is off")
         .extensions_are(&["gguf"]),
-    UnreadFormat::new(
-        "an ONNX model",
-        Weights::Named,
-        "a graph whose initializers may have been folded and renamed by the exporter",
-    )
-    .extensions_are(&["onnx"]),
+    #[cfg(not(feature = "onnx"))]
+    UnreadFormat::new("an ONNX model", Weights::Named, "read with the feature `onnx` of this crate, which is off")
+        .extensions_are(&["onnx"]),
     UnreadFormat::new("an HDF5 file", Weights::Named, "a file system of its own, with chunks and filters")
         .extensions_are(&["h5"]),
     UnreadFormat::new("a Flax msgpack file", Weights::Named, "arrays nested in one message, which has no index")
         .extensions_are(&["msgpack"]),
-    UnreadFormat::new("a NumPy archive", Weights::Named, "a zip of arrays, which may be compressed")
-        .extensions_are(&["npz"]),
+    #[cfg(not(feature = "npz"))]
+    UnreadFormat::new("a NumPy file", Weights::Named, "read with the feature `npz` of this crate, which is off")
+        .extensions_are(&["npz", "npy"]),
     UnreadFormat::new(
         "a piece of a torch.distributed checkpoint",
         Weights::Any,
