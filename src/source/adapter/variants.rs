@@ -21,10 +21,13 @@ use std::sync::Arc;
 pub(super) fn adalora(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_>) -> Result<(), SourceError> {
     let Method::AdaLora { ranks, initial } = &config.method else { return Ok(()) };
     let left = ranks.get(module.name).copied().unwrap_or(*initial);
-    let (a, b) = (module.peek(Piece::A), module.peek(Piece::B));
-    let shapes = (a.map(|key| fit.shape(key)), b.map(|key| fit.shape(key)));
+    let shape = |piece| module.peek(piece).map(|key| fit.shape(key));
+    let shapes = (shape(Piece::A), shape(Piece::B), shape(Piece::Diagonal), left);
     // A module may have lost all its ranks. Its weight is that of the base.
-    if let (Some(&[0, _]), Some(&[_, 0]), 0) = (shapes.0, shapes.1, left) {
+    let whole = fit.tensors.get(&module.weight).and_then(|tensor| flat(&tensor.shape));
+    if let (Some(&[0, inputs]), Some(&[outputs, 0]), Some(&[0, 1]), 0) = shapes
+        && whole.is_some_and(|whole| whole == (outputs, inputs) || config.transposed && whole == (inputs, outputs))
+    {
         return Ok(());
     }
     if !module.has(Piece::Diagonal) {
