@@ -27,7 +27,7 @@ const PREFIX_SHARE: f64 = 0.5;
 const NAMES_AGREE: f64 = 0.9;
 
 /// The key that corresponding tensors share: the name without wrapper, and every dimension but the first (`None` for a scalar).
-type Key = (String, Option<Vec<usize>>);
+pub(super) type Key = (String, Option<Vec<usize>>);
 
 /// A layout that holds a tensor, and how it holds it.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Holder {
 pub(super) struct Alignment {
     pub(super) layouts: Vec<usize>,
     pub(super) tensors: BTreeMap<Key, Vec<Holder>>,
-    largest: f64,
+    pub(super) largest: f64,
 }
 
 /// Returns how many values of a whole layout are compared.
@@ -149,7 +149,8 @@ impl Alignment {
         let here = names.ours.iter().zip(self.tensors.values()).map(|(n, h)| (n.as_str(), h[0].values as f64));
         let there = names.theirs.iter().zip(layout).map(|(n, t)| (n.as_str(), t.values as f64));
         let ours = prefixes(here).into_iter().map(|p| Names { ours: strip_all(&names.ours, &p), ..names.clone() });
-        let theirs = prefixes(there).into_iter().map(|p| Names { theirs: strip_all(&names.theirs, &p), ..names.clone() });
+        let theirs =
+            prefixes(there).into_iter().map(|p| Names { theirs: strip_all(&names.theirs, &p), ..names.clone() });
         ours.chain(theirs).collect()
     }
 

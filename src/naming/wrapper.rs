@@ -134,7 +134,9 @@ mod tests {
             }
         }
         for outer in OUTER {
-            for name in [format!("{outer}.{plain}"), format!("{outer}.model.{plain}"), format!("module.{outer}.{plain}")] {
+            for name in
+                [format!("{outer}.{plain}"), format!("{outer}.model.{plain}"), format!("module.{outer}.{plain}")]
+            {
                 assert_eq!(unwrapped(&[&name]), [plain], "{name}");
             }
             let inside = format!("encoder.{outer}.weight");

@@ -1,18 +1,22 @@
 //! Sources of parameters. A source knows one model and no other.
 
 mod adapter;
+mod derived;
 mod integer;
 mod memory;
 mod parameter_source;
+mod part;
 mod random;
 mod shards;
 mod tensors;
 
 pub(crate) use adapter::AdapterConfig;
 pub use adapter::PeftAdapter;
+pub(crate) use derived::Derived;
 pub(crate) use integer::read_integer;
 pub use memory::InMemory;
 pub use parameter_source::ParameterSource;
+pub(crate) use part::{Part, RowRun};
 pub use random::{EntryDistribution, RandomSource};
 pub use shards::Shards;
 pub(crate) use shards::weight_map;
