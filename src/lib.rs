@@ -287,6 +287,7 @@ pub mod format;
 pub mod geometry;
 mod kernel;
 pub mod model_set;
+mod naming;
 pub mod parent;
 pub mod phylogeny;
 pub mod query;

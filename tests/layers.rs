@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "error",
     "bytes",
     "format",
     "source",
     "discover",
+    "naming",
     "model_set",
     "kernel",
     "geometry",

@@ -1,10 +1,11 @@
-use super::layout::{Layout, Tensor};
+use super::layout::{Layout, Tensor, align};
 use super::selection::Selection;
+use super::spelling::{Matching, Models, Spelled, derived, join_by_values};
 use super::{Model, ModelSet, Role, Skipped, group};
 use crate::discover::{Discovered, Discovery};
 use crate::error::{Error, SourceError};
 use crate::source::{ParameterInfo, ParameterSource};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -61,6 +62,7 @@ pub struct ModelSetBuilder {
     selection: Selection,
     on_unreadable: OnUnreadable,
     minimum_shared: f64,
+    matching: Matching,
 }
 
 impl Default for ModelSetBuilder {
@@ -72,6 +74,7 @@ impl Default for ModelSetBuilder {
             selection: Selection::default(),
             on_unreadable: OnUnreadable::Stop,
             minimum_shared: 0.5,
+            matching: Matching::ByValues,
         }
     }
 }
@@ -161,7 +164,16 @@ impl ModelSetBuilder {
         self
     }
 
-    /// Lists the parameters of every model and divides the models into comparable groups. No values are read.
+    /// Sets how tensors are matched whose names differ. Default: [`Matching::ByValues`].
+    pub fn with_matching(mut self, matching: Matching) -> Self {
+        self.matching = matching;
+        self
+    }
+
+    /// Lists the parameters of every model and divides the models into comparable groups.
+    ///
+    /// No value is read where names tell which tensors correspond, or shapes tell that none do. Else some thousand values of
+    /// each matrix are read, of at most 32 models of each group ([`Matching`]).
     ///
     /// # Errors
     ///
@@ -226,7 +238,24 @@ impl ModelSetBuilder {
                 next
             }));
         }
-        let groups = group::groups(&layouts, &layout_of, self.minimum_shared);
+        let alignments = align(&layouts, self.minimum_shared);
+        let spelled = match self.matching {
+            Matching::ByValues if alignments.len() > 1 => {
+                let sources = models.iter().map(|m| &m.source).collect();
+                let read = Models { layout_of: &layout_of, sources };
+                join_by_values(alignments, &read, &self.selection, self.minimum_shared)
+            }
+            _ => Spelled { alignments, made: BTreeMap::new(), resembling: Vec::new() },
+        };
+        for (model, layout) in models.iter_mut().zip(&layout_of) {
+            let Some(made) = spelled.made.get(layout) else { continue };
+            let failed = |source| Error::of_model(model.name.clone(), source);
+            let view = derived(&model.source, made).map_err(failed)?;
+            let list = listed(&view).map_err(failed)?;
+            model.parameters = lists.entry(list).or_insert_with_key(|l| l.clone().into()).clone();
+            model.source = view;
+        }
+        let groups = group::groups(&spelled.alignments, &layout_of, &spelled.resembling);
         Ok(ModelSet { models, groups: groups.into(), skipped, selection: self.selection })
     }
 }

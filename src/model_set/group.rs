@@ -1,5 +1,5 @@
 use super::ModelId;
-use super::layout::{Alignment, Holder, Layout, align};
+use super::layout::{Alignment, Holder};
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,7 +46,7 @@ impl FromStr for Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedParameter {
-    /// The name, without a wrapper that only some of the models have.
+    /// The name, without wrappers that only some of the models have.
     pub name: String,
     /// The values compared, in row-major order. These are all values, unless row counts differ or only the first are compared.
     pub values: Range<usize>,
@@ -82,6 +82,8 @@ pub struct LayoutGroup {
     pub(super) parameters: Vec<SharedParameter>,
     /// For each model, the number of values that no other model of the group holds.
     unshared: Vec<usize>,
+    /// One model of each other group whose shapes are alike.
+    resembling: Vec<ModelId>,
     /// For each model, its own name of each parameter. Models of one layout share the list.
     own_names: Vec<Arc<[Option<Arc<str>>]>>,
 }
@@ -107,6 +109,15 @@ impl LayoutGroup {
         self.unshared.get(model).copied().unwrap_or_default()
     }
 
+    /// Returns one model of each other group whose tensors have the same shapes under other names, sorted.
+    ///
+    /// The two groups may be one network in two vocabularies of names. No values of their models are related beyond chance, so
+    /// that nothing tells which tensors correspond. They are not comparable under these names, which says nothing about
+    /// kinship. It is empty where models are [matched by names](super::Matching::ByNames) alone.
+    pub fn resembling(&self) -> &[ModelId] {
+        &self.resembling
+    }
+
     /// Returns a model's own name of a parameter. `None` when the model does not hold it.
     ///
     /// `model` is a position in [`models`](Self::models), `parameter` one in [`parameters`](Self::parameters).
@@ -115,9 +126,17 @@ impl LayoutGroup {
     }
 }
 
-/// Divides models into groups, sorted by their first model. `layout_of` has the number of each model's layout.
-pub(super) fn groups(layouts: &[Layout], layout_of: &[usize], minimum: f64) -> Vec<LayoutGroup> {
-    let mut groups: Vec<LayoutGroup> = align(layouts, minimum).iter().map(|a| group(a, layout_of)).collect();
+/// Divides models into groups, sorted by their first model.
+///
+/// `layout_of` has the number of each model's layout, `resembling` pairs of alignments whose shapes are alike.
+pub(super) fn groups(alignments: &[Alignment], layout_of: &[usize], resembling: &[(usize, usize)]) -> Vec<LayoutGroup> {
+    let mut groups: Vec<LayoutGroup> = alignments.iter().map(|a| group(a, layout_of)).collect();
+    let first: Vec<ModelId> = groups.iter().map(|g| g.models[0]).collect();
+    for &(a, b) in resembling {
+        groups[a].resembling.push(first[b]);
+        groups[b].resembling.push(first[a]);
+    }
+    groups.iter_mut().for_each(|g| g.resembling.sort_unstable());
     groups.sort_by_key(|g| g.models[0]);
     groups
 }
@@ -160,7 +179,7 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
     }
     let names: BTreeMap<usize, Arc<[Option<Arc<str>>]>> = names.into_iter().map(|(l, n)| (l, n.into())).collect();
     let own_names = models.iter().map(|m| names[&layout_of[m.index()]].clone()).collect();
-    LayoutGroup { models, parameters, unshared, own_names }
+    LayoutGroup { models, parameters, unshared, resembling: Vec::new(), own_names }
 }
 
 /// Returns the ranges between consecutive counts of values. Within one range, the same models hold every value.

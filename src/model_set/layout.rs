@@ -1,5 +1,6 @@
 //! Correspondence of parameters across models of different layouts.
 
+use crate::naming::unwrapped;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ const PREFIX_SHARE: f64 = 0.5;
 const NAMES_AGREE: f64 = 0.9;
 
 /// The key that corresponding tensors share: the name without wrapper, and every dimension but the first (`None` for a scalar).
-type Key = (String, Option<Vec<usize>>);
+pub(super) type Key = (String, Option<Vec<usize>>);
 
 /// A layout that holds a tensor, and how it holds it.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ impl Holder {
 pub(super) struct Alignment {
     pub(super) layouts: Vec<usize>,
     pub(super) tensors: BTreeMap<Key, Vec<Holder>>,
-    largest: f64,
+    pub(super) largest: f64,
 }
 
 /// Returns how many values of a whole layout are compared.
@@ -72,7 +73,11 @@ fn prefixes<'a>(tensors: impl Iterator<Item = (&'a str, f64)> + Clone) -> Vec<St
         }
     }
     // Candidates are few: a prefix has at most three parts and must cover half of the elements.
-    covered.into_iter().filter(|&(_, n)| n >= PREFIX_SHARE * total).map(|(p, _)| p.to_owned()).collect()
+    let mut wide: Vec<String> =
+        covered.into_iter().filter(|&(_, n)| n >= PREFIX_SHARE * total).map(|(p, _)| p.to_owned()).collect();
+    // A file may hold a network and its average. The network is what others were trained from, so it comes first.
+    wide.sort_by_key(|prefix| prefix.split('.').any(|part| part.contains("ema")));
+    wide
 }
 
 fn strip<'a>(name: &'a str, prefix: &str) -> &'a str {
@@ -88,66 +93,92 @@ impl Alignment {
         Self { layouts: vec![index], tensors, largest: compared(layout) }
     }
 
-    /// Counts the elements that every layout here and `layout` hold. `own` is removed from the names here, `other` from its
-    /// names.
+    /// Counts the elements that every layout here and `layout` hold, under these names of both.
     ///
-    /// It is 0 when a removed prefix makes two names equal.
-    fn shared(&self, layout: &Layout, own: &str, other: &str) -> f64 {
+    /// It is 0 when two tensors of one side become equal.
+    fn shared(&self, layout: &Layout, names: &Names) -> f64 {
         let theirs: BTreeMap<Key, usize> =
-            layout.iter().map(|t| (key(strip(&t.name, other), &t.shape), t.values)).collect();
+            layout.iter().zip(&names.theirs).map(|(t, name)| (key(name, &t.shape), t.values)).collect();
         // A prefix that makes two tensors equal is no wrapper.
         if theirs.len() < layout.len() {
             return 0.0;
         }
         let mut seen = BTreeSet::new();
         let mut shared = 0.0;
-        for (k, holders) in &self.tensors {
-            let stripped = (strip(&k.0, own).to_owned(), k.1.clone());
-            if let Some(&values) = theirs.get(&stripped).filter(|_| holders.len() == self.layouts.len()) {
+        for ((k, holders), name) in self.tensors.iter().zip(&names.ours) {
+            let renamed = (name.clone(), k.1.clone());
+            if let Some(&values) = theirs.get(&renamed).filter(|_| holders.len() == self.layouts.len()) {
                 // Tensors of one key have the same row size, so the fewest values are those of the common rows.
                 shared += holders.iter().map(|h| h.values).fold(values, usize::min) as f64;
             }
-            if !own.is_empty() && !seen.insert(stripped) {
+            if !seen.insert(renamed) {
                 return 0.0;
             }
         }
         shared
     }
 
-    /// Finds the best way to compare with `layout`: the shared elements, the prefix to remove here, and the prefix to remove
-    /// there.
-    fn best(&self, layout: &Layout, total: f64) -> (f64, String, String) {
-        let plain = self.shared(layout, "", "");
-        let mut best = (plain, String::new(), String::new());
-        if plain >= NAMES_AGREE * total.min(self.largest) {
-            return best;
+    /// Finds the best way to compare with `layout`: the shared elements, and the names under which they are shared.
+    fn best(&self, layout: &Layout, total: f64) -> (f64, Names) {
+        let plain = Names {
+            ours: self.tensors.keys().map(|k| k.0.clone()).collect(),
+            theirs: layout.iter().map(|t| t.name.clone()).collect(),
+        };
+        let shared = self.shared(layout, &plain);
+        if shared >= NAMES_AGREE * total.min(self.largest) {
+            return (shared, plain);
         }
-        let here = self.tensors.iter().map(|(k, h)| (k.0.as_str(), h[0].values as f64));
-        let there = layout.iter().map(|t| (t.name.as_str(), t.values as f64));
-        let ours = prefixes(here).into_iter().map(|p| (p, String::new()));
-        let theirs = prefixes(there).into_iter().map(|p| (String::new(), p));
-        // Only one side loses a prefix, because both sides together would match networks that merely resemble each other.
-        for (own, other) in ours.chain(theirs) {
-            let shared = self.shared(layout, &own, &other);
-            if shared > best.0 {
-                best = (shared, own, other);
+        let unwrapped = Names { ours: unwrapped_all(&plain.ours), theirs: unwrapped_all(&plain.theirs) };
+        let mut best = (shared, plain.clone());
+        // Fewer changes come first, so that they are kept where more of them share no more.
+        for names in [plain, unwrapped] {
+            for candidate in std::iter::once(names.clone()).chain(self.without_prefix(layout, &names)) {
+                let shared = self.shared(layout, &candidate);
+                if shared > best.0 {
+                    best = (shared, candidate);
+                }
             }
         }
         best
     }
 
-    fn join(&mut self, index: usize, layout: &Layout, own: &str, other: &str) {
-        if !own.is_empty() {
-            let tensors = std::mem::take(&mut self.tensors);
-            self.tensors =
-                tensors.into_iter().map(|((name, tail), h)| ((strip(&name, own).to_owned(), tail), h)).collect();
-        }
-        for t in layout {
-            self.tensors.entry(key(strip(&t.name, other), &t.shape)).or_default().push(Holder::of(index, t));
+    /// Returns names of which one side loses a prefix. Only one does, because both sides together would match networks that
+    /// merely resemble each other.
+    fn without_prefix(&self, layout: &Layout, names: &Names) -> Vec<Names> {
+        let strip_all = |names: &[String], prefix: &str| names.iter().map(|n| strip(n, prefix).to_owned()).collect();
+        let here = names.ours.iter().zip(self.tensors.values()).map(|(n, h)| (n.as_str(), h[0].values as f64));
+        let there = names.theirs.iter().zip(layout).map(|(n, t)| (n.as_str(), t.values as f64));
+        let ours = prefixes(here).into_iter().map(|p| Names { ours: strip_all(&names.ours, &p), ..names.clone() });
+        let theirs =
+            prefixes(there).into_iter().map(|p| Names { theirs: strip_all(&names.theirs, &p), ..names.clone() });
+        ours.chain(theirs).collect()
+    }
+
+    fn join(&mut self, index: usize, layout: &Layout, names: Names) {
+        let tensors = std::mem::take(&mut self.tensors);
+        self.tensors = tensors.into_iter().zip(names.ours).map(|(((_, tail), h), name)| ((name, tail), h)).collect();
+        for (t, name) in layout.iter().zip(&names.theirs) {
+            self.tensors.entry(key(name, &t.shape)).or_default().push(Holder::of(index, t));
         }
         self.layouts.push(index);
         self.largest = self.largest.max(compared(layout));
     }
+}
+
+/// Names under which an alignment and a layout are compared: of each tensor, in the order of both.
+#[derive(Clone, Debug)]
+struct Names {
+    ours: Vec<String>,
+    theirs: Vec<String>,
+}
+
+fn unwrapped_all(names: &[String]) -> Vec<String> {
+    // A name may come twice, with rows of other shapes. The wrappers of both are those of the name.
+    let mut distinct: Vec<&str> = names.iter().map(String::as_str).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let new = unwrapped(&distinct);
+    names.iter().map(|n| distinct.binary_search(&n.as_str()).map_or_else(|_| n.clone(), |at| new[at].clone())).collect()
 }
 
 /// Divides layouts into alignments in which every layout shares at least `minimum` of its elements with all others.
@@ -163,16 +194,16 @@ pub(super) fn align(layouts: &[Layout], minimum: f64) -> Vec<Alignment> {
     let mut alignments: Vec<Alignment> = Vec::new();
     for index in order {
         let layout = &layouts[index];
-        let mut best: Option<(f64, usize, String, String)> = None;
+        let mut best: Option<(f64, usize, Names)> = None;
         for (a, alignment) in alignments.iter().enumerate() {
-            let (shared, own, other) = alignment.best(layout, totals[index]);
+            let (shared, names) = alignment.best(layout, totals[index]);
             let share = shared / alignment.largest.max(totals[index]);
             if share >= minimum && best.as_ref().is_none_or(|b| share > b.0) {
-                best = Some((share, a, own, other));
+                best = Some((share, a, names));
             }
         }
         match best {
-            Some((_, a, own, other)) => alignments[a].join(index, layout, &own, &other),
+            Some((_, a, names)) => alignments[a].join(index, layout, names),
             None => alignments.push(Alignment::of(index, layout)),
         }
     }
@@ -214,6 +245,52 @@ mod tests {
             assert_eq!(alignments.len(), 1);
             assert_eq!(common(&alignments[0]), ["embed.weight", "layers.0.weight", "layers.1.weight"]);
         }
+    }
+
+    #[test]
+    fn two_different_wrappers_are_recognized() {
+        let plain: Vec<(String, Vec<usize>)> = [("embed_tokens", 64), ("layers.0.mlp.up_proj", 32), ("norm", 1)]
+            .map(|(n, rows)| (format!("model.{n}.weight"), vec![rows, 8]))
+            .into_iter()
+            .chain([("lm_head.weight".to_owned(), vec![64, 8])])
+            .collect();
+        let spelled = |spell: &dyn Fn(&str) -> String| -> Layout {
+            let named: Vec<(String, &[usize])> = plain.iter().map(|(n, s)| (spell(n), s.as_slice())).collect();
+            layout(&named.iter().map(|(n, s)| (n.as_str(), *s)).collect::<Vec<_>>())
+        };
+        let new_nesting = |n: &str| match n.strip_prefix("model.") {
+            Some(rest) => format!("model.language_model.{rest}"),
+            None => n.to_owned(),
+        };
+        let layouts = [
+            spelled(&|n| format!("module.{n}")),
+            spelled(&|n| format!("_orig_mod.{n}")),
+            spelled(&|n| format!("language_model.{n}")),
+            spelled(&new_nesting),
+            spelled(&|n| n.replace(".mlp", ".mlp._checkpoint_wrapped_module")),
+            spelled(&|n| n.replace("proj.weight", "proj.base_layer.weight")),
+            spelled(&str::to_owned),
+        ];
+        // Every two of them, and all together.
+        for a in 0..layouts.len() {
+            for b in 0..a {
+                let alignments = align(&[layouts[a].clone(), layouts[b].clone()], 1.0);
+                assert_eq!(alignments.len(), 1, "{:?} and {:?}", layouts[a], layouts[b]);
+                assert_eq!(common(&alignments[0]).len(), 4);
+            }
+        }
+        let all = align(&layouts, 1.0);
+        assert_eq!((all.len(), common(&all[0]).len()), (1, 4));
+    }
+
+    #[test]
+    fn a_network_beside_its_average_is_compared_with_the_network() {
+        let both = layout(&[("model.fc.weight", &[8, 8]), ("ema.fc.weight", &[8, 8])]);
+        let plain = layout(&[("module.fc.weight", &[8, 8])]);
+        let alignments = align(&[both, plain], 0.5);
+        assert_eq!(alignments.len(), 1);
+        let (_, holders) = alignments[0].tensors.iter().find(|(_, h)| h.len() == 2).unwrap();
+        assert_eq!(&*holders[0].own_name, "model.fc.weight");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod near;
 mod role;
 mod selection;
 mod skipped;
+mod spelling;
 
 pub use builder::{ModelSetBuilder, OnUnreadable};
 pub use group::{Kind, LayoutGroup, SharedParameter};
@@ -18,6 +19,7 @@ pub(crate) use near::unknown_model;
 pub use role::Role;
 pub(crate) use role::is_buffer;
 pub use skipped::Skipped;
+pub use spelling::Matching;
 
 use crate::error::Error;
 use crate::source::{Dtype, ParameterInfo, ParameterSource};
@@ -110,6 +112,9 @@ impl ModelSet {
     }
 
     /// Returns the source of a model's parameters.
+    ///
+    /// Where names are [matched by values](Matching::ByValues), it may be a view in which some tensors stand in the form of
+    /// other models of the set: turned, with rows in another order, or as a part of a fused tensor.
     ///
     /// # Panics
     ///

@@ -1,7 +1,7 @@
 use super::Sketch;
 use super::line_sample::{LineSample, LineSketch};
 use crate::error::{Error, SourceError};
-use crate::model_set::{LayoutGroup, ModelId, ModelSet, ModelSetBuilder, Role};
+use crate::model_set::{LayoutGroup, Matching, ModelId, ModelSet, ModelSetBuilder, Role};
 use std::sync::Arc;
 
 /// Named sketches to be compared: a [`ModelSet`] whose models need not be at hand.
@@ -66,7 +66,8 @@ impl SketchSet {
             selection = selection.with_model(name, Arc::clone(&sketch));
             all.push(sketch);
         }
-        let models = selection.build()?;
+        // A sketch of a tensor is no sample of its values.
+        let models = selection.with_matching(Matching::ByNames).build()?;
         // A model that the builder had before has no sketch.
         if models.len() != all.len() {
             let found = format!("{} models, {} of them sketches", models.len(), all.len());

@@ -1,10 +1,12 @@
 //! Sources of parameters. A source knows one model and no other.
 
 mod adapter;
+mod derived;
 mod integer;
 mod memory;
 mod parameter_source;
 mod quantized;
+mod part;
 mod random;
 mod shards;
 mod slices;
@@ -17,6 +19,8 @@ pub use memory::InMemory;
 pub use parameter_source::ParameterSource;
 pub use quantized::Dequantized;
 pub(crate) use quantized::QuantizationConfig;
+pub(crate) use derived::Derived;
+pub(crate) use part::{Part, RowRun};
 pub use random::{EntryDistribution, RandomSource};
 pub use shards::Shards;
 pub(crate) use shards::weight_map;

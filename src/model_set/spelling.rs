@@ -1,0 +1,296 @@
+//! Alignments of one network under other names, joined where values show which tensors correspond.
+
+use super::layout::{Alignment, Holder, Key};
+use super::selection::Selection;
+use crate::error::{Error, SourceError};
+use crate::naming::{
+    Correspondence, Link, OwnTensor, Side, Speller, View, Viewed, correspondence, natural, resemblance,
+};
+use crate::source::{Derived, Dtype, ParameterInfo, ParameterSource, Part};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// How the tensors of models are matched that use other names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Matching {
+    /// By names alone, without the wrappers of training code. No value is read.
+    ByNames,
+    /// By names, and where they share too little, by the values of the models.
+    ///
+    /// Models whose names agree are not read. See the section *Names* of docs/method.md.
+    #[default]
+    ByValues,
+}
+
+impl fmt::Display for Matching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ByNames => "by-names",
+            Self::ByValues => "by-values",
+        })
+    }
+}
+
+impl FromStr for Matching {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "by-names" => Ok(Self::ByNames),
+            "by-values" => Ok(Self::ByValues),
+            _ => Err(Error::unknown_word("matching", text, "`by-names` or `by-values`")),
+        }
+    }
+}
+
+/// Alignments, some of them joined by values.
+pub(super) struct Spelled {
+    pub(super) alignments: Vec<Alignment>,
+    /// For each layout, the tensors that are made of stored ones to be compared.
+    pub(super) made: BTreeMap<usize, BTreeMap<String, Part>>,
+    /// Pairs of alignments whose shapes are alike, and that no value joins.
+    pub(super) resembling: Vec<(usize, usize)>,
+}
+
+/// The models in which values are looked up.
+pub(super) struct Models<'m> {
+    pub(super) layout_of: &'m [usize],
+    pub(super) sources: Vec<&'m Arc<dyn ParameterSource>>,
+}
+
+/// Joins alignments whose values correspond. The order of the models has no part in it.
+pub(super) fn join_by_values(
+    alignments: Vec<Alignment>,
+    models: &Models<'_>,
+    selection: &Selection,
+    minimum: f64,
+) -> Spelled {
+    let mut all: Vec<Option<Alignment>> = alignments.into_iter().map(Some).collect();
+    let mut made = BTreeMap::new();
+    // Pairs that were looked at, and whether their shapes are alike.
+    let mut apart: BTreeMap<(usize, usize), bool> = BTreeMap::new();
+    let mut merged = true;
+    while std::mem::take(&mut merged) {
+        for b in 1..all.len() {
+            let mut best: Option<(usize, Correspondence, [Vec<Key>; 2])> = None;
+            for a in 0..b {
+                let (Some(first), Some(second)) = (&all[a], &all[b]) else { continue };
+                if apart.contains_key(&(a, b)) {
+                    continue;
+                }
+                let keys = [first, second].map(keys);
+                let alike = resemblance(&shapes(first, &keys[0]), &shapes(second, &keys[1])) >= minimum;
+                let found = alike.then(|| {
+                    let [x, y] =
+                        [(first, &keys[0]), (second, &keys[1])].map(|(al, keys)| side(al, keys, models, &made));
+                    correspondence(&x, &y, minimum)
+                });
+                match found.flatten() {
+                    Some(found) if best.as_ref().is_none_or(|(_, before, _)| found.share > before.share) => {
+                        best = Some((a, found, keys));
+                    }
+                    Some(_) => {}
+                    None => {
+                        apart.insert((a, b), alike);
+                    }
+                }
+            }
+            let Some((a, found, keys)) = best else { continue };
+            if let (Some(first), Some(second)) = (all[a].take(), all[b].take()) {
+                all[a] = Some(merge([first, second], &keys, &found, selection, &mut made));
+                apart.retain(|&(x, y), _| x != a && y != a && x != b && y != b);
+                merged = true;
+            }
+        }
+    }
+    let mut number = BTreeMap::new();
+    let mut kept = Vec::new();
+    for (old, alignment) in all.into_iter().enumerate() {
+        if let Some(alignment) = alignment {
+            number.insert(old, kept.len());
+            kept.push(alignment);
+        }
+    }
+    let resembling = apart.into_iter().filter(|(_, alike)| *alike);
+    let resembling = resembling.filter_map(|((a, b), _)| Some((*number.get(&a)?, *number.get(&b)?))).collect();
+    Spelled { alignments: kept, made, resembling }
+}
+
+/// Returns the keys of an alignment in the natural order of their names.
+fn keys(alignment: &Alignment) -> Vec<Key> {
+    let mut keys: Vec<Key> = alignment.tensors.keys().cloned().collect();
+    keys.sort_by(|a, b| natural(&a.0, &b.0).then_with(|| a.1.cmp(&b.1)));
+    keys
+}
+
+/// Returns the shape of each tensor in the model that holds most rows of it.
+fn shapes(alignment: &Alignment, keys: &[Key]) -> Vec<Vec<usize>> {
+    let largest = |key: &Key| alignment.tensors[key].iter().max_by_key(|h| h.rows).map(|h| shape(h, key));
+    keys.iter().filter_map(largest).collect()
+}
+
+/// Returns the shape of a held tensor.
+fn shape(holder: &Holder, key: &Key) -> Vec<usize> {
+    match &key.1 {
+        Some(tail) => std::iter::once(holder.rows).chain(tail.iter().copied()).collect(),
+        None => Vec::new(),
+    }
+}
+
+fn side(
+    alignment: &Alignment,
+    keys: &[Key],
+    models: &Models<'_>,
+    made: &BTreeMap<usize, BTreeMap<String, Part>>,
+) -> Side {
+    let mut spellers = Vec::new();
+    for &layout in &alignment.layouts {
+        let own = |key: &Key| {
+            let holder = alignment.tensors[key].iter().find(|h| h.layout == layout)?;
+            Some(OwnTensor { name: holder.own_name.clone(), shape: shape(holder, key) })
+        };
+        let tensors: Vec<Option<OwnTensor>> = keys.iter().map(own).collect();
+        for (model, _) in models.layout_of.iter().enumerate().filter(|(_, l)| **l == layout) {
+            let source = match made.get(&layout) {
+                None => Arc::clone(models.sources[model]),
+                Some(made) => match derived(models.sources[model], made) {
+                    Ok(view) => view,
+                    // A model that cannot be read matches nothing; the pass reports why.
+                    Err(_) => continue,
+                },
+            };
+            spellers.push(Speller { source, tensors: tensors.clone() });
+        }
+    }
+    Side { names: keys.iter().map(|k| k.0.clone()).collect(), models: spellers }
+}
+
+/// Returns the view of a model in which tensors stand in the form that is compared.
+pub(super) fn derived(
+    source: &Arc<dyn ParameterSource>,
+    made: &BTreeMap<String, Part>,
+) -> Result<Arc<dyn ParameterSource>, SourceError> {
+    Ok(Arc::new(Derived::new(Arc::clone(source), made.clone())?))
+}
+
+/// Puts the tensors of the second alignment under the names of the first.
+fn merge(
+    both: [Alignment; 2],
+    keys: &[Vec<Key>; 2],
+    found: &Correspondence,
+    selection: &Selection,
+    made: &mut BTreeMap<usize, BTreeMap<String, Part>>,
+) -> Alignment {
+    let [first, second] = both;
+    let mut tensors: BTreeMap<Key, Vec<Holder>> = BTreeMap::new();
+    let mut used: [BTreeSet<&Key>; 2] = Default::default();
+    for link in &found.links {
+        let (a, b) = (&keys[0][link.first.tensor], &keys[1][link.second.tensor]);
+        let (kept, viewed) = match link.viewed {
+            Viewed::Second => ((&first, a), (&second, b)),
+            Viewed::First => ((&second, b), (&first, a)),
+        };
+        let respell = |h| respell(h, viewed.1, kept.1, link, selection, made);
+        let respelled: Option<Vec<Respelled>> = viewed.0.tensors[viewed.1].iter().map(respell).collect();
+        // A tensor that cannot be brought into the form keeps its own place.
+        let Some(respelled) = respelled else { continue };
+        // The names of the first side are kept, where its tensors stay as they are.
+        let key = match link.viewed {
+            Viewed::Second => a.clone(),
+            Viewed::First => fresh(b, |key| first.tensors.contains_key(key)),
+        };
+        let holders = tensors.entry(key).or_default();
+        holders.extend(kept.0.tensors[kept.1].iter().cloned());
+        for Respelled { holder, part } in respelled {
+            if let Some(part) = part {
+                made.entry(holder.layout).or_default().insert(holder.own_name.to_string(), part);
+            }
+            holders.push(holder);
+        }
+        used[0].insert(a);
+        used[1].insert(b);
+    }
+    for (side, alignment) in [&first, &second].into_iter().enumerate() {
+        for key in keys[side].iter().filter(|key| !used[side].contains(*key)) {
+            // One name in two vocabularies need not mean one tensor. Those that do are matched above.
+            let key_of = fresh(key, |key| tensors.contains_key(key));
+            tensors.insert(key_of, alignment.tensors[key].clone());
+        }
+    }
+    let layouts = first.layouts.iter().chain(&second.layouts).copied().collect();
+    Alignment { layouts, tensors, largest: first.largest.max(second.largest) }
+}
+
+/// Returns a key whose name is not taken: its own, or with a mark.
+fn fresh(key: &Key, is_taken: impl Fn(&Key) -> bool) -> Key {
+    let mut fresh = key.clone();
+    while is_taken(&fresh) {
+        fresh.0.push('\'');
+    }
+    fresh
+}
+
+/// A tensor as it is held under the name and in the form of another.
+struct Respelled {
+    holder: Holder,
+    /// How it is made of a stored one. `None` where it is compared as it is stored.
+    part: Option<Part>,
+}
+
+/// Brings a tensor into the form of `kept`, as a link says.
+fn respell(
+    holder: &Holder,
+    key: &Key,
+    kept: &Key,
+    link: &Link,
+    selection: &Selection,
+    made: &BTreeMap<usize, BTreeMap<String, Part>>,
+) -> Option<Respelled> {
+    let own = shape(holder, key);
+    let size: usize = own.iter().product();
+    let piece = match link.viewed {
+        Viewed::First => &link.first,
+        Viewed::Second => &link.second,
+    };
+    let dims: Vec<usize> = own.iter().copied().filter(|&d| d > 1).collect();
+    // Models that share the names may differ in rows. Then a whole tensor is its own whole.
+    let is_whole = piece.start == 0 && piece.dims.len() == dims.len() && piece.dims.get(1..) == dims.get(1..);
+    let (stored, axes, rows) = match &link.view {
+        View::Same if is_whole && key.1 == kept.1 => return Some(Respelled { holder: holder.clone(), part: None }),
+        View::Same => (if is_whole { &dims } else { &piece.dims }, (0..piece.dims.len()).collect(), None),
+        View::Turned(axes) => (if is_whole { &dims } else { &piece.dims }, axes.clone(), None),
+        // Orders of rows hold for one number of rows.
+        View::Rows { .. } if is_whole && piece.dims != dims => return None,
+        View::Rows { axes, rows } => (&piece.dims, axes.clone(), Some(rows.clone())),
+    };
+    // A view of a view is not made.
+    let is_made = made.get(&holder.layout).is_some_and(|made| made.contains_key(&*holder.own_name));
+    if is_made || piece.start + stored.iter().product::<usize>() > size {
+        return None;
+    }
+    let part = Part::turned(&holder.own_name, stored, &axes, &[]);
+    let part = Part { start: piece.start, rows: rows.unwrap_or_else(|| part.rows.clone()), ..part };
+    // The rows are its own, all else is as the other side has it.
+    let values = part.size();
+    let shape: Vec<usize> = match &kept.1 {
+        Some(tail) => {
+            let row: usize = tail.iter().product();
+            if row == 0 || !values.is_multiple_of(row) {
+                return None;
+            }
+            std::iter::once(values / row).chain(tail.iter().copied()).collect()
+        }
+        None if values == 1 => Vec::new(),
+        None => return None,
+    };
+    // A part of a fused tensor gets a name of its own, which says what it is.
+    let name = if values < size { format!("{} as {}", holder.own_name, kept.0) } else { holder.own_name.to_string() };
+    let info = ParameterInfo::new(name.as_str(), shape.as_slice(), Dtype::F32);
+    let rows = shape.first().copied().unwrap_or(1);
+    let holder =
+        Holder { layout: holder.layout, own_name: name.as_str().into(), rows, values: selection.values(&info) };
+    Some(Respelled { holder, part: Some(Part { shape, ..part }) })
+}

@@ -1,0 +1,5 @@
+//! One network under other names, in other forms of its tensors: what corresponds is found, and nothing else.
+
+mod kin;
+mod matching;
+mod networks;
