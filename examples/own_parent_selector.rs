@@ -8,6 +8,7 @@
 
 use neural_phylogeny::detect::cluster::{CentroidDetector, KMeans};
 use neural_phylogeny::geometry::Geometry;
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::testing::check_parent_selector;
 use neural_phylogeny::{Config, Error, InMemory, ModelId, ModelSet, ParentSelector, detect_phylogeny};
 use rand::{Rng, SeedableRng};
@@ -20,12 +21,12 @@ struct HighestKurtosis;
 impl ParentSelector for HighestKurtosis {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
         let comparison = geometry.compare(members)?;
-        let score = |a: usize| {
+        let score = |a| {
             let kurtosis: Vec<f64> = comparison.scoped().filter_map(|p| p.moments(a).kurtosis()).collect();
             // Parameters of one constant value have no kurtosis; a model of only such has nothing to tell.
             -kurtosis.iter().sum::<f64>() / kurtosis.len().max(1) as f64
         };
-        Ok((0..members.len()).map(score).collect())
+        Ok(Position::all(members.len()).map(score).collect())
     }
 }
 

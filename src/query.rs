@@ -35,14 +35,15 @@ impl Answer {
     }
 
     /// Stored models that have a parent in common with it, sorted. Where its own parent is not stored, they are the models
-    /// whose parent is not stored either.
+    /// whose parent is not stored either. A model whose parent is [withheld](Phylogeny::is_withheld) has none and is none.
     pub fn siblings(&self) -> Vec<ModelId> {
         let mut siblings: Vec<ModelId> = Vec::new();
         for edge in self.parents() {
             siblings.extend(self.phylogeny.children(edge.parent).map(|e| e.child));
         }
         let family = self.phylogeny.family_of(self.model);
-        if self.parents().is_empty() && self.phylogeny.unobserved_root(family) {
+        let is_root = self.parents().is_empty() && !self.phylogeny.is_withheld(self.model);
+        if is_root && self.phylogeny.unobserved_root(family) {
             siblings.extend(&self.phylogeny.family(family).roots);
         }
         siblings.retain(|&m| m != self.model);
@@ -180,5 +181,26 @@ impl<'a> Query<'a> {
             (left > 0).then(|| Remark::Other(format!("{left} more stored models look like kin and were not opened")));
         let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark);
         Ok(Answer { phylogeny, model, nearest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phylogeny::PhylogenyBuilder;
+
+    #[test]
+    fn a_model_whose_parent_is_withheld_is_no_sibling_of_those_without_one() {
+        let [a, b, child, unsure] = [0, 1, 2, 3].map(ModelId::new);
+        let edges = [Edge::new(a, child).with_confidence(1.0), Edge::new(b, unsure).with_confidence(0.25)];
+        // The common parent of a and b is not stored.
+        let builder = PhylogenyBuilder::new(4).with_edges(edges).with_kin([a, b]).with_unobserved_root(a);
+        let phylogeny = builder.build().unwrap().with_minimum_confidence(0.5);
+        let siblings = |model| {
+            let (kin, identical, unreadable) = (Vec::new(), Vec::new(), Vec::new());
+            let nearest = Nearest { kin, related: 0, identical, stored: 0, read: 0, unreadable, unwritten: None };
+            Answer { phylogeny: phylogeny.clone(), model, nearest }.siblings()
+        };
+        assert_eq!([a, b, child, unsure].map(siblings), [vec![b], vec![a], Vec::new(), Vec::new()]);
     }
 }

@@ -2,8 +2,9 @@
 //! partial sums. `tests/golden/store/README.md` says when and how to write them anew.
 
 use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::sketch::{Sketch, SketchSettings};
-use neural_phylogeny::store::{Added, SketchStore};
+use neural_phylogeny::store::{AddOutcome, SketchStore};
 use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, SourceError};
 use safetensors::SafeTensors;
 use std::fs;
@@ -134,7 +135,7 @@ fn stored_sketches_are_read_and_made_again() -> Outcome {
     assert_eq!(found, CONTENT);
     for (name, _) in CONTENT {
         let made = sketch(name)?;
-        assert_eq!(store.add(name, &made)?, Added::Unchanged);
+        assert_eq!(store.add(name, &made)?, AddOutcome::Unchanged);
         assert_eq!(made.squared_distance_to(&[(1.0, &store.get(name)?)])?.0, 0.0, "{name}");
         let path = folder.path().join("made");
         made.save(&path, name)?;
@@ -274,8 +275,10 @@ fn stored_partial_sums_are_continued() -> Outcome {
     let near = |x: f64, y: f64| (x / y - 1.0).abs() < 1e-12;
     let (found, expected) = (continued.compare(&[a, b])?, whole.compare(&[a, b])?);
     for (found, expected) in found.parameters().iter().zip(expected.parameters()) {
-        let (name, [x, y]) = (found.name(), [found, expected].map(|p| p.squared_distance(0, 1)));
-        assert!(near(x, y) && near(found.squared_norm(0), expected.squared_norm(0)), "{name}: {x} {y}");
+        let (name, [x, y]) =
+            (found.name(), [found, expected].map(|p| p.squared_distance(Position::FIRST, Position::SECOND)));
+        let [of_found, of_expected] = [found, expected].map(|p| p.squared_norm(Position::FIRST));
+        assert!(near(x, y) && near(of_found, of_expected), "{name}: {x} {y}");
     }
     assert!(!continued.identical(a, b) && !file.exists());
     Ok(())

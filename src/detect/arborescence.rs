@@ -4,7 +4,7 @@ use super::{Families, NamedDetector, NamedSetting, PhylogenyDetector, SelectorUs
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, Quantity};
 use crate::kernel::upper_median;
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 use crate::parent::ParentSelector;
 use crate::phylogeny::Phylogeny;
 use rand::RngCore;
@@ -243,7 +243,7 @@ fn parenthood(comparison: &Comparison, change: Kurtosis) -> Vec<f64> {
     let mut scores = vec![0.0; n];
     for parameter in comparison.scoped() {
         // Without spread, a parameter has no kurtosis in that member. Then the other members cannot be compared with it.
-        let all: Option<Vec<f64>> = (0..n).map(|a| parameter.moments(a).kurtosis()).collect();
+        let all: Option<Vec<f64>> = Position::all(n).map(|a| parameter.moments(a).kurtosis()).collect();
         for (score, kurtosis) in scores.iter_mut().zip(all.into_iter().flatten()) {
             match change {
                 Kurtosis::Falls => *score -= kurtosis,
@@ -282,7 +282,8 @@ fn costs(comparison: &Comparison, lambda: f64, ranks: &[i32]) -> Vec<(usize, usi
         let weight = parameter.tensors() as f64 / tensors as f64;
         for a in 0..n {
             for b in 0..a {
-                let rms = (parameter.squared_distance(a, b) / parameter.size() as f64).sqrt();
+                let rms =
+                    (parameter.squared_distance(Position::new(a), Position::new(b)) / parameter.size() as f64).sqrt();
                 distances[a * n + b] += weight * rms;
             }
         }

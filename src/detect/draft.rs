@@ -1,6 +1,6 @@
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Relation, Remark};
 
 /// A phylogeny in the making, with the measurements that its edges need.
@@ -43,8 +43,8 @@ impl<'g> Draft<'g> {
             return Ok(edge);
         }
         let comparison = self.geometry.compare(&[parent, child])?;
-        let edge = edge.with_distance(comparison.squared_distance(0, 1).sqrt());
-        Ok(edge.with_distance_error(comparison.distance_error(0, 1)))
+        let edge = edge.with_distance(comparison.squared_distance(Position::FIRST, Position::SECOND).sqrt());
+        Ok(edge.with_distance_error(comparison.distance_error(Position::FIRST, Position::SECOND)))
     }
 
     /// The finished phylogeny, with these remarks and the number of ties.

@@ -187,7 +187,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The set cannot be divided into that number of families.
-    #[error("{found} families were asked for, expected {least} to {most}: {reason}")]
+    #[error("found {found} families to divide into, expected {least} to {most}: {reason}")]
     FamilyCount {
         /// The number that was set.
         found: usize,
@@ -290,7 +290,7 @@ pub enum Error {
     },
     /// A checkpoint of partial sums comes from a run with other models or other settings.
     #[error("{} was left by a run with {found}, this one has {expected}: repeat that run as it was, or delete the file to begin anew", path.display())]
-    CheckpointOfAnother {
+    ResumeFileOfAnother {
         /// The checkpoint.
         path: PathBuf,
         /// The property of the run that left it.
@@ -300,7 +300,7 @@ pub enum Error {
     },
     /// A file is no checkpoint of partial sums, or it is damaged.
     #[error("{} is no checkpoint of partial sums, or a damaged one: {reason}; delete it to begin anew, or name another file", path.display())]
-    CheckpointDamaged {
+    ResumeFileDamaged {
         /// The file.
         path: PathBuf,
         /// What was found.
@@ -308,7 +308,7 @@ pub enum Error {
     },
     /// The operating system refused to read or write a checkpoint of partial sums.
     #[error("cannot keep partial sums in {}: {source}", path.display())]
-    CheckpointIo {
+    ResumeFileIo {
         /// The checkpoint.
         path: PathBuf,
         /// The error of the operating system.

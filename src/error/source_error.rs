@@ -320,7 +320,7 @@ pub enum SourceError {
         parameter: String,
     },
     /// A read goes beyond the end of a parameter.
-    #[error("elements {offset}..{end} of parameter `{parameter}` were asked for, it has {size}")]
+    #[error("elements {offset}..{end} of parameter `{parameter}` are out of range: it has {size}")]
     OutOfRange {
         /// The parameter.
         parameter: String,

@@ -42,6 +42,11 @@ impl<'a> Matched<'a> {
         self.found_parents[model] == self.true_parents[model]
     }
 
+    /// Whether the result takes a model for a root: it gives it no parent here, and withholds none.
+    pub(super) fn is_found_root(&self, model: usize) -> bool {
+        self.found_parents[model].is_empty() && !self.result.is_withheld(self.models[model].0)
+    }
+
     /// Whether a model has no parent in truth.
     pub(super) fn is_true_root(&self, model: usize) -> bool {
         self.truth.phylogeny().parents(self.models[model].1).is_empty()

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub(super) fn roots(m: &Matched<'_>) -> Retrieval {
     let mut roots = Retrieval::default();
     for model in (0..m.len()).filter(|&model| !m.is_orphan(model)) {
-        let (found, expected) = (m.found_parents[model].is_empty(), m.is_true_root(model));
+        let (found, expected) = (m.is_found_root(model), m.is_true_root(model));
         roots.right += usize::from(found && expected);
         roots.found += usize::from(found);
         roots.expected += usize::from(expected);
@@ -21,7 +21,7 @@ pub(super) fn root_families(m: &Matched<'_>) -> Ratio {
     // For each family: has it a root, and is every model of it rightly with or without parent?
     let mut families: BTreeMap<usize, (bool, bool)> = BTreeMap::new();
     for (model, family) in m.true_families().into_iter().enumerate().filter(|&(model, _)| !m.is_orphan(model)) {
-        let (found, expected) = (m.found_parents[model].is_empty(), m.is_true_root(model));
+        let (found, expected) = (m.is_found_root(model), m.is_true_root(model));
         let (has_root, right) = families.entry(family).or_insert((false, true));
         *has_root |= expected;
         *right &= found == expected;

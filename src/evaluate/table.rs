@@ -18,6 +18,7 @@ impl fmt::Display for Evaluation {
             self.not_in_result.len()
         )?;
         writeln!(f, "\n{:LABEL$}{:>7}{:>7}{:>11}", "", "right", "of", "share")?;
+        // These have one denominator each; those below have what was found and what is true apart.
         let ratios: [(&str, Ratio); 6] = [
             ("accuracy, children", self.accuracy),
             ("accuracy, children and roots", self.accuracy_with_roots),

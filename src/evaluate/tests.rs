@@ -53,6 +53,18 @@ fn the_truth_itself_is_wholly_right() {
 }
 
 #[test]
+fn a_withheld_parent_makes_no_root() {
+    let edges = [0.9, 0.25].map(|confidence| Edge::new(ModelId::new(0), ModelId::new(1)).with_confidence(confidence));
+    let of = |edge: Edge| {
+        let result = Phylogeny::from_edges(2, vec![edge]).unwrap().with_minimum_confidence(0.5);
+        let e = evaluate(&result, &Truth::from(phylogeny(&["0", "1: 0"]))).unwrap();
+        (e.roots, e.root_families, e.edges.found)
+    };
+    assert_eq!(of(edges[0]), (Retrieval::new(1, 1, 1), Ratio::new(1, 1), 1));
+    assert_eq!(of(edges[1]), (Retrieval::new(1, 1, 1), Ratio::new(1, 1), 0));
+}
+
+#[test]
 fn a_star_for_a_chain_and_one_edge_turned_round() {
     // c hangs under r instead of a; t is made the parent of s.
     let e = scores(&["r", "a: r", "b: r", "c: r", "s: t", "t", "alone"], &TRUTH);

@@ -15,7 +15,7 @@ impl Geometry {
     /// - [`Error::OneModel`], [`Error::MemoryTooSmall`], [`Error::InvalidSetting`], [`Error::Interrupted`],
     ///   [`Error::Initialization`].
     /// - [`Error::Source`] for a model that cannot be read or holds NaN or infinity.
-    /// - For a resume file: [`Error::CheckpointOfAnother`], [`Error::CheckpointDamaged`] and [`Error::CheckpointIo`].
+    /// - For a resume file: [`Error::ResumeFileOfAnother`], [`Error::ResumeFileDamaged`] and [`Error::ResumeFileIo`].
     pub fn compute(models: &ModelSet, settings: &GeometrySettings) -> Result<Self, Error> {
         let (geometry, resume) = Self::stream(models, settings)?;
         let values = Values::new(models, settings, size(models), facts(models)?);

@@ -28,14 +28,14 @@ const PER_THREAD: u64 = 32 << 20;
 const REMEMBERED: usize = 4096;
 
 /// One run of each of two models.
-pub(super) type Both = [Vec<f32>; 2];
+pub(super) type ValueBuffers = [Vec<f32>; 2];
 
 thread_local! {
-    static BOTH: Cell<Both> = Cell::default();
+    static BOTH: Cell<ValueBuffers> = Cell::default();
 }
 
 /// Calls a function with this thread's buffers for two runs.
-pub(super) fn with_both<T>(use_them: impl FnOnce(&mut Both) -> T) -> T {
+pub(super) fn with_both<T>(use_them: impl FnOnce(&mut ValueBuffers) -> T) -> T {
     with_buffer(&BOTH, use_them)
 }
 

@@ -4,19 +4,20 @@ use super::marginals::{Holder, Place};
 use super::pairwise::ParameterGeometry;
 use crate::error::Error;
 use crate::kernel::Moments;
-use crate::model_set::Kind;
+use crate::model_set::{Kind, Position};
 use ndarray::Array2;
 use std::sync::Arc;
 
-/// A comparison of some models over every parameter that all of them hold. Models are numbered from 0, as they were given.
+/// A comparison of some models over every parameter that all of them hold. A model's [`Position`] is that in the list given.
 ///
 /// Distances here cover the same parameters for every pair, and are therefore Euclidean.
 /// [`Geometry::squared_distance`](super::Geometry::squared_distance) differs: it covers what each pair shares.
 ///
-/// Methods that take the number of a model may panic when it is not below [`len`](Self::len).
+/// Methods that take a [`Position`] panic when it is not below [`len`](Self::len) and there is a parameter to compare.
 ///
 /// ```
 /// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::model_set::Position;
 /// use neural_phylogeny::{InMemory, ModelId, ModelSet};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let noise = |seed: u64| {
@@ -32,10 +33,10 @@ use std::sync::Arc;
 /// ])?;
 /// let [base, tuned, stranger] = [0, 1, 2].map(ModelId::new);
 /// let geometry = Geometry::compute(&models, &GeometrySettings::new())?;
-/// // Positions are those of the list: 0 is `tuned`, 1 is `base`.
 /// let comparison = geometry.compare(&[tuned, base])?;
 /// assert_eq!(comparison.squared_distances().shape(), [2, 2]);
-/// assert!(comparison.squared_distance(0, 1) < comparison.squared_norm(1));
+/// let [tuned, base] = [0, 1].map(Position::new);
+/// assert!(comparison.squared_distance(tuned, base) < comparison.squared_norm(base));
 /// # let _ = stranger;
 /// # Ok(())
 /// # }
@@ -76,10 +77,10 @@ impl Comparison {
     }
 
     /// Narrows the comparison to some of its models, over the same parameters. They are numbered anew, in the order given here.
-    pub(crate) fn of(&self, members: &[usize]) -> Self {
+    pub(crate) fn of(&self, members: &[Position<Self>]) -> Self {
         let narrowed = |p: &ParameterView| ParameterView {
             geometry: Arc::clone(&p.geometry),
-            at: members.iter().map(|&m| p.at[m]).collect(),
+            at: members.iter().map(|&m| p.at[m.index()]).collect(),
         };
         Self {
             models: members.len(),
@@ -109,32 +110,32 @@ impl Comparison {
     }
 
     /// Returns `d²(a, b) = Σ_t d_t²(a, b)` over the parameters in scope.
-    pub fn squared_distance(&self, a: usize, b: usize) -> f64 {
+    pub fn squared_distance(&self, a: Position<Self>, b: Position<Self>) -> f64 {
         self.scoped().map(|p| p.squared_distance(a, b)).sum()
     }
 
     /// Returns the standard error of [`squared_distance`](Self::squared_distance). It is 0 unless the geometry is one of
     /// sketches. Then it is `√(Σ_t 2 d_t⁴ / width)`.
-    pub fn squared_distance_error(&self, a: usize, b: usize) -> f64 {
-        self.scoped().map(|p| p.geometry.variance(p.at[a], p.at[b])).sum::<f64>().sqrt()
+    pub fn squared_distance_error(&self, a: Position<Self>, b: Position<Self>) -> f64 {
+        self.scoped().map(|p| p.geometry.variance(p.at[a.index()], p.at[b.index()])).sum::<f64>().sqrt()
     }
 
     /// Returns the standard error of the distance, to first order: the error of the squared distance divided by twice the
     /// distance.
-    pub fn distance_error(&self, a: usize, b: usize) -> f64 {
+    pub fn distance_error(&self, a: Position<Self>, b: Position<Self>) -> f64 {
         let error = self.squared_distance_error(a, b);
         if error > 0.0 { error / (2.0 * self.squared_distance(a, b).sqrt()) } else { 0.0 }
     }
 
     /// Returns `‖θ_a‖²` over the parameters in scope.
-    pub fn squared_norm(&self, a: usize) -> f64 {
+    pub fn squared_norm(&self, a: Position<Self>) -> f64 {
         self.scoped().map(|p| p.squared_norm(a)).sum()
     }
 
     /// Returns `‖θ_a − z‖²` over the parameters in scope. z is the initialization of the geometry's settings.
-    pub fn squared_distance_to_initialization(&self, a: usize) -> f64 {
+    pub fn squared_distance_to_initialization(&self, a: Position<Self>) -> f64 {
         let squared = |p: &ParameterView| match &p.geometry.to_initialization {
-            Some(squared) => squared[p.at[a].0],
+            Some(squared) => squared[p.at[a.index()].0],
             None => p.squared_norm(a),
         };
         self.scoped().map(squared).sum()
@@ -152,7 +153,7 @@ impl Comparison {
         let mut squared = Array2::zeros((n, n));
         for p in self.scoped() {
             for (i, mut row) in squared.rows_mut().into_iter().enumerate() {
-                p.add_squared_distances(i, row.iter_mut().take(i));
+                p.add_squared_distances(Position::new(i), row.iter_mut().take(i));
             }
         }
         for first in (0..n).step_by(BLOCK) {
@@ -201,13 +202,13 @@ impl ParameterView {
     }
 
     /// Returns `d_t²(a, b)`. It is exactly 0 when the values are the same.
-    pub fn squared_distance(&self, a: usize, b: usize) -> f64 {
-        self.geometry.squared_distance(self.at[a], self.at[b])
+    pub fn squared_distance(&self, a: Position<Comparison>, b: Position<Comparison>) -> f64 {
+        self.geometry.squared_distance(self.at[a.index()], self.at[b.index()])
     }
 
     /// Adds `d_t²(a, b)` to the b-th value, for each value.
-    fn add_squared_distances<'v>(&self, a: usize, values: impl Iterator<Item = &'v mut f64>) {
-        let at = self.at[a];
+    fn add_squared_distances<'v>(&self, a: Position<Comparison>, values: impl Iterator<Item = &'v mut f64>) {
+        let at = self.at[a.index()];
         let before = &self.geometry.distances.row(at.0)[..at.0];
         for (value, &b) in values.zip(&self.at) {
             // A packed row has the distances to the holders before it. Others are in the rows of the other holder.
@@ -220,17 +221,17 @@ impl ParameterView {
     }
 
     /// Returns `‖θ_a‖²`.
-    pub fn squared_norm(&self, a: usize) -> f64 {
-        self.geometry.squared_norm(self.at[a])
+    pub fn squared_norm(&self, a: Position<Comparison>) -> f64 {
+        self.geometry.squared_norm(self.at[a.index()])
     }
 
     /// Returns `⟨θ_a, θ_b⟩`.
-    pub fn inner(&self, a: usize, b: usize) -> f64 {
-        self.geometry.inner(self.at[a], self.at[b])
+    pub fn inner(&self, a: Position<Comparison>, b: Position<Comparison>) -> f64 {
+        self.geometry.inner(self.at[a.index()], self.at[b.index()])
     }
 
     /// Returns the moments of the values of one model, over all tensors together.
-    pub fn moments(&self, a: usize) -> Moments {
-        self.geometry.marginals.tensors.iter().fold(Moments::default(), |m, t| m.merge(t.moments[self.at[a].0]))
+    pub fn moments(&self, a: Position<Comparison>) -> Moments {
+        self.geometry.marginals.tensors.iter().fold(Moments::default(), |m, t| m.merge(t.moments[self.at[a.index()].0]))
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn embed(squared: Array2<f64>) -> Result<Coordinates, Error> {
     }
     // The array is in row-major order, as it was made.
     let gram = gram.into_raw_vec_and_offset().0;
-    let (eigenvalues, vectors) = symmetric_eigen("the centred products of models", n, &gram)?;
+    let (eigenvalues, vectors) = symmetric_eigen("the centered products of models", n, &gram)?;
     drop(gram);
     let largest = eigenvalues.first().copied().unwrap_or(0.0);
     let least = NULL * n as f64 * largest;

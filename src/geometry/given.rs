@@ -100,6 +100,7 @@ impl ParameterDistances {
         if n.checked_mul(n) != Some(self.squared.len()) {
             return self.refuse(format!("{} entries for {n} models", self.squared.len()), "one for each ordered pair");
         }
+        // The exact pass gives an exact 0 and a symmetric matrix, and all that follows relies on both.
         for a in 0..n {
             if self.at(a, a) != 0.0 {
                 return self.refuse(format!("{} at ({a}, {a})", self.at(a, a)), "0 on the diagonal");
@@ -118,6 +119,7 @@ impl ParameterDistances {
                 }
             }
         }
+        // Norms may be missing: detectors that need them say so by themselves.
         let Some(norms) = &self.squared_norms else { return Ok(()) };
         if norms.len() != n {
             return self.refuse(format!("{} squared norms for {n} models", norms.len()), "one for each model");
@@ -260,6 +262,7 @@ fn by_content(parameters: &[ParameterDistances], models: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model_set::Position;
 
     fn id(index: usize) -> ModelId {
         ModelId::new(index)
@@ -276,7 +279,7 @@ mod tests {
                 assert!((geometry.norm(id(a)) - p[0].hypot(p[1])).abs() < 1e-15);
                 for (b, q) in shuffled.iter().enumerate() {
                     let expected = (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2);
-                    assert_eq!(comparison.squared_distance(a, b), expected);
+                    assert_eq!(comparison.squared_distance(Position::new(a), Position::new(b)), expected);
                     assert_eq!(geometry.identical(id(a), id(b)), expected == 0.0);
                 }
             }

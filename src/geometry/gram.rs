@@ -20,10 +20,10 @@ use crate::source::{ParameterSource, RandomSource};
 use std::collections::BTreeMap;
 
 /// The geometry of all groups, and the file of partial sums, if there is one.
-pub(super) type Streamed = (Vec<GroupGeometry>, Option<ResumeFile>);
+pub(super) type PassOutcome = (Vec<GroupGeometry>, Option<ResumeFile>);
 
 /// Streams every group of comparable models. `total` is the number of values to read.
-pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64) -> Result<Streamed, Error> {
+pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64) -> Result<PassOutcome, Error> {
     let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
     let with_initialization = !matches!(settings.initialization, Initialization::Zero);
     let mut plans: Vec<Plan> = Vec::with_capacity(models.groups().len());

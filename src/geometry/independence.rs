@@ -20,7 +20,7 @@ const LEAST_SIZE: usize = 64;
 ///
 /// With sketches, `⟨θ_i, θ_j⟩` comes from two sketches of width w. Their error adds to the deviation of unrelated models:
 /// `z_t = ⟨S θ_i, S θ_j⟩ / √(‖θ_i‖² ‖θ_j‖² (1 / D_t + 1 / w))`, for values of mean 0. It is still standard normal. For
-/// thousands of models, sketches are folded to a width that some 10¹² multiplications allow. Of more than 64 parameters, the
+/// thousands of models, sketches are folded to a width that some 2·10¹² multiplications allow. Of more than 64 parameters, the
 /// largest are used.
 ///
 /// # Assumes

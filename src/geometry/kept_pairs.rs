@@ -39,7 +39,8 @@ impl Pairwise for KeptPairs {
     }
 
     fn z(&self, parameters: &[usize]) -> Result<Packed, Error> {
-        let used: Vec<Centred<'_>> = parameters.iter().map(|&p| Centred::new(&self.parameters[p])).collect();
+        let used: Vec<CenteredParameter<'_>> =
+            parameters.iter().map(|&p| CenteredParameter::new(&self.parameters[p])).collect();
         let mut z = Packed::constant(self.models, f64::NAN);
         z.rows_mut().into_par_iter().enumerate().for_each(|(i, row)| {
             let mut found = Vec::with_capacity(used.len());
@@ -56,28 +57,28 @@ impl Pairwise for KeptPairs {
 }
 
 /// One parameter that all models hold, and for each model the squared norm of its values centered to mean 0.
-struct Centred<'g> {
+struct CenteredParameter<'g> {
     parameter: &'g ParameterGeometry,
     norms: Vec<f64>,
     root_size: f64,
 }
 
-impl<'g> Centred<'g> {
+impl<'g> CenteredParameter<'g> {
     fn new(parameter: &'g ParameterGeometry) -> Self {
         let marginals = &parameter.marginals;
-        let norms = (0..marginals.holders.len()).map(|i| marginals.centred_norm(Holder(i))).collect();
+        let norms = (0..marginals.holders.len()).map(|i| marginals.centered_norm(Holder(i))).collect();
         Self { parameter, norms, root_size: (marginals.size() as f64).sqrt() }
     }
 }
 
 /// Returns the median of `z_t`. `z` is a buffer for one value per parameter.
-fn pooled(parameters: &[Centred<'_>], i: Holder, j: Holder, z: &mut Vec<f64>) -> Option<f64> {
+fn pooled(parameters: &[CenteredParameter<'_>], i: Holder, j: Holder, z: &mut Vec<f64>) -> Option<f64> {
     z.clear();
     for p in parameters {
         let norms = p.norms[i.0] * p.norms[j.0];
         // A parameter that is constant in one of the models has no direction, and no cosine.
         if norms > 0.0 {
-            let inner = p.parameter.centred_inner(i, j);
+            let inner = p.parameter.centered_inner(i, j);
             // Rounding may give nearly equal models a cosine above 1.
             let cosine = (inner / norms.sqrt()).clamp(-1.0, 1.0);
             z.push(cosine * p.root_size);

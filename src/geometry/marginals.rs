@@ -36,7 +36,7 @@ impl Marginals {
     }
 
     /// Returns the squared norm after the mean of each tensor is subtracted.
-    pub(crate) fn centred_norm(&self, a: Holder) -> f64 {
+    pub(crate) fn centered_norm(&self, a: Holder) -> f64 {
         self.tensors.iter().map(|t| t.moments[a.0].m2).sum()
     }
 

@@ -41,7 +41,7 @@ pub use settings::{GeometrySettings, Initialization, Scope};
 pub(crate) use settings::{Observer, thread_pool};
 
 use crate::error::Error;
-use crate::model_set::{LayoutGroup, ModelId, ModelSet};
+use crate::model_set::{LayoutGroup, ModelId, ModelSet, Position};
 use resume::ResumeFile;
 use std::sync::{Arc, OnceLock};
 
@@ -74,8 +74,8 @@ use std::sync::{Arc, OnceLock};
 /// relative movement of 2·10⁻⁵, between models that are not read as differences because other parameters of theirs are far
 /// apart.
 ///
-/// `tests/accuracy.rs` tests every dtype: the error is at most 10⁻⁹ of the largest squared norm, and at most 10⁻⁶ of the
-/// distance at movements of 10⁻⁴. `tests/geometry.rs` tests 10⁻¹⁰ of the distance down to movements of 10⁻⁶.
+/// `tests/geometry/accuracy.rs` tests every dtype: the error is at most 10⁻⁹ of the largest squared norm, and at most 10⁻⁶ of the
+/// distance at movements of 10⁻⁴. `tests/geometry/distances.rs` tests 10⁻¹⁰ of the distance down to movements of 10⁻⁶.
 ///
 /// Results depend on the weights alone, and not on names, order or thread count. Their last bits also depend on the vector
 /// instructions of the processor.
@@ -230,10 +230,9 @@ impl Geometry {
     pub fn squared_distance(&self, a: ModelId, b: ModelId) -> Option<f64> {
         // A geometry of sketches may read them here. An error of that reading has no place in an `Option`.
         let (group, i, j) = self.together(a, b)?;
-        group
-            .pairs
-            .kept_squared_distance(i, j)
-            .or_else(|| Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance(0, 1)))
+        group.pairs.kept_squared_distance(i, j).or_else(|| {
+            Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance(Position::FIRST, Position::SECOND))
+        })
     }
 
     /// Returns the Euclidean distance over the parameters that both hold. `None` when the two cannot be compared.
@@ -246,14 +245,14 @@ impl Geometry {
     /// It is 0 unless the geometry is one of sketches. Then it is `√(Σ_t 2 d_t⁴ / width)` over the parameters in the scope.
     pub fn squared_distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
-        Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance_error(0, 1))
+        Some(Comparison::new(Some(group), &[i, j]).ok()?.squared_distance_error(Position::FIRST, Position::SECOND))
     }
 
     /// Returns the standard error of [`distance`](Self::distance), to first order: the error of the squared distance divided by
     /// twice the distance. `None` when the two cannot be compared.
     pub fn distance_error(&self, a: ModelId, b: ModelId) -> Option<f64> {
         let (group, i, j) = self.together(a, b)?;
-        Some(Comparison::new(Some(group), &[i, j]).ok()?.distance_error(0, 1))
+        Some(Comparison::new(Some(group), &[i, j]).ok()?.distance_error(Position::FIRST, Position::SECOND))
     }
 
     /// Returns the Euclidean norm over the parameters in the scope that every model of its group holds. It is NaN when norms

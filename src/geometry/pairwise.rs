@@ -71,7 +71,7 @@ impl ParameterGeometry {
     }
 
     /// Returns the inner product after the mean of each tensor is subtracted.
-    pub(crate) fn centred_inner(&self, a: Holder, b: Holder) -> f64 {
+    pub(crate) fn centered_inner(&self, a: Holder, b: Holder) -> f64 {
         let tensors = &self.marginals.tensors;
         let means: f64 = tensors.iter().map(|t| t.size as f64 * t.moments[a.0].mean * t.moments[b.0].mean).sum();
         self.inner(a, b) - means

@@ -49,6 +49,7 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Err
     let mut class: Vec<usize> = Vec::with_capacity(n);
     let mut leaders: Vec<(usize, f64)> = Vec::new();
     for (place, &at) in order.iter().enumerate() {
+        // A model near to a leader is read as a difference from it, so that small distances keep their digits.
         let near = leaders
             .iter()
             .map(|&(leader, norm)| (squared_distance(&seen[at], &seen[order[leader]]), leader, norm))
@@ -63,6 +64,7 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Err
         }
     }
 
+    // In the order of content the digest is the same however the models were given.
     let mut digest = Xxh3::new();
     order.iter().for_each(|&at| update(&mut digest, &seen[at]));
     let same = |a: usize, b: usize| seen[order[a]].iter().zip(&seen[order[b]]).all(|(x, y)| x.to_bits() == y.to_bits());

@@ -1,7 +1,7 @@
 use super::ParentSelector;
 use crate::error::Error;
 use crate::geometry::{Geometry, Quantity};
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 
 /// The member nearest to the initialization that the geometry was computed with.
 ///
@@ -31,6 +31,6 @@ impl ParentSelector for NearestToInitialization {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
         geometry.require(Quantity::Norms)?;
         let comparison = geometry.compare(members)?;
-        Ok((0..members.len()).map(|a| comparison.squared_distance_to_initialization(a).sqrt()).collect())
+        Ok(Position::all(members.len()).map(|a| comparison.squared_distance_to_initialization(a).sqrt()).collect())
     }
 }

@@ -2,7 +2,7 @@ use super::{ParentSelector, SmallestNorm};
 use crate::error::Error;
 use crate::geometry::{Geometry, ParameterView};
 use crate::kernel::upper_median;
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 
 /// The member nearest to all others in log distance, parameter by parameter.
 ///
@@ -48,11 +48,11 @@ impl ParentSelector for LogDistanceMedoid {
         for parameter in comparison.scoped() {
             let Some(scale) = median_distance(parameter, n) else { continue };
             used += 1;
-            for a in 0..n {
-                for b in 0..a {
+            for a in Position::all(n) {
+                for b in Position::all(a.index()) {
                     let ratio = (parameter.squared_distance(a, b).sqrt() / scale).max(FLOOR);
-                    scores[a] += ratio.ln();
-                    scores[b] += ratio.ln();
+                    scores[a.index()] += ratio.ln();
+                    scores[b.index()] += ratio.ln();
                 }
             }
         }
@@ -64,7 +64,7 @@ impl ParentSelector for LogDistanceMedoid {
 
 /// Median distance over pairs of different values; `None` when all members have the same.
 fn median_distance(parameter: &ParameterView, n: usize) -> Option<f64> {
-    let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
+    let pairs = Position::all(n).flat_map(|a| Position::all(a.index()).map(move |b| (a, b)));
     let mut distances: Vec<f64> =
         pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&d| d > 0.0).map(f64::sqrt).collect();
     upper_median(&mut distances)

@@ -1,7 +1,7 @@
 use super::ParentSelector;
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 
 /// The member nearest to all others.
 ///
@@ -24,7 +24,10 @@ pub struct Medoid;
 impl ParentSelector for Medoid {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
         let comparison = geometry.compare(members)?;
-        let n = members.len();
-        Ok((0..n).map(|a| (0..n).map(|b| comparison.squared_distance(a, b).sqrt()).sum()).collect())
+        let positions = Position::all(members.len());
+        Ok(positions
+            .clone()
+            .map(|a| positions.clone().map(|b| comparison.squared_distance(a, b).sqrt()).sum())
+            .collect())
     }
 }

@@ -16,7 +16,7 @@ pub use initialization::NearestToInitialization;
 pub use log_distance::LogDistanceMedoid;
 pub use medoid::Medoid;
 pub use norm::SmallestNorm;
-pub(crate) use number::{Number, Numbers, Value, numbers};
+pub(crate) use number::{Number, NumberGroup, Value, numbers};
 pub use precedence::Precedence;
 pub(crate) use precedence::Precedences;
 pub use precedence_weights::PrecedenceWeights;

@@ -1,7 +1,7 @@
 use super::ParentSelector;
 use crate::error::Error;
 use crate::geometry::{Geometry, Quantity};
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 
 /// The member of smallest parameter norm: the paper's rule.
 ///
@@ -33,6 +33,6 @@ impl ParentSelector for SmallestNorm {
     fn scores(&self, geometry: &Geometry, members: &[ModelId]) -> Result<Vec<f64>, Error> {
         geometry.require(Quantity::Norms)?;
         let comparison = geometry.compare(members)?;
-        Ok((0..members.len()).map(|a| comparison.squared_norm(a).sqrt()).collect())
+        Ok(Position::all(members.len()).map(|a| comparison.squared_norm(a).sqrt()).collect())
     }
 }

@@ -34,7 +34,7 @@ impl Number {
 }
 
 /// A group of numbers.
-pub(crate) trait Numbers {
+pub(crate) trait NumberGroup {
     /// Every number of the group, in the order of declaration.
     fn numbers(&self) -> Vec<Number>;
 
@@ -106,7 +106,7 @@ macro_rules! numbers {
             }
         }
 
-        impl $crate::parent::Numbers for $name {
+        impl $crate::parent::NumberGroup for $name {
             fn numbers(&self) -> Vec<$crate::parent::Number> {
                 use $crate::parent::Value;
                 vec![$($crate::parent::Number {

@@ -2,7 +2,7 @@ use super::{ParentSelector, PrecedenceWeights, SmallestNorm};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, ParameterView};
 use crate::kernel::upper_median;
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 use rayon::prelude::*;
 
 /// The member that no other precedes: the default.
@@ -64,7 +64,7 @@ impl ParentSelector for Precedence {
 #[derive(Debug)]
 pub(crate) struct Precedences {
     /// The members that may precede others, by rising mean log distance to all.
-    pub(crate) rivals: Vec<usize>,
+    pub(crate) rivals: Vec<Position<Comparison>>,
     /// `mean over t of w_t(rival, a)`, of shape (n_members, n_rivals).
     evidence: Vec<f64>,
 }
@@ -80,21 +80,23 @@ impl Precedences {
         let order = by_log_distance(n, &scales);
         let rivals = &order[..n.min(weights.rivals)];
         // Witnesses are spread over the whole order, so that near and far members judge alike.
-        let witnesses: Vec<usize> = order.iter().copied().step_by(n.div_ceil(weights.witnesses)).collect();
+        let witnesses: Vec<Position<Comparison>> =
+            order.iter().copied().step_by(n.div_ceil(weights.witnesses)).collect();
 
         let mut evidence = vec![0.0; n * rivals.len()];
         let used = scales.iter().flatten().count();
         for (parameter, scale) in comparison.scoped().zip(&scales) {
             let Some(scale) = scale else { continue };
-            let squared = |a: usize, b: usize| parameter.squared_distance(a, b) / scale.unit;
-            let seen = |from: usize| -> Vec<f64> { witnesses.iter().map(|&x| squared(from, x)).collect() };
+            let squared = |a, b| parameter.squared_distance(a, b) / scale.unit;
+            let seen = |from| -> Vec<f64> { witnesses.iter().map(|&x| squared(from, x)).collect() };
             let from_rivals: Vec<Vec<f64>> = rivals.iter().map(|&b| seen(b)).collect();
             let rows = evidence.par_chunks_mut(rivals.len()).enumerate();
             rows.for_each(|(a, row)| {
+                let a = Position::new(a);
                 let from_a = seen(a);
                 for ((sum, &b), from_b) in row.iter_mut().zip(rivals).zip(&from_rivals).filter(|((_, b), _)| **b != a) {
                     // The distance between the two is in both sums and cancels.
-                    let by_distance = (scale.log_sum[a] - scale.log_sum[b]) / (n - 2) as f64;
+                    let by_distance = (scale.log_sum[a.index()] - scale.log_sum[b.index()]) / (n - 2) as f64;
                     *sum += by_distance + by_angle(weights, squared(a, b), from_b, &from_a);
                 }
             });
@@ -104,15 +106,15 @@ impl Precedences {
     }
 
     /// How strongly a rival, by its place in `rivals`, precedes a.
-    pub(crate) fn evidence(&self, rival: usize, a: usize) -> f64 {
-        self.evidence[a * self.rivals.len() + rival]
+    pub(crate) fn evidence(&self, rival: usize, a: Position<Comparison>) -> f64 {
+        self.evidence[a.index() * self.rivals.len() + rival]
     }
 
     /// The strongest evidence that another member precedes it, for each member.
     pub(crate) fn scores(&self) -> Vec<f64> {
         let rows = self.evidence.chunks(self.rivals.len()).enumerate();
         rows.map(|(a, row)| {
-            let against = row.iter().zip(&self.rivals).filter(|&(_, &b)| b != a).map(|(e, _)| *e);
+            let against = row.iter().zip(&self.rivals).filter(|&(_, b)| b.index() != a).map(|(e, _)| *e);
             against.fold(f64::NEG_INFINITY, f64::max)
         })
         .collect()
@@ -120,13 +122,13 @@ impl Precedences {
 }
 
 /// Members in the order of rising mean log distance to all others.
-fn by_log_distance(n: usize, scales: &[Option<Scale>]) -> Vec<usize> {
+fn by_log_distance(n: usize, scales: &[Option<Scale>]) -> Vec<Position<Comparison>> {
     let mut sums = vec![0.0; n];
     for scale in scales.iter().flatten() {
         sums.iter_mut().zip(&scale.log_sum).for_each(|(sum, log_sum)| *sum += log_sum);
     }
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&a, &b| sums[a].total_cmp(&sums[b]));
+    let mut order: Vec<Position<Comparison>> = Position::all(n).collect();
+    order.sort_by(|a, b| sums[a.index()].total_cmp(&sums[b.index()]));
     order
 }
 
@@ -141,18 +143,18 @@ struct Scale {
 impl Scale {
     /// Computes it; `None` when all members have the same values.
     fn of(parameter: &ParameterView, n: usize, floor: f64) -> Option<Self> {
-        let pairs = (0..n).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let pairs = Position::all(n).flat_map(|a| Position::all(a.index()).map(move |b| (a, b)));
         let mut apart: Vec<f64> =
             pairs.map(|(a, b)| parameter.squared_distance(a, b)).filter(|&squared| squared > 0.0).collect();
         let unit = upper_median(&mut apart)?;
         // n² / 2 numbers are freed before the next allocation, since several parameters are handled at once.
         drop(apart);
         let mut log_sum = vec![0.0; n];
-        for a in 0..n {
-            for b in 0..a {
+        for a in Position::all(n) {
+            for b in Position::all(a.index()) {
                 let log = (parameter.squared_distance(a, b) / unit).sqrt().max(floor).ln();
-                log_sum[a] += log;
-                log_sum[b] += log;
+                log_sum[a.index()] += log;
+                log_sum[b.index()] += log;
             }
         }
         Some(Self { unit, log_sum })

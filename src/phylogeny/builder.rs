@@ -1,5 +1,5 @@
 use super::check::{self, invalid};
-use super::known::Known;
+use super::checker::Checker;
 use super::movement::Movements;
 use super::reasons::Reasons;
 use super::{Candidate, Edge, FamilyId, Movement, Phylogeny, Remark};
@@ -188,7 +188,7 @@ impl PhylogenyBuilder {
         edges.sort_by_key(|e| (e.child, e.parent));
         check::edges(&names, &edges)?;
         let generations = check::generations(&names, &edges)?;
-        let families = check::families(self.models, &edges, &self.kin)?;
+        let mut families = check::families(self.models, &edges, &self.kin)?;
         let mut family_of = vec![FamilyId::new(0); self.models];
         for (f, family) in families.iter().enumerate() {
             for member in &family.members {
@@ -197,40 +197,44 @@ impl PhylogenyBuilder {
         }
 
         // All that follows refers to models, edges and families, so that these are checked first.
-        let known = Known { names: &names, edges: &edges };
+        let checker = Checker { names: &names, edges: &edges };
         let mut scores = vec![None; self.models];
         for (model, score) in self.scores {
-            known.model(model, "a score")?;
-            known.finite(model, "score", score)?;
-            known.once(model, "score", scores[model.index()].replace(score).is_none())?;
+            checker.model(model, "a score")?;
+            checker.finite(model, "score", score)?;
+            checker.once(model, "score", scores[model.index()].replace(score).is_none())?;
         }
         let mut margins = vec![None; families.len()];
         for (model, margin) in self.margins {
-            known.model(model, "a margin")?;
-            known.finite(model, "margin", margin)?;
+            checker.model(model, "a margin")?;
+            checker.finite(model, "margin", margin)?;
             let family = family_of[model.index()];
-            known.once(model, "margin of its family", margins[family.index()].replace(margin).is_none())?;
+            checker.once(model, "margin of its family", margins[family.index()].replace(margin).is_none())?;
         }
         let mut reasons = Reasons::default();
         for (model, candidates) in self.candidates {
-            let candidates = known.candidates(model, candidates)?;
+            let candidates = checker.candidates(model, candidates)?;
             // A detector that keeps no candidates may give an empty list. It is the same as no list, and may be repeated.
             if !candidates.is_empty() {
-                known.once(model, "list of candidates", reasons.candidates.insert(model, candidates).is_none())?;
+                checker.once(model, "list of candidates", reasons.candidates.insert(model, candidates).is_none())?;
             }
         }
-        reasons.movements = movements(&known, self.movements, self.counts)?;
+        reasons.movements = movements(&checker, self.movements, self.counts)?;
         for (child, residual) in self.residuals {
-            known.residual(child, residual)?;
-            known.once(child, "residual", reasons.residuals.insert(child, residual).is_none())?;
+            checker.residual(child, residual)?;
+            checker.once(child, "residual", reasons.residuals.insert(child, residual).is_none())?;
         }
         for model in self.unobserved_roots {
-            known.model(model, "an unobserved root")?;
+            checker.model(model, "an unobserved root")?;
             reasons.unobserved_roots.insert(family_of[model.index()]);
         }
         for child in self.withheld {
-            known.withheld(child)?;
+            checker.withheld(child)?;
             reasons.withheld.insert(child);
+        }
+        // Such a child has a parent in the set, although no edge names it.
+        for family in &mut families {
+            family.roots.retain(|root| !reasons.withheld.contains(root));
         }
         let (remarks, skipped) = (self.remarks, self.skipped);
         Ok(Phylogeny { names, edges, families, family_of, generations, scores, margins, reasons, remarks, skipped })
@@ -239,30 +243,30 @@ impl PhylogenyBuilder {
 
 /// Joins the lists of movements with the counts that go with them, by child and parent.
 fn movements(
-    known: &Known<'_>,
+    checker: &Checker<'_>,
     lists: Vec<(ModelId, ModelId, Vec<Movement>)>,
     counts: Vec<(ModelId, ModelId, Counts)>,
 ) -> Result<BTreeMap<(ModelId, ModelId), Movements>, Error> {
     let mut all = BTreeMap::new();
     for (parent, child, list) in lists {
-        known.edge(parent, child, "movements")?;
-        known.movements(child, &list)?;
+        checker.edge(parent, child, "movements")?;
+        checker.movements(child, &list)?;
         if !list.is_empty() {
-            known.once(child, "list of movements", all.insert((child, parent), Movements::new(list)).is_none())?;
+            checker.once(child, "list of movements", all.insert((child, parent), Movements::new(list)).is_none())?;
         }
     }
     // Counts may come before or after their list, so that both are joined only when all are known.
     let mut counted = BTreeMap::new();
     for (parent, child, count) in counts {
-        known.edge(parent, child, "movements")?;
-        known.once(child, "number of movements", counted.insert((child, parent), count).is_none())?;
+        checker.edge(parent, child, "movements")?;
+        checker.once(child, "number of movements", counted.insert((child, parent), count).is_none())?;
     }
     for ((child, parent), Counts { compared, untouched }) in counted {
         let list = all.remove(&(child, parent)).unwrap_or_default();
         let (listed, still) = (list.compared, list.untouched);
         // The counts include the listed parameters: neither the moved nor the untouched ones may be fewer than listed.
         if compared < listed || untouched < still || untouched > compared || compared - untouched < listed - still {
-            let (name, from) = (&known.names[child.index()], &known.names[parent.index()]);
+            let (name, from) = (&checker.names[child.index()], &checker.names[parent.index()]);
             return invalid(format!(
                 "model `{name}` has {compared} parameters compared with `{from}`, {untouched} untouched, \
                  expected no fewer than the {listed} listed, {still} untouched"

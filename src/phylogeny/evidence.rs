@@ -30,7 +30,7 @@ pub struct Signal {
 impl Signal {
     /// What is believed before anything is measured. A prior is no evidence.
     pub const PRIOR: Self = Self::new("prior", "what holds before anything is measured");
-    /// What all trees under all likely roots add to what the pair alone shows.
+    /// What all trees under all likely roots add to what the pair alone tells.
     pub const TREES: Self =
         Self::new("trees", "what all trees under all likely roots add to what the pair alone tells");
     /// How unlikely the two are to have been trained apart.

@@ -28,14 +28,14 @@ impl fmt::Display for FamilyId {
 /// Models that descend from common roots.
 ///
 /// - `members` is sorted and not empty.
-/// - `roots` is sorted, not empty, and part of `members`. Several roots mean one of three things: a merge joined lineages, a
-///   parent is [withheld](super::Phylogeny::is_withheld), or nothing in the weights shows which came first (a tie).
+/// - `roots` is sorted and part of `members`. Several roots mean one of two things: a merge joined lineages, or nothing in the
+///   weights shows which came first (a tie). A model whose parent is [withheld](super::Phylogeny::is_withheld) is no root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Family {
     /// All models of the family, roots included.
     pub members: Vec<ModelId>,
-    /// The members without a parent.
+    /// The members without a parent, named or withheld.
     pub roots: Vec<ModelId>,
 }

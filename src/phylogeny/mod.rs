@@ -4,11 +4,11 @@
 pub(crate) mod arbitrary;
 mod builder;
 mod check;
+mod checker;
 mod descent;
 mod edge;
 mod evidence;
 mod family;
-mod known;
 mod movement;
 mod reasons;
 mod remark;
@@ -30,7 +30,8 @@ use reasons::Reasons;
 ///
 /// - Every model appears once, in exactly one family.
 /// - Edges are acyclic; the weights of one child's parents sum to 1.
-/// - A model without parent is a root; a family of one is [isolated](Self::isolated).
+/// - A model without parent is a root, unless its parent is [withheld](Self::is_withheld); a family of one is
+///   [isolated](Self::isolated).
 /// - Edges are sorted by child, then parent; families by their first member.
 ///
 /// A detector makes it, through [`PhylogenyBuilder`].
@@ -177,9 +178,10 @@ impl Phylogeny {
         self.edges.iter().filter(move |e| e.parent == model)
     }
 
-    /// Models without an edge from a parent, sorted. Isolated models and [withheld](Self::is_withheld) ones are among them.
+    /// Models without a parent, sorted. Isolated models are among them. Models whose parent is
+    /// [withheld](Self::is_withheld) are not.
     pub fn roots(&self) -> impl Iterator<Item = ModelId> + '_ {
-        self.models().filter(|&m| self.parents(m).is_empty())
+        self.models().filter(|&m| self.parents(m).is_empty() && !self.is_withheld(m))
     }
 
     /// All families, sorted by their first member.
@@ -205,6 +207,15 @@ impl Phylogeny {
         self.family_of[model.index()]
     }
 
+    /// The members of a family that no edge leads to, sorted: its roots, and the members whose parent is withheld.
+    ///
+    /// # Panics
+    ///
+    /// When `family` is not one of this phylogeny's.
+    pub(crate) fn tops(&self, family: FamilyId) -> impl Iterator<Item = ModelId> + '_ {
+        self.family(family).members.iter().copied().filter(|&m| self.parents(m).is_empty())
+    }
+
     /// The number of pieces into which a family falls when only edges join models. It is above 1 where siblings or a tie have
     /// no parent.
     ///
@@ -219,7 +230,7 @@ impl Phylogeny {
         members.len() - edges.filter(|e| components.union(position(e.parent), position(e.child))).count()
     }
 
-    /// Edges on the longest way up from a model: 0 for a root.
+    /// Edges on the longest way up from a model: 0 for a root, and for a model whose parent is withheld.
     ///
     /// # Panics
     ///

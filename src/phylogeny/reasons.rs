@@ -81,8 +81,7 @@ impl Phylogeny {
     }
 
     /// Whether a model has a parent in the set that is not named, because it is less sure than
-    /// [wanted](Self::with_minimum_confidence). It is no root of its lineage. Having no edge to a parent, it stands among the
-    /// [`roots`](Self::roots) all the same.
+    /// [wanted](Self::with_minimum_confidence). Such a model is no [root](Self::roots).
     ///
     /// # Panics
     ///

@@ -76,7 +76,7 @@ pub enum Remark {
         /// How many models.
         count: usize,
     },
-    /// Families in which the selector could not tell the parent.
+    /// Families in which the selector found several parents equally likely.
     Ties {
         /// How many families.
         count: usize,

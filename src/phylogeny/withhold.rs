@@ -7,7 +7,7 @@ impl Phylogeny {
     ///
     /// - An edge of lower confidence is left out. A merge loses all its edges when one of them is that unsure. An edge without
     ///   a stated confidence stays.
-    /// - A child that loses its edges is [withheld](Self::is_withheld). It stays in its family and keeps its
+    /// - A child that loses its edges is [withheld](Self::is_withheld). It stays in its family, is no root of it, and keeps its
     ///   [`candidates`](Self::candidates).
     /// - [`Remark::Withheld`] gives the number of edges that were left out, if there are any.
     ///
@@ -34,10 +34,6 @@ impl Phylogeny {
         }
         let before = self.edges.len();
         self.edges.retain(|e| !unsure.contains(&e.child));
-        for family in &mut self.families {
-            let roots = family.members.iter().filter(|m| unsure.contains(m) || family.roots.contains(m));
-            family.roots = roots.copied().collect();
-        }
         // Edges that form no cycle form none when some of them go.
         self.generations = check::generations(&self.names, &self.edges).unwrap_or(self.generations);
         self.reasons.movements.retain(|(child, _), _| !unsure.contains(child));
@@ -74,7 +70,8 @@ mod tests {
         let sure = phylogeny.with_minimum_confidence(0.5);
         assert_eq!(sure.edges(), [edge(0, 1, 1.0, 0.9), edge(2, 3, 1.0, 0.8)]);
         assert_eq!(sure.families().len(), 2);
-        assert_eq!(sure.families()[0].roots, [id(0), id(2)]);
+        assert_eq!(sure.families()[0].roots, [id(0)]);
+        assert_eq!(sure.roots().collect::<Vec<_>>(), [id(0), id(4)]);
         assert_eq!((sure.generation(id(2)), sure.generation(id(3))), (0, 1));
         assert_eq!((sure.residual(id(2)), sure.movements(id(0), id(2)).len()), (None, 0));
         assert_eq!((sure.candidates(id(2)).len(), sure.margin(FamilyId::new(0))), (1, Some(0.25)));
@@ -94,7 +91,7 @@ mod tests {
             for m in sure.models() {
                 let gone = sure.parents(m).is_empty() && !phylogeny.parents(m).is_empty();
                 prop_assert_eq!(sure.is_withheld(m), gone || phylogeny.is_withheld(m));
-                prop_assert_eq!(sure.families()[sure.family_of(m).index()].roots.contains(&m), sure.parents(m).is_empty());
+                prop_assert_eq!(sure.families()[sure.family_of(m).index()].roots.contains(&m), phylogeny.roots().any(|r| r == m));
             }
         }
     }

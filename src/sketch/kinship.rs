@@ -38,7 +38,7 @@ struct ParameterColumns {
     /// The means add the product of two of these to an inner product.
     means: Vec<f64>,
     /// For each model, the squared norm after the mean is subtracted; 0 without a norm.
-    centred: Vec<f64>,
+    centered: Vec<f64>,
 }
 
 /// All models in the order of their places, each with what sketches keep of a few parameters.
@@ -155,8 +155,8 @@ impl SketchedPairs {
             RunColumns { columns, shares }
         };
         let runs: Vec<RunColumns> = self.runs[p].iter().map(run).collect();
-        let centred = per_model(&|_, m| m.m2);
-        let mut part = ParameterColumns { runs, size: tensor.size as f64, means: vec![0.0; centred.len()], centred };
+        let centered = per_model(&|_, m| m.m2);
+        let mut part = ParameterColumns { runs, size: tensor.size as f64, means: vec![0.0; centered.len()], centered };
         // Where all values are kept, `fill` subtracts the mean from them instead.
         if !part.is_whole() {
             let mean = |(place, m): (usize, &Moments)| m.mean * share(place, m.count).sqrt();
@@ -230,14 +230,14 @@ impl ParameterColumns {
     /// The result is NaN when all values of a model are the same. A sketch of width w adds `‖θ_i‖² ‖θ_j‖² / w` to the variance
     /// of the inner product of unrelated models.
     fn z(&self, i: usize, j: usize, inner: f64) -> f64 {
-        let centred = self.centred[i] * self.centred[j];
-        if centred <= 0.0 {
+        let centered = self.centered[i] * self.centered[j];
+        if centered <= 0.0 {
             return f64::NAN;
         }
         let sketched = |run: &RunColumns| {
             run.shares.as_ref().map_or(0.0, |shares| shares[i] * shares[j] / run.columns.len() as f64)
         };
-        let variance = centred / self.size + self.runs.iter().map(sketched).sum::<f64>();
+        let variance = centered / self.size + self.runs.iter().map(sketched).sum::<f64>();
         (inner - self.means[i] * self.means[j]) / variance.sqrt()
     }
 }

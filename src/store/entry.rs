@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The outcome of adding a sketch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Added {
+pub enum AddOutcome {
     /// The store had no sketch of that name.
     New,
     /// The store had the same sketch already.

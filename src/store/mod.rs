@@ -6,6 +6,6 @@ mod nearest;
 mod sketch_file;
 mod sketch_store;
 
-pub use entry::{Added, StoreEntry, StoreProblem};
+pub use entry::{AddOutcome, StoreEntry, StoreProblem};
 pub use nearest::{Nearest, Neighbor};
 pub use sketch_store::SketchStore;

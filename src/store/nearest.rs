@@ -1,6 +1,6 @@
 //! The search for the models of a store that are near to a given one.
 
-use super::index::{self, Damaged, Excerpt, Written};
+use super::index::{self, Damage, EarlierIndex, Excerpt};
 use super::{SketchStore, StoreProblem};
 use crate::error::{Error, SourceError};
 use crate::kernel::hex;
@@ -107,13 +107,13 @@ impl SketchStore {
         let asked = Excerpt::new(sketch).map_err(|source| Error::Store { source: source.into() })?;
         // The content, and not the name, shows whether a stored model is the given one.
         let content = sketch.content_hash();
-        let mut index = index::current(self, Written::Taken)?;
+        let mut index = index::current(self, EarlierIndex::Taken)?;
         let kin = match index::search(&index, &asked, content) {
             Ok(kin) => kin,
             // The index was damaged after it was opened. It is made anew once; a second failure is reported.
-            Err(Damaged) => {
-                index = index::current(self, Written::Ignored)?;
-                let changed = |Damaged| SourceError::SketchDamaged {
+            Err(Damage) => {
+                index = index::current(self, EarlierIndex::Ignored)?;
+                let changed = |Damage| SourceError::SketchDamaged {
                     path: self.path().to_owned(),
                     what: "index",
                     found: "not what it was".to_owned(),
@@ -123,7 +123,7 @@ impl SketchStore {
             }
         };
         let related = kin.found.len();
-        let neighbor = |found: index::Found| Neighbor {
+        let neighbor = |found: index::Match| Neighbor {
             name: found.name,
             content: hex(found.content),
             relative_distance: found.squared.sqrt(),

@@ -1,6 +1,6 @@
 //! A folder of sketches that can grow.
 
-use super::entry::{Added, StoreEntry, StoreProblem};
+use super::entry::{AddOutcome, StoreEntry, StoreProblem};
 use super::sketch_file::SketchFile;
 use crate::bytes::{self, Existing, Temporary};
 use crate::discover::SKETCHES;
@@ -33,15 +33,15 @@ const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
 /// ```
 /// use neural_phylogeny::InMemory;
 /// use neural_phylogeny::sketch::{Sketch, SketchSettings};
-/// use neural_phylogeny::store::{Added, SketchStore};
+/// use neural_phylogeny::store::{AddOutcome, SketchStore};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// let store = SketchStore::open_or_create(folder.path().join("sketches"), &SketchSettings::new())?;
 /// let model = InMemory::new().with_parameter("w", [2], vec![0.5, -0.5])?;
 /// let sketch = Sketch::compute(&model, &store.settings())?;
 ///
-/// assert_eq!(store.add("run/step-100", &sketch)?, Added::New);
-/// assert_eq!(store.add("run/step-100", &sketch)?, Added::Unchanged);
+/// assert_eq!(store.add("run/step-100", &sketch)?, AddOutcome::New);
+/// assert_eq!(store.add("run/step-100", &sketch)?, AddOutcome::Unchanged);
 /// assert_eq!(store.entries()?[0].name, "run/step-100");
 /// assert!(store.verify()?.is_empty());
 /// # Ok(())
@@ -154,14 +154,14 @@ impl SketchStore {
     /// - [`Error::SketchSeed`] when the seed is not that of the store.
     /// - [`Error::Store`] when the sketch of that name cannot be read, [`Error::StoreWrite`] when the file cannot be written.
     /// - [`Error::Source`] when `sketch` is itself in a file that cannot be read.
-    pub fn add(&self, name: &str, sketch: &Sketch) -> Result<Added, Error> {
-        let path = self.checked_place(name, sketch)?;
+    pub fn add(&self, name: &str, sketch: &Sketch) -> Result<AddOutcome, Error> {
+        let path = self.checked_path(name, sketch)?;
         let described = |content: &str, width: usize| format!("content {content} at width {width}");
         let bytes = sketch.encode(&path, name)?;
         loop {
             if let Some(stored) = self.read(name)? {
                 if same(&stored, sketch) {
-                    return Ok(Added::Unchanged);
+                    return Ok(AddOutcome::Unchanged);
                 }
                 let found = described(&stored.content, stored.sketch.width);
                 let expected = described(&sketch.content(), sketch.width);
@@ -171,7 +171,7 @@ impl SketchStore {
                 // Another process was faster. The next turn of the loop finds out whether it wrote the same sketch.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(Error::StoreWrite { path, source }),
-                Ok(()) => return Ok(Added::New),
+                Ok(()) => return Ok(AddOutcome::New),
             }
         }
     }
@@ -183,13 +183,13 @@ impl SketchStore {
     /// - [`Error::SketchSeed`] when the seed is not that of the store.
     /// - [`Error::StoreWrite`] when the file cannot be written.
     /// - [`Error::Source`] when `sketch` is itself in a file that cannot be read.
-    pub fn replace(&self, name: &str, sketch: &Sketch) -> Result<Added, Error> {
-        let path = self.checked_place(name, sketch)?;
+    pub fn replace(&self, name: &str, sketch: &Sketch) -> Result<AddOutcome, Error> {
+        let path = self.checked_path(name, sketch)?;
         let added = match self.read(name) {
-            Ok(None) => Added::New,
+            Ok(None) => AddOutcome::New,
             // Values are verified too, because replacing is how a damaged entry is repaired.
-            Ok(Some(stored)) if same(&stored, sketch) && stored.verify().is_ok() => return Ok(Added::Unchanged),
-            Ok(Some(_)) | Err(_) => Added::Replaced,
+            Ok(Some(stored)) if same(&stored, sketch) && stored.verify().is_ok() => return Ok(AddOutcome::Unchanged),
+            Ok(Some(_)) | Err(_) => AddOutcome::Replaced,
         };
         let bytes = sketch.encode(&path, name)?;
         match write(&path, &bytes, Existing::Replace) {
@@ -204,7 +204,7 @@ impl SketchStore {
     ///
     /// [`Error::UnknownModel`] when there is no such sketch, [`Error::StoreWrite`] when it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
-        let path = self.place(name);
+        let path = self.path_of(name);
         fs::remove_file(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::UnknownModel { name: name.to_owned(), near: Vec::new() },
             _ => Error::StoreWrite { path, source },
@@ -292,22 +292,22 @@ impl SketchStore {
     }
 
     /// The path of a model's file. It is named by a hash, so that no model name can act as a path.
-    fn place(&self, name: &str) -> PathBuf {
+    fn path_of(&self, name: &str) -> PathBuf {
         self.folder.join(hex(xxh3_128(name.as_bytes())) + ENTRY_SUFFIX)
     }
 
     /// The path of a model's file, for a sketch of the store's seed.
-    fn checked_place(&self, name: &str, sketch: &Sketch) -> Result<PathBuf, Error> {
+    fn checked_path(&self, name: &str, sketch: &Sketch) -> Result<PathBuf, Error> {
         let (found, expected) = (sketch.seed, self.recorded.seed);
         if found != expected {
             return Err(Error::SketchSeed { name: Some(name.to_owned()), found, expected });
         }
-        Ok(self.place(name))
+        Ok(self.path_of(name))
     }
 
     /// Opens the entry of a model; `None` when there is none.
     fn read(&self, name: &str) -> Result<Option<SketchFile>, Error> {
-        match self.read_file(&self.place(name)) {
+        match self.read_file(&self.path_of(name)) {
             Err(SourceError::NotFound { .. }) => Ok(None),
             other => other.map(Some).map_err(|source| Error::Store { source: source.into() }),
         }

@@ -133,7 +133,7 @@ fn attempt(format: &dyn Format, name: &str, bytes: &[u8], limit: usize) -> Outco
     match result {
         Err(_) => Outcome::Broken("opening or reading panicked".to_owned()),
         _ if largest > limit as u64 => Outcome::Broken(format!(
-            "{largest} bytes were asked for at once, the whole file has {limit}: lengths must be checked before they are used"
+            "{largest} bytes were read at once, the whole file has {limit}: lengths must be checked before they are used"
         )),
         Ok(Ok(contents)) => Outcome::Opened(contents),
         Ok(Err(error)) => Outcome::Refused(chain(&error)),

@@ -1,5 +1,5 @@
 use super::columns::write_columns;
-use super::edge::{self, Weights};
+use super::edge::{self, WeightColumn};
 use super::text::{count, listed, shown};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
@@ -51,7 +51,7 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
             writer,
             "{}",
             match phylogeny.unobserved_root(family) {
-                _ if phylogeny.is_withheld(answer.model) => "its parent is withheld, as less sure than asked for",
+                _ if phylogeny.is_withheld(answer.model) => "its parent is withheld, as less sure than the limit",
                 true => "its parent is not in the store",
                 false => "a root: nothing compared was before it",
             }
@@ -86,7 +86,7 @@ fn edges<W: Write>(
     if edges.is_empty() {
         return Ok(());
     }
-    let weights = if edges.iter().any(|e| e.weight != 1.0) { Weights::Shown } else { Weights::Hidden };
+    let weights = if edges.iter().any(|e| e.weight != 1.0) { WeightColumn::Shown } else { WeightColumn::Hidden };
     let mut table = vec![edge::headings(title, weights)];
     table.extend(edges.iter().map(|e| edge::row(shown(answer.phylogeny.name(other(e))), e, weights)));
     writeln!(writer)?;

@@ -1,4 +1,4 @@
-use super::edge::{self, Weights};
+use super::edge::{self, WeightColumn};
 use super::format::{Content, ContentKind, OutputFormat};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
@@ -90,7 +90,8 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
         for edge in parents {
             let (p, c) = (edge.parent.index(), edge.child.index());
             let style = if edge::doubtful(edge) { ", style=dashed" } else { "" };
-            let weights = if parents.len() > 1 { Weights::Shown } else { Weights::Hidden };
+            // The weight of a single parent is always 1.
+            let weights = if parents.len() > 1 { WeightColumn::Shown } else { WeightColumn::Hidden };
             let label = edge::label(edge, weights).join("\\n");
             writeln!(writer, "  m{p} -> m{c} [label=\"{label}\"{style}];")?;
         }

@@ -28,28 +28,28 @@ const DOUBTFUL: f64 = 0.5;
 
 /// Whether the weights of edges are shown. The weight of a single parent is 1 and says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weights {
+pub(super) enum WeightColumn {
     Shown,
     Hidden,
 }
 
-fn columns(weights: Weights) -> impl Iterator<Item = &'static Column> {
-    COLUMNS.iter().filter(move |c| weights == Weights::Shown || c.heading != WEIGHT)
+fn columns(weights: WeightColumn) -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(move |c| weights == WeightColumn::Shown || c.heading != WEIGHT)
 }
 
 /// The headings of a table of edges, after the heading of the column of names.
-pub(super) fn headings(name: &str, weights: Weights) -> Vec<String> {
+pub(super) fn headings(name: &str, weights: WeightColumn) -> Vec<String> {
     std::iter::once(name).chain(columns(weights).map(|c| c.heading)).map(str::to_owned).collect()
 }
 
 /// The row of an edge, after a name. A dash stands for what is not known.
-pub(super) fn row(name: String, edge: &Edge, weights: Weights) -> Vec<String> {
+pub(super) fn row(name: String, edge: &Edge, weights: WeightColumn) -> Vec<String> {
     let cells = columns(weights).map(|c| (c.cell)(edge).unwrap_or_else(|| "-".to_owned()));
     std::iter::once(name).chain(cells).collect()
 }
 
 /// The known values of an edge, one a line.
-pub(super) fn label(edge: &Edge, weights: Weights) -> Vec<String> {
+pub(super) fn label(edge: &Edge, weights: WeightColumn) -> Vec<String> {
     let line = |c: &Column| {
         let cell = (c.cell)(edge)?;
         Some(if c.heading == WEIGHT { format!("{WEIGHT} {cell}") } else { cell })

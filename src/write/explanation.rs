@@ -1,6 +1,6 @@
 use super::candidates::write_candidates;
 use super::columns::write_columns;
-use super::edge::{self, Weights};
+use super::edge::{self, WeightColumn};
 use super::movements::write_movements;
 use super::text::{count, listed, shown};
 use super::why::why;
@@ -108,10 +108,8 @@ fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
     }
     let generation = phylogeny.generation(model);
     let models = count(family.members.len(), "model", "models");
-    let known: Vec<&str> =
-        family.roots.iter().filter(|&&r| !phylogeny.is_withheld(r)).map(|&r| phylogeny.name(r)).collect();
-    let roots = if known.len() == 1 { "root" } else { "roots" };
-    let names = listed(known.into_iter(), MOST);
+    let roots = if family.roots.len() == 1 { "root" } else { "roots" };
+    let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);
     let below = if phylogeny.unobserved_root(number) { ", descended from one that is not in the set" } else { "" };
     if phylogeny.is_withheld(model) {
         return format!("of family {number}, {models}, {roots} {names}{below}; its parent is withheld");
@@ -123,7 +121,7 @@ fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut
     if parents.is_empty() {
         return Ok(());
     }
-    let weights = if parents.len() > 1 { Weights::Shown } else { Weights::Hidden };
+    let weights = if parents.len() > 1 { WeightColumn::Shown } else { WeightColumn::Hidden };
     let mut rows = vec![edge::headings("parent", weights)];
     rows.extend(parents.iter().map(|e| edge::row(shown(phylogeny.name(e.parent)), e, weights)));
     writeln!(writer)?;

@@ -44,7 +44,7 @@ impl OutputFormat for Newick {
 ///   gives all parents with their weights: `m[&merge={a=0.7,b=0.3}]:1.5`. In the comment every byte of a name but the
 ///   characters above and `_` is written as `%` and two hexadecimal digits.
 /// - Several roots hang under a root without name. They occur where nothing shows which was first, or where a merge joined
-///   them.
+///   them. Models whose parent is [withheld](Phylogeny::is_withheld) hang there too.
 /// - Confidence is not written.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
@@ -70,12 +70,12 @@ impl OutputFormat for Newick {
 pub fn write_newick<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<(), Error> {
     let forest = HeaviestParent::new(phylogeny);
     for family in phylogeny.families() {
-        let text = match family.roots[..] {
-            [root] => tree(phylogeny, &forest, root),
-            ref roots => {
-                let trees: Vec<String> = roots.iter().map(|&r| tree(phylogeny, &forest, r)).collect();
-                format!("({})", trees.join(","))
-            }
+        // A model whose parent is withheld is no root, and yet no edge leads to it.
+        let tops = phylogeny.tops(phylogeny.family_of(family.members[0]));
+        let trees: Vec<String> = tops.map(|top| tree(phylogeny, &forest, top)).collect();
+        let text = match &trees[..] {
+            [tree] => tree.clone(),
+            trees => format!("({})", trees.join(",")),
         };
         writeln!(writer, "{text};").map_err(unwritten)?;
     }

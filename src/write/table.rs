@@ -1,5 +1,5 @@
 use super::columns::{line, widths};
-use super::edge::{self, Weights};
+use super::edge::{self, WeightColumn};
 use super::format::{Content, ContentKind, OutputFormat};
 use super::heaviest::HeaviestParent;
 use super::number::significant;
@@ -7,7 +7,7 @@ use super::text::{count, listed, shown};
 use super::{write_answer, write_explanation};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Family, FamilyId, Phylogeny, Remark};
+use crate::phylogeny::{FamilyId, Phylogeny, Remark};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -125,7 +125,7 @@ impl fmt::Display for Phylogeny {
         writeln!(f, "{models}: {}, {} isolated", count(families.len(), "family", "families"), isolated.len())?;
 
         let forest = HeaviestParent::new(self);
-        let headings = edge::headings("model", Weights::Hidden);
+        let headings = edge::headings("model", WeightColumn::Hidden);
         // Widths are those of all families, so that the columns of the whole table align.
         let tables: Vec<Vec<Row>> = families.iter().map(|&id| rows(self, &forest, id)).collect();
         let widths = widths(tables.iter().flatten().chain([&headings]));
@@ -161,14 +161,14 @@ fn is_doubted(phylogeny: &Phylogeny, model: ModelId) -> bool {
     !parents.is_empty() && none > named.map(|c| c.probability).fold(0.0, f64::max)
 }
 
-/// Splits the roots of a family into real ones and members whose parents are withheld.
-fn roots(phylogeny: &Phylogeny, family: &Family) -> (Vec<ModelId>, Vec<ModelId>) {
-    family.roots.iter().partition(|m| !phylogeny.is_withheld(**m))
+/// The members of a family whose parents are withheld.
+fn withheld(phylogeny: &Phylogeny, id: FamilyId) -> Vec<ModelId> {
+    phylogeny.tops(id).filter(|&m| phylogeny.is_withheld(m)).collect()
 }
 
 fn heading(phylogeny: &Phylogeny, id: FamilyId) -> String {
     let family = phylogeny.family(id);
-    let (roots, withheld) = roots(phylogeny, family);
+    let (roots, withheld) = (&family.roots, withheld(phylogeny, id));
     let mut text = format!("family {id}: {} models", family.members.len());
     if !roots.is_empty() {
         text.push_str(if roots.len() == 1 { ", root " } else { ", roots " });
@@ -191,13 +191,14 @@ fn heading(phylogeny: &Phylogeny, id: FamilyId) -> String {
 /// Makes the rows of one family, depth first. It is not recursive, because a lineage may be as long as the set is large.
 fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    let (roots, withheld) = roots(phylogeny, phylogeny.family(id));
-    let on_top = |models: Vec<ModelId>| models.into_iter().rev().map(|m| (m, String::new(), String::new()));
+    let roots = &phylogeny.family(id).roots;
+    let on_top =
+        |models: &[ModelId]| -> Vec<_> { models.iter().rev().map(|&m| (m, String::new(), String::new())).collect() };
     // Each entry is a model, the text before its own name, and the text before the lines below it. The next model is the last.
-    let mut waiting: Vec<(ModelId, String, String)> = on_top(withheld).collect();
+    let mut waiting: Vec<(ModelId, String, String)> = on_top(&withheld(phylogeny, id));
     if phylogeny.unobserved_root(id) {
         rows.push(vec![UNOBSERVED.to_owned()]);
-        waiting.extend(branches(&roots, ""));
+        waiting.extend(branches(roots, ""));
     } else {
         waiting.extend(on_top(roots));
     }
@@ -207,19 +208,21 @@ fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row
         let mut own = match phylogeny.parents(model) {
             [] if phylogeny.is_withheld(model) => vec![name, "parent withheld".to_owned()],
             [] => vec![name],
-            [edge] => edge::row(name, edge, Weights::Hidden),
+            [edge] => edge::row(name, edge, WeightColumn::Hidden),
             parents => vec![name, format!("{} parents", parents.len())],
         };
         if is_doubted(phylogeny, model) {
-            own.resize(edge::headings("", Weights::Hidden).len(), String::new());
+            // The mark has a column of its own, after those that this row leaves empty.
+            own.resize(edge::headings("", WeightColumn::Hidden).len(), String::new());
             own.push(DOUBTED.to_owned());
         }
         rows.push(own);
+        // A merge stands in the tree once, so its parents are listed below it. The stem goes on to its own children.
         if let parents @ [_, _, ..] = phylogeny.parents(model) {
             let stem = if children.is_empty() { " " } else { "│" };
             rows.extend(parents.iter().map(|e| {
                 let share = format!("{below}{stem}  {:.2} × {}", e.weight, shown(phylogeny.name(e.parent)));
-                edge::row(share, e, Weights::Hidden)
+                edge::row(share, e, WeightColumn::Hidden)
             }));
             let unexplained = |residual| vec![format!("{below}{stem}  unexplained {}", significant(residual))];
             rows.extend(phylogeny.residual(model).map(unexplained));

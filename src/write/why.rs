@@ -107,11 +107,12 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
         let named = likeliest.map_or_else(String::new, |c| {
             format!(": {}, the likeliest one, has a probability of {:.3}", label(phylogeny, c), c.probability)
         });
-        return format!("Its parent is withheld, as less sure than was asked for{named}.");
+        return format!("Its parent is withheld, as less sure than the limit{named}.");
     }
     if phylogeny.unobserved_root(number) {
         return "It descends from the root of its family, which is not in the set.".to_owned();
     }
+    // Detectors that keep candidates list the likeliest first, so the first one decides what is said.
     match phylogeny.candidates(model) {
         [none, rest @ ..] if none.parent.is_none() => {
             let next = rest.first().map_or_else(String::new, |c| {
@@ -216,7 +217,7 @@ mod tests {
         let unsure = builder(2, &[]).with_edge(edge).with_candidates(id(1), vec![candidate(Some(0), 0.4, 0.0)]);
         assert_eq!(
             why(&unsure.build().unwrap().with_minimum_confidence(0.5), id(1)),
-            "Its parent is withheld, as less sure than was asked for: 0, the likeliest one, has a probability of 0.400."
+            "Its parent is withheld, as less sure than the limit: 0, the likeliest one, has a probability of 0.400."
         );
         let tie = builder(2, &[]).with_kin([id(0), id(1)]).build().unwrap();
         assert_eq!(why(&tie, id(1)), "No parent is named for the 2 roots of its family: 0, 1.");

@@ -35,10 +35,10 @@ fn squared(a: &Array1<f64>, b: &Array1<f64>) -> f64 {
     a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum()
 }
 
-/// Classical multidimensional scaling: eigenvectors of the centred Gram matrix times the roots of their eigenvalues.
+/// Classical multidimensional scaling: eigenvectors of the centered Gram matrix times the roots of their eigenvalues.
 fn principal_coordinates(weights: &Array2<f64>) -> Array2<f64> {
-    let centred = weights - &weights.mean_axis(Axis(0)).unwrap();
-    let gram = centred.dot(&centred.t());
+    let centered = weights - &weights.mean_axis(Axis(0)).unwrap();
+    let gram = centered.dot(&centered.t());
     let n = gram.nrows();
     let eigen = Mat::from_fn(n, n, |i, j| gram[(i, j)]).self_adjoint_eigen(Side::Lower).unwrap();
     // Ascending; the smallest belongs to the mean that was taken out.
@@ -165,12 +165,12 @@ fn gaussian_mixture_is_linfas_on_the_principal_components_of_the_weights() {
     }
 }
 
-/// Scores on the leading right singular vectors of the centred weights, scaled to a mean variance of 1.
+/// Scores on the leading right singular vectors of the centered weights, scaled to a mean variance of 1.
 fn principal_components(weights: &Array2<f64>, used: usize) -> Array2<f64> {
-    let centred = weights - &weights.mean_axis(Axis(0)).unwrap();
-    let svd = Mat::from_fn(weights.nrows(), D, |i, d| centred[(i, d)]).thin_svd().unwrap();
+    let centered = weights - &weights.mean_axis(Axis(0)).unwrap();
+    let svd = Mat::from_fn(weights.nrows(), D, |i, d| centered[(i, d)]).thin_svd().unwrap();
     let directions = Array2::from_shape_fn((D, used), |(d, c)| svd.V()[(d, c)]);
-    let scores = centred.dot(&directions);
+    let scores = centered.dot(&directions);
     let variance = scores.var_axis(Axis(0), 0.0).mean().unwrap();
     scores / variance.sqrt()
 }

@@ -3,7 +3,7 @@ use crate::{models, progress};
 use neural_phylogeny::SourceError;
 use neural_phylogeny::error::chain;
 use neural_phylogeny::sketch::SketchSettings;
-use neural_phylogeny::store::{Added, SketchStore};
+use neural_phylogeny::store::{AddOutcome, SketchStore};
 use std::error::Error;
 use std::io::{self, Write};
 
@@ -38,8 +38,8 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
             false => store.add(&model.name, &sketch)?,
         };
         let word = match added {
-            Added::New => "added",
-            Added::Unchanged => "unchanged",
+            AddOutcome::New => "added",
+            AddOutcome::Unchanged => "unchanged",
             _ => "replaced",
         };
         let mut out = io::stdout().lock();

@@ -26,12 +26,12 @@ use std::sync::OnceLock;
 pub struct Points<'a> {
     /// The expected family of each model, numbered from 0 by first appearance; length n_models.
     pub expected: &'a [usize],
-    place: Place<'a>,
+    source: PointSource<'a>,
 }
 
 /// The places of points. Coordinates of models are computed when they are first needed.
 #[derive(Clone, Debug)]
-enum Place<'a> {
+enum PointSource<'a> {
     Coordinates(ArrayView2<'a, f64>),
     Models { comparison: Comparison, coordinates: OnceLock<Coordinates> },
 }
@@ -44,7 +44,7 @@ impl<'a> Points<'a> {
     /// Panics when `expected` has another length than `coordinates` has rows.
     pub fn new(coordinates: ArrayView2<'a, f64>, expected: &'a [usize]) -> Self {
         assert_eq!(coordinates.nrows(), expected.len(), "one expected family per point");
-        Self { expected, place: Place::Coordinates(coordinates) }
+        Self { expected, source: PointSource::Coordinates(coordinates) }
     }
 
     /// Points from comparable models, with one expected family per model.
@@ -54,7 +54,7 @@ impl<'a> Points<'a> {
     /// Panics when `expected` has another length than `comparison`.
     pub fn from_models(comparison: Comparison, expected: &'a [usize]) -> Self {
         assert_eq!(comparison.len(), expected.len(), "one expected family per model");
-        Self { expected, place: Place::Models { comparison, coordinates: OnceLock::new() } }
+        Self { expected, source: PointSource::Models { comparison, coordinates: OnceLock::new() } }
     }
 
     /// Coordinates of shape (n_models, r), with columns by falling variance.
@@ -71,9 +71,9 @@ impl<'a> Points<'a> {
     /// For models, O(n_models³) time at the first call and nothing after that. A clusterer that needs only distances should use
     /// [`squared_distances`](Self::squared_distances).
     pub fn coordinates(&self) -> Result<ArrayView2<'_, f64>, Error> {
-        match &self.place {
-            Place::Coordinates(coordinates) => Ok(coordinates.view()),
-            Place::Models { comparison, coordinates } => {
+        match &self.source {
+            PointSource::Coordinates(coordinates) => Ok(coordinates.view()),
+            PointSource::Models { comparison, coordinates } => {
                 if let Some(known) = coordinates.get() {
                     return Ok(known.values.view());
                 }
@@ -94,17 +94,17 @@ impl<'a> Points<'a> {
     ///
     /// O(n_models² · parameters) time for models, O(n_models² · r) for coordinates, at every call.
     pub fn squared_distances(&self) -> Array2<f64> {
-        match &self.place {
-            Place::Coordinates(coordinates) => squared_distances(coordinates.view()),
-            Place::Models { comparison, .. } => comparison.squared_distances(),
+        match &self.source {
+            PointSource::Coordinates(coordinates) => squared_distances(coordinates.view()),
+            PointSource::Models { comparison, .. } => comparison.squared_distances(),
         }
     }
 
     /// The number r of coordinates; where they are not computed yet, the most there can be.
     pub(super) fn width(&self) -> usize {
-        match &self.place {
-            Place::Coordinates(coordinates) => coordinates.ncols(),
-            Place::Models { coordinates, .. } => {
+        match &self.source {
+            PointSource::Coordinates(coordinates) => coordinates.ncols(),
+            PointSource::Models { coordinates, .. } => {
                 coordinates.get().map_or(self.len().saturating_sub(1), |known| known.values.ncols())
             }
         }
@@ -112,9 +112,9 @@ impl<'a> Points<'a> {
 
     /// The coordinates that the points were made from; `None` for points made from models.
     pub(super) fn given_coordinates(&self) -> Option<ArrayView2<'_, f64>> {
-        match &self.place {
-            Place::Coordinates(coordinates) => Some(coordinates.view()),
-            Place::Models { .. } => None,
+        match &self.source {
+            PointSource::Coordinates(coordinates) => Some(coordinates.view()),
+            PointSource::Models { .. } => None,
         }
     }
 
@@ -248,6 +248,16 @@ pub type MemberScores<'a> = dyn Fn(&[usize]) -> Result<Vec<f64>, Error> + 'a;
 /// # }
 /// ```
 pub trait CentroidClusterer: Clusterer {
+    /// Refuses settings out of range for [`cluster_along`](Self::cluster_along), before any model is read. By default it is
+    /// [`check`](Clusterer::check). A clusterer differs here when one of its settings needs scores.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] where [`cluster_along`](Self::cluster_along) would return it for any α.
+    fn check_along(&self) -> Result<(), Error> {
+        self.check()
+    }
+
     /// Divides the points by the α rule.
     ///
     /// In the iterations that the rule gives to the parent selector, the member with the lowest of `scores` becomes the

@@ -118,7 +118,7 @@ impl<C: CentroidClusterer> CentroidDetector<C> {
 impl<C: CentroidClusterer> PhylogenyDetector for CentroidDetector<C> {
     fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
         self.alpha.check()?;
-        self.clusterer.check()?;
+        self.clusterer.check_along()?;
         self.families.check(groups, models)
     }
 

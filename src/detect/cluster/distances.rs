@@ -120,18 +120,18 @@ pub(super) fn variances(coordinates: &Array2<f64>) -> Array1<f64> {
 
 /// All squared distances, shape (n_models, n_models), symmetric, zero diagonal. O(n_models² r) time.
 ///
-/// One matrix product of the centred coordinates gives `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)`. For near pairs this difference
+/// One matrix product of the centered coordinates gives `d²(i,j) = g(i,i) + g(j,j) − 2 g(i,j)`. For near pairs this difference
 /// cancels, so their distances are summed directly. The relative error stays below about 1e-9.
 pub(super) fn squared_distances(coordinates: ArrayView2<'_, f64>) -> Array2<f64> {
     // Below this share of the squared norms, the difference has lost too many digits.
     const CANCELS: f64 = 1e-6;
     let n = coordinates.nrows();
     let mean = coordinates.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(coordinates.ncols()));
-    let centred = &coordinates - &mean;
+    let centered = &coordinates - &mean;
     let coordinates = coordinates.as_standard_layout();
     let values = coordinates.as_slice().expect("coordinates in standard layout");
     let row = |index: usize| &values[index * coordinates.ncols()..(index + 1) * coordinates.ncols()];
-    let mut distances = centred.dot(&centred.t());
+    let mut distances = centered.dot(&centered.t());
     let norms = distances.diag().to_owned();
     for i in 0..n {
         for j in 0..i {

@@ -2,7 +2,7 @@ use crate::detect::draft::Draft;
 use crate::detect::family_trees::FamilyTree;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 use crate::parent::{Choice, ParentSelector};
 use crate::phylogeny::{Phylogeny, Relation, Remark};
 
@@ -95,7 +95,10 @@ impl<'g> Edges<'g> {
     fn nearest(&self, model: ModelId, among: &[ModelId]) -> Result<Option<ModelId>, Error> {
         let mut found = Vec::with_capacity(among.len());
         for &other in among {
-            found.push((self.draft.geometry.compare(&[other, model])?.squared_distance(0, 1), other));
+            found.push((
+                self.draft.geometry.compare(&[other, model])?.squared_distance(Position::FIRST, Position::SECOND),
+                other,
+            ));
         }
         found.sort_by(|x, y| x.0.total_cmp(&y.0));
         Ok(match found[..] {

@@ -254,8 +254,10 @@ pub(super) const NAMED: NamedDetector = NamedDetector::new(
 );
 
 impl Clusterer for KMeans {
+    /// Refuses likely parents too, because no scores are at hand here.
     fn check(&self) -> Result<(), Error> {
-        self.check_settings()
+        self.check_settings()?;
+        self.seeding.check_alone()
     }
 
     fn cluster(&self, points: &Points<'_>, rng: &mut dyn RngCore) -> Result<Clustering, Error> {
@@ -264,6 +266,10 @@ impl Clusterer for KMeans {
 }
 
 impl CentroidClusterer for KMeans {
+    fn check_along(&self) -> Result<(), Error> {
+        self.check_settings()
+    }
+
     fn cluster_along(
         &self,
         points: &Points<'_>,

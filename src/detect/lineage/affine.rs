@@ -3,6 +3,7 @@
 use super::weights::Weights;
 use crate::geometry::Comparison;
 use crate::kernel::upper_median;
+use crate::model_set::Position;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
@@ -168,8 +169,9 @@ pub(super) fn weights_by_parameter<I: Copy + Into<usize>>(
     child: I,
     parents: &[I],
 ) -> Vec<Vec<f64>> {
-    let fits =
-        comparison.scoped().filter_map(|p| fit(&|a: I, b: I| p.squared_distance(a.into(), b.into()), child, parents));
+    let fits = comparison.scoped().filter_map(|p| {
+        fit(&|a: I, b: I| p.squared_distance(Position::new(a.into()), Position::new(b.into())), child, parents)
+    });
     fits.map(|fitted| fitted.weights).collect()
 }
 

@@ -18,7 +18,7 @@ use crate::kernel::Square;
 use crate::phylogeny::{Candidate, Evidence, Signal, Stage};
 
 /// What is known of a solved lineage, from which candidates are made.
-pub(super) struct Found<'a> {
+pub(super) struct LineageEvidence<'a> {
     pub(super) lineage: &'a Lineage<'a>,
     pub(super) roots: &'a Roots,
     pub(super) tree: &'a Tree<'a>,
@@ -29,20 +29,20 @@ pub(super) struct Found<'a> {
 }
 
 /// A candidate that has no row for the tree as a whole yet.
-struct Draft {
+struct Contender {
     parent: Option<Member>,
     probability: f64,
     evidence: Vec<Evidence>,
 }
 
-impl Draft {
+impl Contender {
     /// The sum of the evidence without kinship, in nats.
     fn total(&self) -> f64 {
         self.evidence.iter().filter(|e| e.stage != Stage::Kinship).fold(0.0, |sum, e| sum + e.weight)
     }
 }
 
-impl Found<'_> {
+impl LineageEvidence<'_> {
     /// The likeliest parents of a member that is no merge, followed by the candidate "no parent in the set".
     ///
     /// At most `confidence.listed` parents are given, the likeliest first.
@@ -52,26 +52,30 @@ impl Found<'_> {
         order.sort_by(|&a, &b| share(b).total_cmp(&share(a)));
         let listed = self.lineage.weights().confidence.listed;
         let all: f64 = order.iter().map(|&q| share(q)).sum();
-        let mut drafts: Vec<Draft> = order.into_iter().take(listed).map(|q| self.parent(q, child)).collect();
+        let mut contenders: Vec<Contender> = order.into_iter().take(listed).map(|q| self.parent(q, child)).collect();
         // Rounding can bring the sum above 1.
         let probability = (1.0 - all).clamp(0.0, 1.0);
-        drafts.push(Draft { parent: None, probability, evidence: self.absence(child, probability, &drafts) });
+        contenders.push(Contender {
+            parent: None,
+            probability,
+            evidence: self.absence(child, probability, &contenders),
+        });
 
-        let reference = self.reference(child, &drafts);
-        drafts.into_iter().map(|draft| self.finished(draft, reference)).collect()
+        let reference = self.reference(child, &contenders);
+        contenders.into_iter().map(|contender| self.finished(contender, reference)).collect()
     }
 
     /// The candidate `parent`, with its evidence against the reference.
-    fn parent(&self, parent: Member, child: Member) -> Draft {
+    fn parent(&self, parent: Member, child: Member) -> Contender {
         let mut evidence = vec![Evidence::new(Stage::Kinship, Signal::KINSHIP, (self.kinship)(parent, child).ln())];
         if child == self.root() {
-            evidence.extend(told(Stage::Root, self.roots.rather(parent, self.second())));
+            evidence.extend(evidence_of(Stage::Root, self.roots.rather(parent, self.second())));
         } else {
             evidence.extend(self.descent(parent, child));
         }
         // The row of kinship stays even with weight 0: it shows that kinship was tested.
         evidence.retain(|e| e.weight != 0.0 || e.stage == Stage::Kinship);
-        Draft { parent: Some(parent), probability: self.shares[(parent, child)].clamp(0.0, 1.0), evidence }
+        Contender { parent: Some(parent), probability: self.shares[(parent, child)].clamp(0.0, 1.0), evidence }
     }
 
     /// The evidence for a parent against the root as the parent.
@@ -88,20 +92,20 @@ impl Found<'_> {
             Evidence::new(Stage::Parent, Signal::PRIOR, -root_prior(self.lineage.len())),
         ];
         let weighed = self.tree.hypothesis.weigh(parent, child);
-        evidence.extend(told(Stage::Parent, ALL.iter().map(|witness| witness.signal()).zip(weighed)));
+        evidence.extend(evidence_of(Stage::Parent, ALL.iter().map(|witness| witness.signal()).zip(weighed)));
         evidence
     }
 
     /// The evidence for no parent in the set: the member is the root, or the root is missing.
-    fn absence(&self, child: Member, probability: f64, drafts: &[Draft]) -> Vec<Evidence> {
+    fn absence(&self, child: Member, probability: f64, contenders: &[Contender]) -> Vec<Evidence> {
         let mut evidence: Vec<Evidence> = if child == self.root() {
-            told(Stage::Root, self.roots.rather(child, self.second())).collect()
+            evidence_of(Stage::Root, self.roots.rather(child, self.second())).collect()
         } else if self.roots.probability(child) > probability / 2.0 {
             // Most of the probability is that the member itself is the root. Then no other root has to be present.
             let alone = Evidence::new(Stage::Presence, HOLDS, -self.tree.presence.probability.ln());
-            told(Stage::Root, self.roots.rather(child, self.root())).chain([alone]).collect()
+            evidence_of(Stage::Root, self.roots.rather(child, self.root())).chain([alone]).collect()
         } else {
-            self.without_root(drafts)
+            self.without_root(contenders)
         };
         evidence.retain(|e| e.weight != 0.0);
         evidence
@@ -111,17 +115,17 @@ impl Found<'_> {
     ///
     /// A model outside the set then stands in the place of that parent. What speaks for the parent against the root therefore
     /// speaks for the missing model too.
-    fn without_root(&self, drafts: &[Draft]) -> Vec<Evidence> {
+    fn without_root(&self, contenders: &[Contender]) -> Vec<Evidence> {
         let without_root = self.lineage.weights().confidence.without_root;
-        let lost = |draft: &Draft| {
-            let there = holds(draft.parent == Some(self.root()), self.tree.presence.probability, without_root);
-            draft.probability * (1.0 - there) / there
+        let lost = |contender: &Contender| {
+            let there = holds(contender.parent == Some(self.root()), self.tree.presence.probability, without_root);
+            contender.probability * (1.0 - there) / there
         };
         // The edge that loses most with the root gives most of the probability of no parent.
-        let Some(replaced) = drafts.iter().max_by(|a, b| lost(a).total_cmp(&lost(b))) else { return Vec::new() };
+        let Some(replaced) = contenders.iter().max_by(|a, b| lost(a).total_cmp(&lost(b))) else { return Vec::new() };
         let terms = self.tree.presence.terms.iter();
         let mut evidence: Vec<Evidence> =
-            told(Stage::Presence, terms.map(|(signal, odds)| (signal.clone(), -odds))).collect();
+            evidence_of(Stage::Presence, terms.map(|(signal, odds)| (signal.clone(), -odds))).collect();
         if replaced.parent != Some(self.root()) {
             // This edge is wrong only in the share that does not hold without the root.
             evidence.push(Evidence::new(Stage::Presence, HOLDS, (1.0 - without_root).ln()));
@@ -131,20 +135,20 @@ impl Found<'_> {
     }
 
     /// The level that log probabilities are measured from. It makes the tree-as-a-whole row of the reference 0.
-    fn reference(&self, child: Member, drafts: &[Draft]) -> f64 {
+    fn reference(&self, child: Member, contenders: &[Contender]) -> f64 {
         let wanted = if child == self.root() { None } else { Some(self.root()) };
-        let reference = drafts.iter().find(|d| d.parent == wanted && d.probability > 0.0);
+        let reference = contenders.iter().find(|d| d.parent == wanted && d.probability > 0.0);
         // The root may be less likely than every listed candidate. Then the first candidate serves as well.
-        reference.or_else(|| drafts.first()).map_or(0.0, |d| d.probability.ln() - d.total())
+        reference.or_else(|| contenders.first()).map_or(0.0, |d| d.probability.ln() - d.total())
     }
 
     /// Adds the row of the tree as a whole: what no single stage explains.
-    fn finished(&self, mut draft: Draft, reference: f64) -> Candidate {
-        let rest = draft.probability.ln() - reference - draft.total();
+    fn finished(&self, mut contender: Contender, reference: f64) -> Candidate {
+        let rest = contender.probability.ln() - reference - contender.total();
         if rest != 0.0 {
-            draft.evidence.push(Evidence::new(Stage::Tree, Signal::TREES, rest));
+            contender.evidence.push(Evidence::new(Stage::Tree, Signal::TREES, rest));
         }
-        Candidate::new(draft.parent.map(|q| self.lineage.model(q)), draft.probability, draft.evidence)
+        Candidate::new(contender.parent.map(|q| self.lineage.model(q)), contender.probability, contender.evidence)
     }
 
     /// The supposed root of the tree.
@@ -159,6 +163,6 @@ impl Found<'_> {
 }
 
 /// Evidence of one stage from terms in nats.
-fn told(stage: Stage, terms: impl IntoIterator<Item = (Signal, f64)>) -> impl Iterator<Item = Evidence> {
+fn evidence_of(stage: Stage, terms: impl IntoIterator<Item = (Signal, f64)>) -> impl Iterator<Item = Evidence> {
     terms.into_iter().map(move |(signal, weight)| Evidence::new(stage, signal, weight))
 }

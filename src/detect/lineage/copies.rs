@@ -2,8 +2,8 @@
 
 use super::weights::{Copies, Weights};
 use crate::error::Error;
-use crate::geometry::{Geometry, ParameterView};
-use crate::model_set::ModelId;
+use crate::geometry::{Comparison, Geometry, ParameterView};
+use crate::model_set::{ModelId, Position};
 use crate::phylogeny::Relation;
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -49,8 +49,11 @@ pub(super) fn copies(
     Ok((originals, copies))
 }
 
+/// The position of a model that equals no other one, in the comparison of all of them.
+type Distinct = Position<Comparison>;
+
 /// The search for originals that were made from one another without training.
-struct Converted<'a> {
+struct ConversionSearch<'a> {
     geometry: &'a Geometry,
     models: &'a [ModelId],
     parameters: Vec<&'a ParameterView>,
@@ -63,7 +66,7 @@ struct Converted<'a> {
 /// The copies among `models` that were converted, pruned, scaled or permuted.
 fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Result<Vec<Copy>, Error> {
     let comparison = geometry.compare(models)?;
-    let mut converted = Converted {
+    let mut converted = ConversionSearch {
         geometry,
         models,
         parameters: comparison.scoped().collect(),
@@ -79,22 +82,40 @@ fn converted(geometry: &Geometry, models: &[ModelId], weights: &Weights) -> Resu
     Ok(converted.found)
 }
 
-impl Converted<'_> {
+impl ConversionSearch<'_> {
     /// Adds a copy, which is then no source for others.
-    fn add(&mut self, source: usize, copy: usize, relation: Relation, direction: f64) {
-        self.found.push(Copy { source: self.models[source], copy: self.models[copy], relation, direction });
-        self.is_copy[copy] = true;
+    fn add(&mut self, source: Distinct, copy: Distinct, relation: Relation, direction: f64) {
+        self.found.push(Copy { source: self.model(source), copy: self.model(copy), relation, direction });
+        self.is_copy[copy.index()] = true;
+    }
+
+    /// All models, in order.
+    fn all(&self) -> impl DoubleEndedIterator<Item = Distinct> + Clone + use<> {
+        Distinct::all(self.models.len())
+    }
+
+    fn model(&self, a: Distinct) -> ModelId {
+        self.models[a.index()]
+    }
+
+    fn is_copy(&self, a: Distinct) -> bool {
+        self.is_copy[a.index()]
+    }
+
+    fn squared(&self, a: Distinct, b: Distinct) -> f64 {
+        self.squared[(a.index(), b.index())]
     }
 
     /// Finds models with some values of another one set to zero.
     fn find_pruned(&mut self) {
         let n = self.models.len();
         let tolerance = self.weights.tolerances.projected;
-        let sources = |b: usize| (0..n).filter(|&a| a != b && pruned(&self.parameters, a, b, tolerance)).collect();
-        let of_pruned: Vec<Vec<usize>> = (0..n).into_par_iter().map(sources).collect();
-        for (copy, sources) in of_pruned.into_iter().enumerate() {
+        let sources =
+            |b: Distinct| self.all().filter(|&a| a != b && projected(&self.parameters, a, b, tolerance)).collect();
+        let of_pruned: Vec<Vec<Distinct>> = (0..n).into_par_iter().map(|b| sources(Distinct::new(b))).collect();
+        for (copy, sources) in self.all().zip(of_pruned) {
             // A copy is no source, so a chain of copies hangs below one original.
-            if let Some(source) = sources.into_iter().find(|&a| !self.is_copy[a]) {
+            if let Some(source) = sources.into_iter().find(|&a| !self.is_copy(a)) {
                 self.add(source, copy, Relation::Pruned, self.weights.copies.certain);
             }
         }
@@ -102,16 +123,16 @@ impl Converted<'_> {
 
     /// Finds models that are another one in fewer bits.
     fn find_rounded(&mut self) -> Result<(), Error> {
-        let n = self.models.len();
-        for copy in 0..n {
+        for copy in self.all() {
             // A conversion moves a model little, so its source is the nearest model.
-            let nearest = (0..n)
-                .filter(|&a| a != copy && !self.is_copy[a])
-                .min_by(|&a, &b| self.squared[(copy, a)].total_cmp(&self.squared[(copy, b)]));
-            let near = |&a: &usize| !self.is_copy[copy] && rounded(&self.parameters, a, copy, &self.weights.copies);
+            let nearest = self
+                .all()
+                .filter(|&a| a != copy && !self.is_copy(a))
+                .min_by(|&a, &b| self.squared(copy, a).total_cmp(&self.squared(copy, b)));
+            let near = |&a: &Distinct| !self.is_copy(copy) && rounded(&self.parameters, a, copy, &self.weights.copies);
             // Reading values is expensive. It happens only where the distance allows a conversion.
             let Some(source) = nearest.filter(near) else { continue };
-            if let Some(relation) = conversion(self.geometry, self.models[source], self.models[copy])? {
+            if let Some(relation) = conversion(self.geometry, self.model(source), self.model(copy))? {
                 self.add(source, copy, relation, self.weights.copies.certain);
             }
         }
@@ -121,15 +142,15 @@ impl Converted<'_> {
     /// Finds models that are a multiple of another one, or the same values in another order.
     fn find_scaled_and_permuted(&mut self) {
         let n = self.models.len();
-        let relation = |a: usize, b: usize| match scaled(&self.parameters, a, b, self.weights.tolerances.collinear) {
+        let relation = |a, b| match collinear(&self.parameters, a, b, self.weights.tolerances.collinear) {
             true => Some(Relation::Scaled),
-            false => self.geometry.permuted(self.models[a], self.models[b]).then_some(Relation::Permuted),
+            false => self.geometry.permuted(self.model(a), self.model(b)).then_some(Relation::Permuted),
         };
-        let relations = |a: usize| (0..a).filter_map(|b| Some((b, relation(a, b)?))).collect();
-        let related: Vec<Vec<(usize, Relation)>> = (0..n).into_par_iter().map(relations).collect();
-        for (a, related) in related.into_iter().enumerate() {
+        let relations = |a: usize| Distinct::all(a).filter_map(|b| Some((b, relation(Distinct::new(a), b)?))).collect();
+        let related: Vec<Vec<(Distinct, Relation)>> = (0..n).into_par_iter().map(relations).collect();
+        for (a, related) in self.all().zip(related) {
             for (b, relation) in related {
-                if self.is_copy[a] || self.is_copy[b] {
+                if self.is_copy(a) || self.is_copy(b) {
                     continue;
                 }
                 // The two models alone do not show which was first. The rest of the family is nearer to the source.
@@ -144,14 +165,18 @@ impl Converted<'_> {
     }
 
     /// Sum of the logarithms of squared distances to all models that differ from this one.
-    fn log_distances(&self, a: usize) -> f64 {
-        let apart = |b: &usize| self.squared[(a, *b)] > 0.0;
-        (0..self.models.len()).filter(apart).map(|b| self.squared[(a, b)].ln()).sum()
+    fn log_distances(&self, a: Distinct) -> f64 {
+        self.all().map(|b| self.squared(a, b)).filter(|&squared| squared > 0.0).map(f64::ln).sum()
     }
 }
 
-/// Whether b is a with some values set to zero. Then `⟨a, b⟩ = ‖b‖²` in every parameter.
-fn pruned(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> bool {
+/// Whether b is a projection of a: `⟨a, b⟩ = ‖b‖²` in every parameter. This holds when b is a with some values set to zero.
+///
+/// Distances of all pairs are at hand, so this test costs no read. [`PairEvidence::pruned_share`] reads the values of one pair
+/// and counts their zeros, which is stricter.
+///
+/// [`PairEvidence::pruned_share`]: crate::geometry::PairEvidence::pruned_share
+fn projected(parameters: &[&ParameterView], a: Distinct, b: Distinct, tolerance: f64) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (apart, own) = (p.squared_distance(a, b), p.squared_norm(a));
@@ -163,7 +188,12 @@ fn pruned(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> 
 }
 
 /// Whether b is a positive multiple of a in every parameter, and differs from a in at least one.
-fn scaled(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> bool {
+///
+/// Distances of all pairs are at hand, so this test costs no read. [`PairEvidence::scaled`] reads the values of one pair. It
+/// allows for the rounding of b's dtype, and it gives the factor.
+///
+/// [`PairEvidence::scaled`]: crate::geometry::PairEvidence::scaled
+fn collinear(parameters: &[&ParameterView], a: Distinct, b: Distinct, tolerance: f64) -> bool {
     let mut changed = false;
     let every = parameters.iter().all(|p| {
         let (aa, bb, inner) = (p.squared_norm(a), p.squared_norm(b), p.inner(a, b));
@@ -177,7 +207,7 @@ fn scaled(parameters: &[&ParameterView], a: usize, b: usize, tolerance: f64) -> 
 /// Whether b can be a in fewer bits: it moved little, and by about the same share wherever it moved.
 ///
 /// Parameters that did not move are ignored: many conversions leave embeddings as they are.
-fn rounded(parameters: &[&ParameterView], a: usize, b: usize, numbers: &Copies) -> bool {
+fn rounded(parameters: &[&ParameterView], a: Distinct, b: Distinct, numbers: &Copies) -> bool {
     let relative = parameters.iter().map(|p| (p.squared_distance(a, b) / p.squared_norm(a)).sqrt());
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for r in relative.filter(|r| r.is_finite() && *r > 0.0) {
@@ -251,7 +281,7 @@ mod tests {
             let geometry = geometry(moved);
             let comparison = geometry.compare(&ids(&geometry)).unwrap();
             let parameters: Vec<&ParameterView> = comparison.scoped().collect();
-            rounded(&parameters, 0, 1, &w.copies)
+            rounded(&parameters, Distinct::FIRST, Distinct::SECOND, &w.copies)
         };
         let weights = Weights::default();
         assert!(is_rounded(&weights, [0.119, 0.119]) && !is_rounded(&weights, [0.121, 0.119]));

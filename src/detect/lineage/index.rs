@@ -1,5 +1,7 @@
 //! Positions. Each index space has a type of its own, so that two cannot be mixed up.
 
+use crate::model_set::Position;
+
 macro_rules! index {
     ($(#[$about:meta])+ $visibility:vis struct $name:ident;) => {
         $(#[$about])+
@@ -15,6 +17,11 @@ macro_rules! index {
             /// The number of the position, from 0.
             $visibility const fn index(self) -> usize {
                 self.0
+            }
+
+            /// The position in a list `L` that was made from the same models in the same order.
+            pub(crate) const fn within<L: ?Sized>(self) -> Position<L> {
+                Position::new(self.0)
             }
 
             /// The first `count` positions, in order.

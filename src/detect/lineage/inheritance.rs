@@ -36,7 +36,7 @@ impl Inheritance {
         let mut cells = Square::filled(n, Cell::default());
         for parameter in comparison.scoped() {
             let Some(sheet) = Sheet::of(parameter, n) else { continue };
-            let projected = Projected::of(&sheet, root, n, weights);
+            let projected = Increments::of(&sheet, root, n, weights);
             cells.par_rows_mut().filter(|&(q, _)| q != root.index()).for_each(|(q, row)| {
                 for (c, cell) in row.iter_mut().enumerate().filter(|&(c, _)| c != q && c != root.index()) {
                     projected.add(Member::new(q), Member::new(c), cell);
@@ -64,7 +64,7 @@ impl Inheritance {
 /// Increments from the root in one parameter, without their component along the root's own values.
 ///
 /// Weight decay moves all descendants along the root, so that component does not separate ancestors from siblings.
-struct Projected<'a> {
+struct Increments<'a> {
     sheet: &'a Sheet,
     weights: &'a Weights,
     root: Member,
@@ -74,7 +74,7 @@ struct Projected<'a> {
     squared: Vec<f64>,
 }
 
-impl<'a> Projected<'a> {
+impl<'a> Increments<'a> {
     /// Measures the increments of all n members from `root` in one parameter.
     fn of(sheet: &'a Sheet, root: Member, n: usize, weights: &'a Weights) -> Self {
         let own = sheet.norm(root);

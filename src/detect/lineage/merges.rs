@@ -92,7 +92,7 @@ pub(super) fn merges(
 
 /// The member that distances and angles make the likeliest root.
 fn likeliest_root(comparison: &Comparison, members: &[Original], weights: &Weights) -> Option<Original> {
-    let positions: Vec<usize> = members.iter().map(|m| m.index()).collect();
+    let positions: Vec<_> = members.iter().map(|m| m.within()).collect();
     let scores = Precedences::of(&comparison.of(&positions), &weights.precedence).scores();
     let lowest = (0..members.len()).min_by(|&i, &j| scores[i].total_cmp(&scores[j]));
     lowest.map(|i| members[i])

@@ -2,9 +2,9 @@
 
 mod affine;
 mod candidates;
+mod collector;
 mod confidence;
 mod copies;
-mod gather;
 mod index;
 mod inheritance;
 mod merges;
@@ -29,11 +29,11 @@ use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::{Phylogeny, Remark};
-use gather::Gathered;
+use collector::Collector;
 use index::{Member, Original};
 use merges::Merge;
 use rand::RngCore;
-use tree::Merged;
+use tree::LineageMerges;
 use weights::Weights;
 
 /// The default detector: families, roots, parents of any depth, merges and copies, without a setting that has to be made.
@@ -141,7 +141,7 @@ impl PhylogenyDetector for LineageDetector {
         geometry.require(Quantity::Norms)?;
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;
-        let mut gathered = Gathered::new(geometry, &independence, &self.weights);
+        let mut collector = Collector::new(geometry, &independence, &self.weights);
         let mut count = 0;
         for (members, labels) in geometry.groups().zip(&expected) {
             // Permuting changes distances, so the independence test misses permuted copies. They are found by their values.
@@ -156,31 +156,31 @@ impl PhylogenyDetector for LineageDetector {
             count += families.len();
             for family in families.into_iter().filter(|f| f.len() > 1) {
                 let family: Vec<ModelId> = family.into_iter().map(|i| members[i]).collect();
-                self.family(geometry, &independence, &family, &mut gathered)?;
+                self.family(geometry, &independence, &family, &mut collector)?;
             }
         }
         let mut remarks = vec![Remark::FamiliesExpected { count }];
         if expected.len() > 1 {
             remarks.push(Remark::LayoutGroups { count: expected.len() });
         }
-        gathered.phylogeny(remarks)
+        collector.phylogeny(remarks)
     }
 }
 
 impl LineageDetector {
-    /// Adds one family of kin to `gathered`: its copies, then its merges, then each lineage between them.
+    /// Adds one family of kin to `collector`: its copies, then its merges, then each lineage between them.
     fn family(
         &self,
         geometry: &Geometry,
         independence: &Independence,
         members: &[ModelId],
-        gathered: &mut Gathered<'_>,
+        collector: &mut Collector<'_>,
     ) -> Result<(), Error> {
-        gathered.kin(members);
+        collector.kin(members);
         // A copy ties with its source in all that follows, and shows nothing new.
         let (originals, copies) = copies::copies(geometry, members, &self.weights)?;
         for copy in &copies {
-            gathered.copy(copy)?;
+            collector.copy(copy)?;
         }
         if originals.len() < 2 {
             return Ok(());
@@ -190,24 +190,24 @@ impl LineageDetector {
         let related = |a: Original, b: Original| self.families.related(independence, model(a), model(b));
         let (merges, lineages) = merges::merges(&comparison, &related, &self.weights);
         for merge in &merges {
-            gathered.merge(&merge.renumbered(model))?;
+            collector.merge(&merge.renumbered(model))?;
         }
         // Lineages that only a merge joins have no common root, so each is solved alone.
         for plain in lineages.into_iter().filter(|plain| plain.len() >= 2) {
             // A merge may have children of its own, so it takes part in the tree of its lineage.
             let (members, parts) = with_merges(&plain, &merges);
             let models: Vec<ModelId> = members.iter().map(|&o| model(o)).collect();
-            let merged = Merged { plain: plain.len(), parts: &parts };
+            let merged = LineageMerges { plain: plain.len(), parts: &parts };
             let kinship = |a: ModelId, b: ModelId| independence.kinship(a, b);
             let mut solved = solve::solve(geometry, &models, merged, &self.weights, &kinship)?;
 
             // Masked increments are visible only from the root, which is known only now.
-            let positions: Vec<usize> = plain.iter().map(|o| o.index()).collect();
+            let positions: Vec<_> = plain.iter().map(|o| o.within()).collect();
             for merge in sparse::merges(geometry, &models, &comparison.of(&positions), &solved, &self.weights)? {
                 solved.set_aside(merge.child);
-                gathered.merge(&merge.renumbered(|m| models[m.index()]))?;
+                collector.merge(&merge.renumbered(|m| models[m.index()]))?;
             }
-            gathered.lineage(&models[..plain.len()], &models, solved)?;
+            collector.lineage(&models[..plain.len()], &models, solved)?;
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Evidence from norms: training increases the norm unless it shrinks it on purpose.
 
 use super::index::Member;
-use super::witness::norm::Numbers;
+use super::witness::norm::NormWeights;
 use crate::geometry::Comparison;
 use crate::kernel::Square;
+use crate::model_set::Position;
 use rayon::prelude::*;
 
 /// The mean of `λ(v_t(a, b))` over the parameters t that differ, where a is the earlier and b the later of two members.
@@ -27,14 +28,14 @@ struct Sum {
 
 impl Norms {
     /// Measures all pairs. O(n² T) time for n members and T parameters.
-    pub(super) fn of(comparison: &Comparison, numbers: &Numbers) -> Self {
+    pub(super) fn of(comparison: &Comparison, numbers: &NormWeights) -> Self {
         let n = comparison.len();
         let mut sums: Vec<Vec<Sum>> = (0..n).map(|a| vec![Sum::default(); a]).collect();
         for parameter in comparison.scoped() {
-            let norms: Vec<f64> = (0..n).map(|a| parameter.squared_norm(a)).collect();
+            let norms: Vec<f64> = Position::all(n).map(|a| parameter.squared_norm(a)).collect();
             sums.par_iter_mut().enumerate().for_each(|(a, row)| {
                 for (b, sum) in row.iter_mut().enumerate() {
-                    let squared = parameter.squared_distance(a, b);
+                    let squared = parameter.squared_distance(Position::new(a), Position::new(b));
                     if squared > 0.0 {
                         let (to_lower, to_higher) = ratios((norms[b] - norms[a]) / squared, numbers);
                         sum.to_lower += to_lower;
@@ -62,8 +63,8 @@ impl Norms {
 }
 
 /// λ(v) and λ(−v). λ is odd in v, lies within ±2.001 by default, and falls to 0 for large v.
-fn ratios(v: f64, numbers: &Numbers) -> (f64, f64) {
-    let Numbers { spread, wide, .. } = *numbers;
+fn ratios(v: f64, numbers: &NormWeights) -> (f64, f64) {
+    let NormWeights { spread, wide, .. } = *numbers;
     let density = |v: f64| {
         let near = (-0.5 * ((v - 1.0) / spread).powi(2)).exp() / (spread * (2.0 * std::f64::consts::PI).sqrt());
         near + 1.0 / (std::f64::consts::PI * wide * (1.0 + (v / wide).powi(2)))
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn evidence_is_odd_bounded_and_silent_far_out() {
-        let numbers = Numbers::default();
+        let numbers = NormWeights::default();
         for v in [0.0, 0.3, 1.0, 2.5, 40.0, 1e9] {
             let (along, against) = ratios(v, &numbers);
             assert_eq!(ratios(-v, &numbers), (against, along));

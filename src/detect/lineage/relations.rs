@@ -2,10 +2,14 @@
 
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, PairEvidence, ParameterView};
-use crate::model_set::{Kind, ModelId};
+use crate::model_set::{Kind, ModelId, Position};
 use crate::phylogeny::{Movement, Relation};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+/// Parent and child in a comparison of the two.
+const PARENT: Position<Comparison> = Position::FIRST;
+const CHILD: Position<Comparison> = Position::SECOND;
 
 /// The relation of an edge between two models that are no copies of one another, and the movement of every parameter.
 ///
@@ -20,14 +24,13 @@ pub(super) fn relation(
     let pair = geometry.read_pair(parent, child)?;
     // The same read of the pair serves the movements and the relation.
     let movements = moved(&comparison, pair.as_deref());
-    let matrices: BTreeMap<&str, bool> = comparison
-        .parameters()
-        .iter()
-        .filter(|p| p.kind() == Kind::Matrix)
-        .map(|p| (p.name(), p.squared_distance(0, 1) > 0.0))
-        .collect();
+    let mut matrices: BTreeMap<&str, bool> = BTreeMap::new();
+    for p in comparison.parameters().iter().filter(|p| p.kind() == Kind::Matrix) {
+        // A tensor may be compared in several ranges of rows. It moved when any of them did.
+        *matrices.entry(p.name()).or_default() |= p.squared_distance(PARENT, CHILD) > 0.0;
+    }
     let untouched = matrices.values().filter(|moved| !**moved).count();
-    let (distance, norm) = (comparison.squared_distance(0, 1), comparison.squared_norm(0));
+    let (distance, norm) = (comparison.squared_distance(PARENT, CHILD), comparison.squared_norm(PARENT));
     // The most specific relation goes first: a child can meet several of these conditions.
     let relation = if geometry.compare_rows(child, parent) == Ordering::Greater {
         Relation::VocabularyResized
@@ -54,7 +57,7 @@ pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) ->
 fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
     let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {
-        let (moved, norm) = (p.squared_distance(0, 1).sqrt(), p.squared_norm(0).sqrt());
+        let (moved, norm) = (p.squared_distance(PARENT, CHILD).sqrt(), p.squared_norm(PARENT).sqrt());
         // A parameter that is zero in both would give 0 / 0.
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };
         let movement = Movement::new(p.name(), p.size(), relative);
@@ -70,6 +73,33 @@ fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> 
 mod tests {
     use super::*;
     use crate::detect::lineage::tests::fixture::{alike, noticed, of_points, point};
+    use crate::geometry::GeometrySettings;
+    use crate::model_set::ModelSet;
+    use crate::source::InMemory;
+
+    #[test]
+    fn a_tensor_compared_in_ranges_moved_when_any_range_did() {
+        // `embed` has more rows in a third model, so that it is compared in two ranges. The child moved the first one alone.
+        let model = |rows: usize, moved: f32, head: f32| {
+            let embed = (0..8 * rows).map(|i| if i < 8 { i as f32 + moved } else { 1.0 + i as f32 }).collect();
+            let head = (0..64).map(|i| i as f32 + head).collect();
+            let model = InMemory::new().with_parameter("embed", [rows, 8], embed).unwrap();
+            model.with_parameter("head", [8, 8], head).unwrap()
+        };
+        let of = |ranges: [(usize, f32, f32); 3]| {
+            let models = ranges.map(|(rows, moved, head)| model(rows, moved, head));
+            let set = ModelSet::from_models(["parent", "child", "other"].into_iter().zip(models)).unwrap();
+            let geometry = Geometry::compute(&set, &GeometrySettings::default()).unwrap();
+            let ranges = geometry.compare(&[ModelId::new(0), ModelId::new(1)]).unwrap().parameters().len();
+            (ranges, relation(&geometry, ModelId::new(0), ModelId::new(1), 1e9).unwrap().0)
+        };
+        // The third model has fewer rows: 0..1 is a range of all, 1..8 one of the first two.
+        let (ranges, found) = of([(8, 0.0, 0.0), (8, 0.5, 0.25), (1, 3.0, 3.0)]);
+        assert_eq!(ranges, 3);
+        assert_ne!(found, Relation::Partial);
+        let (_, found) = of([(8, 0.0, 0.0), (8, 0.0, 0.25), (1, 3.0, 3.0)]);
+        assert_eq!(found, Relation::Partial);
+    }
 
     #[test]
     fn far_and_partial_training_are_relations() {

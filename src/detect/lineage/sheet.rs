@@ -1,6 +1,7 @@
 use super::index::Member;
 use crate::geometry::ParameterView;
 use crate::kernel::Square;
+use crate::model_set::Position;
 use rayon::prelude::*;
 
 /// Number of rows that one parallel job fills. It changes no result.
@@ -19,14 +20,14 @@ impl Sheet {
         let mut squared = Square::filled(n, 0.0);
         squared.par_blocks_mut(ROWS).for_each(|(first, rows)| {
             // Column by column, both the runs read and the rows written stay in the cache.
-            for b in 0..n {
+            for b in Position::all(n) {
                 for (i, row) in rows.chunks_exact_mut(n).enumerate() {
-                    row[b] = parameter.squared_distance(first + i, b);
+                    row[b.index()] = parameter.squared_distance(Position::new(first + i), b);
                 }
             }
         });
         let differs = squared.rows().any(|row| row.iter().any(|&squared| squared > 0.0));
-        let norms = (0..n).map(|a| parameter.squared_norm(a)).collect();
+        let norms = Position::all(n).map(|a| parameter.squared_norm(a)).collect();
         differs.then_some(Self { squared, norms })
     }
 

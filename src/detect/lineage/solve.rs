@@ -1,10 +1,10 @@
 //! The solution of one lineage: its root, its tree, and the probability of each edge.
 
-use super::candidates::Found;
+use super::candidates::LineageEvidence;
 use super::confidence::{Supposition, shares};
 use super::index::Member;
 use super::root::Roots;
-use super::tree::{Merged, Tree, descends};
+use super::tree::{LineageMerges, Tree, descends};
 use super::weights::Weights;
 use super::witness::Lineage;
 use crate::error::Error;
@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 /// The solution of one lineage. Members are numbered as they were given.
 #[derive(Debug)]
-pub(super) struct Solved {
+pub(super) struct Solution {
     /// Parent of each member; `None` for roots and for merges found later.
     pub(super) parents: Vec<Option<Member>>,
     /// Confidence of the edge from that parent, in 0 to 1; 0 without a parent.
@@ -33,7 +33,7 @@ pub(super) struct Solved {
     pub(super) root: Option<Member>,
 }
 
-impl Solved {
+impl Solution {
     /// Whether `model` is `ancestor` or descends from it.
     pub(super) fn descends(&self, model: Member, ancestor: Member) -> bool {
         descends(&self.parents, model, ancestor)
@@ -60,10 +60,10 @@ impl Solved {
 pub(super) fn solve(
     geometry: &Geometry,
     models: &[ModelId],
-    merged: Merged<'_>,
+    merged: LineageMerges<'_>,
     weights: &Weights,
     kinship: &(dyn Fn(ModelId, ModelId) -> f64 + Sync),
-) -> Result<Solved, Error> {
+) -> Result<Solution, Error> {
     let lineage = Lineage::with_merges(geometry, models, merged.plain, weights)?;
     let roots = Roots::of(&lineage);
     let mut suppositions = Vec::new();
@@ -87,16 +87,16 @@ pub(super) fn solve(
     drop(suppositions);
 
     let kin = |a: Member, b: Member| kinship(lineage.model(a), lineage.model(b));
-    let found = Found { lineage: &lineage, roots: &roots, tree: &tree, shares: &shares, kinship: &kin };
+    let evidence = LineageEvidence { lineage: &lineage, roots: &roots, tree: &tree, shares: &shares, kinship: &kin };
     let candidates = lineage.plain_members().collect::<Vec<_>>();
-    let candidates = candidates.into_par_iter().map(|c| found.candidates(c)).collect();
+    let candidates = candidates.into_par_iter().map(|c| evidence.candidates(c)).collect();
 
     // Where two roots tie, or lines rule the root out, its children get no parent.
     let tie = roots.tied(weights.tolerances.tie);
     let contradicted = tree.presence.contradicted;
     let parents = named(&tree, tie || contradicted);
     let confidence = |c: Member| parents[c.index()].map_or(0.0, |q| shares[(q, c)].min(1.0));
-    Ok(Solved {
+    Ok(Solution {
         confidences: lineage.members().map(confidence).collect(),
         candidates,
         margin: if tie { 0.0 } else { roots.margin() },

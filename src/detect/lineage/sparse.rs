@@ -7,7 +7,7 @@
 use super::affine::{Combination, fit, pursued, spread, weights_by_parameter};
 use super::index::Member;
 use super::merges::Merge;
-use super::solve::Solved;
+use super::solve::Solution;
 use super::weights::{Masked, Weights};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, PairEvidence};
@@ -22,7 +22,7 @@ pub(super) fn merges(
     geometry: &Geometry,
     models: &[ModelId],
     comparison: &Comparison,
-    solved: &Solved,
+    solved: &Solution,
     weights: &Weights,
 ) -> Result<Vec<Merge<Member>>, Error> {
     let Some(root) = solved.root else { return Ok(Vec::new()) };
@@ -69,7 +69,7 @@ fn combination(
     weights: &Weights,
 ) -> Option<Combination<Member>> {
     let Masked { least_weight, spread: most_spread, .. } = weights.masked;
-    let squared = |a: Member, b: Member| comparison.squared_distance(a.index(), b.index());
+    let squared = |a: Member, b: Member| comparison.squared_distance(a.within(), b.within());
     let mut chosen = pursued(&squared, child, root, candidates, weights);
     loop {
         let all: Vec<Member> = std::iter::once(root).chain(chosen.iter().copied()).collect();
@@ -134,7 +134,7 @@ mod tests {
     fn distances_alone_have_no_masks() {
         let geometry = alike(1, &[point(&[(0, 10.0)]), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 1.0)])]);
         let ids = ids(&geometry);
-        let solved = Solved {
+        let solved = Solution {
             parents: vec![None, Some(m(0)), Some(m(0))],
             confidences: vec![0.0; 3],
             candidates: vec![Vec::new(); 3],

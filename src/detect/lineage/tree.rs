@@ -14,14 +14,14 @@ pub(super) type Parts = [(Member, f64)];
 
 /// The merges of a lineage: the members after the first `plain`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Merged<'a> {
+pub(super) struct LineageMerges<'a> {
     /// Number of members that are no merges.
     pub(super) plain: usize,
     /// The parents of each merge, among all members.
     pub(super) parts: &'a [Vec<(Member, f64)>],
 }
 
-impl<'a> Merged<'a> {
+impl<'a> LineageMerges<'a> {
     /// The parents of a member that is a merge; `None` for other members.
     fn parts_of(self, member: Member) -> Option<&'a Parts> {
         member.index().checked_sub(self.plain).map(|merge| self.parts[merge].as_slice())
@@ -44,7 +44,7 @@ pub(super) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     /// Grows the likeliest tree under `root` and tests whether the root is present.
-    pub(super) fn of(lineage: &'a Lineage<'a>, merged: Merged<'_>, root: Member) -> Result<Self, Error> {
+    pub(super) fn of(lineage: &'a Lineage<'a>, merged: LineageMerges<'_>, root: Member) -> Result<Self, Error> {
         let mut hypothesis = Hypothesis::of(lineage, root);
         let (mut parents, mut weights) = grown(&hypothesis, merged);
         let mut seen = presence(&hypothesis, &above_merges(&parents, merged.plain));
@@ -75,7 +75,7 @@ fn above_merges(parents: &[Option<Member>], plain: usize) -> Vec<Option<Member>>
 /// The likeliest tree, and the weights of its edges.
 ///
 /// A first tree has no merges as parents. The second allows merges that do not come after a child.
-fn grown(hypothesis: &Hypothesis<'_>, merged: Merged<'_>) -> (Vec<Option<Member>>, Square<f64>) {
+fn grown(hypothesis: &Hypothesis<'_>, merged: LineageMerges<'_>) -> (Vec<Option<Member>>, Square<f64>) {
     let (n, root) = (hypothesis.lineage().len(), hypothesis.root());
     let mut weights = Square::filled(n, f64::NEG_INFINITY);
     weights.par_rows_mut().for_each(|(q, row)| {
@@ -104,7 +104,7 @@ fn grown(hypothesis: &Hypothesis<'_>, merged: Merged<'_>) -> (Vec<Option<Member>
 }
 
 /// The natural logarithm of the likelihood ratio of `q → c` against a parent chosen by chance.
-fn weight_of(hypothesis: &Hypothesis<'_>, merged: Merged<'_>, q: Member, c: Member) -> f64 {
+fn weight_of(hypothesis: &Hypothesis<'_>, merged: LineageMerges<'_>, q: Member, c: Member) -> f64 {
     // The parents of a merge are known already; in the tree it hangs below the heaviest one.
     if let Some(parts) = merged.parts_of(c) {
         return if parts.first().is_some_and(|&(heaviest, _)| heaviest == q) { 0.0 } else { f64::NEG_INFINITY };
@@ -119,7 +119,7 @@ fn weight_of(hypothesis: &Hypothesis<'_>, merged: Merged<'_>, q: Member, c: Memb
 fn inherits(hypothesis: &Hypothesis<'_>, parts: &Parts, c: Member) -> bool {
     let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
     let parents: Vec<Member> = std::iter::once(root).chain(parts.iter().map(|p| p.0).filter(|&p| p != root)).collect();
-    let squared = |a: Member, b: Member| lineage.comparison().squared_distance(a.index(), b.index());
+    let squared = |a: Member, b: Member| lineage.comparison().squared_distance(a.within(), b.within());
     // The fit includes the root, which takes the part that all members have in common.
     let Some(fitted) = fit(&squared, c, &parents) else { return false };
     parts.iter().filter(|(p, _)| *p != root).all(|(p, weight)| {

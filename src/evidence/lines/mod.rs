@@ -8,7 +8,7 @@ pub(super) use sums::sums;
 use crate::error::Error;
 use crate::geometry::{Geometry, LineSums, MemberSums};
 use crate::kernel::median;
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 use crate::source::Dtype;
 
 /// The relative residual below which a line is an exact multiple.
@@ -62,8 +62,8 @@ pub struct Factor {
 /// Lines are rows and columns of at least 8 values. They belong to the parameters of
 /// [`Kind::Matrix`](crate::model_set::Kind::Matrix) that the reference and all members hold, flattened to (rows, row_size).
 /// Lines where the reference is zero are left out. There are at most 65,536 lines, and proportionally fewer for more than 256
-/// members. If there would be more, an even sample is taken. It depends on shapes and the number of members alone. Members
-/// are numbered as they were given.
+/// members. If there would be more, an even sample is taken. It depends on shapes and the number of members alone. A member's
+/// [`Position`] is that in the list given.
 ///
 /// # Fails when
 ///
@@ -73,6 +73,7 @@ pub struct Factor {
 /// ```
 /// use neural_phylogeny::evidence::LineState;
 /// use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+/// use neural_phylogeny::model_set::Position;
 /// use neural_phylogeny::{InMemory, ModelId, ModelSet};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let noise = |seed: u64| {
@@ -91,8 +92,9 @@ pub struct Factor {
 /// let lines = geometry.read_lines(base, &[tuned, base])?.ok_or("the values are not at hand")?;
 /// // Training changed every row and column of `tuned`.
 /// assert_eq!(lines.len(), 128);
-/// assert_eq!(lines.count(0, LineState::Exact), 0);
-/// assert_eq!(lines.count(1, LineState::Exact), 128);
+/// let [tuned, base] = [0, 1].map(Position::new);
+/// assert_eq!(lines.count(tuned, LineState::Exact), 0);
+/// assert_eq!(lines.count(base, LineState::Exact), 128);
 /// # let _ = stranger;
 /// # Ok(())
 /// # }
@@ -163,45 +165,45 @@ impl Lines {
     /// # Panics
     ///
     /// Panics when `member` is out of range. The same holds for all methods that take a member.
-    pub fn states(&self, member: usize) -> &[LineState] {
-        &self.of[member].states
+    pub fn states(&self, member: Position<Self>) -> &[LineState] {
+        &self.of[member.index()].states
     }
 
     /// The number of a member's lines that are in a state.
-    pub fn count(&self, member: usize, state: LineState) -> usize {
-        self.of[member].states.iter().filter(|&&s| s == state).count()
+    pub fn count(&self, member: Position<Self>, state: LineState) -> usize {
+        self.of[member.index()].states.iter().filter(|&&s| s == state).count()
     }
 
     /// The factor `s` of a member's exact lines; `None` when no line is exact.
-    pub fn factor(&self, member: usize) -> Option<Factor> {
-        Factor::new(self.of[member].factors.clone())
+    pub fn factor(&self, member: Position<Self>) -> Option<Factor> {
+        Factor::new(self.of[member.index()].factors.clone())
     }
 
     /// The number of lines that b kept exactly and a clearly changed. If there are any, b was not trained on from a.
-    pub fn kept_in_b_changed_in_a(&self, a: usize, b: usize) -> usize {
-        let states = self.of[a].states.iter().zip(&self.of[b].states);
+    pub fn kept_in_b_changed_in_a(&self, a: Position<Self>, b: Position<Self>) -> usize {
+        let states = self.of[a.index()].states.iter().zip(&self.of[b.index()].states);
         states.filter(|&s| s == (&LineState::Changed, &LineState::Exact)).count()
     }
 
     /// The number of lines that b kept exactly and a did not, even if a was only rounded.
-    pub fn kept_in_b_not_in_a(&self, a: usize, b: usize) -> usize {
-        let states = self.of[a].states.iter().zip(&self.of[b].states);
+    pub fn kept_in_b_not_in_a(&self, a: Position<Self>, b: Position<Self>) -> usize {
+        let states = self.of[a.index()].states.iter().zip(&self.of[b.index()].states);
         states.filter(|&(&a, &b)| a != LineState::Exact && b == LineState::Exact).count()
     }
 
     /// The number of lines that are exact in both.
-    pub fn exact_in_both(&self, a: usize, b: usize) -> usize {
+    pub fn exact_in_both(&self, a: Position<Self>, b: Position<Self>) -> usize {
         self.both(a, b).count()
     }
 
     /// The ratio `s_b / s_a` over the lines that are exact in both and not zero in a; `None` when there is no such line.
-    pub fn ratio(&self, a: usize, b: usize) -> Option<Factor> {
+    pub fn ratio(&self, a: Position<Self>, b: Position<Self>) -> Option<Factor> {
         Factor::new(self.both(a, b).filter(|&(s, _)| s != 0.0).map(|(s_a, s_b)| s_b / s_a).collect())
     }
 
     /// The factors of both for each line that is exact in both.
-    fn both(&self, a: usize, b: usize) -> impl Iterator<Item = (f64, f64)> {
-        self.of[a].all_factors().zip(self.of[b].all_factors()).filter_map(|(a, b)| Some((a?, b?)))
+    fn both(&self, a: Position<Self>, b: Position<Self>) -> impl Iterator<Item = (f64, f64)> {
+        self.of[a.index()].all_factors().zip(self.of[b.index()].all_factors()).filter_map(|(a, b)| Some((a?, b?)))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::plan::{Sheet, sheets};
 use crate::error::Error;
 use crate::evidence::shared::rows_of;
-use crate::evidence::values::{Both, Values, with_both};
+use crate::evidence::values::{ValueBuffers, Values, with_both};
 use crate::geometry::{LineSums, MemberSums};
 use crate::model_set::ModelId;
 use rayon::prelude::*;
@@ -78,7 +78,7 @@ fn run_sums(
     run: &Range<usize>,
     reference: ModelId,
     (members, names): (&[ModelId], &[&str]),
-    [r, m]: &mut Both,
+    [r, m]: &mut ValueBuffers,
 ) -> Result<RunSums, Error> {
     let (row_size, stride) = (sheet.tensor.row_size, sheet.stride());
     let columns = sheet.columns();

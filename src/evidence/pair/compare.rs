@@ -6,7 +6,7 @@ use super::rounding::unit_roundoff;
 use super::tally::Tally;
 use crate::error::Error;
 use crate::evidence::shared::{RUN, SharedTensor, rows_of};
-use crate::evidence::values::{Both, Values, WAVE, with_both};
+use crate::evidence::values::{ValueBuffers, Values, WAVE, with_both};
 use crate::geometry::{Grid, GridSpan, ParameterEvidence};
 use crate::model_set::{Kind, ModelId};
 use rayon::prelude::*;
@@ -144,7 +144,12 @@ impl<'v> Stream<'_, 'v> {
     }
 
     /// Reads one run of a task in both models.
-    fn read<'b>(&self, task: &Task<'_>, run: &Range<usize>, both: &'b mut Both) -> Result<[&'b [f32]; 2], Error> {
+    fn read<'b>(
+        &self,
+        task: &Task<'_>,
+        run: &Range<usize>,
+        both: &'b mut ValueBuffers,
+    ) -> Result<[&'b [f32]; 2], Error> {
         let names = &task.tensor.own_names;
         for ((model, name), out) in self.models.into_iter().zip(names).zip(both.iter_mut()) {
             self.values.read(model, name, run, out)?;

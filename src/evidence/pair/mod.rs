@@ -94,7 +94,8 @@ impl PairEvidence {
 
     /// The share of a's values that b has set to zero.
     ///
-    /// The result is `None` when the share is below 1 %, or when any other value changed.
+    /// The result is `None` when the share is below 1 %, or when any other value changed. The detector of lineages judges pruning
+    /// from distances instead, because it tests all pairs and reads none.
     pub fn pruned_share(&self) -> Option<f64> {
         let zeroed: usize = self.parameters.iter().map(|p| p.zeroed).sum();
         let share = zeroed as f64 / self.size().max(1) as f64;
@@ -104,7 +105,8 @@ impl PairEvidence {
     /// The factor, when each changed parameter of b is that of a times a factor.
     ///
     /// The residual `‖b − s_t a‖` may be at most `1e-5 ‖b‖`, or what b's dtype rounds off when that is more. It may also be at
-    /// most 5 % of the movement. If factors differ, the result is their median, weighted by size.
+    /// most 5 % of the movement. If factors differ, the result is their median, weighted by size. The detector of lineages judges
+    /// scaling from distances instead, because it tests all pairs and reads none.
     pub fn scaled(&self) -> Option<f64> {
         let factor = |p: &ParameterEvidence| {
             let close = p.residual <= MULTIPLE.max(p.roundoff);

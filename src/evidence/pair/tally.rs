@@ -41,7 +41,7 @@ pub(super) struct Tally {
 impl Tally {
     /// The tally of equally many values of two models.
     pub(super) fn of(a: &[f32], b: &[f32]) -> Self {
-        Arch::new().dispatch(Both { a, b })
+        Arch::new().dispatch(ValuePair { a, b })
     }
 
     /// Adds the tally of further values.
@@ -74,12 +74,12 @@ impl Tally {
 }
 
 /// Equally many values of both models.
-struct Both<'a> {
+struct ValuePair<'a> {
     a: &'a [f32],
     b: &'a [f32],
 }
 
-impl WithSimd for Both<'_> {
+impl WithSimd for ValuePair<'_> {
     type Output = Tally;
 
     // The code is the same for any processor. It is compiled for each set of vector registers, and dispatched at run time.

@@ -43,6 +43,7 @@ pub(super) fn walk(g: usize, sums: &mut Sums, to: &mut impl Archive) -> io::Resu
         let fingerprints = unit.marginals.tensors.iter_mut().flat_map(|t| &mut t.fingerprints);
         to.fingerprints(name("fingerprints"), &[tensors, models, 2], fingerprints)?;
     }
+    // A run may stop in the middle of a tensor. The sums of its jobs so far are kept beside the finished tensors.
     if let Some(open) = &mut sums.open {
         let rows = open.moments.len();
         let name = |what: &str| format!("{g}.open.{what}");

@@ -78,6 +78,7 @@ fn group_digest(models: &ModelSet, group: &LayoutGroup, pilot: &Pilot) -> u128 {
         digest.bytes(p.name.as_bytes());
         digest.bytes(format!("{:?}", p.kind).as_bytes());
         digest.numbers([p.values.start, p.values.end, p.row_size, p.holders.len()]);
+        // Positions follow the order in which models were given; places do not.
         let mut holders: Vec<usize> = p.holders.iter().map(|&at| place_of[at]).collect();
         holders.sort_unstable();
         digest.numbers(holders);

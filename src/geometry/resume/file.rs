@@ -40,11 +40,11 @@ pub(super) fn write(path: &Path, binding: &Binding, sums: &mut [Sums]) -> io::Re
 ///
 /// # Errors
 ///
-/// [`Error::CheckpointIo`] when the system refuses the file, [`Error::CheckpointOfAnother`] when it belongs to another run, and
-/// [`Error::CheckpointDamaged`] when its content is wrong.
+/// [`Error::ResumeFileIo`] when the system refuses the file, [`Error::ResumeFileOfAnother`] when it belongs to another run, and
+/// [`Error::ResumeFileDamaged`] when its content is wrong.
 pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<(), Error> {
-    let damaged = |reason: &str| Error::CheckpointDamaged { path: path.to_owned(), reason: reason.to_owned() };
-    let refused = |source| Error::CheckpointIo { path: path.to_owned(), source };
+    let damaged = |reason: &str| Error::ResumeFileDamaged { path: path.to_owned(), reason: reason.to_owned() };
+    let refused = |source| Error::ResumeFileIo { path: path.to_owned(), source };
     let about = fs::metadata(path).map_err(refused)?;
     if !about.is_file() {
         return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
@@ -73,7 +73,7 @@ pub(super) fn read(path: &Path, binding: &Binding, sums: &mut [Sums]) -> Result<
         let found = field(key)?;
         if found != expected {
             let (found, expected) = (format!("{key} {found}"), format!("{key} {expected}"));
-            return Err(Error::CheckpointOfAnother { path: path.to_owned(), found, expected });
+            return Err(Error::ResumeFileOfAnother { path: path.to_owned(), found, expected });
         }
     }
     let mut done = field("done")?.split(',');

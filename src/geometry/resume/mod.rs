@@ -38,10 +38,10 @@ impl ResumeFile {
         match fs::metadata(&path) {
             Ok(_) => file::read(&path, &binding, sums)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(Error::CheckpointIo { path, source }),
+            Err(source) => return Err(Error::ResumeFileIo { path, source }),
         }
         // The user learns at once that the folder cannot be written, and not when hours of work are to be saved.
-        file::try_beside(&path).map_err(|source| Error::CheckpointIo { path: path.clone(), source })?;
+        file::try_beside(&path).map_err(|source| Error::ResumeFileIo { path: path.clone(), source })?;
         Ok(Self { path, binding, pace: Pace::new(every) })
     }
 
@@ -65,7 +65,7 @@ impl ResumeFile {
         // The time of a save is measured, because the next one is delayed in proportion to it.
         let began = Instant::now();
         file::write(&self.path, &self.binding, sums)
-            .map_err(|source| Error::CheckpointIo { path: self.path.clone(), source })?;
+            .map_err(|source| Error::ResumeFileIo { path: self.path.clone(), source })?;
         self.pace.saved(began.elapsed());
         Ok(())
     }

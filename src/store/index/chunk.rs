@@ -1,6 +1,6 @@
 //! Reads an index a few rows at a time.
 
-use super::{Block, Damaged, Numbers};
+use super::{Block, BlockValues, Damage};
 use crate::kernel::format::{INDEX_CHUNK, INDEX_MOMENTS, INDEX_VALUES};
 use crate::kernel::{update, words};
 use crate::source::ParameterSource;
@@ -29,22 +29,22 @@ impl Block {
     }
 
     /// Reads one chunk and compares it with its checksum.
-    pub(super) fn chunk<'a>(&'a self, number: usize, buffer: &'a mut ChunkBuffer) -> Result<Chunk<'a>, Damaged> {
+    pub(super) fn chunk<'a>(&'a self, number: usize, buffer: &'a mut ChunkBuffer) -> Result<Chunk<'a>, Damage> {
         let rows = number * INDEX_CHUNK..self.rows.len().min((number + 1) * INDEX_CHUNK);
         let of = |each: usize| rows.start * each..rows.end * each;
-        let (of_moments, of_values) = (of(2 * self.places.len()), of(self.stride()));
+        let (of_moments, of_values) = (of(2 * self.excerpts.len()), of(self.stride()));
         let (moments, values) = match &self.numbers {
-            Numbers::Memory { moments, values } => (&moments[of_moments], &values[of_values]),
-            Numbers::File { file, moments: first_moment, values: first_value, checksums } => {
+            BlockValues::Memory { moments, values } => (&moments[of_moments], &values[of_values]),
+            BlockValues::File { file, moments: first_moment, values: first_value, checksums } => {
                 buffer.moments.resize(of_moments.len(), 0.0);
                 buffer.values.resize(of_values.len(), 0.0);
                 let begin = 8 * (first_moment + of_moments.start);
                 buffer.bytes.resize(8 * of_moments.len(), 0);
-                file.read_bytes(INDEX_MOMENTS, begin, &mut buffer.bytes).map_err(|_| Damaged)?;
+                file.read_bytes(INDEX_MOMENTS, begin, &mut buffer.bytes).map_err(|_| Damage)?;
                 buffer.moments.iter_mut().zip(words::<f64>(&buffer.bytes)).for_each(|(m, read)| *m = read);
-                file.read(INDEX_VALUES, first_value + of_values.start, &mut buffer.values).map_err(|_| Damaged)?;
+                file.read(INDEX_VALUES, first_value + of_values.start, &mut buffer.values).map_err(|_| Damage)?;
                 if checksums.get(number) != Some(&checksum(&buffer.moments, &buffer.values)) {
-                    return Err(Damaged);
+                    return Err(Damage);
                 }
                 (&buffer.moments[..], &buffer.values[..])
             }

@@ -1,7 +1,7 @@
 //! The file of an index: safetensors, in which nothing is believed unchecked.
 
 use super::chunk::checksum;
-use super::{Block, Damaged, IndexRow, MatrixExcerpt, Numbers, Stamp};
+use super::{Block, BlockValues, Damage, IndexRow, MatrixExcerpt, Stamp};
 use crate::kernel::format::{
     self, INDEX, INDEX_CHECKSUMS, INDEX_CHUNK, INDEX_MOMENTS, INDEX_NAMES, INDEX_ROWS, INDEX_VALUES,
 };
@@ -24,10 +24,10 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
     let mut layouts: Vec<(usize, &[MatrixExcerpt])> = Vec::new();
     for block in blocks {
         // Numbers that are still in the old file must be read before that file is replaced.
-        let Numbers::Memory { moments, values } = &block.numbers else {
+        let BlockValues::Memory { moments, values } = &block.numbers else {
             return Err(io::Error::other("an index that is still in its file"));
         };
-        layouts.push((block.rows.len(), &block.places));
+        layouts.push((block.rows.len(), &block.excerpts));
         for row in &block.rows {
             names.extend_from_slice(row.name.as_bytes());
             let Stamp { length, modified, number } = row.stamp;
@@ -38,7 +38,7 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
         for begin in (0..block.rows.len()).step_by(INDEX_CHUNK) {
             let rows = begin..block.rows.len().min(begin + INDEX_CHUNK);
             let of = |each: usize| rows.start * each..rows.end * each;
-            checksums.push(checksum(&moments[of(2 * block.places.len())], &values[of(block.stride())]));
+            checksums.push(checksum(&moments[of(2 * block.excerpts.len())], &values[of(block.stride())]));
         }
         all_moments.extend_from_slice(moments);
         all_values.extend_from_slice(values);
@@ -66,41 +66,41 @@ pub(super) fn encode(blocks: &[Block], seed: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Opens an index and checks everything but the numbers of its rows, which stay on disk.
-pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
-    let (file, metadata) = SafetensorsFile::open_with_metadata(path).map_err(|_| Damaged)?;
-    let field = |key: &str| metadata.get(key).map(String::as_str).ok_or(Damaged);
+pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damage> {
+    let (file, metadata) = SafetensorsFile::open_with_metadata(path).map_err(|_| Damage)?;
+    let field = |key: &str| metadata.get(key).map(String::as_str).ok_or(Damage);
     // An index of another map or seed needs no error of its own: it is made anew, as a damaged one is.
     if field("format")? != INDEX || field("map")? != format::map() || field("seed")? != seed.to_string() {
-        return Err(Damaged);
+        return Err(Damage);
     }
     let rows = bytes(&file, INDEX_ROWS, Dtype::U64)?;
     let names = bytes(&file, INDEX_NAMES, Dtype::U8)?;
     let checksums = bytes(&file, INDEX_CHECKSUMS, Dtype::U64)?;
     // All that was read is compared with the checksum before it is interpreted.
-    let expected: u64 = field("checksum")?.parse().map_err(|_| Damaged)?;
+    let expected: u64 = field("checksum")?.parse().map_err(|_| Damage)?;
     if header_checksum(&rows, &names, &checksums, field("layouts")?) != expected {
-        return Err(Damaged);
+        return Err(Damage);
     }
-    let layouts: Vec<(usize, Vec<MatrixExcerpt>)> = serde_json::from_str(field("layouts")?).map_err(|_| Damaged)?;
-    let names = std::str::from_utf8(&names).map_err(|_| Damaged)?;
+    let layouts: Vec<(usize, Vec<MatrixExcerpt>)> = serde_json::from_str(field("layouts")?).map_err(|_| Damage)?;
+    let names = std::str::from_utf8(&names).map_err(|_| Damage)?;
     let mut rows = Rows { numbers: words::<u64>(&rows), names, begin: 0 };
     let mut checksums = words::<u64>(&checksums);
 
     let file = Arc::new(file);
     let (mut moments, mut values) = (0usize, 0usize);
     let mut blocks = Vec::with_capacity(layouts.len());
-    for (count, places) in layouts {
+    for (count, excerpts) in layouts {
         // `count` comes from the file, so it must not decide an allocation. Reading stops where the file has no more rows.
         let read: Vec<IndexRow> = (0..count).map_while(|_| rows.next()).collect();
         let sums: Vec<u64> = checksums.by_ref().take(count.div_ceil(INDEX_CHUNK)).collect();
-        if read.len() < count || sums.len() < count.div_ceil(INDEX_CHUNK) || !places.iter().all(is_sound) {
-            return Err(Damaged);
+        if read.len() < count || sums.len() < count.div_ceil(INDEX_CHUNK) || !excerpts.iter().all(is_sound) {
+            return Err(Damage);
         }
         let live = vec![true; count];
-        let numbers = Numbers::File { file: Arc::clone(&file), moments, values, checksums: sums };
-        let block = Block { places: places.into(), rows: read, live, numbers };
-        let end = |begin: usize, each: usize| count.checked_mul(each).and_then(|n| n.checked_add(begin)).ok_or(Damaged);
-        (moments, values) = (end(moments, 2 * block.places.len())?, end(values, block.stride())?);
+        let numbers = BlockValues::File { file: Arc::clone(&file), moments, values, checksums: sums };
+        let block = Block { excerpts: excerpts.into(), rows: read, live, numbers };
+        let end = |begin: usize, each: usize| count.checked_mul(each).and_then(|n| n.checked_add(begin)).ok_or(Damage);
+        (moments, values) = (end(moments, 2 * block.excerpts.len())?, end(values, block.stride())?);
         blocks.push(block);
     }
     // The file must hold what the layouts promise and nothing else, or rows would be read from wrong places.
@@ -108,12 +108,12 @@ pub(super) fn open(path: &Path, seed: u64) -> Result<Vec<Block>, Damaged> {
         && file.tensor(INDEX_VALUES) == Some((&[values], Dtype::F32))
         && rows.numbers.next().is_none()
         && rows.begin == names.len();
-    if whole { Ok(blocks) } else { Err(Damaged) }
+    if whole { Ok(blocks) } else { Err(Damage) }
 }
 
 /// Whether a run of a matrix has any values.
-fn is_sound(place: &MatrixExcerpt) -> bool {
-    place.begin < place.end
+fn is_sound(excerpt: &MatrixExcerpt) -> bool {
+    excerpt.begin < excerpt.end
 }
 
 /// The rows of the file, in order.
@@ -137,13 +137,13 @@ impl<W: Iterator<Item = u64>> Rows<'_, W> {
 }
 
 /// All bytes of a tensor. They are no more than the file has.
-fn bytes(file: &SafetensorsFile, name: &str, dtype: Dtype) -> Result<Vec<u8>, Damaged> {
-    let (shape, found) = file.tensor(name).ok_or(Damaged)?;
+fn bytes(file: &SafetensorsFile, name: &str, dtype: Dtype) -> Result<Vec<u8>, Damage> {
+    let (shape, found) = file.tensor(name).ok_or(Damage)?;
     if found != dtype {
-        return Err(Damaged);
+        return Err(Damage);
     }
     let mut bytes = vec![0; shape.iter().product::<usize>() * dtype.size()];
-    file.read_bytes(name, 0, &mut bytes).map_err(|_| Damaged)?;
+    file.read_bytes(name, 0, &mut bytes).map_err(|_| Damage)?;
     Ok(bytes)
 }
 

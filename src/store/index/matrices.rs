@@ -13,8 +13,8 @@ use xxhash_rust::xxh3::xxh3_64;
 /// The part of one sketch that an index keeps.
 #[derive(Clone, Debug)]
 pub(crate) struct Excerpt {
-    pub(super) places: Arc<[MatrixExcerpt]>,
-    /// `[mean, m2]` for each place.
+    pub(super) excerpts: Arc<[MatrixExcerpt]>,
+    /// `[mean, m2]` for each excerpt.
     pub(super) moments: Vec<f64>,
     pub(super) values: Vec<f32>,
 }
@@ -22,15 +22,15 @@ pub(crate) struct Excerpt {
 impl Excerpt {
     /// Reads the part of a sketch that stands for its model.
     pub(crate) fn new(sketch: &Sketch) -> Result<Self, SourceError> {
-        let places = places(sketch.listed());
-        let (mut moments, mut values) = (Vec::with_capacity(2 * places.len()), Vec::new());
-        for place in &places {
+        let excerpts = excerpts(sketch.listed());
+        let (mut moments, mut values) = (Vec::with_capacity(2 * excerpts.len()), Vec::new());
+        for excerpt in &excerpts {
             // The first segment of a tensor begins with the tensor, and it is the largest.
-            let kept = &sketch.kept(&place.name)[0];
+            let kept = &sketch.kept(&excerpt.name)[0];
             moments.extend([kept.moments.mean, kept.moments.m2]);
             values.extend(sketch.values_at(kept, INDEX_WIDTH)?.into_iter().map(|v| v as f32));
         }
-        Ok(Self { places: places.into(), moments, values })
+        Ok(Self { excerpts: excerpts.into(), moments, values })
     }
 }
 
@@ -39,7 +39,7 @@ impl Excerpt {
 /// A kind is a name without its numbers, such as `layers.#.q_proj.weight`. The largest matrices alone would not do: training
 /// may leave embeddings or whole kinds as they were. Kinds with more values come first. Where a kind has one matrix, its
 /// depth depends on the end of its name. So neither the first nor the last layers stand for all.
-fn places(parameters: &[ParameterInfo]) -> Vec<MatrixExcerpt> {
+fn excerpts(parameters: &[ParameterInfo]) -> Vec<MatrixExcerpt> {
     let mut chosen =
         of_kinds(parameters, |p| p.size() >= INDEX_LEAST_SIZE && p.shape.iter().filter(|d| **d > 1).count() > 1);
     // A model of small or flat tensors alone still needs something that stands for it.
@@ -81,7 +81,7 @@ fn of_kinds(parameters: &[ParameterInfo], keep: impl Fn(&ParameterInfo) -> bool)
     let mut chosen = Vec::new();
     for (count, (_, kind, all)) in counts.into_iter().zip(kinds) {
         let at = |k: usize| if count == 1 { depth(&kind, all.len()) } else { (2 * k + 1) * all.len() / (2 * count) };
-        chosen.extend((0..count).filter_map(|k| place(all[at(k)])));
+        chosen.extend((0..count).filter_map(|k| excerpt(all[at(k)])));
     }
     chosen
 }
@@ -94,7 +94,7 @@ fn depth(kind: &str, count: usize) -> usize {
 }
 
 /// The run of a matrix that an index keeps: its first segment; `None` for a tensor without segments.
-fn place(info: &ParameterInfo) -> Option<MatrixExcerpt> {
+fn excerpt(info: &ParameterInfo) -> Option<MatrixExcerpt> {
     // Floating point tensors have the same segments at every width.
     let first = segments(info, INDEX_WIDTH).into_iter().next()?;
     let row = info.shape.iter().skip(1).product();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn names(parameters: &[ParameterInfo]) -> Vec<String> {
-        places(parameters).into_iter().map(|p| p.name).collect()
+        excerpts(parameters).into_iter().map(|p| p.name).collect()
     }
 
     fn network(wrapper: &str, vocabulary: usize) -> Vec<ParameterInfo> {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn of_a_tall_matrix_the_first_segment_stands_for_it() {
-        let tall = places(&[info("embed", &[50_257, 64])]);
+        let tall = excerpts(&[info("embed", &[50_257, 64])]);
         assert_eq!((tall[0].begin, tall[0].end, tall[0].row), (0, 32_768 * 64, 64));
     }
 }

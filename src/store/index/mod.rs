@@ -7,8 +7,8 @@ mod search;
 mod update;
 
 pub(super) use matrices::Excerpt;
-pub(super) use search::{Found, search};
-pub(super) use update::{Current, Written, current};
+pub(super) use search::{Match, search};
+pub(super) use update::{EarlierIndex, LiveIndex, current};
 
 use crate::kernel::format::INDEX_WIDTH;
 use crate::source::SafetensorsFile;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// An index that is not what was written. It is made anew, so nobody needs to know the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damaged;
+pub(super) struct Damage;
 
 /// A run of values of one matrix. All models of a layout have it in the index.
 ///
@@ -51,8 +51,8 @@ impl From<(String, usize, usize, usize)> for MatrixExcerpt {
 }
 
 impl From<MatrixExcerpt> for (String, usize, usize, usize) {
-    fn from(place: MatrixExcerpt) -> Self {
-        (place.name, place.begin, place.end, place.row)
+    fn from(excerpt: MatrixExcerpt) -> Self {
+        (excerpt.name, excerpt.begin, excerpt.end, excerpt.row)
     }
 }
 
@@ -79,16 +79,16 @@ struct IndexRow {
 /// The models of one layout.
 #[derive(Debug)]
 struct Block {
-    places: Arc<[MatrixExcerpt]>,
+    excerpts: Arc<[MatrixExcerpt]>,
     rows: Vec<IndexRow>,
     /// For each row, whether it still stands for a sketch of the store.
     live: Vec<bool>,
-    numbers: Numbers,
+    numbers: BlockValues,
 }
 
-/// `[mean, m2]` and the folded sketch, for each row and place. Rows follow one another.
+/// `[mean, m2]` and the folded sketch, for each row and excerpt. Rows follow one another.
 #[derive(Debug)]
-enum Numbers {
+enum BlockValues {
     Memory {
         moments: Vec<f64>,
         values: Vec<f32>,
@@ -107,7 +107,7 @@ enum Numbers {
 impl Block {
     /// Number of values kept of one row.
     fn stride(&self) -> usize {
-        self.places.iter().map(MatrixExcerpt::kept).sum()
+        self.excerpts.iter().map(MatrixExcerpt::kept).sum()
     }
 
     /// Number of rows that are live.

@@ -1,7 +1,7 @@
 //! The search in an index: the models that are kin to a given one, nearest first.
 
 use super::chunk::{Chunk, ChunkBuffer};
-use super::{Block, Current, Damaged, Excerpt, IndexRow, MatrixExcerpt};
+use super::{Block, Damage, Excerpt, IndexRow, LiveIndex, MatrixExcerpt};
 use crate::geometry::Independence;
 use crate::kernel::format::INDEX_WIDTH;
 use crate::kernel::median;
@@ -16,7 +16,7 @@ const FALSE_ALARMS: f64 = 0.1;
 
 /// A model that looks like kin.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct Match {
     pub(crate) name: String,
     pub(crate) content: u128,
     pub(crate) z: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Found {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kin {
     /// Models of other content that look like kin, nearest first. Equally near ones are in the order of their content.
-    pub(crate) found: Vec<Found>,
+    pub(crate) found: Vec<Match>,
     /// Names of the models with the same content, sorted.
     pub(crate) identical: Vec<String>,
     /// Number of models in the store that can be read.
@@ -38,7 +38,7 @@ pub(crate) struct Kin {
 /// Compares one model with all models of an index.
 ///
 /// It reads the numbers of the layouts that share a matrix with the model, and no others.
-pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<Kin, Damaged> {
+pub(crate) fn search(index: &LiveIndex, asked: &Excerpt, content: u128) -> Result<Kin, Damage> {
     let stored: usize = index.blocks.iter().map(Block::live).sum();
     let rows = index.blocks.iter().flat_map(|block| block.rows.iter().zip(&block.live));
     let same = rows.filter(|(row, live)| **live && row.content == content);
@@ -46,11 +46,11 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
     identical.sort();
 
     // Layouts without a common matrix are not read at all.
-    let shared: Vec<(&Block, Vec<Shared>)> =
-        index.blocks.iter().map(|b| (b, shared(&asked.places, &b.places))).filter(|(_, s)| !s.is_empty()).collect();
+    let shared: Vec<(&Block, Vec<CommonExcerpt>)> =
+        index.blocks.iter().map(|b| (b, shared(&asked.excerpts, &b.excerpts))).filter(|(_, s)| !s.is_empty()).collect();
     let chunks: Vec<(usize, usize)> =
         shared.iter().enumerate().flat_map(|(b, (block, _))| (0..block.chunks()).map(move |c| (b, c))).collect();
-    let compare = |buffer: &mut ChunkBuffer, (b, c): (usize, usize)| -> Result<Vec<Found>, Damaged> {
+    let compare = |buffer: &mut ChunkBuffer, (b, c): (usize, usize)| -> Result<Vec<Match>, Damage> {
         let (block, shared) = &shared[b];
         let chunk = block.chunk(c, buffer)?;
         // Models of the same content are reported as identical, not as kin.
@@ -59,13 +59,13 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
             let measured = measure(asked, block, &chunk, row - chunk.rows.start, shared);
             let (z, squared) = measured.filter(|(z, _)| Independence::p_value(*z) * stored as f64 <= FALSE_ALARMS)?;
             let IndexRow { name, content, .. } = &block.rows[row];
-            Some(Found { name: name.clone(), content: *content, z, squared })
+            Some(Match { name: name.clone(), content: *content, z, squared })
         });
         Ok(found.collect())
     };
-    let found: Vec<Vec<Found>> =
+    let found: Vec<Vec<Match>> =
         chunks.into_par_iter().map_init(ChunkBuffer::default, compare).collect::<Result<_, _>>()?;
-    let mut found: Vec<Found> = found.into_iter().flatten().collect();
+    let mut found: Vec<Match> = found.into_iter().flatten().collect();
     // The name orders models of the same content, and nothing else, so names do not decide what is near.
     found.sort_by(|a, b| {
         let nearer = a.squared.total_cmp(&b.squared).then(a.content.cmp(&b.content));
@@ -75,7 +75,7 @@ pub(crate) fn search(index: &Current, asked: &Excerpt, content: u128) -> Result<
 }
 
 /// A matrix that two layouts have in the index, with its position among the numbers of each.
-struct Shared {
+struct CommonExcerpt {
     size: usize,
     kept: usize,
     ours: usize,
@@ -87,7 +87,7 @@ struct Shared {
 /// The matrices that two layouts share: of one shape, and of one name but for a wrapper that one side has.
 ///
 /// A matrix that fits several others is shared with none.
-fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
+fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<CommonExcerpt> {
     let wraps =
         |a: &str, b: &str| a.strip_suffix(b).is_some_and(|wrapper| wrapper.is_empty() || wrapper.ends_with('.'));
     let fits = |a: &MatrixExcerpt, b: &MatrixExcerpt| {
@@ -100,13 +100,13 @@ fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
         // The same name wins. Otherwise the match must be unique, because a wrapper could stand before any of several.
         named.or_else(|| fitting.next().filter(|_| fitting.next().is_none()))
     };
-    let before = |places: &[MatrixExcerpt], at: usize| places[..at].iter().map(MatrixExcerpt::kept).sum();
-    let pair = |(at, place): (usize, &MatrixExcerpt)| {
+    let before = |excerpts: &[MatrixExcerpt], at: usize| excerpts[..at].iter().map(MatrixExcerpt::kept).sum();
+    let pair = |(at, excerpt): (usize, &MatrixExcerpt)| {
         // Both sides must choose each other.
-        let other = only(place, theirs).filter(|&other| only(&theirs[other], ours) == Some(at))?;
-        Some(Shared {
-            size: place.size(),
-            kept: place.kept(),
+        let other = only(excerpt, theirs).filter(|&other| only(&theirs[other], ours) == Some(at))?;
+        Some(CommonExcerpt {
+            size: excerpt.size(),
+            kept: excerpt.kept(),
             ours: at,
             our_values: before(ours, at),
             theirs: other,
@@ -121,8 +121,14 @@ fn shared(ours: &[MatrixExcerpt], theirs: &[MatrixExcerpt]) -> Vec<Shared> {
 /// As in the independence test, z is the median over matrices. Let D be the number of values of two unrelated matrices, and w
 /// the width of sketches. Then `⟨S a, S b⟩` has a variance of `‖a‖² ‖b‖² (1 / D + 1 / w)`. The median of m standard normals
 /// has a variance of `π / 2m`.
-fn measure(asked: &Excerpt, block: &Block, chunk: &Chunk<'_>, at: usize, shared: &[Shared]) -> Option<(f64, f64)> {
-    let moments = &chunk.moments[at * 2 * block.places.len()..];
+fn measure(
+    asked: &Excerpt,
+    block: &Block,
+    chunk: &Chunk<'_>,
+    at: usize,
+    shared: &[CommonExcerpt],
+) -> Option<(f64, f64)> {
+    let moments = &chunk.moments[at * 2 * block.excerpts.len()..];
     let values = &chunk.values[at * block.stride()..];
     let (mut squared, mut our_norm, mut their_norm) = (0.0, 0.0, 0.0);
     let mut scores = Vec::with_capacity(shared.len());
@@ -197,7 +203,7 @@ impl WithSimd for Products<'_> {
 mod tests {
     use super::*;
 
-    fn place(name: &str, size: usize) -> MatrixExcerpt {
+    fn excerpt(name: &str, size: usize) -> MatrixExcerpt {
         MatrixExcerpt { name: name.to_owned(), begin: 0, end: size, row: 16 }
     }
 
@@ -207,13 +213,13 @@ mod tests {
 
     #[test]
     fn matrices_correspond_by_name_and_shape_whatever_wraps_one_side() {
-        let plain = [place("a.w", 320), place("b.w", 320), place("c.w", 640)];
-        let wrapped = [place("model.b.w", 320), place("model.c.w", 320), place("model.d.w", 320)];
+        let plain = [excerpt("a.w", 320), excerpt("b.w", 320), excerpt("c.w", 640)];
+        let wrapped = [excerpt("model.b.w", 320), excerpt("model.c.w", 320), excerpt("model.d.w", 320)];
         assert_eq!(pairs(&plain, &plain), [(0, 0), (1, 1), (2, 2)]);
         assert_eq!(pairs(&plain, &wrapped), [(1, 0)]);
-        let ambiguous = [place("x.a.w", 320), place("y.a.w", 320)];
+        let ambiguous = [excerpt("x.a.w", 320), excerpt("y.a.w", 320)];
         assert_eq!(pairs(&plain, &ambiguous), []);
-        assert_eq!(pairs(&[place("w", 320)], &[place("low", 320)]), []);
+        assert_eq!(pairs(&[excerpt("w", 320)], &[excerpt("low", 320)]), []);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Brings an index up to date with the folder.
 
 use super::chunk::ChunkBuffer;
-use super::{Block, Damaged, Excerpt, IndexRow, MatrixExcerpt, Numbers, Stamp, file};
+use super::{Block, BlockValues, Damage, Excerpt, IndexRow, MatrixExcerpt, Stamp, file};
 use crate::bytes::Existing;
 use crate::error::{Error, SourceError};
 use crate::kernel::format::INDEX_FILE;
@@ -24,7 +24,7 @@ const WORTH_WRITING: usize = 64;
 
 /// An index that agrees with the folder.
 #[derive(Debug)]
-pub(crate) struct Current {
+pub(crate) struct LiveIndex {
     pub(super) blocks: Vec<Block>,
     /// Number of sketches that were opened.
     pub(crate) read: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Current {
 
 /// Whether the index file is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum EarlierIndex {
     Taken,
     Ignored,
 }
@@ -48,11 +48,11 @@ pub(crate) enum Written {
 /// # Errors
 ///
 /// [`Error::Store`] when the folder cannot be listed.
-pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, Error> {
+pub(crate) fn current(store: &SketchStore, written: EarlierIndex) -> Result<LiveIndex, Error> {
     let path = store.path().join(INDEX_FILE);
     let mut blocks = match written {
-        Written::Taken => file::open(&path, store.seed()).unwrap_or_default(),
-        Written::Ignored => Vec::new(),
+        EarlierIndex::Taken => file::open(&path, store.seed()).unwrap_or_default(),
+        EarlierIndex::Ignored => Vec::new(),
     };
     let mut files = files(store.path())?;
     let mut gone = 0;
@@ -84,19 +84,19 @@ pub(crate) fn current(store: &SketchStore, written: Written) -> Result<Current, 
     let read = fresh.len();
     let kept: usize = blocks.iter().map(Block::live).sum();
     blocks.extend(gathered(fresh));
-    let mut current = Current { blocks, read, unreadable, unwritten: None };
+    let mut current = LiveIndex { blocks, read, unreadable, unwritten: None };
     // Writing takes time for the whole index. For few changes, reading them again next time takes less.
     if (read + gone) * WORTH_WRITING > kept {
         match compact(&current.blocks) {
             Ok(blocks) => current.write(blocks, &path, store.seed()),
             // The old rows are damaged, which shows only now that they are read. So all sketches are opened instead.
-            Err(Damaged) => return self::current(store, Written::Ignored),
+            Err(Damage) => return self::current(store, EarlierIndex::Ignored),
         }
     }
     Ok(current)
 }
 
-impl Current {
+impl LiveIndex {
     /// Takes over blocks that are in memory, one for each layout, and writes them to the file.
     fn write(&mut self, blocks: Vec<Block>, path: &Path, seed: u64) {
         let written = file::encode(&blocks, seed).and_then(|bytes| write(path, &bytes, Existing::Replace));
@@ -126,9 +126,9 @@ struct LayoutRows {
 
 impl LayoutRows {
     /// A block in memory of these rows, all of them live.
-    fn block(self, places: Arc<[MatrixExcerpt]>) -> Block {
+    fn block(self, excerpts: Arc<[MatrixExcerpt]>) -> Block {
         let Self { rows, moments, values } = self;
-        Block { places, live: vec![true; rows.len()], rows, numbers: Numbers::Memory { moments, values } }
+        Block { excerpts, live: vec![true; rows.len()], rows, numbers: BlockValues::Memory { moments, values } }
     }
 }
 
@@ -136,21 +136,21 @@ impl LayoutRows {
 fn gathered(fresh: Vec<(IndexRow, Excerpt)>) -> Vec<Block> {
     let mut by_layout: BTreeMap<Arc<[MatrixExcerpt]>, LayoutRows> = BTreeMap::new();
     for (row, excerpt) in fresh {
-        let all = by_layout.entry(excerpt.places).or_default();
+        let all = by_layout.entry(excerpt.excerpts).or_default();
         all.rows.push(row);
         all.moments.extend(excerpt.moments);
         all.values.extend(excerpt.values);
     }
-    by_layout.into_iter().map(|(places, rows)| rows.block(places)).collect()
+    by_layout.into_iter().map(|(excerpts, rows)| rows.block(excerpts)).collect()
 }
 
 /// The live rows, in one block for each layout, all in memory.
-fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
+fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damage> {
     let mut by_layout: BTreeMap<Arc<[MatrixExcerpt]>, LayoutRows> = BTreeMap::new();
     let mut buffer = ChunkBuffer::default();
     for block in blocks {
-        let all = by_layout.entry(Arc::clone(&block.places)).or_default();
-        let (of_moments, of_values) = (2 * block.places.len(), block.stride());
+        let all = by_layout.entry(Arc::clone(&block.excerpts)).or_default();
+        let (of_moments, of_values) = (2 * block.excerpts.len(), block.stride());
         for number in 0..block.chunks() {
             let chunk = block.chunk(number, &mut buffer)?;
             for (at, row) in chunk.rows.clone().enumerate().filter(|(_, row)| block.live[*row]) {
@@ -161,7 +161,7 @@ fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damaged> {
         }
     }
     let filled = by_layout.into_iter().filter(|(_, all)| !all.rows.is_empty());
-    Ok(filled.map(|(places, rows)| rows.block(places)).collect())
+    Ok(filled.map(|(excerpts, rows)| rows.block(excerpts)).collect())
 }
 
 /// The entries of a folder, by the hash in their names.

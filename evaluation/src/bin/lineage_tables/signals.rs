@@ -7,6 +7,7 @@ use crate::sets::Set;
 use neural_phylogeny::detect::Weights;
 use neural_phylogeny::detect::witness::{ALL, Hypothesis, Lineage, Member, Witness};
 use neural_phylogeny::geometry::{Geometry, ParameterView};
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::parent::LogDistanceMedoid;
 use neural_phylogeny::{ModelId, ParentSelector};
 use std::cmp::Ordering;
@@ -72,16 +73,16 @@ impl<'a> Measured<'a> {
             true => pair.parameters().iter().map(of).sum::<f64>(),
             false => pair.scoped().map(of).sum(),
         };
-        let kurtosis = |m: usize| pair.scoped().filter_map(|v| v.moments(m).kurtosis()).sum::<f64>();
+        let kurtosis = |m| pair.scoped().filter_map(|v| v.moments(m).kurtosis()).sum::<f64>();
         let size = |m: ModelId| self.geometry.dtype(m).map(|d| d.size());
         let low_rank = |from| Ok::<_, Failure>(self.geometry.read_pair(from, child)?.map(|e| e.low_rank().is_some()));
         let (first, later) = (Member::new(p), Member::new(c));
         let mut says: Says = ALL.iter().map(|w| sign(w.precedes(self.under_root.lineage(), first, later))).collect();
         says.extend(ALL.iter().map(|w| self.as_parent(*w, first, later)));
         says.extend([
-            rises(sum(false, &|v| v.squared_norm(0)), sum(false, &|v| v.squared_norm(1))),
-            rises(sum(true, &|v| v.squared_norm(0)), sum(true, &|v| v.squared_norm(1))),
-            rises(kurtosis(0), kurtosis(1)),
+            rises(sum(false, &|v| v.squared_norm(Position::FIRST)), sum(false, &|v| v.squared_norm(Position::SECOND))),
+            rises(sum(true, &|v| v.squared_norm(Position::FIRST)), sum(true, &|v| v.squared_norm(Position::SECOND))),
+            rises(kurtosis(Position::FIRST), kurtosis(Position::SECOND)),
             rises(self.medoid[p], self.medoid[c]),
             order(size(parent).cmp(&size(child))),
             low_rank(parent)?,

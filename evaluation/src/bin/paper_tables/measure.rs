@@ -3,6 +3,7 @@
 use crate::Failure;
 use crate::sets::{Recipe, Set};
 use neural_phylogeny::ModelId;
+use neural_phylogeny::model_set::Position;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,8 +24,8 @@ pub(crate) fn print(folder: &Path) -> Result<(), Failure> {
         let all = pair.scoped().count();
         let each: Vec<f64> = pair
             .scoped()
-            .filter(|p| p.squared_distance(0, 1) > 0.0)
-            .map(|p| (p.squared_distance(0, 1) / p.squared_norm(0)).sqrt())
+            .filter(|p| p.squared_distance(Position::FIRST, Position::SECOND) > 0.0)
+            .map(|p| (p.squared_distance(Position::FIRST, Position::SECOND) / p.squared_norm(Position::FIRST)).sqrt())
             .collect();
         let logs: Vec<f64> = each.iter().map(|m| m.ln()).collect();
         let mean = logs.iter().sum::<f64>() / logs.len() as f64;
@@ -52,13 +53,14 @@ pub(crate) fn print(folder: &Path) -> Result<(), Failure> {
 }
 
 fn inner(set: &Set, a: ModelId, b: ModelId) -> Result<f64, Failure> {
-    Ok(set.whole.compare(&[a, b])?.scoped().map(|p| p.inner(0, 1)).sum())
+    Ok(set.whole.compare(&[a, b])?.scoped().map(|p| p.inner(Position::FIRST, Position::SECOND)).sum())
 }
 
 /// s and ρ.
 fn movement(set: &Set, parent: ModelId, child: ModelId) -> Result<(f64, f64), Failure> {
     let pair = set.whole.compare(&[parent, child])?;
-    let (parent, child, both) = (pair.squared_norm(0), pair.squared_norm(1), inner(set, parent, child)?);
+    let (parent, child, both) =
+        (pair.squared_norm(Position::FIRST), pair.squared_norm(Position::SECOND), inner(set, parent, child)?);
     let kept = both / parent;
     Ok((kept, (child / parent - kept * kept).max(0.0).sqrt()))
 }
@@ -66,8 +68,9 @@ fn movement(set: &Set, parent: ModelId, child: ModelId) -> Result<(f64, f64), Fa
 fn cosine(set: &Set, parent: ModelId, a: ModelId, b: ModelId) -> Result<f64, Failure> {
     let three = set.whole.compare(&[parent, a, b])?;
     let product = |i, j| three.scoped().map(|p| p.inner(i, j)).sum::<f64>();
-    let left = |i, j| product(i, j) - product(0, i) * product(0, j) / product(0, 0);
-    Ok(left(1, 2) / (left(1, 1) * left(2, 2)).sqrt())
+    let [p, a, b] = [0, 1, 2].map(Position::new);
+    let left = |i, j| product(i, j) - product(p, i) * product(p, j) / product(p, p);
+    Ok(left(a, b) / (left(a, a) * left(b, b)).sqrt())
 }
 
 fn median(mut of: Vec<f64>) -> f64 {

@@ -26,6 +26,9 @@ pub enum Seeding {
     /// [`NearestToInitialization`](crate::parent::NearestToInitialization) mean the same in every family. Those of a medoid
     /// favor the family in the middle.
     ///
+    /// Only a [`CentroidDetector`](crate::detect::cluster::CentroidDetector) has these scores. A
+    /// [`ClusterDetector`](crate::detect::cluster::ClusterDetector) refuses this seeding before any model is read.
+    ///
     /// The paper's code has the same method with a threshold on the norm instead of a share.
     LikelyParents {
         /// The share of models that are candidates, in (0, 1]; NaN is refused.
@@ -74,6 +77,21 @@ impl Seeding {
         }
     }
 
+    /// Refuses seeds by scores where no parent selector takes part, and a share out of range.
+    pub(super) fn check_alone(self) -> Result<(), Error> {
+        self.check()?;
+        match self {
+            Self::PlusPlus => Ok(()),
+            Self::LikelyParents { .. } => Err(Self::without_scores()),
+        }
+    }
+
+    fn without_scores() -> Error {
+        let expected =
+            "plus-plus, or a `CentroidDetector` around the clusterer: no parent selector takes part elsewhere";
+        Error::InvalidSetting { setting: "seeding", found: "likely parents".to_owned(), expected }
+    }
+
     /// The points that seeds are drawn from.
     pub(super) fn candidates(
         self,
@@ -84,12 +102,7 @@ impl Seeding {
         let n = distances.squared.nrows();
         let all: Vec<usize> = (0..n).collect();
         let Self::LikelyParents { share } = self else { return Ok(all) };
-        let Some(preference) = preference else {
-            let expected =
-                "plus-plus, or a `CentroidDetector` around the clusterer: no parent selector takes part elsewhere";
-            let found = "likely parents".to_owned();
-            return Err(Error::InvalidSetting { setting: "seeding", found, expected });
-        };
+        let preference = preference.ok_or_else(Self::without_scores)?;
         let scores = preference.scores(&all)?;
         let mut sorted = scores.clone();
         sorted.sort_by(f64::total_cmp);

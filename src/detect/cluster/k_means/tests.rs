@@ -1,4 +1,6 @@
 use super::*;
+use crate::detect::PhylogenyDetector;
+use crate::detect::cluster::ClusterDetector;
 use crate::detect::cluster::center::Center;
 use linfa::DatasetBase;
 use linfa::prelude::{Fit, FitWith, ParamGuard, Predict};
@@ -346,6 +348,12 @@ fn each_setting_is_checked() {
         assert_eq!(setting(fails(KMeans::new().with_seeding(Seeding::LikelyParents { share }))), "seeding share");
     }
     assert_eq!(setting(fails(KMeans::new().with_seeding(Seeding::LikelyParents { share: 0.5 }))), "seeding");
+    // Without scores this seeding fails before any model is read, and with them it does not.
+    let likely = KMeans::new().with_seeding(Seeding::LikelyParents { share: 0.5 });
+    assert_eq!(setting(ClusterDetector::new(likely.clone()).check(1, 2).unwrap_err()), "seeding");
+    assert!(CentroidDetector::new(likely).check(1, 2).is_ok());
+    let none = KMeans::new().with_seeding(Seeding::LikelyParents { share: 0.0 });
+    assert_eq!(setting(CentroidDetector::new(none).check(1, 2).unwrap_err()), "seeding share");
     assert_eq!(setting(fails(KMeans::new().with_restarts(0))), "restarts");
     assert_eq!(setting(fails(KMeans::new().with_max_iterations(0))), "max_iterations");
     assert_eq!(setting(fails(KMeans::new().with_tolerance(f64::NAN))), "tolerance");

@@ -7,8 +7,7 @@ use std::marker::PhantomData;
 /// Settings of a linfa clusterer that give labels in one of linfa's ways: [`ByFit`] or [`ByTransform`].
 ///
 /// All settings that have linfa's traits implement it. `Way` separates the two, and the compiler infers it. A clusterer of
-/// another shape needs a [`Clusterer`](super::Clusterer) of its own. For example, linfa's OPTICS returns an ordering without
-/// labels, and without a mark where one cluster ends.
+/// another shape needs a [`Clusterer`](super::Clusterer) of its own; [OPTICS](#optics) is one.
 ///
 /// ```
 /// use linfa_clustering::{Dbscan, GaussianMixtureModel, KMeans};
@@ -19,6 +18,54 @@ use std::marker::PhantomData;
 /// is_one(GaussianMixtureModel::<f64>::params(2));
 /// is_one(Dbscan::params::<f64>(2));
 /// # use rand::SeedableRng;
+/// ```
+///
+/// # OPTICS
+///
+/// linfa's OPTICS gives no labels. It orders the points, and the caller cuts the order where the reachability is above a radius.
+/// That radius is no setting of linfa's, so no adapter can know it. These lines cut at a radius. The tolerance must stay
+/// infinite, as it is by default: linfa gives the first point of each further neighborhood a small reachability too.
+///
+/// ```
+/// use linfa::traits::Transformer;
+/// use linfa_clustering::Optics;
+/// use neural_phylogeny::detect::cluster::{Clusterer, Clustering, Points};
+/// use neural_phylogeny::rand::RngCore;
+/// use neural_phylogeny::Error;
+///
+/// #[derive(Debug)]
+/// struct CutOrder { min_points: usize, radius: f64 }
+///
+/// impl Clusterer for CutOrder {
+///     fn cluster(&self, points: &Points<'_>, _: &mut dyn RngCore) -> Result<Clustering, Error> {
+///         let order = Optics::params(self.min_points).transform(points.coordinates()?);
+///         let order = order.map_err(|e| Error::caused("OPTICS failed", e))?;
+///         let near = |distance: &Option<f64>| distance.is_some_and(|d| d <= self.radius);
+///         let mut labels = vec![None; points.len()];
+///         let (mut families, mut current) = (0, None);
+///         for sample in order.iter() {
+///             // Beyond the radius a point begins a family if it has enough neighbors, and is noise if it has not.
+///             if current.is_none() || !near(sample.reachability_distance()) {
+///                 current = near(sample.core_distance()).then_some(families);
+///                 families += usize::from(current.is_some());
+///             }
+///             labels[sample.index()] = current;
+///         }
+///         Ok(Clustering::new(labels))
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// # use neural_phylogeny::ndarray::array;
+/// # use neural_phylogeny::rand::SeedableRng;
+/// let coordinates = array![[0.0], [50.0], [0.1], [50.1], [99.0]];
+/// let points = Points::new(coordinates.view(), &[0; 5]);
+/// let mut rng = neural_phylogeny::rand_chacha::ChaCha8Rng::seed_from_u64(0);
+/// let found = CutOrder { min_points: 2, radius: 1.0 }.cluster(&points, &mut rng)?.labels;
+/// assert_eq!((found[0], found[1], found[4]), (found[2], found[3], None));
+/// assert_ne!(found[0], found[1]);
+/// # Ok(())
+/// # }
 /// ```
 pub trait LinfaClusterer<Way>: Send + Sync {
     /// A label, or `None` for noise, for each row.

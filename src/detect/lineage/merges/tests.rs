@@ -96,7 +96,7 @@ fn increments_in_one_direction_are_one_lineage() {
     let geometry = alike(1, &points);
     noticed("merges", &["one_lineage"], |weights| {
         let comparison = geometry.compare(&ids(&geometry)).unwrap();
-        let d = |a: Original, b: Original| comparison.squared_distance(a.index(), b.index());
+        let d = |a: Original, b: Original| comparison.squared_distance(a.within(), b.within());
         let logs = Array2::zeros((3, 3));
         let roots = vec![Original::new(0)];
         let search = Search {

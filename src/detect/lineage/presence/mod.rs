@@ -8,7 +8,7 @@ mod branches;
 
 use super::index::Member;
 use super::weights::Presence as Numbers;
-use super::witness::{ALL, Hypothesis, Lineage, Supposed};
+use super::witness::{ALL, Hypothesis, Lineage, SupposedRoot};
 use crate::phylogeny::Signal;
 
 /// The term of branches that share what a member lacks. Its count is the largest of any witness.
@@ -49,7 +49,7 @@ pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) 
 
     // Lines and angles show the same training. Where lines say much already, angles add less.
     let share = if of_lines >= numbers.many { numbers.after_many } else { 1.0 };
-    let supposed = Supposed { lineage, root, children: &children, share };
+    let supposed = SupposedRoot { lineage, root, children: &children, share };
     let mut terms = vec![(BRANCHES, of_lines)];
     terms.extend(ALL.iter().map(|witness| (witness.signal(), witness.presence(&supposed))));
     terms.retain(|&(_, odds)| odds != 0.0);

@@ -17,7 +17,7 @@ numbers! {
             "By design: there are too few such copies to count.";
         /// The same where nothing tells which of the two was first.
         even: f64 = 0.5, "probability", 0.0..=0.999999,
-            "Two equal models are alike in all that could tell.";
+            "Two equal models are alike in everything that could show an order.";
     }
 }
 

@@ -23,7 +23,7 @@ numbers! {
         /// The most sum of absolute weights of any merge.
         extrapolated: f64 = 2.5, "sum of absolute weights", 1.0..=1e9,
             "Beyond it the combination explains one of the parents better than the child.";
-        /// The fewest members among whom a mean of strangers, or a likeliest root, is told.
+        /// The fewest members among whom a mean of strangers, or a likeliest root, can be found.
         fewest: usize = 3, "members", 3.0..=1e9,
             "Of two models neither is a combination.";
         /// The most ρ of a merge that was trained on.

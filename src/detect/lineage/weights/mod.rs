@@ -11,7 +11,7 @@ pub use stages::{Confidence, Parents, Presence, Relations, Root};
 
 use super::witness::WitnessWeights;
 use crate::error::Error;
-use crate::parent::{Number, Numbers, PrecedenceWeights};
+use crate::parent::{Number, NumberGroup, PrecedenceWeights};
 
 /// All numbers of the [`LineageDetector`](crate::detect::LineageDetector), grouped by the stage that uses them.
 ///

@@ -3,7 +3,7 @@ use crate::parent::numbers;
 numbers! {
     /// The numbers of the first question: which member is the root?
     pub struct Root {
-        /// Members that all witnesses are asked about, the first by distances and angles.
+        /// Members that all witnesses compare, the first by distances and angles.
         rivals: usize = 4, "members", 2.0..=1e9,
             "Each costs one read of all members.";
         /// Roots less probable than this are left out of the sum over roots.
@@ -23,7 +23,7 @@ numbers! {
             "Two branches of one model each cannot contradict a third.";
         /// The probability that the root is there when nothing is tested.
         even: f64 = 0.5, "probability", 1e-6..=0.999999,
-            "Nothing tells.";
+            "There is no evidence.";
         /// Branches that share a line which the supposed root lacks, and so rule it out.
         contradicting: usize = 3, "branches", 1.0..=1e9,
             "Two may be one branch that was taken for two; three are not.";
@@ -44,10 +44,10 @@ numbers! {
             "Chosen among round values by log loss over the second set and the larger zoo.";
         /// With log odds of lines above this, angles can add half of what they could.
         many: f64 = 2.0, "nats", -1e3..=1e3,
-            "Lines and angles tell of the same training.";
+            "Lines and angles come from the same training.";
         /// What is left then of the most that angles can add.
         after_many: f64 = 0.5, "share", 0.0..=1.0,
-            "Lines and angles tell of the same training.";
+            "Lines and angles come from the same training.";
     }
 }
 

@@ -1,14 +1,15 @@
 //! Witness: the angle between the way to the candidate and the way on to the child.
 
-use super::{Hypothesis, Member, Supposed, Witness};
+use super::{Hypothesis, Member, SupposedRoot, Witness};
 use crate::geometry::{Comparison, ParameterView};
 use crate::kernel::median;
+use crate::model_set::Position;
 use crate::parent::{PrecedenceWeights, numbers};
 use crate::phylogeny::Signal;
 
 numbers! {
     /// The numbers of [`Angle`].
-    pub struct Numbers {
+    pub struct AngleWeights {
         /// Scale of the cosine between what a descendant inherited and what it added, to both sides.
         descent: f64 = 0.3, "cosine", 1e-6..=1e6,
             "Training undoes as often as it goes on; on both sides the acute scale of siblings.";
@@ -32,14 +33,14 @@ numbers! {
             "A sibling that hardly moved looks like the root.";
         /// Children whose increments are compared, the nearest first.
         nearest: usize = 5, "members", 2.0..=1e9,
-            "The nearest tell most: seen from a sibling all others lie in the direction back to the root.";
+            "The nearest show most: seen from a sibling all others lie in the direction back to the root.";
         /// Which of the parameters, by their cosine, speaks for all.
         quantile: f64 = 0.75, "share of parameters", 0.0..=0.999999,
             "The upper quartile: in some parameters siblings' increments are unrelated even if the root is not there.";
     }
 }
 
-impl Numbers {
+impl AngleWeights {
     /// Log-likelihood of a cosine between what a descendant inherited and what it added.
     ///
     /// It is on the same scale as [`PrecedenceWeights::sibling_likelihood`], so that the two can be subtracted.
@@ -59,7 +60,7 @@ impl Witness for Angle {
         Signal::new("angle", "the angle between the way to the candidate and the way on to the child")
     }
 
-    fn presence(&self, supposed: &Supposed<'_>) -> f64 {
+    fn presence(&self, supposed: &SupposedRoot<'_>) -> f64 {
         let numbers = &supposed.lineage().weights().witnesses.angle;
         nearest_cosine(supposed, numbers).map_or(0.0, |cosine| {
             let odds = (numbers.even_cosine - cosine) / numbers.cosine_scale;
@@ -75,11 +76,11 @@ impl Witness for Angle {
 /// A quantile, over parameters, of the median cosine between the children nearest to the root, as seen from the root.
 ///
 /// Seen from a sibling instead of the root, all others lie in the direction back to the root, and the cosine is large.
-fn nearest_cosine(supposed: &Supposed<'_>, numbers: &Numbers) -> Option<f64> {
-    let (comparison, root) = (supposed.lineage().plain_comparison(), supposed.root().index());
+fn nearest_cosine(supposed: &SupposedRoot<'_>, numbers: &AngleWeights) -> Option<f64> {
+    let (comparison, root) = (supposed.lineage().plain_comparison(), supposed.root().within());
     let near = log_distances(comparison, root, supposed.lineage().weights().tolerances.nearest);
-    let mut order: Vec<usize> = supposed.children().iter().map(|m| m.index()).collect();
-    order.sort_by(|&a, &b| near[a].total_cmp(&near[b]));
+    let mut order: Vec<Position<Comparison>> = supposed.children().iter().map(|m| m.within()).collect();
+    order.sort_by(|a, b| near[a.index()].total_cmp(&near[b.index()]));
     order.truncate(numbers.nearest);
     let mut medians: Vec<f64> = comparison.scoped().filter_map(|p| median_cosine(p, root, &order)).collect();
     medians.sort_unstable_by(f64::total_cmp);
@@ -87,19 +88,19 @@ fn nearest_cosine(supposed: &Supposed<'_>, numbers: &Numbers) -> Option<f64> {
 }
 
 /// For each member m, `Σ_t ln d_t(root, m)`, where each parameter is measured in units of its own median distance.
-fn log_distances(comparison: &Comparison, root: usize, floor: f64) -> Vec<f64> {
+fn log_distances(comparison: &Comparison, root: Position<Comparison>, floor: f64) -> Vec<f64> {
     let n = comparison.len();
     let mut near = vec![0.0; n];
     for parameter in comparison.scoped() {
         let mut apart: Vec<f64> =
-            (0..n).map(|m| parameter.squared_distance(root, m)).filter(|&squared| squared > 0.0).collect();
+            Position::all(n).map(|m| parameter.squared_distance(root, m)).filter(|&squared| squared > 0.0).collect();
         // A parameter that at most one member changed gives no unit.
         if apart.len() < 2 {
             continue;
         }
         apart.sort_unstable_by(f64::total_cmp);
         let unit = apart[apart.len() / 2];
-        for (m, sum) in near.iter_mut().enumerate() {
+        for (m, sum) in Position::all(n).zip(&mut near) {
             // A member at the root has a logarithm of −∞. The floor makes it finite, and still the nearest.
             *sum += 0.5 * (parameter.squared_distance(root, m) / unit).max(floor).ln();
         }
@@ -108,7 +109,7 @@ fn log_distances(comparison: &Comparison, root: usize, floor: f64) -> Vec<f64> {
 }
 
 /// The median cosine over all pairs of members, at the root; `None` when no pair has moved in this parameter.
-fn median_cosine(parameter: &ParameterView, root: usize, members: &[usize]) -> Option<f64> {
+fn median_cosine(parameter: &ParameterView, root: Position<Comparison>, members: &[Position<Comparison>]) -> Option<f64> {
     let squared = |a, b| parameter.squared_distance(a, b);
     let pairs = members.iter().enumerate().flat_map(|(i, &a)| members[..i].iter().map(move |&b| (a, b)));
     let moved = pairs.map(|(a, b)| (squared(root, a), squared(root, b), squared(a, b)));
@@ -130,8 +131,8 @@ mod tests {
         let points = [point(&[(0, 1.0)]), point(&[(0, 1.0)]), point(&[(0, 2.0)]), point(&[(0, 3.0)])];
         let geometry = alike(1, &points);
         let comparison = geometry.compare(&ids(&geometry)).unwrap();
-        let near = log_distances(&comparison, 0, 1e-12);
+        let near = log_distances(&comparison, Position::FIRST, 1e-12);
         assert_eq!(near[1], 0.5 * 1e-12f64.ln());
-        noticed("tolerances", &["nearest"], |w| format!("{:?}", log_distances(&comparison, 0, w.tolerances.nearest)));
+        noticed("tolerances", &["nearest"], |w| format!("{:?}", log_distances(&comparison, Position::FIRST, w.tolerances.nearest)));
     }
 }

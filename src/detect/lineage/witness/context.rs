@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::evidence::Lines;
 use crate::geometry::{Comparison, Geometry};
 use crate::kernel::Square;
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 use crate::parent::Precedences;
 use std::collections::BTreeMap;
 
@@ -76,8 +76,8 @@ impl<'a> Lineage<'a> {
         let whole = geometry.compare(models)?;
         let norms = Norms::of(&whole, &weights.witnesses.norm);
         // A merge cannot be the root, and it would bias distances and angles among the members that can.
-        let plain = whole.of(&(0..plain).collect::<Vec<_>>());
-        let Ordered { rivals, precedences, scores } = Ordered::of(&plain, weights);
+        let plain = whole.of(&Position::all(plain).collect::<Vec<_>>());
+        let RivalOrder { rivals, precedences, scores } = RivalOrder::of(&plain, weights);
         let mut lines = BTreeMap::new();
         // Each rival may turn out to be the root, and lines are seen from the root.
         for &rival in &rivals {
@@ -183,13 +183,13 @@ impl<'a> Lineage<'a> {
 }
 
 /// The members that may be the root, ordered by distances and angles.
-struct Ordered {
+struct RivalOrder {
     rivals: Vec<Member>,
     precedences: Square<f64>,
     scores: Vec<f64>,
 }
 
-impl Ordered {
+impl RivalOrder {
     /// Orders the members and keeps the evidence between the rivals.
     fn of(comparison: &Comparison, weights: &Weights) -> Self {
         let n = comparison.len();
@@ -203,8 +203,9 @@ impl Ordered {
         }
         let precedences = Precedences::of(comparison, &weights.precedence);
         let scores = precedences.scores();
+        let score = |i: usize| scores[precedences.rivals[i].index()];
         let mut order: Vec<usize> = (0..precedences.rivals.len()).collect();
-        order.sort_by(|&i, &j| scores[precedences.rivals[i]].total_cmp(&scores[precedences.rivals[j]]));
+        order.sort_by(|&i, &j| score(i).total_cmp(&score(j)));
         // Each rival costs one read of all members.
         order.truncate(weights.root.rivals);
         let mut evidence = Vec::with_capacity(order.len() * order.len());
@@ -213,7 +214,7 @@ impl Ordered {
                 evidence.push(if i == j { 0.0 } else { precedences.evidence(j, precedences.rivals[i]) });
             }
         }
-        let rivals = order.iter().map(|&i| Member::new(precedences.rivals[i])).collect();
+        let rivals = order.iter().map(|&i| Member::new(precedences.rivals[i].index())).collect();
         Self { rivals, precedences: Square::from_rows(order.len(), evidence), scores }
     }
 }

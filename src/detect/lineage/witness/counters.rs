@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 numbers! {
     /// The numbers of [`Counters`].
-    pub struct Numbers {
+    pub struct CounterWeights {
         /// What counters that are behind say of two rivals.
         root: f64 = 4.0, "nats", 0.0..=1e3,
             "Counters only ever go one way, unless training set them back.";

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 numbers! {
     /// The numbers of [`ExactDecay`].
-    pub struct Numbers {
+    pub struct DecayWeights {
         /// What lines shrunk by one exact factor say of two rivals.
         root: f64 = 4.0, "nats", 0.0..=1e3,
             "Decay only ever goes one way.";
@@ -31,7 +31,7 @@ impl Witness for ExactDecay {
     fn precedes(&self, lineage: &Lineage<'_>, first: Member, later: Member) -> f64 {
         let numbers = &lineage.weights().witnesses.decay;
         let Some(lines) = lineage.lines(later) else { return 0.0 };
-        if lines.exact_in_both(later.index(), first.index()) < numbers.least_lines {
+        if lines.exact_in_both(later.within(), first.within()) < numbers.least_lines {
             return 0.0;
         }
         numbers.root * f64::from(grown(lines, later, first, &lineage.weights().tolerances) as i8)
@@ -40,7 +40,7 @@ impl Witness for ExactDecay {
     fn forbids(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
         let weights = hypothesis.lineage().weights();
         let Some(lines) = hypothesis.lines() else { return 0.0 };
-        let enough = lines.exact_in_both(parent.index(), child.index()) >= weights.witnesses.decay.least_lines;
+        let enough = lines.exact_in_both(parent.within(), child.within()) >= weights.witnesses.decay.least_lines;
         let grew = enough && grown(lines, parent, child, &weights.tolerances) == Ordering::Greater;
         if grew { weights.parents.excluded } else { 0.0 }
     }
@@ -50,7 +50,7 @@ impl Witness for ExactDecay {
 ///
 /// The result is `Equal` when rounding hides the difference.
 fn grown(lines: &Lines, from: Member, to: Member, tolerances: &Tolerances) -> Ordering {
-    let ratio = lines.ratio(from.index(), to.index());
+    let ratio = lines.ratio(from.within(), to.within());
     let Some(factor) = ratio.filter(|f| f.median > 0.0) else { return Ordering::Equal };
     let log = factor.median.ln();
     // Rounding moves a factor by a fixed part, and the scatter of the lines shows how exact their median is.

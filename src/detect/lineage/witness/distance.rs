@@ -6,10 +6,10 @@ use crate::phylogeny::Signal;
 
 numbers! {
     /// The numbers of [`Distance`].
-    pub struct Numbers {
+    pub struct DistanceWeights {
         /// Share of the gain in log distance that counts as evidence.
         share: f64 = 0.5, "nats", 0.0..=1e3,
-            "Angles tell much of the same.";
+            "Angles show much of the same.";
         /// Log distances gained in one parameter beyond this count alike.
         largest_gain: f64 = 7.0, "nats", 0.0..=1e3,
             "A factor of a thousand; one parameter of many must not decide a pair.";

@@ -10,7 +10,7 @@ use crate::source::Dtype;
 
 numbers! {
     /// The numbers of [`StoredDtype`].
-    pub struct Numbers {
+    pub struct DtypeWeights {
         /// Fewer lines than this are chance.
         least_lines: usize = 2, "lines", 1.0..=1e9,
             "One line may come back to what it was.";
@@ -29,7 +29,7 @@ impl Witness for StoredDtype {
     fn forbids(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
         let (lineage, weights) = (hypothesis.lineage(), hypothesis.lineage().weights());
         let exact = |lines: &Lines| {
-            lines.kept_in_b_not_in_a(parent.index(), child.index()) >= weights.witnesses.dtype.least_lines
+            lines.kept_in_b_not_in_a(parent.within(), child.within()) >= weights.witnesses.dtype.least_lines
         };
         let coarser = coarser(lineage.geometry(), lineage.model(parent), lineage.model(child));
         if coarser && hypothesis.lines().is_some_and(exact) { weights.parents.excluded } else { 0.0 }

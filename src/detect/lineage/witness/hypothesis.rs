@@ -3,7 +3,7 @@ use crate::detect::lineage::index::Member;
 use crate::detect::lineage::inheritance::Inheritance;
 use crate::error::Error;
 use crate::evidence::Lines;
-use crate::model_set::ModelId;
+use crate::model_set::{ModelId, Position};
 use crate::phylogeny::Evidence;
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ impl<'a> Hypothesis<'a> {
                 std::iter::once(self.root).chain(children.iter().copied()).map(|m| self.lineage.model(m)).collect();
             if let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(q), &members)? {
                 for (i, &c) in children.iter().enumerate() {
-                    self.derived.insert((q, c), found.kept_in_b_changed_in_a(0, i + 1));
+                    self.derived.insert((q, c), found.kept_in_b_changed_in_a(Position::FIRST, Position::new(i + 1)));
                 }
             }
         }
@@ -113,14 +113,14 @@ impl<'a> Hypothesis<'a> {
 
 /// A supposed root and its children. The question is whether the root is present.
 #[derive(Clone, Copy, Debug)]
-pub struct Supposed<'a> {
+pub struct SupposedRoot<'a> {
     pub(crate) lineage: &'a Lineage<'a>,
     pub(crate) root: Member,
     pub(crate) children: &'a [Member],
     pub(crate) share: f64,
 }
 
-impl<'a> Supposed<'a> {
+impl<'a> SupposedRoot<'a> {
     /// The lineage that root and children belong to.
     pub fn lineage(&self) -> &'a Lineage<'a> {
         self.lineage

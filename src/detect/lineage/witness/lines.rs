@@ -10,7 +10,7 @@ use crate::phylogeny::Signal;
 
 numbers! {
     /// The numbers of [`SharedLines`].
-    pub struct Numbers {
+    pub struct LineWeights {
         /// Log-likelihood for each factor of e between how many members contradict the one and how many the other.
         contradiction: f64 = 1.5, "nats", 0.0..=1e3,
             "Members that share lines do not do so independently of one another.";
@@ -34,7 +34,7 @@ impl Witness for SharedLines {
         let (Some(of_later), Some(of_first)) = (lineage.lines(later), lineage.lines(first)) else { return 0.0 };
         let others = |lines: &Lines, changed: Member| {
             let kept = lineage.plain_members().filter(|&c| c != first && c != later);
-            let shared = |c: Member| lines.kept_in_b_changed_in_a(changed.index(), c.index());
+            let shared = |c: Member| lines.kept_in_b_changed_in_a(changed.within(), c.within());
             kept.filter(|&c| shared(c) >= numbers.least).count() as f64
         };
         // Adding 1 keeps the logarithm finite where nobody contradicts.
@@ -50,7 +50,7 @@ impl Witness for SharedLines {
         let mut most = vec![0; n];
         for (reference, lines) in lineage.all_lines() {
             let reference = reference.index();
-            let states: Vec<&[LineState]> = (0..n).map(|m| lines.states(m)).collect();
+            let states: Vec<&[LineState]> = Member::all(n).map(|m| lines.states(m.within())).collect();
             let counts: Vec<usize> = (0..lines.len())
                 .map(|line| {
                     let sharing = |m: &usize| *m == reference || states[*m][line] == LineState::Exact;

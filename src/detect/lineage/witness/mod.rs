@@ -16,9 +16,9 @@ mod hypothesis;
 
 pub use super::index::Member;
 pub use context::Lineage;
-pub use hypothesis::{Hypothesis, Supposed};
+pub use hypothesis::{Hypothesis, SupposedRoot};
 
-use crate::parent::{Number, Numbers as _};
+use crate::parent::{Number, NumberGroup as _};
 use crate::phylogeny::Signal;
 use std::fmt::Debug;
 
@@ -69,7 +69,7 @@ pub trait Witness: Send + Sync + Debug {
     }
 
     /// Stage presence: the evidence that the supposed root is the real root, against a sibling of its children.
-    fn presence(&self, _supposed: &Supposed<'_>) -> f64 {
+    fn presence(&self, _supposed: &SupposedRoot<'_>) -> f64 {
         0.0
     }
 
@@ -86,9 +86,9 @@ pub trait Witness: Send + Sync + Debug {
     }
 }
 
-/// Declares the list of witnesses, their modules, and the struct of their numbers.
+/// Declares the list of witnesses, their modules, and the struct of their numbers. A row is `module: Witness, Numbers;`.
 macro_rules! witnesses {
-    ($($module:ident: $witness:ident,)+) => {
+    ($($module:ident: $witness:ident, $weights:ident;)+) => {
         $(pub mod $module;)+
 
         /// All witnesses of the default detector, in the order in which their evidence is summed.
@@ -104,7 +104,7 @@ macro_rules! witnesses {
         #[non_exhaustive]
         pub struct WitnessWeights {
             $(#[doc = concat!("The numbers of [`", stringify!($witness), "`](", stringify!($module), "::", stringify!($witness), ").")]
-            pub $module: $module::Numbers,)+
+            pub $module: $module::$weights,)+
         }
 
         impl WitnessWeights {
@@ -125,16 +125,16 @@ macro_rules! witnesses {
 }
 
 witnesses! {
-    precedence: Precedence,
-    angle: Angle,
-    distance: Distance,
-    norm: Norm,
-    lines: SharedLines,
-    decay: ExactDecay,
-    dtype: StoredDtype,
-    counters: Counters,
-    vocabulary: Vocabulary,
-    untouched: Untouched,
+    precedence: Precedence, PrecedenceWitnessWeights;
+    angle: Angle, AngleWeights;
+    distance: Distance, DistanceWeights;
+    norm: Norm, NormWeights;
+    lines: SharedLines, LineWeights;
+    decay: ExactDecay, DecayWeights;
+    dtype: StoredDtype, DtypeWeights;
+    counters: Counters, CounterWeights;
+    vocabulary: Vocabulary, VocabularyWeights;
+    untouched: Untouched, UntouchedWeights;
 }
 
 /// The signals that explanations of this detector can show: first those of the stages, then those of the witnesses.

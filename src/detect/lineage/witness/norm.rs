@@ -6,7 +6,7 @@ use crate::phylogeny::Signal;
 
 numbers! {
     /// The numbers of [`Norm`].
-    pub struct Numbers {
+    pub struct NormWeights {
         /// Share of the evidence of norms that counts between two rivals.
         root: f64 = 0.5, "share", 0.0..=1e3,
             "Decay and growth on purpose are common; the evidence is at most 2 either way, so that norms count for at most 1.";

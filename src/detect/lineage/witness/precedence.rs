@@ -6,7 +6,7 @@ use crate::phylogeny::Signal;
 
 numbers! {
     /// The numbers of [`Precedence`].
-    pub struct Numbers {
+    pub struct PrecedenceWitnessWeights {
         /// What one unit of the precedence score is worth.
         root: f64 = 2.0, "nats", 0.0..=1e3,
             "Chosen among round values by log loss over the second set and the larger zoo.";

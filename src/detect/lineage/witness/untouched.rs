@@ -13,7 +13,7 @@ use crate::phylogeny::Signal;
 
 numbers! {
     /// The numbers of [`Untouched`].
-    pub struct Numbers {
+    pub struct UntouchedWeights {
         /// What lines say that the candidate changed and the child has from it.
         derived: f64 = 10.0, "nats", 0.0..=1e3,
             "One of the two descends from the other; siblings of one parent share such lines by its absence alone.";
@@ -69,8 +69,8 @@ impl Witness for Untouched {
             sum += numbers.derived;
         }
         // With weights of 16 bits, a few lines return to the root's values by chance. A small share of lines excludes nobody.
-        let kept = lines.kept_in_b_changed_in_a(parent.index(), child.index());
-        let exact = lines.count(child.index(), LineState::Exact);
+        let kept = lines.kept_in_b_changed_in_a(parent.within(), child.within());
+        let exact = lines.count(child.within(), LineState::Exact);
         if kept >= numbers.least_lines && kept as f64 >= numbers.returned * exact as f64 {
             sum += weights.parents.excluded;
         }

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 numbers! {
     /// The numbers of [`Vocabulary`].
-    pub struct Numbers {
+    pub struct VocabularyWeights {
         /// What fewer rows say of two rivals.
         root: f64 = 3.0, "nats", 0.0..=1e3,
             "The vocabulary with more rows is the later one nearly always.";

@@ -5,6 +5,7 @@ use neural_phylogeny::detect::LineageDetector;
 use neural_phylogeny::evaluate::Truth;
 use neural_phylogeny::evidence::LineState;
 use neural_phylogeny::geometry::{Geometry, GeometrySettings, Progress, Scope};
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::parent::Precedence;
 use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
 use neural_phylogeny::{
@@ -240,8 +241,11 @@ fn lines_that_training_left_as_they_were_are_told_from_sketches() -> TestResult 
     let (parent, child) = (ModelId::new(0), ModelId::new(1));
     let lines = geometry.read_lines(parent, &[child])?.ok_or("no lines")?;
     // At width 512 there are every 32nd of 300 rows and every 16th of 200 columns.
-    assert_eq!((lines.len(), lines.count(0, LineState::Exact), lines.count(0, LineState::Changed)), (23, 13, 10));
-    assert!((lines.factor(0).ok_or("no factor")?.median - 0.9).abs() < 1e-5);
+    assert_eq!(
+        (lines.len(), lines.count(Position::FIRST, LineState::Exact), lines.count(Position::FIRST, LineState::Changed)),
+        (23, 13, 10)
+    );
+    assert!((lines.factor(Position::FIRST).ok_or("no factor")?.median - 0.9).abs() < 1e-5);
     assert!(geometry.without_values().read_lines(parent, &[child])?.is_none());
     Ok(())
 }

@@ -4,6 +4,7 @@ use half::{bf16, f16};
 use neural_phylogeny::evidence::LineState;
 use neural_phylogeny::format::{Dtype, ParameterInfo};
 use neural_phylogeny::geometry::{Geometry, GeometrySettings, Grid, GridSpan, PairEvidence};
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, ParameterSource, SourceError};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -258,15 +259,17 @@ fn decayed_rows_and_columns_are_exact_with_their_factor() {
     let lines = geometry(&[a, child, grandchild], 2).read_lines(id(0), &[id(1), id(2)]).unwrap().unwrap();
     // Rows and columns of 20 x 45, 40 x 70 and 60 x 300.
     assert_eq!((lines.len(), lines.members()), (65 + 110 + 360, &[id(1), id(2)][..]));
-    assert_eq!((lines.count(0, LineState::Exact), lines.count(1, LineState::Exact)), (8, 7));
-    assert_eq!(lines.count(0, LineState::Changed), lines.len() - 8);
-    let factor = lines.factor(0).unwrap();
+    let [of_child, of_grandchild] = [Position::FIRST, Position::SECOND];
+    assert_eq!((lines.count(of_child, LineState::Exact), lines.count(of_grandchild, LineState::Exact)), (8, 7));
+    assert_eq!(lines.count(of_child, LineState::Changed), lines.len() - 8);
+    let factor = lines.factor(of_child).unwrap();
     assert!((factor.median - 0.99).abs() < 1e-7 && factor.deviation < 1e-7, "{factor:?}");
-    assert_eq!((lines.kept_in_b_changed_in_a(1, 0), lines.kept_in_b_changed_in_a(0, 1)), (1, 0));
-    assert_eq!(lines.exact_in_both(0, 1), 7);
-    let ratio = lines.ratio(0, 1).unwrap();
+    let gone = |a, b| lines.kept_in_b_changed_in_a(a, b);
+    assert_eq!((gone(of_grandchild, of_child), gone(of_child, of_grandchild)), (1, 0));
+    assert_eq!(lines.exact_in_both(of_child, of_grandchild), 7);
+    let ratio = lines.ratio(of_child, of_grandchild).unwrap();
     assert!((ratio.median - 0.98).abs() < 1e-7 && ratio.deviation < 1e-7, "{ratio:?}");
-    assert_eq!(lines.states(0)[65], LineState::Exact);
+    assert_eq!(lines.states(of_child)[65], LineState::Exact);
 }
 
 #[test]
@@ -276,9 +279,9 @@ fn identical_and_zeroed_lines_are_exact_and_lines_without_reference_are_none() {
         network.map(|name, _, w| if name == "wide.weight" { vec![0.0; w.len()] } else { w.to_vec() })
     };
     let lines = geometry(&[a.clone(), empty(&a)], 1).read_lines(id(0), &[id(0), id(1)]).unwrap().unwrap();
-    assert_eq!(lines.factor(0).map(|f| (f.median, f.deviation)), Some((1.0, 0.0)));
-    assert_eq!(lines.count(1, LineState::Exact), lines.len());
-    assert_eq!(lines.ratio(0, 1).unwrap().median, 0.0);
+    assert_eq!(lines.factor(Position::FIRST).map(|f| (f.median, f.deviation)), Some((1.0, 0.0)));
+    assert_eq!(lines.count(Position::SECOND, LineState::Exact), lines.len());
+    assert_eq!(lines.ratio(Position::FIRST, Position::SECOND).unwrap().median, 0.0);
     let lines = geometry(&[empty(&a), a], 1).read_lines(id(0), &[id(1)]).unwrap().unwrap();
     assert_eq!(lines.len(), 65 + 110);
 }
@@ -321,8 +324,8 @@ fn of_long_rows_an_even_sample_of_columns_is_looked_at() {
     let stride = (8 + COLUMNS).div_ceil(1 << 16);
     assert_eq!(lines.len(), (8 + COLUMNS).div_ceil(stride));
     let halved = ((8 + (1 << 20))..8 + COLUMNS).filter(|n| n % stride == 0).count();
-    assert_eq!(lines.count(0, LineState::Exact), halved);
-    assert_eq!(lines.factor(0).map(|f| (f.median, f.deviation)), Some((0.5, 0.0)));
+    assert_eq!(lines.count(Position::FIRST, LineState::Exact), halved);
+    assert_eq!(lines.factor(Position::FIRST).map(|f| (f.median, f.deviation)), Some((0.5, 0.0)));
     let evidence = geometry.read_pair(id(0), id(1)).unwrap().unwrap();
     assert_eq!((summary(&evidence).as_str(), evidence.parameters()[0].rank), ("", None));
 }
@@ -437,10 +440,10 @@ proptest! {
         let members: Vec<usize> = (1..4).collect();
         let one = first.read_lines(id(0), &members.iter().map(|&i| id(i)).collect::<Vec<_>>()).unwrap().unwrap();
         let two = second.read_lines(at(0), &members.iter().rev().map(|&i| at(i)).collect::<Vec<_>>()).unwrap().unwrap();
-        for k in 0..3 {
-            prop_assert_eq!(one.states(k), two.states(2 - k));
-            prop_assert_eq!(one.factor(k), two.factor(2 - k));
-            prop_assert_eq!(one.ratio(0, k), two.ratio(2, 2 - k));
+        for (k, reversed) in Position::all(3).zip(Position::all(3).rev()) {
+            prop_assert_eq!(one.states(k), two.states(reversed));
+            prop_assert_eq!(one.factor(k), two.factor(reversed));
+            prop_assert_eq!(one.ratio(Position::FIRST, k), two.ratio(Position::new(2), reversed));
         }
     }
 }

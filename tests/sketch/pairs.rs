@@ -1,6 +1,7 @@
 //! Distances and kinship that a geometry of sketches computes when they are asked for.
 
 use neural_phylogeny::geometry::{Geometry, GeometrySettings};
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
 use neural_phylogeny::store::SketchStore;
 use neural_phylogeny::{Error, InMemory, ModelId, SourceError};
@@ -63,8 +64,8 @@ fn a_distance_is_the_same_whoever_else_was_asked_about() -> TestResult {
     let other = Geometry::of_sketches(&set, &GeometrySettings::new().with_threads(1))?;
     let of_few = other.compare(&few)?;
     assert_eq!(alone(&other), before);
-    for (i, a) in few.iter().enumerate() {
-        for (j, b) in few.iter().enumerate() {
+    for (i, a) in Position::all(few.len()).zip(&few) {
+        for (j, b) in Position::all(few.len()).zip(&few) {
             let place = |m: &ModelId| all.iter().position(|o| o == m).unwrap();
             assert_eq!(of_few.squared_distance(i, j), matrix[(place(a), place(b))]);
             assert_eq!(Some(of_few.squared_distance_error(i, j)), geometry.squared_distance_error(*a, *b));

@@ -5,13 +5,13 @@ use crate::error::Error;
 use crate::model_set::ModelId;
 
 /// Models and edges that were checked already. Everything else is checked against them.
-pub(super) struct Known<'a> {
+pub(super) struct Checker<'a> {
     pub(super) names: &'a [String],
     /// Sorted by child, then parent.
     pub(super) edges: &'a [Edge],
 }
 
-impl Known<'_> {
+impl Checker<'_> {
     /// The name of a model, if there is such a model. `what` is the item that names it, with its article.
     pub(super) fn model(&self, model: ModelId, what: &str) -> Result<&str, Error> {
         match self.names.get(model.index()) {

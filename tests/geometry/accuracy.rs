@@ -6,6 +6,7 @@ use half::{bf16, f16};
 use neural_phylogeny::ModelSet;
 use neural_phylogeny::format::SafetensorsFile;
 use neural_phylogeny::geometry::{Comparison, Geometry, GeometrySettings, Scope};
+use neural_phylogeny::model_set::Position;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
@@ -104,9 +105,9 @@ fn check(case: &str, networks: &[Network]) -> Result<(), Box<dyn Error>> {
         let (found, stored) = stored(networks, dtype, store)?;
         let norm = |model: &Network| sum(model.iter().flatten().map(|x| f64::from(*x).powi(2)));
         let largest = stored.iter().map(norm).fold(0.0, f64::max);
-        for (a, model) in stored.iter().enumerate() {
+        for (a, model) in Position::all(stored.len()).zip(&stored) {
             assert!((found.squared_norm(a) - norm(model)).abs() <= 1e-9 * largest, "{case} {dtype:?} {a}");
-            for (b, other) in stored.iter().enumerate().take(a) {
+            for (b, other) in Position::all(a.index()).zip(&stored) {
                 let mut pairs: Vec<(f64, f64)> = found
                     .parameters()
                     .iter()

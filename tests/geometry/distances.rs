@@ -2,6 +2,7 @@
 
 use neural_phylogeny::format::ParameterInfo;
 use neural_phylogeny::geometry::{Geometry, GeometrySettings, Initialization, Scope};
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::sketch::{Sketch, SketchSettings};
 use neural_phylogeny::source::{EntryDistribution, RandomSource};
 use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, ParameterSource, SourceError};
@@ -163,7 +164,7 @@ fn little_memory_groups_parameters_and_keeps_distances() {
     assert!((2..200).contains(&few.parameters().len()), "{}", few.parameters().len());
     assert_eq!(few.parameters().iter().map(|p| p.tensors()).sum::<usize>(), 300);
     for (i, j) in [(0, 1), (5, 39), (20, 3)] {
-        let (a, b) = (many.squared_distance(i, j), few.squared_distance(i, j));
+        let [a, b] = [&many, &few].map(|c| c.squared_distance(Position::new(i), Position::new(j)));
         assert!((a - b).abs() < 1e-12 * a);
         let (a, b) = (plenty.independence().z(id(i), id(j)).unwrap(), little.independence().z(id(i), id(j)).unwrap());
         assert!(a.abs() < 5.0 && b.abs() < 5.0);
@@ -290,7 +291,7 @@ fn a_thread_may_take_up_another_job_while_a_source_reads() {
         [yielding, plain].map(|models| Geometry::compute(&models.build().unwrap(), &settings).unwrap());
     assert_eq!(found.squared_distance(id(0), id(1)), expected.squared_distance(id(0), id(1)));
     assert_eq!(found.read_pair(id(0), id(1)).unwrap(), expected.read_pair(id(0), id(1)).unwrap());
-    let lines = |g: &Geometry| g.read_lines(id(0), &[id(1)]).unwrap().unwrap().states(0).to_vec();
+    let lines = |g: &Geometry| g.read_lines(id(0), &[id(1)]).unwrap().unwrap().states(Position::FIRST).to_vec();
     assert_eq!(lines(&found), lines(&expected));
     let settings = SketchSettings::new().with_threads(2);
     let sketch = |source: &dyn ParameterSource| Sketch::compute(source, &settings).unwrap().content();
@@ -322,7 +323,8 @@ fn distances_to_an_initialization_agree_with_direct_sums() {
         let geometry = compute(&networks, &all().with_initialization(initialization));
         let comparison = geometry.compare(&members).unwrap();
         for (i, n) in networks.iter().enumerate() {
-            let (found, expected) = (comparison.squared_distance_to_initialization(i), direct(n, &point));
+            let (found, expected) =
+                (comparison.squared_distance_to_initialization(Position::new(i)), direct(n, &point));
             assert!((found - expected).abs() < 1e-10 * expected, "{found} {expected}");
         }
     }

@@ -1,4 +1,4 @@
-//! The written forms against files in `tests/golden`; `UPDATE_GOLDEN=1 cargo test --test export` writes them anew.
+//! The written forms against files in `tests/golden`; `UPDATE_GOLDEN=1 cargo test --test repository export` writes them anew.
 
 use neural_phylogeny::evaluate::Truth;
 use neural_phylogeny::model_set::Skipped;

@@ -2,6 +2,7 @@
 
 use neural_phylogeny::format::ParameterInfo;
 use neural_phylogeny::geometry::{Geometry, GeometrySettings, Initialization};
+use neural_phylogeny::model_set::Position;
 use neural_phylogeny::source::EntryDistribution;
 use neural_phylogeny::{Error, InMemory, ModelId, ModelSet, ParameterSource, SourceError};
 use rand::{Rng, SeedableRng};
@@ -56,7 +57,7 @@ fn bits(models: &ModelSet, geometry: &Geometry) -> Vec<String> {
     for group in geometry.groups() {
         let comparison = geometry.compare(group).unwrap();
         for i in 0..group.len() {
-            bits.push(format!("{:x}", comparison.squared_distance_to_initialization(i).to_bits()));
+            bits.push(format!("{:x}", comparison.squared_distance_to_initialization(Position::new(i)).to_bits()));
         }
     }
     bits
@@ -135,7 +136,7 @@ fn another_set_and_other_settings_are_refused() {
     ];
     for (set, settings, what) in cases {
         match until(&set, settings, &file, 1000).0 {
-            Err(Error::CheckpointOfAnother { found, expected, .. }) => {
+            Err(Error::ResumeFileOfAnother { found, expected, .. }) => {
                 assert!(found.starts_with(what) && expected.starts_with(what), "{found} {expected}");
             }
             other => panic!("{what}: {other:?}"),
@@ -158,7 +159,7 @@ fn damage_is_found() {
         match until(&set, settings(1), &file, u64::MAX).0 {
             // A flip in what pads the header is none.
             Ok(geometry) => assert_eq!(bits(&set, &geometry), expected, "{what}"),
-            Err(Error::CheckpointDamaged { .. } | Error::CheckpointOfAnother { .. }) => {}
+            Err(Error::ResumeFileDamaged { .. } | Error::ResumeFileOfAnother { .. }) => {}
             Err(error) => panic!("{what}: {error}"),
         }
         assert!(bytes.len() == kept.len() || file.is_file(), "{what}");
@@ -193,7 +194,7 @@ fn a_file_of_another_kind_is_refused_and_left_as_it_is() {
         let model = safetensors::serialize([w()], about).unwrap();
         std::fs::write(&file, &model).unwrap();
         match until(&set, settings(1), &file, u64::MAX).0 {
-            Err(Error::CheckpointDamaged { path, reason }) => {
+            Err(Error::ResumeFileDamaged { path, reason }) => {
                 assert_eq!(path.file_name(), file.file_name());
                 assert_eq!(reason, "a safetensors file of another kind");
             }
@@ -215,7 +216,7 @@ fn a_file_that_cannot_be_kept_ends_the_run_before_the_pass() {
     for name in ["gone/sums", "folder", "sums"] {
         let (outcome, first) = until(&set, settings(1), &inside(name), u64::MAX);
         match outcome {
-            Err(error @ Error::CheckpointIo { .. }) => {
+            Err(error @ Error::ResumeFileIo { .. }) => {
                 assert!(error.to_string().starts_with("cannot keep partial sums in "), "{error}");
                 assert!(error.to_string().contains(&format!("{name}: ")), "{error}");
             }

@@ -34,7 +34,7 @@ use neural_phylogeny::phylogeny::{
 use neural_phylogeny::query::{Answer, Query};
 use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
 use neural_phylogeny::source::{EntryDistribution, PeftAdapter, RandomSource, Shards};
-use neural_phylogeny::store::{Added, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
+use neural_phylogeny::store::{AddOutcome, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
 #[cfg(feature = "testing")]
 use neural_phylogeny::testing;
 use neural_phylogeny::write::{Content, ContentKind, Dot, Json, Newick, OutputFormat, Table};
@@ -48,7 +48,7 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 
 #[test]
 fn public_types_are_send_sync_and_unpin() {
-    auto_traits::<Added>();
+    auto_traits::<AddOutcome>();
     auto_traits::<Entry>();
     auto_traits::<EntryKind>();
     auto_traits::<Box<dyn Folder>>();
@@ -235,7 +235,7 @@ fn no_public_type_is_forgotten_above() {
     };
     let forgotten: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| !EXEMPT.contains(name) && !listed(name)).collect();
-    assert!(forgotten.is_empty(), "add auto_traits::<…>() to tests/api.rs for {}", forgotten.join(", "));
+    assert!(forgotten.is_empty(), "add auto_traits::<…>() to tests/repository/api.rs for {}", forgotten.join(", "));
 }
 
 /// An error fits into the lints that everybody has by default.

@@ -3,7 +3,7 @@
 use super::copies::Copy;
 use super::merges::Merge;
 use super::relations::{movements, relation};
-use super::solve::Solved;
+use super::solve::Solution;
 use super::weights::Weights;
 use crate::detect::draft::Draft;
 use crate::error::Error;
@@ -13,16 +13,16 @@ use crate::phylogeny::{Candidate, Evidence, Phylogeny, Relation, Remark, Signal,
 use std::collections::BTreeMap;
 
 /// The phylogeny in the making.
-pub(super) struct Gathered<'g> {
+pub(super) struct Collector<'g> {
     weights: &'g Weights,
     draft: Draft<'g>,
     /// The first member of the family that is being gathered.
     family: ModelId,
-    /// The margin of each family, by the family's first member. Where a merge joins lineages, the last lineage solved sets it.
+    /// The margin of each family, by the family's first member: the smallest of its lineages' margins.
     margins: BTreeMap<ModelId, f64>,
 }
 
-impl<'g> Gathered<'g> {
+impl<'g> Collector<'g> {
     /// A phylogeny without edges yet.
     pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
         let draft = Draft::new(geometry, independence);
@@ -69,7 +69,7 @@ impl<'g> Gathered<'g> {
     }
 
     /// Adds the tree of one lineage. `plain` are the first of `models`: the members that are no merges.
-    pub(super) fn lineage(&mut self, plain: &[ModelId], models: &[ModelId], solved: Solved) -> Result<(), Error> {
+    pub(super) fn lineage(&mut self, plain: &[ModelId], models: &[ModelId], solved: Solution) -> Result<(), Error> {
         for (c, &child) in plain.iter().enumerate() {
             if let Some(q) = solved.parents[c] {
                 let parent = models[q.index()];
@@ -84,7 +84,8 @@ impl<'g> Gathered<'g> {
         for ((&member, score), candidates) in plain.iter().zip(solved.scores).zip(solved.candidates) {
             self.draft.add(|builder| builder.with_score(member, score).with_candidates(member, candidates));
         }
-        self.margins.insert(self.family, solved.margin);
+        // Where a merge joins several lineages, the least sure of their roots speaks for the family.
+        self.margins.entry(self.family).and_modify(|least| *least = least.min(solved.margin)).or_insert(solved.margin);
         // A margin of 0 is how a lineage reports a tie.
         self.draft.count_tie(solved.margin == 0.0);
         // The result then says that the root of this family is outside the set.
@@ -104,5 +105,35 @@ impl<'g> Gathered<'g> {
             self.draft.add(|builder| builder.with_margin(member, margin));
         }
         self.draft.phylogeny(remarks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::lineage::tests::fixture::{alike, ids, m, point};
+    use crate::phylogeny::FamilyId;
+
+    #[test]
+    fn the_smallest_margin_of_its_lineages_is_that_of_a_family() {
+        let geometry = alike(1, &[0, 1, 2, 3].map(|axis| point(&[(axis, 1.0 + axis as f64)])));
+        let (independence, weights, models) = (geometry.independence(), Weights::default(), ids(&geometry));
+        let solution = |margin| Solution {
+            parents: vec![None, Some(m(0))],
+            confidences: vec![0.0, 0.5],
+            candidates: vec![Vec::new(); 2],
+            scores: vec![0.0, margin],
+            margin,
+            contradicted: false,
+            root: Some(m(0)),
+        };
+        for margins in [[0.25, 0.75], [0.75, 0.25]] {
+            let mut collector = Collector::new(&geometry, &independence, &weights);
+            collector.kin(&models);
+            for (lineage, margin) in models.chunks(2).zip(margins) {
+                collector.lineage(lineage, lineage, solution(margin)).unwrap();
+            }
+            assert_eq!(collector.phylogeny(Vec::new()).unwrap().margin(FamilyId::new(0)), Some(0.25));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Stores of sketches: what is read is what was written, whoever writes beside, and whatever became of the bytes.
 
 use neural_phylogeny::sketch::{Sketch, SketchSettings};
-use neural_phylogeny::store::{Added, SketchStore};
+use neural_phylogeny::store::{AddOutcome, SketchStore};
 use neural_phylogeny::{Error, InMemory, SourceError};
 use proptest::prelude::*;
 use std::error::Error as StdError;
@@ -49,8 +49,8 @@ fn assert_same(found: &Sketch, expected: &Sketch) -> Outcome {
 fn what_is_read_is_what_was_added() -> Outcome {
     let (_folder, store) = new_store();
     let (first, empty) = (sketch(1), Sketch::compute(&InMemory::new(), &settings())?);
-    assert_eq!(store.add("../a/b", &first)?, Added::New);
-    assert_eq!(store.add("", &empty)?, Added::New);
+    assert_eq!(store.add("../a/b", &first)?, AddOutcome::New);
+    assert_eq!(store.add("", &empty)?, AddOutcome::New);
     assert_same(&store.get("../a/b")?, &first)?;
     assert_same(&store.get("")?, &empty)?;
     let bytes = fs::read(only_entry(&store))?;
@@ -87,10 +87,10 @@ fn the_same_sketch_is_the_same_bytes() -> Outcome {
 fn another_of_the_name_is_refused_unless_it_replaces() -> Outcome {
     let (_folder, store) = new_store();
     store.add("a", &sketch(1))?;
-    assert_eq!(store.add("a", &sketch(1))?, Added::Unchanged);
+    assert_eq!(store.add("a", &sketch(1))?, AddOutcome::Unchanged);
     assert!(matches!(store.add("a", &sketch(2)), Err(Error::SketchExists { .. })));
-    assert_eq!(store.replace("a", &sketch(2))?, Added::Replaced);
-    assert_eq!(store.replace("a", &sketch(2))?, Added::Unchanged);
+    assert_eq!(store.replace("a", &sketch(2))?, AddOutcome::Replaced);
+    assert_eq!(store.replace("a", &sketch(2))?, AddOutcome::Unchanged);
     assert_eq!(store.get("a")?.content(), sketch(2).content());
     let other = Sketch::compute(&model(1), &settings().with_seed(5))?;
     assert!(matches!(store.add("b", &other), Err(Error::SketchSeed { found: 5, expected: 0, .. })));
@@ -104,11 +104,11 @@ fn of_many_threads_that_add_one_name_one_is_first() -> Outcome {
     let folder = tempfile::tempdir()?;
     let add =
         || SketchStore::open_or_create(folder.path().join("s"), &settings()).unwrap().add("a", &sketch(1)).unwrap();
-    let outcomes: Vec<Added> = std::thread::scope(|scope| {
+    let outcomes: Vec<AddOutcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(add)).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
     });
-    assert_eq!(outcomes.iter().filter(|a| **a == Added::New).count(), 1, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|a| **a == AddOutcome::New).count(), 1, "{outcomes:?}");
     Ok(())
 }
 

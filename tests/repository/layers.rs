@@ -96,7 +96,10 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
         return Vec::new();
     }
     let Some(place) = ORDER.iter().position(|m| *m == parts[0]) else {
-        return vec![format!("src/{path} belongs to no layer: add `{}` to the order in tests/layers.rs", parts[0])];
+        return vec![format!(
+            "src/{path} belongs to no layer: add `{}` to the order in tests/repository/layers.rs",
+            parts[0]
+        )];
     };
     let complain = |import: String| match ORDER.iter().position(|m| *m == import) {
         Some(other) if other <= place => None,
