@@ -30,15 +30,7 @@ const METHODS: [(&str, &[&str]); 20] = [
     ("ct_mxfp4", &["MXFP4, groups of 32"]),
     ("ct_nvfp4", &["NVFP4, groups of 16"]),
     ("ct_pack", &["INT3, groups of 32", "INT4, groups of 32", "INT8, a scale for each row"]),
-    (
-        "fp8",
-        &[
-            "FP8, a scale for each row",
-            "FP8, blocks of 128 by 128",
-            "FP8, one scale",
-            "MXFP8, groups of 32",
-        ],
-    ),
+    ("fp8", &["FP8, a scale for each row", "FP8, blocks of 128 by 128", "FP8, one scale", "MXFP8, groups of 32"]),
     ("gpt_oss", &["MXFP4, groups of 32"]),
     (
         "gptq",
@@ -77,9 +69,16 @@ fn every_value_is_that_of_the_reference() {
         for info in &found {
             let (name, size) = (info.name.as_str(), info.size());
             let (whole, wanted) = (values(&*model, name, size), values(&*expected, name, size));
-            let wrong: Vec<usize> = (0..size).filter(|&at| whole[at].to_bits() != wanted[at].to_bits() && whole[at] != wanted[at]).collect();
+            let wrong: Vec<usize> = (0..size)
+                .filter(|&at| whole[at].to_bits() != wanted[at].to_bits() && whole[at] != wanted[at])
+                .collect();
             let first = wrong.first().map(|&at| (at, whole[at], wanted[at]));
-            assert!(wrong.is_empty(), "{} `{name}`: {} of {size} differ, first {first:?}", folder.display(), wrong.len());
+            assert!(
+                wrong.is_empty(),
+                "{} `{name}`: {} of {size} differ, first {first:?}",
+                folder.display(),
+                wrong.len()
+            );
             // Ranges of any length that begin anywhere give the same values.
             for (begin, length) in [(0, 1), (1, 7), (size / 3, size / 2), (size - 1, 1), (size / 2 + 1, 65)] {
                 let length = length.min(size - begin);

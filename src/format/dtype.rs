@@ -212,7 +212,10 @@ mod tests {
             assert_eq!(0.5f64.powi(dtype.digits().unwrap() as i32 - 1), ulp, "{dtype}");
         }
         assert!(Dtype::all().all(|d| d.is_float() == d.digits().is_some()));
-        assert!(Dtype::all().all(|d| d.is_float() || d.is_integer() != [Dtype::Bool, Dtype::F8E8M0, Dtype::F4].contains(&d)));
+        assert!(
+            Dtype::all()
+                .all(|d| d.is_float() || d.is_integer() != [Dtype::Bool, Dtype::F8E8M0, Dtype::F4].contains(&d))
+        );
     }
 
     #[test]

@@ -42,7 +42,8 @@ fn moto() -> Option<Moto> {
 /// Puts an object without a signature, which this server does not check.
 fn put(host: &str, path: &str, body: &[u8]) {
     let mut stream = TcpStream::connect(host).unwrap();
-    let credential = "AWS4-HMAC-SHA256 Credential=key/20261126/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+    let credential =
+        "AWS4-HMAC-SHA256 Credential=key/20261126/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
     let head = format!(
         "PUT {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {credential}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()

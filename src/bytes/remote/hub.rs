@@ -40,7 +40,8 @@ pub(super) fn connect(at: &Path, repository: &str) -> Result<(Arc<dyn ObjectStor
     let endpoint = credentials::hub_endpoint();
     let mut options = place::options();
     if let Some(token) = credentials::hub_token() {
-        options = with_token(options, &token).ok_or_else(|| fault::said(at, "the token of the hub is no plain text"))?;
+        options =
+            with_token(options, &token).ok_or_else(|| fault::said(at, "the token of the hub is no plain text"))?;
     }
     let store = place::web(&endpoint, options).map_err(|e| fault::of(at, &e))?;
     // A slash in a revision is written `%2F`, in our addresses and in those of the hub.
@@ -56,9 +57,10 @@ pub(super) fn connect(at: &Path, repository: &str) -> Result<(Arc<dyn ObjectStor
     })?;
     let answer = answer.map_err(|error| match fault::of(at, &error) {
         // The hub does not tell a repository without access from one that does not exist.
-        SourceError::NotFound { .. } => {
-            fault::said(at, &format!("{endpoint} has no such repository or revision, or HF_TOKEN gives no access to it"))
-        }
+        SourceError::NotFound { .. } => fault::said(
+            at,
+            &format!("{endpoint} has no such repository or revision, or HF_TOKEN gives no access to it"),
+        ),
         other => other,
     })?;
     let found: Revision =

@@ -1,8 +1,8 @@
 use super::address::Address;
 use super::budget::Budget;
+use super::fault;
 use super::object::{self, RemoteObject};
 use super::place::{self, Listed, Place};
-use super::fault;
 use crate::bytes::{Entry, EntryKind, Folder, LocalFolder, ReadAt};
 use crate::error::SourceError;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -100,7 +100,8 @@ impl Folder for Locations {
             return Err(SourceError::NotFound { path: folder.to_owned() });
         }
         let entry = |kind| move |name: String| Entry::new(folder.join(name), kind);
-        let all = files.into_iter().map(entry(EntryKind::File)).chain(folders.into_iter().map(entry(EntryKind::Folder)));
+        let all =
+            files.into_iter().map(entry(EntryKind::File)).chain(folders.into_iter().map(entry(EntryKind::Folder)));
         Ok(all.filter(|e| !e.name.starts_with('.')).collect())
     }
 

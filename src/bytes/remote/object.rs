@@ -52,7 +52,10 @@ struct Origin {
 
 impl fmt::Debug for RemoteObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteObject").field("address", &self.address).field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("RemoteObject")
+            .field("address", &self.address)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,8 @@ const THREADS: usize = 2;
 fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let build = || {
-        let builder = Builder::new_multi_thread().worker_threads(THREADS).thread_name("neural-phylogeny").enable_all().build();
+        let builder =
+            Builder::new_multi_thread().worker_threads(THREADS).thread_name("neural-phylogeny").enable_all().build();
         builder.map_err(|e| e.to_string())
     };
     RUNTIME.get_or_init(build).as_ref().map_err(|e| io::Error::other(e.clone()))

@@ -119,7 +119,9 @@ fn in_bytes(path: &Path, name: &str, entry: &Entry) -> Result<Vec<usize>, Source
         _ => {
             let (format, reason) = (
                 "safetensors".to_owned(),
-                format!("tensor `{name}` has shape {shape:?} in F4, expected a last dimension of whole bytes, which is even"),
+                format!(
+                    "tensor `{name}` has shape {shape:?} in F4, expected a last dimension of whole bytes, which is even"
+                ),
             );
             return Err(SourceError::Malformed { path: path.to_owned(), format, reason });
         }
@@ -129,7 +131,18 @@ fn in_bytes(path: &Path, name: &str, entry: &Entry) -> Result<Vec<usize>, Source
 
 /// Names, or last parts of names, of tensors that hold no weights: rope tables, scales, masks and counters.
 const NO_WEIGHTS: [&str; 12] = [
-    "freqs", "freqs_cis", "freq_cis", "rope", "rotary", "cached", "scale", "scales", "scale_inv", "mask", "zero_point", "counter",
+    "freqs",
+    "freqs_cis",
+    "freq_cis",
+    "rope",
+    "rotary",
+    "cached",
+    "scale",
+    "scales",
+    "scale_inv",
+    "mask",
+    "zero_point",
+    "counter",
 ];
 
 /// Whether a tensor of an unknown dtype holds no weight, by its name. A tensor without elements holds none either.

@@ -30,11 +30,7 @@ pub(super) fn find(search: &mut Search<'_>) -> Result<(), SourceError> {
     Ok(())
 }
 
-fn add(
-    search: &mut Search<'_>,
-    module: &str,
-    [codes, scales, zeros]: [&ParameterInfo; 3],
-) -> Result<(), SourceError> {
+fn add(search: &mut Search<'_>, module: &str, [codes, scales, zeros]: [&ParameterInfo; 3]) -> Result<(), SourceError> {
     let other = |search: &Search<'_>| {
         let reason = format!(
             "tensor `{}` has shape {:?} and its scales have {:?}, which is neither GPTQ nor the GEMM layout of AWQ: \
@@ -43,7 +39,9 @@ fn add(
         );
         search.unsupported("quantized", reason)
     };
-    let (&[inputs, packed], &[groups, outputs]) = (&codes.shape[..], &scales.shape[..]) else { return Err(other(search)) };
+    let (&[inputs, packed], &[groups, outputs]) = (&codes.shape[..], &scales.shape[..]) else {
+        return Err(other(search));
+    };
     if packed.checked_mul(OUTPUTS) != Some(outputs) || outputs == 0 {
         return Err(other(search));
     }

@@ -65,7 +65,9 @@ fn four_bits(search: &mut Search<'_>, name: &str, info: &ParameterInfo) -> Resul
     // Codes are bytes, whatever their dtype is called: bitsandbytes can store them in the dtype of other weights.
     let stored = codes.size().checked_mul(codes.dtype.size());
     let Some(size) = size.filter(|n| stored == Some(n.div_ceil(2)) && blocksize > 0) else {
-        return Err(search.misfit(&codes, &format!("4-bit codes of a weight of shape {shape:?} in blocks of {blocksize}")));
+        return Err(
+            search.misfit(&codes, &format!("4-bit codes of a weight of shape {shape:?} in blocks of {blocksize}"))
+        );
     };
     let blocks = size.div_ceil(blocksize);
     if absmax.size() != blocks {

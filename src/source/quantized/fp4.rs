@@ -52,7 +52,8 @@ fn add(search: &mut Search<'_>, name: &str, codes: &ParameterInfo) -> Result<(),
     let (above, last) = (codes.shape.len() - 1, scale.shape.len() - 1);
     let fits = codes.shape[..above] == scale.shape[..last];
     let Some(columns) = columns.filter(|n| fits && n.div_ceil(group) == count) else {
-        let expected = format!("a scale for each {group} values of `{}`, of shape {:?} in bytes", codes.name, codes.shape);
+        let expected =
+            format!("a scale for each {group} values of `{}`, of shape {:?} in bytes", codes.name, codes.shape);
         return Err(search.misfit(&scale, &expected));
     };
     let mut shape = codes.shape.clone();

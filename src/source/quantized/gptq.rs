@@ -91,7 +91,8 @@ fn add(
     if indices.is_none() && inputs.div_ceil(size) != groups {
         return Err(search.misfit(scales, &format!("as many rows as {inputs} inputs have groups of {size}")));
     }
-    let parts: Vec<String> = ["qweight", "qzeros", "scales", "g_idx"].iter().map(|end| format!("{module}{end}")).collect();
+    let parts: Vec<String> =
+        ["qweight", "qzeros", "scales", "g_idx"].iter().map(|end| format!("{module}{end}")).collect();
     let stored = Packed {
         parts: [0, 1, 2].map(|at| parts[at].clone()),
         bits,
@@ -177,6 +178,9 @@ impl Stored for Packed {
     fn bytes(&self, part: &Part) -> usize {
         let groups = self.groups.range(&part.columns).len();
         let indices = if self.groups.indices.is_some() { 8 * part.columns.len() } else { 0 };
-        part.rows.len() * part.columns.len().min(self.inputs) * self.bits / 8 + 8 * groups * part.rows.len() + indices + ALIGNED
+        part.rows.len() * part.columns.len().min(self.inputs) * self.bits / 8
+            + 8 * groups * part.rows.len()
+            + indices
+            + ALIGNED
     }
 }

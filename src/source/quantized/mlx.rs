@@ -80,7 +80,8 @@ fn add(
                 return Err(search.misfit(biases, &format!("floats of shape {:?}", scales.shape)));
             }
             let configured = search.config.of_module(module.trim_end_matches('.'));
-            let fits = |packing: &Packing| BITS.contains(&packing.0) && packing.1 > 0 && columns(sizes, *packing).is_some();
+            let fits =
+                |packing: &Packing| BITS.contains(&packing.0) && packing.1 > 0 && columns(sizes, *packing).is_some();
             (configured.filter(fits).or(guess.filter(fits)), "MLX")
         }
         // A word has eight codes of four bits or four of eight, so that words and groups tell the mode.

@@ -23,7 +23,8 @@ pub(super) fn find(search: &mut Search<'_>) -> Result<(), SourceError> {
 
 fn add(search: &mut Search<'_>, name: &str, codes: &ParameterInfo) -> Result<(), SourceError> {
     if let Some(meta) = search.tensor(&format!("{}meta", name.strip_suffix("weight").unwrap_or(name))) {
-        let reason = format!("tensor `{}` shows half of the weights left out (marlin-24): decompress the model", meta.name);
+        let reason =
+            format!("tensor `{}` shows half of the weights left out (marlin-24): decompress the model", meta.name);
         return Err(search.unsupported("compressed-tensors", reason));
     }
     let scale = search.needed(&format!("{name}_scale"), &codes.name)?;

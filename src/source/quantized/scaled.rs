@@ -155,7 +155,9 @@ mod tests {
         assert_eq!(of(&[64, 64], &[2, 2], Some([0, 7])), square(64, 64, 32, 2));
         let groups = Some((256, block(8, 1, 128, 2), "groups of 128".to_owned()));
         assert_eq!(of(&[8, 256], &[8, 2], None), groups);
-        for (shape, scales) in [(vec![4, 6], vec![5, 1]), (vec![4, 6], vec![4, 0]), (vec![6], vec![2]), (vec![2, 4, 6], vec![3, 4, 6])] {
+        for (shape, scales) in
+            [(vec![4, 6], vec![5, 1]), (vec![4, 6], vec![4, 0]), (vec![6], vec![2]), (vec![2, 4, 6], vec![3, 4, 6])]
+        {
             assert_eq!(of(&shape, &scales, None), None, "{shape:?} {scales:?}");
         }
     }

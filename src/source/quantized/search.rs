@@ -1,6 +1,6 @@
 //! The tensors of a model while schemes look for theirs.
 
-use super::{Dequantize, Quantized, QuantizationConfig, Tensor};
+use super::{Dequantize, QuantizationConfig, Quantized, Tensor};
 use crate::error::SourceError;
 use crate::format::{ParameterInfo, Quantization};
 use crate::source::ParameterSource;

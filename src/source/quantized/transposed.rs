@@ -82,11 +82,7 @@ impl<S: Stored> Transposed<S> {
         let ((matrix, first, column), (_, end, last)) = (at(offset), at(last));
         let [high, wide] = self.strip;
         let [above, left] = [first / high * high, column / wide * wide];
-        let whole = Part {
-            matrix,
-            rows: above..(above + high).min(rows),
-            columns: left..(left + wide).min(columns),
-        };
+        let whole = Part { matrix, rows: above..(above + high).min(rows), columns: left..(left + wide).min(columns) };
         let key = (self.number, (matrix * rows.div_ceil(high) + first / high) * columns.div_ceil(wide) + column / wide);
         let is_last = end + 1 == whole.rows.end && last + 1 == whole.columns.end;
         let kept = match strips::kept(key) {
@@ -117,15 +113,7 @@ impl<S: Stored> Transposed<S> {
     }
 
     /// Decodes consecutive values, from a row and a column of the matrix on.
-    fn decode_part(
-        &self,
-        measure: Measure,
-        part: &Part,
-        strip: &Strip,
-        first: usize,
-        column: usize,
-        out: &mut [f32],
-    ) {
+    fn decode_part(&self, measure: Measure, part: &Part, strip: &Strip, first: usize, column: usize, out: &mut [f32]) {
         let mut codes = vec![0; part.columns.len().min(out.len())];
         let (mut row, mut column, mut done) = (first - part.rows.start, column - part.columns.start, 0);
         while done < out.len() {
@@ -138,7 +126,9 @@ impl<S: Stored> Transposed<S> {
                 let (scale, zero) = self.stored.scale(part, strip, row, column + at);
                 let pairs = out[at..at + run].iter_mut().zip(&codes[at..at + run]);
                 match measure {
-                    Measure::Values => pairs.for_each(|(value, &code)| *value = (self.book.number(code) - zero) * scale),
+                    Measure::Values => {
+                        pairs.for_each(|(value, &code)| *value = (self.book.number(code) - zero) * scale)
+                    }
                     Measure::SquaredErrors => {
                         pairs.for_each(|(value, &code)| *value = self.book.error(code) * scale * scale);
                     }
@@ -256,11 +246,7 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Reads the group of each column. Empty where groups are in order.
-    pub(super) fn load(
-        &self,
-        source: &dyn ParameterSource,
-        columns: &Range<usize>,
-    ) -> Result<Vec<usize>, SourceError> {
+    pub(super) fn load(&self, source: &dyn ParameterSource, columns: &Range<usize>) -> Result<Vec<usize>, SourceError> {
         let Some(name) = &self.indices else { return Ok(Vec::new()) };
         group_indices(source, name, columns.clone(), self.count)
     }

@@ -97,11 +97,14 @@ const READ: [&str; 12] = [
 ];
 
 /// What a user can do.
-const ADVICE: &str = "give the model before quantization, or dequantize it with the library that quantized it and save it again";
+const ADVICE: &str =
+    "give the model before quantization, or dequantize it with the library that quantized it and save it again";
 
 /// Refuses methods that are known by the names of their tensors.
 pub(super) fn find(search: &mut Search<'_>) -> Result<(), SourceError> {
-    let last = |name: &str| name.rsplit_once('.').map_or((String::new(), name.to_owned()), |(m, l)| (format!("{m}."), l.to_owned()));
+    let last = |name: &str| {
+        name.rsplit_once('.').map_or((String::new(), name.to_owned()), |(m, l)| (format!("{m}."), l.to_owned()))
+    };
     let integers = search.rest().filter(|info| info.dtype.is_integer() && !info.shape.is_empty()).cloned();
     for info in integers.collect::<Vec<_>>() {
         let (module, end) = last(&info.name);
@@ -124,7 +127,10 @@ pub(super) fn find(search: &mut Search<'_>) -> Result<(), SourceError> {
 }
 
 fn refused(search: &Search<'_>, method: &str, info: &ParameterInfo) -> SourceError {
-    let reason = format!("its weights, such as `{}` of shape {:?} in {}, are packed: {ADVICE}", info.name, info.shape, info.dtype);
+    let reason = format!(
+        "its weights, such as `{}` of shape {:?} in {}, are packed: {ADVICE}",
+        info.name, info.shape, info.dtype
+    );
     search.unsupported(method, reason)
 }
 
@@ -139,7 +145,10 @@ pub(super) fn refuse_rest(search: &mut Search<'_>) -> Result<(), SourceError> {
     let packed = |info: &ParameterInfo| info.dtype == Dtype::F4 || info.dtype.is_integer() && info.shape.len() >= 2;
     let alone = search.rest().find(|info| ALONE.contains(&last(info).as_str()) || info.name.contains(".quant_state."));
     if let Some(info) = alone {
-        let reason = format!("tensor `{}` belongs to a quantized tensor that is not there, or has another layout: {ADVICE}", info.name);
+        let reason = format!(
+            "tensor `{}` belongs to a quantized tensor that is not there, or has another layout: {ADVICE}",
+            info.name
+        );
         return Err(search.unsupported(search.config.method().unwrap_or("quantized"), reason));
     }
     let rest: Vec<&ParameterInfo> = search.rest().filter(|info| packed(info)).collect();
