@@ -104,14 +104,21 @@ impl Converted<'_> {
     fn find_rounded(&mut self) -> Result<(), Error> {
         let n = self.models.len();
         for copy in 0..n {
-            // A conversion moves a model little, so its source is the nearest model.
+            let quantized = |a: usize| self.geometry.is_quantized(self.models[a]);
+            let own = quantized(copy);
+            // A conversion moves a model little, so its source is the nearest model. A model in fewer bits is made from one in
+            // all bits: two quantized copies of one source may be nearer to each other.
             let nearest = (0..n)
-                .filter(|&a| a != copy && !self.is_copy[a])
+                .filter(|&a| a != copy && !self.is_copy[a] && !(own && quantized(a)))
                 .min_by(|&a, &b| self.squared[(copy, a)].total_cmp(&self.squared[(copy, b)]));
-            let near = |&a: &usize| !self.is_copy[copy] && rounded(&self.parameters, a, copy, &self.weights.copies);
+            // Few bits move a model far, but its steps are known, so that the distance need not tell.
+            let near = |&a: &usize| {
+                !self.is_copy[copy] && (own || rounded(&self.parameters, a, copy, &self.weights.copies))
+            };
             // Reading values is expensive. It happens only where the distance allows a conversion.
             let Some(source) = nearest.filter(near) else { continue };
-            if let Some(relation) = conversion(self.geometry, self.models[source], self.models[copy])? {
+            let explained = self.weights.copies.explained;
+            if let Some(relation) = conversion(self.geometry, self.models[source], self.models[copy], explained)? {
                 self.add(source, copy, relation, self.weights.copies.certain);
             }
         }
@@ -188,9 +195,19 @@ fn rounded(parameters: &[&ParameterView], a: usize, b: usize, numbers: &Copies) 
 }
 
 /// The kind of conversion that values prove; `None` when they prove none or cannot be read.
-fn conversion(geometry: &Geometry, source: ModelId, copy: ModelId) -> Result<Option<Relation>, Error> {
+fn conversion(
+    geometry: &Geometry,
+    source: ModelId,
+    copy: ModelId,
+    explained: f64,
+) -> Result<Option<Relation>, Error> {
     let Some(pair) = geometry.read_pair(source, copy)? else { return Ok(None) };
-    Ok(if pair.is_cast().is_some() { Some(Relation::Cast) } else { pair.quantized_bits().map(|_| Relation::Quantized) })
+    if pair.is_cast().is_some() {
+        return Ok(Some(Relation::Cast));
+    }
+    // Known steps tell more than the search for a grid does.
+    let by_steps = pair.rounding_ratio().is_some_and(|ratio| (1.0 / explained..=explained).contains(&ratio));
+    Ok((by_steps || pair.quantized_bits().is_some()).then_some(Relation::Quantized))
 }
 
 /// Pairs of comparable models with the same values in another order, at any distance.
