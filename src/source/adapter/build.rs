@@ -23,7 +23,10 @@ pub(super) fn tensors(
     stored: &dyn ParameterSource,
     base: Vec<ParameterInfo>,
 ) -> Result<BTreeMap<String, Tensor>, SourceError> {
-    let of_base = |p: ParameterInfo| (p.name, Tensor { shape: p.shape, dtype: p.dtype, content: Content::Base });
+    let of_base = |p: ParameterInfo| {
+        let ParameterInfo { name, shape, dtype, quantization, .. } = p;
+        (name, Tensor { shape, dtype, quantization, content: Content::Base })
+    };
     let stored = stored.parameters()?.into_iter().map(|info| (info.name.clone(), info)).collect();
     let mut fit = Fit { folder, config, stored, tensors: base.into_iter().map(of_base).collect() };
     let (pieces, stored) = fit.sorted_keys()?;
@@ -126,7 +129,7 @@ impl Fit<'_> {
                 return Err(self.mismatch(&key, format!("shape {shape:?}"), format!("{:?}", base.shape)));
             }
         }
-        self.tensors.insert(target, Tensor { shape, dtype, content: Content::Stored(key) });
+        self.tensors.insert(target, Tensor { shape, dtype, quantization: None, content: Content::Stored(key) });
         Ok(())
     }
 
@@ -158,7 +161,7 @@ impl Fit<'_> {
             _ => None,
         };
         let content = Content::Adapted(Box::new(Adapted { under, delta, magnitude }));
-        self.tensors.insert(target, Tensor { shape: tensor.shape.clone(), dtype, content });
+        self.tensors.insert(target, Tensor { shape: tensor.shape.clone(), dtype, quantization: None, content });
         Ok(())
     }
 

@@ -11,7 +11,7 @@ pub(crate) use config::AdapterConfig;
 use super::{Dtype, ParameterInfo, ParameterSource, check_range};
 use crate::bytes::{Folder, LocalFolder};
 use crate::error::SourceError;
-use crate::format::{Formats, Library};
+use crate::format::{Formats, Library, Quantization};
 use low_rank::LowRank;
 use magnitude::Magnitude;
 use std::collections::BTreeMap;
@@ -66,6 +66,8 @@ pub struct PeftAdapter {
 struct Tensor {
     shape: Vec<usize>,
     dtype: Dtype,
+    /// How the base quantized the tensor, where it is that of the base.
+    quantization: Option<Quantization>,
     content: Content,
 }
 
@@ -127,7 +129,10 @@ impl PeftAdapter {
 
 impl ParameterSource for PeftAdapter {
     fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
-        let info = |(name, t): (&String, &Tensor)| ParameterInfo::new(name.as_str(), t.shape.as_slice(), t.dtype);
+        let info = |(name, t): (&String, &Tensor)| {
+            let info = ParameterInfo::new(name.as_str(), t.shape.as_slice(), t.dtype);
+            t.quantization.iter().cloned().fold(info, ParameterInfo::with_quantization)
+        };
         Ok(self.tensors.iter().map(info).collect())
     }
 
@@ -159,6 +164,20 @@ impl ParameterSource for PeftAdapter {
             Some(Content::Adapted(_)) => Err(SourceError::NoBytes { parameter: name.to_owned() }),
             None => Err(SourceError::UnknownParameter { parameter: name.to_owned() }),
         }
+    }
+
+    fn rounding(&self, name: &str) -> Result<Option<f64>, SourceError> {
+        match self.tensors.get(name).map(|tensor| &tensor.content) {
+            Some(Content::Base) => self.base.rounding(name),
+            Some(Content::Stored(stored)) => self.stored.rounding(stored),
+            // With an increment, the values are no codes any more.
+            Some(Content::Adapted(_)) => Ok(None),
+            None => Err(SourceError::UnknownParameter { parameter: name.to_owned() }),
+        }
+    }
+
+    fn left_out(&self) -> Vec<(String, String)> {
+        [self.base.left_out(), self.stored.left_out()].concat()
     }
 
     fn prefetch(&self, name: &str, offset: usize, length: usize) {
