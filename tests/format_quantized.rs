@@ -271,13 +271,13 @@ fn methods_that_are_not_read_are_named() {
         (&[("a.q_weight", I32, &[64, 8]), ("a.q_scale", I32, &[2, 8])], "EXL2"),
         (&[("a.trellis", I16, &[4, 4, 64]), ("a.suh", F16, &[64])], "EXL3"),
         (&[("a.dense_weights", I32, &[64, 8])], "SpQR"),
-        (&[("a.indices", I32, &[64, 8]), ("a.centroids.weight", F16, &[64]), ("a.centroids", F16, &[64])], "VPTQ"),
+        (&[("a.indices", I32, &[64, 8]), ("a.centroids.weight", F16, &[64])], "VPTQ"),
         (&[("a.B", I32, &[64, 8]), ("a.s", F16, &[2, 64])], "Marlin"),
         (&[("a.weight", I8, &[64, 64]), ("a.weight_scales", F16, &[64])], "EETQ"),
         (&[("a.weight", U8, &[64, 64]), ("a.weight_scale", F32, &[64, 8]), ("a.pre_quant_scale", BF16, &[128])], "ModelOpt AWQ"),
         (&[("a.weight", U8, &[64, 64]), ("a.comfy_quant", U8, &[26])], "ComfyUI"),
         (&[("a.weight", F4, &[64, 64])], "`a.weight` of shape [64, 64] in F4"),
-        (&[("a.weight", U8, &[64, 64])], "98 % of its values are integers of no known method"),
+        (&[("a.weight", U8, &[64, 64])], "such as `a.weight` of shape [64, 64] in U8, are packed"),
         (&[("a.mystery", I32, &[64, 64]), ("b.mystery", I32, &[64, 65])], "`b.mystery` of shape [64, 65] in I32"),
     ];
     for (tensors, expected) in cases {
@@ -291,18 +291,21 @@ fn methods_that_are_not_read_are_named() {
 
 #[test]
 fn models_that_are_not_quantized_are_left_as_they_are() {
-    use Dtype::{Bool, F8E4M3, F32, I64};
-    let tensors: [(&str, Dtype, &[usize]); 5] = [
+    use Dtype::{Bool, F8E4M3, F32, I64, U8};
+    let tensors: [(&str, Dtype, &[usize]); 8] = [
         ("embeddings.position_ids", I64, &[1, 512]),
         ("mask", Bool, &[64, 64]),
         ("w.weight", F32, &[64, 64]),
         ("w.weight_scale", F32, &[64, 1]),
         ("x.weight", F8E4M3, &[64, 64]),
+        ("h.0.attn.bias", U8, &[1, 1, 99, 99]),
+        ("window.relative_position_index", I64, &[99, 99]),
+        ("stand", I64, &[8, 8]),
     ];
     let model = filled(0x38, &tensors).unwrap();
     let infos = model.parameters().unwrap();
     assert!(infos.iter().all(|info| info.quantization.is_none()));
-    assert_eq!(infos.iter().map(|info| info.dtype).collect::<Vec<_>>(), [I64, Bool, F32, F32, F8E4M3]);
+    assert_eq!(infos.iter().map(|info| info.dtype).collect::<Vec<_>>(), [I64, U8, Bool, I64, F32, F32, I64, F8E4M3]);
     assert_eq!(values(&model, "x.weight", 3), [1.0; 3]);
 }
 
