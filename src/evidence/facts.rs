@@ -90,6 +90,15 @@ impl Geometry {
         self.facts(model).and_then(|facts| facts.dtype)
     }
 
+    /// Whether some compared parameter of a model was quantized in known steps.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `model` is not of this geometry.
+    pub fn is_quantized(&self, model: ModelId) -> bool {
+        self.facts(model).is_some_and(|facts| facts.listed.iter().any(|info| info.quantization.is_some()))
+    }
+
     /// The counters of a model: its integer buffers of one element, such as `num_batches_tracked`.
     ///
     /// They have the model's own names and are sorted by name.

@@ -82,6 +82,12 @@ impl Values {
         self.shared.models().dtype(model, own_name)
     }
 
+    /// The root mean square of what quantization changed in a model's tensor, where it is known.
+    pub(super) fn rounding(&self, model: ModelId, own_name: &str) -> Result<Option<f64>, Error> {
+        let models = self.shared.models();
+        models.source(model).rounding(own_name).map_err(|source| Error::of_model(models.name(model), source))
+    }
+
     /// Reads one run of a tensor into `out`, which gets the length of the run.
     ///
     /// # Errors

@@ -114,6 +114,9 @@ pub struct ParameterEvidence {
     /// `None` for vectors, when nothing changed, when the rank is full or beyond the reach of the sketch (136), and for rows of
     /// more than 1,048,576 values.
     pub rank: Option<usize>,
+    /// Root mean square of what rounding changed in b's values, in units of the weights. `None` where b was not quantized in known
+    /// steps.
+    pub rounding: Option<f64>,
     /// For each dtype to which weights are cast, the number of values of b that differ from the values of a rounded to it.
     pub(crate) mismatches: [usize; 4],
     /// Relative rounding error of b's dtype.

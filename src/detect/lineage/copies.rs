@@ -124,15 +124,22 @@ impl ConversionSearch<'_> {
     /// Finds models that are another one in fewer bits.
     fn find_rounded(&mut self) -> Result<(), Error> {
         for copy in self.all() {
-            // A conversion moves a model little, so its source is the nearest model.
+            let quantized = |a: Distinct| self.geometry.is_quantized(self.model(a));
+            let own = quantized(copy);
+            // A conversion moves a model little, so its source is the nearest model. A model in fewer bits is made from one in
+            // all bits: two quantized copies of one source may be nearer to each other.
             let nearest = self
                 .all()
-                .filter(|&a| a != copy && !self.is_copy(a))
+                .filter(|&a| a != copy && !self.is_copy(a) && !(own && quantized(a)))
                 .min_by(|&a, &b| self.squared(copy, a).total_cmp(&self.squared(copy, b)));
-            let near = |&a: &Distinct| !self.is_copy(copy) && rounded(&self.parameters, a, copy, &self.weights.copies);
+            // Few bits move a model far, but its steps are known, so that the distance need not tell.
+            let near = |&a: &Distinct| {
+                !self.is_copy(copy) && (own || rounded(&self.parameters, a, copy, &self.weights.copies))
+            };
             // Reading values is expensive. It happens only where the distance allows a conversion.
             let Some(source) = nearest.filter(near) else { continue };
-            if let Some(relation) = conversion(self.geometry, self.model(source), self.model(copy))? {
+            let explained = self.weights.copies.explained;
+            if let Some(relation) = conversion(self.geometry, self.model(source), self.model(copy), explained)? {
                 self.add(source, copy, relation, self.weights.copies.certain);
             }
         }
@@ -218,9 +225,19 @@ fn rounded(parameters: &[&ParameterView], a: Distinct, b: Distinct, numbers: &Co
 }
 
 /// The kind of conversion that values prove; `None` when they prove none or cannot be read.
-fn conversion(geometry: &Geometry, source: ModelId, copy: ModelId) -> Result<Option<Relation>, Error> {
+fn conversion(
+    geometry: &Geometry,
+    source: ModelId,
+    copy: ModelId,
+    explained: f64,
+) -> Result<Option<Relation>, Error> {
     let Some(pair) = geometry.read_pair(source, copy)? else { return Ok(None) };
-    Ok(if pair.is_cast().is_some() { Some(Relation::Cast) } else { pair.quantized_bits().map(|_| Relation::Quantized) })
+    if pair.is_cast().is_some() {
+        return Ok(Some(Relation::Cast));
+    }
+    // Known steps tell more than the search for a grid does.
+    let by_steps = pair.rounding_ratio().is_some_and(|ratio| (1.0 / explained..=explained).contains(&ratio));
+    Ok((by_steps || pair.quantized_bits().is_some()).then_some(Relation::Quantized))
 }
 
 /// Pairs of comparable models with the same values in another order, at any distance.

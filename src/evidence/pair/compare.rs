@@ -95,7 +95,11 @@ pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> R
     found
         .into_iter()
         .zip(grids)
-        .map(|((evidence, _), grid)| Ok(ParameterEvidence { grid: grid?, ..evidence }))
+        .zip(&tasks)
+        .map(|(((evidence, _), grid), task)| {
+            let rounding = values.rounding(b, task.tensor.own_names[1])?;
+            Ok(ParameterEvidence { grid: grid?, rounding, ..evidence })
+        })
         .collect()
 }
 

@@ -22,6 +22,9 @@ const MULTIPLE: f64 = 1e-5;
 /// The most of a scaled parameter's movement that is not along the factor, as a share.
 const OFF_FACTOR: f64 = 0.05;
 
+/// The most that storing a parameter in another dtype moves it, as a share of its norm. BF16 moves a value by at most 2⁻⁹ of it.
+const STORED: f64 = 1.0 / 256.0;
+
 /// The least share of zeroed values that counts as pruning.
 const PRUNED: f64 = 0.01;
 
@@ -90,6 +93,27 @@ impl PairEvidence {
     pub fn quantized_bits(&self) -> Option<u32> {
         let bits: Option<Vec<u32>> = self.altogether_changed().map(|p| p.grid.map(|g| g.bits)).collect();
         bits?.into_iter().min()
+    }
+
+    /// How far b is from a, in units of what its quantization explains.
+    ///
+    /// It is the root of `Σ ‖b − a‖²` over the sum of expected squared errors, both over the changed parameters that were
+    /// quantized in known steps. Near 1, b is a in fewer bits. Methods that choose codes by more than the nearest value move
+    /// weights up to twice as far. The result is `None` when there is no such parameter, or when another parameter changed by more
+    /// than its storage in a coarser dtype explains.
+    pub fn rounding_ratio(&self) -> Option<f64> {
+        let (mut moved, mut expected) = (0.0, 0.0);
+        for p in self.altogether_changed() {
+            match p.rounding {
+                Some(rounding) => {
+                    moved += p.squared_distance;
+                    expected += rounding * rounding * p.size as f64;
+                }
+                None if p.squared_distance > STORED * STORED * p.squared_norm_a => return None,
+                None => {}
+            }
+        }
+        (expected > 0.0).then(|| (moved / expected).sqrt())
     }
 
     /// The share of a's values that b has set to zero.

@@ -35,6 +35,7 @@ impl ParameterEvidence {
             residual,
             grid: None,
             rank: None,
+            rounding: None,
             mismatches: tally.mismatches,
             roundoff,
         }

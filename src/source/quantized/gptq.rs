@@ -8,7 +8,7 @@ use super::bits::code_at;
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
-use super::transposed::{ALIGNED, Groups, Part, Stored, Transposed, gather, gather_values};
+use super::transposed::{ALIGNED, MOST_GROUPS, Groups, Part, Stored, Transposed, gather, gather_values};
 use crate::error::SourceError;
 use crate::format::{Dtype, ParameterInfo};
 use crate::source::ParameterSource;
@@ -87,6 +87,9 @@ fn add(
     let indices = search.tensor(&format!("{module}g_idx"));
     if let Some(indices) = indices.as_ref().filter(|info| info.dtype != Dtype::I32 || info.shape != [inputs]) {
         return Err(search.misfit(indices, &format!("a group for each of {inputs} inputs, in I32")));
+    }
+    if indices.is_some() && groups > MOST_GROUPS {
+        return Err(search.misfit(scales, &format!("at most {MOST_GROUPS} groups beside a `g_idx`")));
     }
     if indices.is_none() && inputs.div_ceil(size) != groups {
         return Err(search.misfit(scales, &format!("as many rows as {inputs} inputs have groups of {size}")));

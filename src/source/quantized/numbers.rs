@@ -1,6 +1,7 @@
 //! Tensors that hold one number for each block of a quantized tensor: scales, zero points and biases.
 
 use super::bits::code_at;
+use super::transposed::gather;
 use crate::error::SourceError;
 use crate::format::{Dtype, power, widen};
 use crate::source::ParameterSource;
@@ -60,11 +61,13 @@ impl Numbers {
             Self::Packed { codes, bits, columns, least } => {
                 let Some(last) = (at + out.len()).checked_sub(1) else { return Ok(()) };
                 // Words of 32 bits stand in rows of `columns`; the codes of one column run through its words.
-                let (first, last) = (at / columns * bits / 32, (last / columns * bits + bits - 1) / 32);
-                let words = bytes(source, codes, first * columns * 4, (last - first + 1) * columns * 4)?;
+                let (first, end) = (at / columns * bits / 32, (last / columns * bits + bits - 1) / 32 + 1);
+                let within = if at / columns == last / columns { at % columns..last % columns + 1 } else { 0..*columns };
+                let (stride, bytes) = (4 * columns, 4 * within.start..4 * within.end);
+                let words = gather(source, codes, first * stride, stride, end - first, bytes)?;
                 for (number, at) in out.iter_mut().zip(at..) {
                     let bit = at / columns * bits - first * 32;
-                    let word = |bit: usize| (bit / 32 * columns + at % columns) * 4;
+                    let word = |bit: usize| (bit / 32 * within.len() + at % columns - within.start) * 4;
                     let begin = word(bit);
                     // A code may reach into the next word of its column.
                     let mut pair = [0; 8];

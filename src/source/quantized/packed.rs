@@ -8,6 +8,7 @@ use super::book::Book;
 use super::numbers::{Numbers, bytes};
 use super::rows::{Blocks, Rows};
 use super::search::Search;
+use super::transposed::MOST_GROUPS;
 use crate::error::SourceError;
 use crate::format::{Dtype, ParameterInfo};
 
@@ -55,6 +56,9 @@ fn add(search: &mut Search<'_>, name: &str, codes: &ParameterInfo) -> Result<(),
     if let Some(sorted) = sorted {
         if sorted.dtype != Dtype::I32 || sorted.shape != [columns] {
             return Err(search.misfit(&sorted, &format!("a group for each of {columns} columns, in I32")));
+        }
+        if across > MOST_GROUPS {
+            return Err(search.misfit(&scale, &format!("at most {MOST_GROUPS} groups beside a `weight_g_idx`")));
         }
         rows.groups = Some(sorted.name);
     }

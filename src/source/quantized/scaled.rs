@@ -5,7 +5,7 @@
 //! scales.
 
 use super::book::Book;
-use super::numbers::Numbers;
+use super::numbers::{Numbers, bytes};
 use super::rows::{Blocks, Rows};
 use super::search::Search;
 use crate::error::SourceError;
@@ -16,6 +16,9 @@ const ENDS: [&str; 2] = ["_scale_inv", "_scale"];
 
 /// Names that stand in place of `weight` for the scales of a weight. The last is that of DeepSeek's own files.
 const BESIDE: [&str; 2] = ["scale_weight", "scale"];
+
+/// Most bytes of ComfyUI's mark of a weight, which is a short JSON object.
+const LONGEST: usize = 1 << 16;
 
 /// The sides that square blocks usually have.
 const SIDES: [usize; 7] = [128, 64, 32, 16, 256, 512, 1024];
@@ -62,6 +65,15 @@ fn add(search: &mut Search<'_>, info: &ParameterInfo, scale: &ParameterInfo) -> 
         }
         rows.zeros = Numbers::Plain(zero.name.clone());
         parts.push(zero.name);
+    }
+    let mark = info.name.strip_suffix("weight").and_then(|module| search.tensor(&format!("{module}comfy_quant")));
+    if let Some(mark) = mark.filter(|mark| mark.dtype == Dtype::U8 && mark.size() <= LONGEST) {
+        let text = bytes(search.source, &mark.name, 0, mark.size())?;
+        // In its other formats, ComfyUI stores scales in the order of a kernel.
+        if !String::from_utf8_lossy(&text).contains("float8_") {
+            let reason = format!("tensor `{}` names no format of plain 8-bit floats: save the model in FP8 or FP16", mark.name);
+            return Err(search.unsupported("ComfyUI", reason));
+        }
     }
     let kind = match (info.dtype, scale.dtype) {
         (Dtype::I8, _) => "INT8",

@@ -17,6 +17,9 @@ const STRIP: usize = 1 << 20;
 /// Rows and columns of strips begin at multiples of this number, where words of codes of any number of bits begin.
 pub(super) const ALIGNED: usize = 32;
 
+/// Most groups where a tensor has the group of each column: any of them may be needed for any column. Models have hundreds.
+pub(super) const MOST_GROUPS: usize = 1 << 15;
+
 /// Share of a row of stored bytes from which on the whole row is read, and the rest skipped.
 const SPARSE: usize = 4;
 
@@ -87,7 +90,6 @@ impl<S: Stored> Transposed<S> {
         let is_last = end + 1 == whole.rows.end && last + 1 == whole.columns.end;
         let kept = match strips::kept(key) {
             Some(strip) => Some(strip),
-            // A read to the end of a strip would not be followed by another one of this strip.
             None if strips::has_room(self.stored.bytes(&whole)) => {
                 let strip = Arc::new(self.stored.load(source, &whole)?);
                 strips::keep(key, &strip);
@@ -106,6 +108,7 @@ impl<S: Stored> Transposed<S> {
             }
         };
         self.decode_part(measure, &part, &strip, first, column, out);
+        // Tensors are read from their beginning to their end, so that a strip is not needed again after its last value.
         if is_last {
             strips::drop_strip(key);
         }

@@ -9,13 +9,13 @@ const INTEGERS: [(&str, &str); 14] = [
     ("W_q", "HQQ"),
     ("_data", "quanto"),
     ("weight_qdata", "torchao"),
-    ("qdata", "torchao"),
+    ("_weight_qdata", "torchao"),
     ("codes", "AQLM"),
     ("Qidxs", "QuIP#"),
     ("q_weight", "EXL2"),
     ("trellis", "EXL3"),
     ("dense_weights", "SpQR"),
-    ("in_perm", "SpQR"),
+    ("res_indices", "VPTQ"),
     ("indices", "VPTQ"),
     ("B", "Marlin"),
     ("weight_bitmask", "compressed-tensors (sparse bitmask)"),
@@ -23,8 +23,8 @@ const INTEGERS: [(&str, &str); 14] = [
 ];
 
 /// Names beside integers that another method has, too: only with such a companion do they show the method.
-const COMPANIONS: [(&str, &str); 5] =
-    [("codes", "codebooks"), ("indices", "centroids"), ("B", "s"), ("in_perm", "dense_weights"), ("_data", "_scale")];
+const COMPANIONS: [(&str, &str); 4] =
+    [("codes", "codebooks"), ("indices", "centroids.weight"), ("B", "s"), ("_data", "_scale")];
 
 /// Tensors beside `weight` of one byte, and the method that they show.
 const BESIDE: [(&str, &str); 4] = [
@@ -34,8 +34,8 @@ const BESIDE: [(&str, &str); 4] = [
     ("comfy_quant", "ComfyUI"),
 ];
 
-/// Last parts of the names of calibration data, which belong to activations and not to weights.
-const CALIBRATION: [&str; 17] = [
+/// Last parts of the names of calibration data, which belong to activations and not to weights. Each is one number.
+const CALIBRATION: [&str; 16] = [
     "input_scale",
     "input_scale_inv",
     "scale_input",
@@ -52,8 +52,13 @@ const CALIBRATION: [&str; 17] = [
     "prob_scale",
     "k_zero_point",
     "v_zero_point",
-    "scaled_fp8",
 ];
+
+/// Last parts of the names of marks, which say how a model is quantized.
+const MARKS: [&str; 2] = ["scaled_fp8", "comfy_quant"];
+
+/// Words in the names of integer buffers.
+const BUFFERS: [&str; 6] = ["mask", "position", "index", "ids", "bias", "tracked"];
 
 /// Last parts of the names of companions that no model has without the tensor that they belong to.
 const ALONE: [&str; 18] = [
@@ -78,7 +83,7 @@ const ALONE: [&str; 18] = [
 ];
 
 /// Share of the values of a model from which on integers are not taken for buffers.
-const SHARE: f64 = 0.5;
+const SHARE: f64 = 0.1;
 
 /// The methods whose tensors the schemes know.
 const READ: [&str; 12] = [
@@ -138,11 +143,19 @@ fn refused(search: &Search<'_>, method: &str, info: &ParameterInfo) -> SourceErr
 pub(super) fn refuse_rest(search: &mut Search<'_>) -> Result<(), SourceError> {
     let last = |info: &ParameterInfo| info.name.rsplit('.').next().unwrap_or_default().to_owned();
     if search.found_some() {
-        let calibration = search.rest().filter(|info| CALIBRATION.contains(&last(info).as_str()));
+        let calibration = search.rest().filter(|info| {
+            MARKS.contains(&last(info).as_str()) || info.size() == 1 && CALIBRATION.contains(&last(info).as_str())
+        });
         let calibration: Vec<String> = calibration.map(|info| info.name.clone()).collect();
         search.take(&calibration);
     }
-    let packed = |info: &ParameterInfo| info.dtype == Dtype::F4 || info.dtype.is_integer() && info.shape.len() >= 2;
+    let is_buffer = |info: &ParameterInfo| {
+        let is_mask = matches!(info.shape[..], [1, 1, a, b] if a == b);
+        is_mask || BUFFERS.iter().any(|word| last(info).contains(word))
+    };
+    let packed = |info: &ParameterInfo| {
+        info.dtype == Dtype::F4 || info.dtype.is_integer() && info.shape.len() >= 2 && !is_buffer(info)
+    };
     let alone = search.rest().find(|info| ALONE.contains(&last(info).as_str()) || info.name.contains(".quant_state."));
     if let Some(info) = alone {
         let reason = format!(
@@ -153,7 +166,8 @@ pub(super) fn refuse_rest(search: &mut Search<'_>) -> Result<(), SourceError> {
     }
     let rest: Vec<&ParameterInfo> = search.rest().filter(|info| packed(info)).collect();
     let method = search.config.method().filter(|method| !READ.contains(method));
-    let weight = rest.iter().find(|info| info.dtype == Dtype::F4 || method.is_some() && last(info).contains("weight"));
+    // What is called a weight is one, however few there are of them.
+    let weight = rest.iter().find(|info| info.dtype == Dtype::F4 || last(info) == "weight" || method.is_some());
     if let Some(info) = weight {
         return Err(refused(search, method.unwrap_or("quantized"), info));
     }

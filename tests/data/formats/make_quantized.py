@@ -7,7 +7,7 @@ Who quantizes, and who reads back:
 | file | written by | read back by |
 |---|---|---|
 | bnb_* | bitsandbytes (CPU) | bitsandbytes |
-| ct_* | compressed-tensors | compressed-tensors (decompress) |
+| ct_* | compressed-tensors | compressed-tensors, in F32 |
 | mlx* | MLX (CPU) | MLX |
 | fp8, nvfp4_modelopt, mxfp4 | torch dtypes, the formulas of docs/formats.md | numpy in f32 |
 | gptq*, awq | the layouts of docs/formats.md, in numpy | numpy in f32 |
@@ -100,7 +100,9 @@ def compressed_tensors():
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
     from compressed_tensors.quantization.utils import calculate_qparams
 
+    from compressed_tensors.compressors.nvfp4.helpers import unpack_fp4_from_uint8
     from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
+    from compressed_tensors.quantization.lifecycle.forward import dequantize
 
     def model(folder, format, weights, stored=None, expected=None):
         """Each weight gets scales by its arguments, is compressed, and is decompressed again."""
@@ -124,7 +126,13 @@ def compressed_tensors():
                 if not args.symmetric:
                     state["weight_zero_point"] = zero.to(torch.int8)
             packed = compressor.compress(dict(state), scheme)
-            expected[f"{name}.weight"] = compressor.decompress(dict(packed), scheme)["weight"]
+            if args.type == "float":
+                # The library decompresses these in BF16. Its own functions do it in F32 where they are given F32.
+                codes = unpack_fp4_from_uint8(packed["weight_packed"], *w.shape, dtype=torch.float32)
+                back = dequantize(codes, state["weight_scale"], args=args, dtype=torch.float32, global_scale=state.get("weight_global_scale"))
+            else:
+                back = compressor.decompress(dict(packed), scheme)["weight"]
+            expected[f"{name}.weight"] = back
             stored |= {f"{name}.{key}": value for key, value in packed.items()}
         write(folder, stored, expected)
 
@@ -276,7 +284,8 @@ def bnb():
     w = weight(24, 64)
     codes, scale, _ = F.int8_vectorwise_quant(w.half())
     stored = {"a.weight": codes, "a.SCB": scale, "a.weight_format": torch.tensor(0, dtype=torch.uint8)}
-    write("bnb_int8", stored, {"a.weight": F.int8_vectorwise_dequant(codes, scale)})
+    # As bitsandbytes' layers do. Its int8_vectorwise_dequant rounds in another order, which moves some last digits.
+    write("bnb_int8", stored, {"a.weight": codes.float().mul_(scale.unsqueeze(1).mul(1.0 / 127.0))})
 
 
 # MLX
@@ -286,8 +295,7 @@ def mlx():
     import mlx.core as mx
 
     def torch_of(array):
-        found = torch.from_numpy(np.array(array).astype(np.int64 if array.dtype == mx.uint32 else None))
-        return found.to(torch.uint32) if array.dtype == mx.uint32 else found
+        return torch.from_numpy(np.array(array))
 
     for bits, group in [(4, 64), (3, 32), (6, 32), (8, 64), (2, 128)]:
         w = mx.array(weight(24, 128).half().numpy())

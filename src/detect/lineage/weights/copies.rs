@@ -9,6 +9,10 @@ numbers! {
         /// The most that a conversion moves one parameter, in units of what it moves another.
         alike: f64 = 12.0, "ratio", 1.0..=1e9,
             "Embeddings keep more digits than the rest in many conversions.";
+        /// The most that quantization moves a model, in units of what rounding to the nearest code moves it; also, how much less
+        /// it may be.
+        explained: f64 = 2.0, "ratio", 1.0..=1e3,
+            "GPTQ lets some values move farther so that outputs move less.";
         /// Probability that the source is the source where values prove it.
         certain: f64 = 0.98, "probability", 0.0..=0.999999,
             "By design: certain but for what nobody thought of.";
