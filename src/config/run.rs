@@ -50,7 +50,7 @@ use rand_chacha::ChaCha8Rng;
 pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
     config.check(models.groups().len(), models.len())?;
     let geometry = Geometry::compute(models, &config.geometry)?;
-    Ok(detect(&geometry, models.names(), &config)?.with_skipped(models.skipped().to_vec()))
+    Ok(with_remarks_of(models, detect(&geometry, models.names(), &config)?))
 }
 
 /// Finds which models were fine-tuned from which, from their sketches alone. No model is read.
@@ -66,7 +66,7 @@ pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> R
     let models = sketches.models();
     config.check(models.groups().len(), models.len())?;
     let geometry = Geometry::of_sketches(sketches, &config.geometry)?;
-    Ok(detect(&geometry, models.names(), &config)?.with_skipped(models.skipped().to_vec()))
+    Ok(with_remarks_of(models, detect(&geometry, models.names(), &config)?))
 }
 
 /// Finds which models were fine-tuned from which, in a geometry that exists already. Several detectors can share one pass over
@@ -112,6 +112,13 @@ pub fn detect_phylogeny_in<N: Into<String>>(
 ) -> Result<Phylogeny, Error> {
     config.check(geometry.groups().len(), geometry.len())?;
     detect(geometry, names, &config)
+}
+
+/// Adds what is known of the set of models, and not of their geometry.
+fn with_remarks_of(models: &ModelSet, phylogeny: Phylogeny) -> Phylogeny {
+    let count = models.groups().iter().filter(|group| !group.resembling().is_empty()).count();
+    let remark = (count > 0).then_some(Remark::OtherNames { count });
+    remark.into_iter().fold(phylogeny, Phylogeny::with_remark).with_skipped(models.skipped().to_vec())
 }
 
 fn detect<N: Into<String>>(

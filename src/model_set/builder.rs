@@ -1,11 +1,12 @@
 use super::layout::{Layout, Tensor, align};
+use super::plain_weights::plain_weights;
 use super::selection::Selection;
-use super::spelling::{Matching, Models, Spelled, derived, join_by_values};
+use super::spelling::{Matching, Models, derived, join};
 use super::{Model, ModelSet, Role, Skipped, group};
 use crate::discover::{Discovered, Discovery};
 use crate::error::{Error, SourceError};
 use crate::source::{ParameterInfo, ParameterSource};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -218,35 +219,13 @@ impl ModelSetBuilder {
             return Err(Error::NoModels { searched: self.searched });
         }
 
-        // Layouts are compared with each other instead of models, because there are far fewer of them.
-        let mut layouts: Vec<Layout> = Vec::new();
-        let mut numbers: HashMap<Layout, usize> = HashMap::new();
-        let mut layout_of = Vec::with_capacity(models.len());
-        for model in &models {
-            let compared = model.parameters.iter().filter(|p| self.selection.role(p) == Role::Parameter);
-            let tensor = |p: &ParameterInfo| {
-                let values = self.selection.values(p);
-                Tensor { name: p.name.clone(), shape: p.shape.clone(), values }
-            };
-            let layout: Layout = compared.map(tensor).collect();
-            if layout.is_empty() {
-                return Err(Error::NoParameters { model: model.name.clone(), found: model.parameters.len() });
-            }
-            let next = layouts.len();
-            layout_of.push(*numbers.entry(layout).or_insert_with_key(|l| {
-                layouts.push(l.clone());
-                next
-            }));
+        if self.matching == Matching::ByValues {
+            plain_weights(&mut models)?;
         }
+        let (layouts, layout_of) = layouts(&models, &self.selection)?;
         let alignments = align(&layouts, self.minimum_shared);
-        let spelled = match self.matching {
-            Matching::ByValues if alignments.len() > 1 => {
-                let sources = models.iter().map(|m| &m.source).collect();
-                let read = Models { layout_of: &layout_of, sources };
-                join_by_values(alignments, &read, &self.selection, self.minimum_shared)
-            }
-            _ => Spelled { alignments, made: BTreeMap::new(), resembling: Vec::new() },
-        };
+        let read = Models { layout_of: &layout_of, sources: models.iter().map(|m| &m.source).collect() };
+        let spelled = join(alignments, &read, &self.selection, self.minimum_shared, self.matching);
         for (model, layout) in models.iter_mut().zip(&layout_of) {
             let Some(made) = spelled.made.get(layout) else { continue };
             let failed = |source| Error::of_model(model.name.clone(), source);
@@ -258,6 +237,31 @@ impl ModelSetBuilder {
         let groups = group::groups(&spelled.alignments, &layout_of, &spelled.resembling);
         Ok(ModelSet { models, groups: groups.into(), skipped, selection: self.selection })
     }
+}
+
+/// Returns the distinct layouts, and the number of each model's.
+fn layouts(models: &[Model], selection: &Selection) -> Result<(Vec<Layout>, Vec<usize>), Error> {
+    // Layouts are compared with each other instead of models, because there are far fewer of them.
+    let mut layouts: Vec<Layout> = Vec::new();
+    let mut numbers: HashMap<Layout, usize> = HashMap::new();
+    let mut layout_of = Vec::with_capacity(models.len());
+    for model in models {
+        let compared = model.parameters.iter().filter(|p| selection.role(p) == Role::Parameter);
+        let tensor = |p: &ParameterInfo| {
+            let values = selection.values(p);
+            Tensor { name: p.name.clone(), shape: p.shape.clone(), values }
+        };
+        let layout: Layout = compared.map(tensor).collect();
+        if layout.is_empty() {
+            return Err(Error::NoParameters { model: model.name.clone(), found: model.parameters.len() });
+        }
+        let next = layouts.len();
+        layout_of.push(*numbers.entry(layout).or_insert_with_key(|l| {
+            layouts.push(l.clone());
+            next
+        }));
+    }
+    Ok((layouts, layout_of))
 }
 
 /// Lists the parameters of a model, sorted by name. A name that comes twice is an error.

@@ -111,9 +111,9 @@ impl LayoutGroup {
 
     /// Returns one model of each other group whose tensors have the same shapes under other names, sorted.
     ///
-    /// The two groups may be one network in two vocabularies of names. No values of their models are related beyond chance, so
-    /// that nothing tells which tensors correspond. They are not comparable under these names, which says nothing about
-    /// kinship. It is empty where models are [matched by names](super::Matching::ByNames) alone.
+    /// The two groups may be one network in two vocabularies of names. No values of their models are related beyond chance, or
+    /// none were [to be read](super::Matching::ByNames), so that nothing tells which tensors correspond. They are not
+    /// comparable under these names, which says nothing about kinship.
     pub fn resembling(&self) -> &[ModelId] {
         &self.resembling
     }

@@ -6,6 +6,7 @@ mod iterate;
 mod layout;
 mod model_id;
 mod near;
+mod plain_weights;
 mod position;
 mod role;
 mod selection;

@@ -6,7 +6,7 @@ use crate::error::{Error, SourceError};
 use crate::naming::{
     Correspondence, Link, OwnTensor, Side, Speller, View, Viewed, correspondence, natural, resemblance,
 };
-use crate::source::{Derived, Dtype, ParameterInfo, ParameterSource, Part};
+use crate::source::{Derived, Dtype, Made, ParameterInfo, ParameterSource, Part};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -50,7 +50,7 @@ impl FromStr for Matching {
 pub(super) struct Spelled {
     pub(super) alignments: Vec<Alignment>,
     /// For each layout, the tensors that are made of stored ones to be compared.
-    pub(super) made: BTreeMap<usize, BTreeMap<String, Part>>,
+    pub(super) made: BTreeMap<usize, BTreeMap<String, Made>>,
     /// Pairs of alignments whose shapes are alike, and that no value joins.
     pub(super) resembling: Vec<(usize, usize)>,
 }
@@ -61,12 +61,13 @@ pub(super) struct Models<'m> {
     pub(super) sources: Vec<&'m Arc<dyn ParameterSource>>,
 }
 
-/// Joins alignments whose values correspond. The order of the models has no part in it.
-pub(super) fn join_by_values(
+/// Joins alignments whose values correspond, if values may be read. The order of the models has no part in it.
+pub(super) fn join(
     alignments: Vec<Alignment>,
     models: &Models<'_>,
     selection: &Selection,
     minimum: f64,
+    matching: Matching,
 ) -> Spelled {
     let mut all: Vec<Option<Alignment>> = alignments.into_iter().map(Some).collect();
     let mut made = BTreeMap::new();
@@ -83,7 +84,7 @@ pub(super) fn join_by_values(
                 }
                 let keys = [first, second].map(keys);
                 let alike = resemblance(&shapes(first, &keys[0]), &shapes(second, &keys[1])) >= minimum;
-                let found = alike.then(|| {
+                let found = (alike && matching == Matching::ByValues).then(|| {
                     let [x, y] =
                         [(first, &keys[0]), (second, &keys[1])].map(|(al, keys)| side(al, keys, models, &made));
                     correspondence(&x, &y, minimum)
@@ -144,7 +145,7 @@ fn side(
     alignment: &Alignment,
     keys: &[Key],
     models: &Models<'_>,
-    made: &BTreeMap<usize, BTreeMap<String, Part>>,
+    made: &BTreeMap<usize, BTreeMap<String, Made>>,
 ) -> Side {
     let mut spellers = Vec::new();
     for &layout in &alignment.layouts {
@@ -171,7 +172,7 @@ fn side(
 /// Returns the view of a model in which tensors stand in the form that is compared.
 pub(super) fn derived(
     source: &Arc<dyn ParameterSource>,
-    made: &BTreeMap<String, Part>,
+    made: &BTreeMap<String, Made>,
 ) -> Result<Arc<dyn ParameterSource>, SourceError> {
     Ok(Arc::new(Derived::new(Arc::clone(source), made.clone())?))
 }
@@ -182,7 +183,7 @@ fn merge(
     keys: &[Vec<Key>; 2],
     found: &Correspondence,
     selection: &Selection,
-    made: &mut BTreeMap<usize, BTreeMap<String, Part>>,
+    made: &mut BTreeMap<usize, BTreeMap<String, Made>>,
 ) -> Alignment {
     let [first, second] = both;
     let mut tensors: BTreeMap<Key, Vec<Holder>> = BTreeMap::new();
@@ -206,7 +207,7 @@ fn merge(
         holders.extend(kept.0.tensors[kept.1].iter().cloned());
         for Respelled { holder, part } in respelled {
             if let Some(part) = part {
-                made.entry(holder.layout).or_default().insert(holder.own_name.to_string(), part);
+                made.entry(holder.layout).or_default().insert(holder.own_name.to_string(), Made::Part(part));
             }
             holders.push(holder);
         }
@@ -247,7 +248,7 @@ fn respell(
     kept: &Key,
     link: &Link,
     selection: &Selection,
-    made: &BTreeMap<usize, BTreeMap<String, Part>>,
+    made: &BTreeMap<usize, BTreeMap<String, Made>>,
 ) -> Option<Respelled> {
     let own = shape(holder, key);
     let size: usize = own.iter().product();

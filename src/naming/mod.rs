@@ -11,6 +11,7 @@ mod rows;
 mod sample;
 mod side;
 mod strip;
+mod weight_norm;
 mod whole;
 mod wrapper;
 
@@ -19,4 +20,5 @@ pub(crate) use link::{Link, View, Viewed};
 pub(crate) use natural::natural;
 pub(crate) use resemblance::resemblance;
 pub(crate) use side::{OwnTensor, Side, Speller};
+pub(crate) use weight_norm::normed;
 pub(crate) use wrapper::unwrapped;

@@ -19,6 +19,13 @@ pub enum Remark {
         /// How many groups of comparable models there are.
         count: usize,
     },
+    /// Groups of models have tensors of the same shapes under names that could not be matched.
+    ///
+    /// They may hold one network in several vocabularies. That they were not compared says nothing about kinship.
+    OtherNames {
+        /// How many such groups there are.
+        count: usize,
+    },
     /// A clusterer ran on fewer leading coordinates than there are.
     CoordinatesReduced {
         /// The clusterer.
@@ -105,6 +112,11 @@ impl fmt::Display for Remark {
             Self::FamiliesExpected { count: 1 } => f.write_str("1 family expected"),
             Self::FamiliesExpected { count } => write!(f, "{count} families expected"),
             Self::LayoutGroups { count } => write!(f, "{count} groups of models that cannot be compared across groups"),
+            Self::OtherNames { count } => write!(
+                f,
+                "{count} groups of models have tensors of the same shapes under other names that could not be matched: \
+                 they are not comparable under these names, which says nothing about kinship"
+            ),
             Self::CoordinatesReduced { clusterer, used, available, variance } => {
                 write!(
                     f,

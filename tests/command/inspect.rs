@@ -42,7 +42,7 @@ fn a_resized_vocabulary_and_a_wrapper_are_shown() {
     for part in [
         "group 0: 3 models, comparable on 2 parameters of 1300 values",
         "embed.weight rows 50..52: in 2 of them\n",
-        "names compared without their common prefix: large, larger\n",
+        "compared under the names of others: large, larger\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -38,7 +38,7 @@ fn share(models: &ModelSet, near: f32) -> f64 {
 
 fn model_size(models: &ModelSet) -> usize {
     let size = |model: usize| -> usize { models.parameters(ModelId::new(model)).map(|(info, _)| info.size()).sum() };
-    size(0).min(size(1))
+    models.ids().map(|m| size(m.index())).min().unwrap()
 }
 
 /// A child that moved by a fifth of its parent's deviations, in another form. Either may come first.
@@ -85,6 +85,32 @@ fn turned_matrices_are_found() {
 fn stacked_experts_are_found() {
     assert_eq!(share(&set(&[&experts(10, false), &tuned(&experts(10, true), 3, 0.2)]), 0.3), 1.0);
     assert_eq!(share(&set(&[&tuned(&experts(11, true), 4, 0.2), &experts(11, false)]), 0.3), 1.0);
+}
+
+#[test]
+fn weights_of_magnitude_and_direction_are_made_plain() {
+    let network = unet(15);
+    let plain = tuned(&network, 16, 0.2);
+    let split = |spell: [&str; 2]| {
+        let mut new = plain.clone();
+        for name in plain.keys().filter(|n| n.contains("conv") && n.ends_with(".weight")) {
+            let (shape, values) = new.remove(name).unwrap();
+            let row = values.len() / shape[0];
+            let norms: Vec<f32> = values.chunks(row).map(|r| r.iter().map(|x| x * x).sum::<f32>().sqrt()).collect();
+            // The length of the direction is free.
+            let direction = values.iter().enumerate().map(|(i, x)| x * (1 + i / row % 5) as f32).collect();
+            let module = name.strip_suffix("weight").unwrap();
+            new.insert(format!("{module}{}", spell[0]), (vec![shape[0], 1, 1, 1], norms));
+            new.insert(format!("{module}{}", spell[1]), (shape, direction));
+        }
+        new
+    };
+    let old = split(["weight_g", "weight_v"]);
+    let new = split(["parametrizations.weight.original0", "parametrizations.weight.original1"]);
+    for pair in [[&network, &old], [&new, &network], [&new, &old]] {
+        assert_eq!(share(&set(&pair), 0.4), 1.0);
+    }
+    assert_eq!(set(&[&network, &old, &new]).groups()[0].common_size(), model_size(&set(&[&network])));
 }
 
 #[test]
@@ -181,7 +207,8 @@ fn names_alone_read_nothing() {
     let apart = ModelSet::builder().with_model("a", first).with_model("b", other).with_matching(Matching::ByNames);
     let models = apart.build().unwrap();
     assert_eq!((models.groups().len(), first.reads() + other.reads()), (2, 0));
-    assert!(models.groups().iter().all(|g| g.resembling().is_empty()));
+    // Shapes alone say that the two may be one network.
+    assert!(models.groups().iter().all(|g| g.resembling().len() == 1));
 }
 
 /// A source that counts how often it is read.

@@ -72,6 +72,14 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
             counted(group.common_size(), "value"),
         ),
     };
+    if !group.resembling().is_empty() {
+        let others: Vec<&str> = group.resembling().iter().map(|&m| models.name(m)).collect();
+        let _ = writeln!(
+            text,
+            "  shapes as in the group of {}, not comparable under these names: no values tell which tensors correspond",
+            others.join(", ")
+        );
+    }
     let partial = group.parameters().iter().filter(|p| p.holders.len() < count);
     for parameter in partial {
         let _ = writeln!(
@@ -89,7 +97,7 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
     };
     let prefixed: Vec<&str> = (0..count).filter(renamed).map(|at| models.name(group.models()[at])).collect();
     if !prefixed.is_empty() {
-        let _ = writeln!(text, "  names compared without their common prefix: {}", prefixed.join(", "));
+        let _ = writeln!(text, "  compared under the names of others: {}", prefixed.join(", "));
     }
 }
 
