@@ -47,9 +47,10 @@ impl<'a> Matched<'a> {
         self.found_parents[model].is_empty() && !self.result.is_withheld(self.models[model].0)
     }
 
-    /// Whether a model has no parent in truth.
+    /// Whether a model has no parent in truth, named or withheld.
     pub(super) fn is_true_root(&self, model: usize) -> bool {
-        self.truth.phylogeny().parents(self.models[model].1).is_empty()
+        let (truth, model) = (self.truth.phylogeny(), self.models[model].1);
+        truth.parents(model).is_empty() && !truth.is_withheld(model)
     }
 
     /// Whether a model has parents in truth, but none among the matched models.

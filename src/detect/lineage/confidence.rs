@@ -64,6 +64,7 @@ pub(super) fn shares(suppositions: &[Supposition], members: usize, weights: &Wei
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::lineage::tests::fixture::noticed;
 
     #[test]
     fn edges_hold_with_the_root_and_half_of_the_way_without() {
@@ -80,5 +81,19 @@ mod tests {
         };
         let found = shares(&[flat(0, 0.75, 0.5), flat(1, 0.25, 1.0)], 2, &Weights::default()).unwrap();
         assert_eq!((found[(0usize, 1usize)], found[(1usize, 0usize)]), (0.375, 0.25));
+    }
+
+    #[test]
+    fn what_is_left_out_as_negligible_is_noticed() {
+        // Member 2 is less likely than the root to be the parent of 1, by 30 nats or by 60.
+        let share = |w: &Weights, below: f64| {
+            let mut weights = Square::filled(3, 0.0);
+            weights[(2usize, 1usize)] = -below;
+            let supposition = Supposition { root: Member::new(0), probability: 1.0, present: 1.0, weights };
+            shares(&[supposition], 3, w).unwrap()[(2usize, 1usize)]
+        };
+        let weights = Weights::default();
+        assert!(share(&weights, 30.0) > 0.0 && share(&weights, 60.0) == 0.0);
+        noticed("tolerances", &["negligible"], |w| format!("{:e} {:e}", share(w, 30.0), share(w, 60.0)));
     }
 }

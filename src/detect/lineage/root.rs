@@ -165,6 +165,9 @@ mod tests {
             let likely = vec![(m(0), p), (m(1), q)];
             Roots { likely, scores: vec![0.0, 0.0], against: BTreeMap::new() }
         };
+        noticed("tolerances", &["tie"], |w| {
+            [0.75e-12, 1.5e-12].map(|apart| of(0.5, 0.5 - apart).tied(w.tolerances.tie).to_string()).join(" ")
+        });
         assert!(of(0.5, 0.5).tied(1e-12) && of(0.5, 0.5 - 0.9e-12).tied(1e-12) && !of(0.5, 0.5 - 1.2e-12).tied(1e-12));
     }
 }

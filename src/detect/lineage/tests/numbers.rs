@@ -1,14 +1,12 @@
 //! Numbers of the tree as a whole, noticed by whole detections of small families.
 
-use super::fixture::{Model, alike, noticed, of_models, of_points, point};
+use super::fixture::{Model, alike, noticed, of_models, point};
 use crate::detect::lineage::LineageDetector;
 use crate::detect::lineage::weights::Weights;
 use crate::detect::{Families, PhylogenyDetector};
 use crate::geometry::Geometry;
 use crate::parent::SmallestNorm;
 use rand::SeedableRng;
-
-const LONGER: [f64; 2] = [1e-12, 3e-12];
 
 fn detected(weights: &Weights, geometry: &Geometry) -> String {
     let detector = LineageDetector::new().with_families(Families::Count(1)).with_weights(*weights);
@@ -23,17 +21,6 @@ fn numbers_of_trees_and_roots_are_noticed() {
     let points: Vec<Vec<f64>> = std::iter::once(point(&[(0, 10.0), (1, 0.5)])).chain((0..11).map(child)).collect();
     let geometry = alike(3, &points);
     noticed("confidence", &[], |w| detected(w, &geometry));
-}
-
-#[test]
-fn roots_as_likely_up_to_rounding_are_a_tie() {
-    // The norms of the two differ by 3e-12, and so do the probabilities of the roots by some 1.5e-12.
-    let detected =
-        |w: &Weights, longer: f64| detected(w, &alike(1, &[point(&[(0, 1.0)]), point(&[(1, 1.0 + longer)])]));
-    let tie = |w: &Weights, longer| detected(w, longer).contains("Ties");
-    let weights = Weights::default();
-    assert!(tie(&weights, 0.0) && !tie(&weights, 1e-6));
-    noticed("tolerances", &["tie"], |w| format!("{} {}", tie(w, LONGER[0]), tie(w, LONGER[1])));
 }
 
 #[test]
@@ -55,43 +42,4 @@ fn the_confidence_of_masked_merges_is_noticed() {
     let merge = root.with_masked([&a, &b], 7);
     let geometry = of_models(&[root.clone(), a, b, merge, child(4), child(5)]);
     noticed("merges", &["masked_confidence"], |w| detected(w, &geometry));
-}
-
-#[test]
-fn probe() {
-    for k in [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0] {
-        let e = k * 1e-12;
-        let t = |w: f64| {
-            let mut x = Weights::default();
-            x.tolerances.tie = w;
-            detected(&x, &alike(1, &[point(&[(0, 1.0)]), point(&[(1, 1.0 + e)])])).contains("Ties")
-        };
-        eprintln!("{k} {} {} {}", t(5e-13), t(1e-12), t(2e-12));
-    }
-    // negligible
-    let chain = |far: f64| {
-        of_points(&vec![
-            vec![
-                point(&[(0, 10.0)]),
-                point(&[(0, 10.0), (1, far)]),
-                point(&[(0, 10.0), (1, far), (2, 0.01)]),
-                point(&[(0, 10.0), (3, 1.0)]),
-                point(&[(0, 10.0), (4, 1.0)])
-            ];
-            4
-        ])
-    };
-    for far in [0.1, 1.0, 5.0, 100.0] {
-        let g = chain(far);
-        let f = |n: f64| {
-            let mut x = Weights::default();
-            x.tolerances.negligible = n;
-            detected(&x, &g)
-        };
-        let a = f(40.0);
-        eprintln!("{far} {} {}", a == f(20.0), a == f(80.0));
-        if far == 1.0 {
-            eprintln!("{a}");
-        }
-    }
 }
