@@ -15,6 +15,7 @@ mod holds;
 mod legacy;
 mod machine;
 mod opcode;
+mod panels;
 mod stream;
 mod strided;
 

@@ -1,16 +1,25 @@
 //! Tensors whose elements do not stand one after another: transposed, sliced and expanded views, and big-endian files.
 
+use super::panels::{self, PANEL};
 use crate::bytes::ReadAt;
 use crate::error::SourceError;
 use crate::format::widen::widen;
 use crate::format::{Decode, Dtype};
 use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most elements of one read.
-const SPAN: u64 = 1 << 14;
+const SPAN: u64 = 1 << 17;
 
 /// Elements between two wanted ones that are read along, at most. A second read would cost more.
-const GAP: u64 = 128;
+const GAP: u64 = 1 << 8;
+
+/// Elements that stand one after another, at least, in a view that is read without panels.
+const RUN: usize = 256;
+
+/// The number of the next view.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A view of a storage.
 #[derive(Debug)]
@@ -21,6 +30,14 @@ pub(super) struct Strided {
     /// Size and stride of each dimension, the outermost first. Sizes are not zero.
     dimensions: Vec<(usize, u64)>,
     big_endian: bool,
+    /// The number of the view among all of the process, by which its panels are kept.
+    number: u64,
+}
+
+impl Drop for Strided {
+    fn drop(&mut self) {
+        panels::forget(self.number);
+    }
 }
 
 impl Strided {
@@ -34,7 +51,13 @@ impl Strided {
                 _ => dimensions.push((size, stride)),
             }
         }
-        Self { dtype, begin, dimensions, big_endian }
+        // The number tells views apart and guards nothing, so relaxed ordering is enough.
+        Self { dtype, begin, dimensions, big_endian, number: NEXT.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Whether few elements stand one after another, so that each read touches much of the storage.
+    fn is_scattered(&self) -> bool {
+        self.dimensions.last().is_some_and(|&(size, stride)| stride != 1 || size < RUN)
     }
 
     /// Fills the elements of `out` that form a box: the outer dimensions are fixed.
@@ -82,6 +105,43 @@ impl Strided {
 
 impl Decode for Strided {
     fn decode(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        if !self.is_scattered() {
+            return self.gather(bytes, offset, out);
+        }
+        let size: usize = self.dimensions.iter().map(|(size, _)| size).product();
+        // Whole rows form one box. A part of a row would touch as much of the storage as all of them.
+        let row: usize = self.dimensions.iter().skip(1).map(|(size, _)| size).product();
+        let most = if row > PANEL { PANEL } else { PANEL / row * row };
+        let mut done = 0;
+        while done < out.len() {
+            let at = offset + done;
+            let begin = at / most * most;
+            let panel = self.panel(bytes, begin, most.min(size - begin))?;
+            let part = &panel[at - begin..];
+            let length = part.len().min(out.len() - done);
+            out[done..done + length].copy_from_slice(&part[..length]);
+            done += length;
+        }
+        Ok(())
+    }
+}
+
+impl Strided {
+    /// Returns the elements from `begin` on, which are a panel.
+    fn panel(&self, bytes: &dyn ReadAt, begin: usize, length: usize) -> Result<Arc<[f32]>, SourceError> {
+        if let Some(kept) = panels::kept(self.number, begin) {
+            return Ok(kept);
+        }
+        // The lock is free meanwhile: two threads may decode the same panel, and other views do not wait.
+        let mut values = vec![0.0; length];
+        self.gather(bytes, begin, &mut values)?;
+        let values: Arc<[f32]> = values.into();
+        panels::keep(self.number, begin, Arc::clone(&values));
+        Ok(values)
+    }
+
+    /// Fills `out` with elements from `offset` on, box by box.
+    fn gather(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         BUFFERS.with_borrow_mut(|buffers| {
             let mut reader = Reader { bytes, view: self, buffers };
             let (mut offset, mut out) = (offset, out);
@@ -173,5 +233,78 @@ impl Reader<'_> {
         // The buffers are kept, so they must be empty even after an error.
         wanted.clear();
         read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::MemoryFile;
+
+    /// The view of `0, 1, 2, …` with these dimensions, element by element.
+    fn expected(shape: &[usize], strides: &[u64]) -> Vec<f32> {
+        let size = shape.iter().product();
+        let element = |mut at: usize| {
+            let mut source = 0;
+            for (&size, &stride) in shape.iter().zip(strides).rev() {
+                source += (at % size) as u64 * stride;
+                at /= size;
+            }
+            source as f32
+        };
+        (0..size).map(element).collect()
+    }
+
+    #[test]
+    fn a_view_of_any_strides_is_read_in_any_ranges() {
+        let cases: [(&[usize], &[u64]); 12] = [
+            (&[], &[]),
+            (&[7], &[3]),
+            (&[4, 5], &[1, 4]),
+            (&[4, 5], &[0, 1]),
+            (&[4, 5], &[1, 0]),
+            (&[1, 5], &[99, 2]),
+            (&[3, 4, 5], &[20, 5, 1]),
+            (&[3, 4, 5], &[1, 15, 3]),
+            (&[2, 3, 2, 3], &[3, 1, 18, 6]),
+            (&[3, 300], &[301, 1]),
+            (&[2, 5000], &[1, 2]),
+            (&[3, 3], &[1, 1]),
+        ];
+        let numbers: Vec<u8> = (0..20_000).flat_map(|n| (n as f32).to_le_bytes()).collect();
+        let swapped: Vec<u8> = (0..20_000).flat_map(|n| (n as f32).to_be_bytes()).collect();
+        for (bytes, big_endian) in [(numbers, false), (swapped, true)] {
+            let file = MemoryFile::new("a", bytes);
+            for (shape, strides) in cases {
+                let view = Strided::new(Dtype::F32, 0, shape, strides, big_endian);
+                let wanted = expected(shape, strides);
+                for begin in (0..wanted.len()).step_by(1 + wanted.len() / 30) {
+                    for end in (begin + 1..=wanted.len()).step_by(1 + wanted.len() / 17) {
+                        let mut found = vec![-1.0; end - begin];
+                        view.gather(&file, begin, &mut found).unwrap();
+                        assert_eq!(found, wanted[begin..end], "{shape:?} {strides:?} {begin}..{end}");
+                        view.decode(&file, begin, &mut found).unwrap();
+                        assert_eq!(found, wanted[begin..end], "{shape:?} {strides:?} {begin}..{end}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_scattered_view_is_read_in_panels() {
+        let rows = 3000;
+        let file = MemoryFile::new("a", (0..rows * 2000).flat_map(|n: u32| n.to_le_bytes()).collect::<Vec<u8>>());
+        let view = Strided::new(Dtype::U32, 0, &[2000, rows as usize], &[1, 2000], false);
+        assert!(view.is_scattered());
+        let mut found = vec![0.0; 3000];
+        for row in [0, 1397, 1398, 1399, 1999, 3] {
+            view.decode(&file, row * 3000, &mut found).unwrap();
+            assert!(found.iter().enumerate().all(|(at, v)| *v == (at * 2000 + row) as f32), "{row}");
+        }
+        assert!(panels::kept(view.number, 0).is_some() && panels::kept(view.number, PANEL / 3000 * 3000).is_some());
+        let number = view.number;
+        drop(view);
+        assert!(panels::kept(number, 0).is_none());
     }
 }
