@@ -176,7 +176,6 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
     {
         write(dir, &format!("new/{name}"), "");
     }
-    write(dir, "q.gguf", "");
     let found = Discovery::new().search([dir])?;
     assert_eq!(names(&found), ["new"]);
     assert_eq!(
@@ -191,7 +190,6 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
         [
             "DIR/new/consolidated.safetensors: beside model.safetensors, which is the one taken",
             "DIR/new/pytorch_model.bin: a PyTorch pickle: not read, convert it to safetensors",
-            "DIR/q.gguf: a GGUF file: not read, convert it to safetensors",
         ]
     );
     Ok(())
