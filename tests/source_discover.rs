@@ -177,7 +177,6 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
     for name in ["model.tflite", "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "training_args.bin", "vocab.txt"] {
         write(dir, &format!("new/{name}"), "");
     }
-    write(dir, "q.gguf", "");
     let found = Discovery::new().search([dir])?;
     assert_eq!(names(&found), ["new"]);
     assert_eq!(
@@ -192,7 +191,6 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
         [
             "DIR/new/consolidated.safetensors: beside model.safetensors, which is the one taken",
             "DIR/new/model.tflite: a TensorFlow Lite model: not read, convert it to safetensors",
-            "DIR/q.gguf: a GGUF file: not read, convert it to safetensors",
         ]
     );
     Ok(())

@@ -15,6 +15,8 @@ use neural_phylogeny::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors,
 };
 use neural_phylogeny::evidence::{Factor, LineState, Lines};
+#[cfg(feature = "gguf")]
+use neural_phylogeny::format::Gguf;
 use neural_phylogeny::format::{
     Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype, UnreadFormat,
 };
@@ -63,6 +65,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Box<dyn Format>>();
     auto_traits::<Library>();
     auto_traits::<UnknownDtype>();
+    #[cfg(feature = "gguf")]
+    auto_traits::<Gguf>();
     auto_traits::<Safetensors>();
     auto_traits::<Tensors>();
     auto_traits::<UnreadFormat>();

@@ -76,7 +76,7 @@ pub(super) static TYPES: [TensorType; 35] = {
         blocks(35, "TQ2_0", 256, 66, GgufType::TQ2_0, Steps::HalfAtEnd),
         blocks(39, "MXFP4", 32, 17, GgufType::MXFP4, Steps::Mxfp4),
         blocks(40, "NVFP4", 64, 36, GgufType::NVFP4, Steps::Nvfp4),
-        blocks(41, "Q1_0", 128, 18, GgufType::Q1_0, Steps::Half),
+        blocks(41, "Q1_0", 128, 18, GgufType::Q1_0, Steps::Share(0.564)),
         blocks(42, "Q2_0", 64, 18, GgufType::Q2_0, Steps::Half),
     ]
 };

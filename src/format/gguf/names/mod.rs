@@ -99,3 +99,64 @@ fn find(lists: &[Names], name: &str) -> Option<String> {
     let found = known(&format!("{kind}_exps")).filter(|_| digits)?;
     Some(format!("{}.{suffix}", found.replace("{}", expert)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn naming(architecture: &str) -> Naming {
+        Naming(ARCHITECTURES.iter().find(|a| a.names.contains(&architecture)))
+    }
+
+    #[test]
+    fn each_name_stands_once_and_each_change_has_a_tensor() {
+        let mut seen = BTreeSet::new();
+        for architecture in &ARCHITECTURES {
+            for name in architecture.names {
+                assert!(seen.insert(name), "{name}");
+            }
+            let inside: Vec<_> = architecture.inside.iter().copied().flatten().collect();
+            let own: BTreeSet<_> = inside.iter().map(|(own, _)| own).collect();
+            let found: BTreeSet<_> = inside.iter().map(|(_, found)| found).collect();
+            assert_eq!((own.len(), found.len()), (inside.len(), inside.len()), "{:?}", architecture.names);
+            for (key, _) in architecture.changes {
+                let stem = stem(key).map_or(*key, |(stem, _)| stem);
+                assert!(own.contains(&stem), "{key} of {:?}", architecture.names);
+            }
+            assert!(architecture.layers.ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_transformers() {
+        let name = |architecture, own: &str| naming(architecture).target(own).map(|t| (t.name, t.change, t.plus_one));
+        let plain = |name: &str| Some((name.to_owned(), None, false));
+        assert_eq!(name("llama", "token_embd.weight"), plain("model.embed_tokens.weight"));
+        assert_eq!(
+            name("llama", "blk.12.attn_k.bias"),
+            Some(("model.layers.12.self_attn.k_proj.bias".to_owned(), Some(Change::Keys), false))
+        );
+        assert_eq!(
+            name("llama", "blk.3.ffn_up.5.weight"),
+            plain("model.layers.3.block_sparse_moe.experts.5.w3.weight")
+        );
+        assert_eq!(
+            name("gemma", "blk.0.attn_norm.weight"),
+            Some(("model.layers.0.input_layernorm.weight".to_owned(), None, true))
+        );
+        assert_eq!(
+            name("gpt2", "blk.0.ffn_up.weight"),
+            Some(("transformer.h.0.mlp.c_fc.weight".to_owned(), Some(Change::Transposed), false))
+        );
+        assert_eq!(name("gpt2", "blk.0.ffn_up.bias"), plain("transformer.h.0.mlp.c_fc.bias"));
+        let bias = "model.layers.1.mlp.gate.e_score_correction_bias";
+        assert_eq!(name("deepseek2", "blk.1.exp_probs_b.bias"), plain(bias));
+        assert_eq!(name("gpt-oss", "blk.1.attn_sinks.weight"), plain("model.layers.1.self_attn.sinks"));
+        // What is not known keeps its name.
+        for own in ["blk.00.attn_q.weight", "blk.x.attn_q.weight", "blk.0.attn_k_b.weight", "attn_q.weight"] {
+            assert_eq!(name("llama", own), None, "{own}");
+        }
+        assert_eq!(name("mamba", "token_embd.weight"), None);
+    }
+}

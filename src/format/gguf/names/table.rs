@@ -104,7 +104,7 @@ const PLAIN: Architecture = Architecture {
 };
 
 /// Every architecture whose names are known and whose changes can be undone.
-pub(super) static ARCHITECTURES: [Architecture; 23] = [
+pub(super) static ARCHITECTURES: [Architecture; 24] = [
     Architecture {
         names: &["llama", "llama-embed"],
         inside: &[NORMS_BEFORE, PROJECTIONS, GATED, MIXTRAL],
@@ -112,7 +112,16 @@ pub(super) static ARCHITECTURES: [Architecture; 23] = [
         ..PLAIN
     },
     Architecture { names: &["mistral3", "granite", "smollm3", "minicpm", "olmo", "arcee"], changes: ROTARY, ..PLAIN },
-    Architecture { names: &["qwen2", "qwen2vl", "qwen3", "seed_oss", "command-r", "cohere2"], ..PLAIN },
+    Architecture { names: &["qwen2", "qwen2vl", "qwen3", "command-r", "cohere2"], ..PLAIN },
+    Architecture {
+        names: &["seed_oss"],
+        inside: &[
+            &[("attn_norm", "input_layernorm"), ("post_attention_norm", "post_attention_layernorm")],
+            PROJECTIONS,
+            GATED,
+        ],
+        ..PLAIN
+    },
     Architecture { names: &["stablelm"], inside: &[NORMS_BEFORE, PROJECTIONS, GATED], ..PLAIN },
     Architecture {
         names: &["qwen2moe", "qwen3moe", "olmoe"],
