@@ -71,9 +71,28 @@ fn every_adapter_is_what_its_library_makes_of_it() -> TestResult {
 }
 
 #[test]
+fn what_changes_another_part_of_a_pipeline_is_told() -> TestResult {
+    let base = folder().join("base/net.safetensors");
+    let model = Discovery::new().with_base(&base).open(folder().join("files/with_text.safetensors"))?;
+    let left_out = model.source.left_out();
+    assert_eq!(left_out.len(), 3);
+    assert!(left_out.iter().all(|(name, why)| name.starts_with("lora_te_") && why.contains("a text encoder")));
+    Ok(())
+}
+
+#[test]
 fn the_layout_says_what_wrote_an_adapter() -> TestResult {
     let base = folder().join("base/net.safetensors");
-    for (path, expected) in [("peft/loha", "peft adapter")] {
+    let kinds = [
+        ("peft/loha", "peft adapter"),
+        ("peft/mlx", "MLX adapter"),
+        ("files/locon.safetensors", "kohya LoRA file"),
+        ("files/loha_file.safetensors", "LyCORIS LoHa file"),
+        ("files/lokr_file.safetensors", "LyCORIS LoKr file"),
+        ("files/norm.safetensors", "LyCORIS file"),
+        ("files/diffusers.safetensors", "LoRA file"),
+    ];
+    for (path, expected) in kinds {
         let model = Discovery::new().with_base(&base).open(folder().join(path))?;
         let FileLayout::Adapter { kind, .. } = &model.layout else { return Err(format!("{}", model.layout).into()) };
         assert_eq!(kind, expected, "{path}");

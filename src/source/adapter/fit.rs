@@ -44,7 +44,7 @@ pub(super) struct Adapted {
 pub(super) enum Change {
     /// An increment is added. Then the lines of the sum may get stored magnitudes.
     Sum {
-        increment: Increment,
+        increment: Box<Increment>,
         magnitude: Option<Magnitude>,
     },
     Rotation(Rotation),

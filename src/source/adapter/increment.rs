@@ -12,7 +12,7 @@ pub(super) enum Increment {
     /// A product of two thin matrices.
     LowRank(LowRank),
     /// The scaled elementwise product of two such products (LoHa).
-    Hadamard { first: LowRank, second: LowRank, scale: f32 },
+    Hadamard { halves: Box<[LowRank; 2]>, scale: f32 },
     /// A Kronecker product of two matrices (LoKr).
     Kronecker(Kronecker),
     /// A scaled tensor of the adapter with the same number of elements.
@@ -27,7 +27,8 @@ impl Increment {
     pub(super) fn add(&self, stored: &dyn ParameterSource, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         match self {
             Self::LowRank(product) => product.add(stored, offset, out),
-            Self::Hadamard { first, second, scale } => {
+            Self::Hadamard { halves, scale } => {
+                let [first, second] = &**halves;
                 let mut product = vec![0.0; out.len()];
                 first.add(stored, offset, &mut product)?;
                 let mut other = vec![0.0; out.len()];

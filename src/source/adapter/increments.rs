@@ -38,9 +38,9 @@ impl Fit<'_> {
                 Increment::Difference { tensor, .. } => Increment::Difference { tensor, scale },
                 other => other,
             };
-            self.change(&target, Change::Sum { increment: difference, magnitude: None }, &[key])?;
+            self.change(&target, Change::Sum { increment: Box::new(difference), magnitude: None }, &[key])?;
         }
-        self.change(&module.weight, Change::Sum { increment, magnitude }, &module.keys())
+        self.change(&module.weight, Change::Sum { increment: Box::new(increment), magnitude }, &module.keys())
     }
 
     /// Returns the shape of the weight of a module.
@@ -111,7 +111,7 @@ impl Fit<'_> {
         module: &Module<'_>,
         rules: &Rules<'_>,
         (a, b): (&String, &String),
-        core: &String,
+        core: &str,
     ) -> Result<LowRank, SourceError> {
         let weight = self.weight(module);
         let (&[outer, inner, ref kernel @ ..], &[middle, channels, ref ones @ ..]) = (self.shape(core), self.shape(a))
@@ -131,7 +131,7 @@ impl Fit<'_> {
         }
         let scale = (rules.scale)(Some(middle))?;
         let inputs = channels * kernel_size;
-        let (core, side) = (core.clone(), a.clone());
+        let (core, side) = (core.to_owned(), a.clone());
         let values = Values::Tucker { core, side, middle, kernel: kernel_size, places: inputs };
         let (a, b) = (Factor::new(values), Factor::by_place(b));
         Ok(LowRank { a, b, rank: outer, inputs, outputs, scale, transposed: false })
@@ -174,20 +174,20 @@ impl Fit<'_> {
             return Err(self.unfit(&module.keys()[0].clone(), weight));
         }
         let scale = (rules.scale)(Some(first.rank))?;
-        Ok(Increment::Hadamard { first, second, scale })
+        Ok(Increment::Hadamard { halves: Box::new([first, second]), scale })
     }
 
     fn kronecker(&self, module: &Module<'_>, rules: &Rules<'_>) -> Result<Increment, SourceError> {
         let take = |p| module.take(p);
         let first = match take(Piece::Kron1) {
             Some(key) => self.whole(key, module)?,
-            None => Matrix::Product(self.half([take(Piece::Kron1A), take(Piece::Kron1B), None], module)?),
+            None => Matrix::Product(Box::new(self.half([take(Piece::Kron1A), take(Piece::Kron1B), None], module)?)),
         };
         let second = match take(Piece::Kron2) {
             Some(key) => self.whole(key, module)?,
             None => {
                 let pieces = [take(Piece::Kron2A), take(Piece::Kron2B), take(Piece::Kron2Core)];
-                Matrix::Product(self.half(pieces, module)?)
+                Matrix::Product(Box::new(self.half(pieces, module)?))
             }
         };
         let weight = self.weight(module);
@@ -208,9 +208,9 @@ impl Fit<'_> {
     }
 
     /// Returns a stored matrix, with kernel dimensions flattened.
-    fn whole(&self, key: &String, module: &Module<'_>) -> Result<Matrix, SourceError> {
+    fn whole(&self, key: &str, module: &Module<'_>) -> Result<Matrix, SourceError> {
         let (rows, columns) = flat(self.shape(key)).ok_or_else(|| self.unfit(key, self.weight(module)))?;
-        Ok(Matrix::Stored { tensor: key.clone(), rows, columns })
+        Ok(Matrix::Stored { tensor: key.to_owned(), rows, columns })
     }
 
     /// Returns a whole difference of a tensor of the base.

@@ -23,7 +23,7 @@ pub(super) struct Kronecker {
 #[derive(Debug)]
 pub(super) enum Matrix {
     Stored { tensor: String, rows: usize, columns: usize },
-    Product(LowRank),
+    Product(Box<LowRank>),
 }
 
 impl Matrix {

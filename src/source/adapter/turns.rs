@@ -60,8 +60,11 @@ fn oft(
     // A block of side n stores n (n - 1) / 2 elements.
     let side = ((1.0 + (1.0 + 8.0 * elements as f64).sqrt()) / 2.0).round() as usize;
     let blocks = Blocks { count, side, form: Form::Triangle };
-    let whole =
-        if settings.shared { columns % side == 0 && count == 1 } else { count.checked_mul(side) == Some(columns) };
+    let whole = if settings.shared {
+        columns.is_multiple_of(side) && count == 1
+    } else {
+        count.checked_mul(side) == Some(columns)
+    };
     if count == 0 || !whole || side.saturating_mul(side - 1) / 2 != elements {
         return Err(fit.unfit(tensor, weight));
     }
@@ -81,7 +84,7 @@ fn boft(fit: &Fit<'_>, module: &Module<'_>, columns: usize, weight: &[usize]) ->
     check_size(fit, &blocks, stages)?;
     // More stages than the blocks have bits would not be a butterfly.
     let bits = (usize::BITS - count.leading_zeros()) as usize;
-    if stages > bits || (stages > 1 && (side % 2 != 0 || count % (1 << (stages - 1)) != 0)) {
+    if stages > bits || (stages > 1 && (!side.is_multiple_of(2) || !count.is_multiple_of(1 << (stages - 1)))) {
         return Err(fit.unfit(tensor, weight));
     }
     let order = |stage: usize| (stages > 1).then(|| butterfly(columns, count >> stage, side / 2));

@@ -76,7 +76,7 @@ pub(super) fn vera(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_
     let factor = Factor::by_rank(&a, width).with_rank_scales(inner);
     let b_factor = Factor::by_place(&b).with_place_scales(outer);
     let product = LowRank { a: factor, b: b_factor, rank, inputs, outputs, scale: 1.0, transposed };
-    let change = Change::Sum { increment: Increment::LowRank(product), magnitude: None };
+    let change = Change::Sum { increment: Box::new(Increment::LowRank(product)), magnitude: None };
     fit.change(&module.weight, change, &[&a, &b, outer, inner])
 }
 
@@ -114,7 +114,7 @@ pub(super) fn fourier(
         scale: (scale / size as f64) as f32,
         transposed: config.transposed,
     };
-    let change = Change::Sum { increment: Increment::LowRank(product), magnitude: None };
+    let change = Change::Sum { increment: Box::new(Increment::LowRank(product)), magnitude: None };
     fit.change(&module.weight, change, &[key])
 }
 
@@ -189,5 +189,9 @@ pub(super) fn mlx(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_>
     let scale = config.scale(module.name) as f32;
     let (a_factor, b_factor) = (Factor::by_place(a), Factor::by_rank(b, outputs));
     let product = LowRank { a: a_factor, b: b_factor, rank, inputs, outputs, scale, transposed };
-    fit.change(&module.weight, Change::Sum { increment: Increment::LowRank(product), magnitude }, &module.keys())
+    fit.change(
+        &module.weight,
+        Change::Sum { increment: Box::new(Increment::LowRank(product)), magnitude },
+        &module.keys(),
+    )
 }

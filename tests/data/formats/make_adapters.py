@@ -102,6 +102,19 @@ def peft_adapter(name, config, edit=None, prepare=None):
     save_file(changed(merged), f"{OUT}/merged/{name}.safetensors")
 
 
+def with_butterflies():
+    """peft computes several stages of BOFT on a GPU only. The one kernel of its that needs it is a block diagonal."""
+    from peft.tuners.boft import layer
+
+    class OnProcessor:
+        @staticmethod
+        def apply(blocks):
+            return torch.stack([torch.block_diag(*torch.unbind(stage)) for stage in blocks])
+
+    layer.get_fbd_cuda = lambda: True
+    layer.FastBlockDiag = OnProcessor
+
+
 def peft_adapters():
     p = peft
     everything = LINEAR + ["conv", "point"]
@@ -120,6 +133,8 @@ def peft_adapters():
     peft_adapter("oft_shared", p.OFTConfig(oft_block_size=8, block_share=True, num_cayley_neumann_terms=3, target_modules=LINEAR))
     peft_adapter("oft_constrained", p.OFTConfig(oft_block_size=8, coft=True, eps=0.05, target_modules=LINEAR))
     peft_adapter("boft", p.BOFTConfig(boft_block_size=4, target_modules=everything))
+    with_butterflies()
+    peft_adapter("boft_butterfly", p.BOFTConfig(boft_block_size=4, boft_n_butterfly_factor=3, target_modules=["q_proj", "up_proj"]))
     peft_adapter("hra", p.HRAConfig(r=4, init_weights=False, target_modules=everything))
     peft_adapter("hra_orthogonal", p.HRAConfig(r=4, apply_GS=True, init_weights=False, target_modules=LINEAR))
     peft_adapter("ia3", p.IA3Config(target_modules=everything, feedforward_modules=["down_proj", "point"]))
