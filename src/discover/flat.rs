@@ -28,8 +28,7 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
         let whole = whole_name(&name.stem, name.extension);
         if let Some(whole) = listing.file(&whole) {
             shards.remove(&whole.path);
-            let reason = format!("beside {}, which is the one taken", whole.name);
-            ignored.push(Ignored { path: file.path.clone(), reason });
+            ignored.push(Ignored::beside(&file.path, format!("beside {}, which is the one taken", whole.name)));
         } else {
             models.push(model(name, file));
         }
@@ -40,8 +39,16 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
         if taken.contains(&file.path) {
             continue;
         }
+        // Only the shards of one model share a name, so that a folder of whole files is not searched for each of them.
+        let alone = matches!(name.part, FilePart::Whole | FilePart::Shard { count: 1 });
         models.push(model(name, file));
-        taken.extend(members(around, listing, file));
+        match alone {
+            true => taken.insert(file.path.clone()),
+            false => {
+                taken.extend(members(around, listing, file));
+                true
+            }
+        };
     }
     (models, ignored)
 }

@@ -118,7 +118,7 @@ impl<'a> Opener<'a> {
     }
 
     /// Recognizes the model at a path.
-    fn recognize(&self, path: &Path) -> Result<Content, SourceError> {
+    pub(super) fn recognize(&self, path: &Path) -> Result<Content, SourceError> {
         let entry = self.around.tree.entry(path)?;
         if entry.kind == EntryKind::File {
             if let Some(format) = self.around.formats.unread(&entry.name) {

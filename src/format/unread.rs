@@ -35,7 +35,7 @@ const TRAINER_STATE: [&str; 7] =
     ["optimizer", "scheduler", "rng_state", "training_args", "scaler", "sampler", "random_states"];
 
 /// Every known format that is not supported. No extension stands in two of them.
-const UNREAD: [UnreadFormat; 6] = [
+const UNREAD: [UnreadFormat; 12] = [
     UnreadFormat {
         name: "a PyTorch pickle",
         extensions: &["bin", "pt", "pth", "ckpt"],
@@ -72,6 +72,42 @@ const UNREAD: [UnreadFormat; 6] = [
         weights: Weights::Named,
         reason: "a zip of arrays, which may be compressed",
     },
+    UnreadFormat {
+        name: "a Keras archive",
+        extensions: &["keras"],
+        weights: Weights::Named,
+        reason: "a zip with an HDF5 file in it",
+    },
+    UnreadFormat {
+        name: "a shard of a PyTorch distributed checkpoint",
+        extensions: &["distcp"],
+        weights: Weights::Any,
+        reason: "pieces of tensors in several files, whose places are in a pickle",
+    },
+    UnreadFormat {
+        name: "a packed PyTorch pickle",
+        extensions: &["pth.tar", "pt.tar"],
+        weights: Weights::Any,
+        reason: "a pickle by its name, a tar archive or neither",
+    },
+    UnreadFormat {
+        name: "a NeMo archive",
+        extensions: &["nemo"],
+        weights: Weights::Any,
+        reason: "a tar archive with the checkpoint in it",
+    },
+    UnreadFormat {
+        name: "a PaddlePaddle pickle",
+        extensions: &["pdparams"],
+        weights: Weights::Any,
+        reason: "a program that builds objects of another library",
+    },
+    UnreadFormat {
+        name: "a TensorFlow checkpoint",
+        extensions: &["data-00000-of-00001"],
+        weights: Weights::Any,
+        reason: "tensors of several files, whose places are in a table of its own",
+    },
 ];
 
 impl UnreadFormat {
@@ -98,10 +134,16 @@ impl UnreadFormat {
     /// Returns the format of a file of that name. `None` when the file holds no weights, or a trainer's state.
     pub(super) fn of_file(name: &str) -> Option<&'static Self> {
         // These files have the extensions of weights but would give a wrong hint in an error.
-        if TRAINER_STATE.iter().any(|state| name.starts_with(state)) {
+        if Self::is_state(name) {
             return None;
         }
         UNREAD.iter().find(|format| has_extension(name, format.extensions))
+    }
+
+    /// Whether a file of that name holds the state of a trainer, and no weights.
+    pub(super) fn is_state(name: &str) -> bool {
+        // DeepSpeed has one such file for each rank: `zero_pp_rank_0_mp_rank_00_optim_states.pt`.
+        TRAINER_STATE.iter().any(|state| name.starts_with(state)) || name.contains("optim_states")
     }
 
     /// Whether a file of that name is the weights of its folder. The folder has a `config.json`, so some weights are expected.
@@ -130,6 +172,7 @@ mod tests {
         let name = |file| UnreadFormat::of_file(file).map(|f| f.name);
         assert_eq!(name("pytorch_model.BIN"), Some("a PyTorch pickle"));
         assert_eq!([name("optimizer.pt"), name("readme.md"), name("bin")], [None; 3]);
+        assert_eq!(name("zero_pp_rank_0_mp_rank_00_optim_states.pt"), None);
         let pickle = UnreadFormat::of_file("vae.pt").unwrap();
         assert!(pickle.is_weights("model.pt") && !pickle.is_weights("vae.pt"));
     }

@@ -111,6 +111,11 @@ impl PeftAdapter {
         base: Arc<dyn ParameterSource>,
     ) -> Result<Self, SourceError> {
         let stored = formats.open_weights(tree, folder, Library::Peft, config::FILE)?;
+        // Without this check, such an adapter would be its base, weight for weight.
+        if stored.infos().all(|info| info.size() == 0) {
+            let expected = "the tensors of an adapter, found none or empty ones, as ZeRO-3 leaves them".to_owned();
+            return Err(SourceError::NoWeights { path: stored.path().to_owned(), expected });
+        }
         let tensors = build::tensors(folder, config, &stored, base.parameters()?)?;
         Ok(Self { base, stored: Box::new(stored), tensors })
     }
