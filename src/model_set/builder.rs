@@ -1,10 +1,10 @@
 use super::layout::{Layout, Tensor};
 use super::selection::Selection;
-use super::{Model, ModelSet, Role, Skipped, group};
-use crate::discover::{Discovered, Discovery};
+use super::{LayoutGroup, Model, ModelId, ModelSet, Origin, Role, Skipped, group};
+use crate::discover::{Discovered, Discovery, Ignored};
 use crate::error::{Error, SourceError};
 use crate::source::{ParameterInfo, ParameterSource};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -55,8 +55,9 @@ impl FromStr for OnUnreadable {
 /// ```
 #[derive(Debug)]
 pub struct ModelSetBuilder {
-    models: Vec<(String, Arc<dyn ParameterSource>)>,
+    models: Vec<(String, Arc<dyn ParameterSource>, Option<Arc<Origin>>)>,
     unreadable: Vec<(String, SourceError)>,
+    unread: Vec<Ignored>,
     searched: Vec<PathBuf>,
     selection: Selection,
     on_unreadable: OnUnreadable,
@@ -68,6 +69,7 @@ impl Default for ModelSetBuilder {
         Self {
             models: Vec::new(),
             unreadable: Vec::new(),
+            unread: Vec::new(),
             searched: Vec::new(),
             selection: Selection::default(),
             on_unreadable: OnUnreadable::Stop,
@@ -79,14 +81,19 @@ impl Default for ModelSetBuilder {
 impl ModelSetBuilder {
     /// Adds a model. Names must be unique. The order of the models decides their [`ModelId`](super::ModelId)s and nothing else.
     pub fn with_model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
-        self.models.push((name.into(), Arc::new(source)));
+        self.models.push((name.into(), Arc::new(source), None));
         self
     }
 
-    /// Adds every model that a search found. [`with_on_unreadable`](Self::with_on_unreadable) decides about those that cannot be read.
+    /// Adds every model that a search found, and the list of what it passed over.
+    /// [`with_on_unreadable`](Self::with_on_unreadable) decides about models that cannot be read.
     pub fn with_discovered(mut self, found: Discovered) -> Self {
-        self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
+        for model in found.models {
+            let origin = Origin { path: model.path, layout: model.layout, format: model.format };
+            self.models.push((model.name, model.source, Some(Arc::new(origin))));
+        }
         self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
+        self.unread.extend(found.ignored);
         self.searched.extend(found.searched);
         self
     }
@@ -163,12 +170,13 @@ impl ModelSetBuilder {
 
     /// Lists the parameters of every model and divides the models into comparable groups. No values are read.
     ///
+    /// A model with nothing to compare is a group of its own. [`ModelSet::inventory`] says why.
+    ///
     /// # Errors
     ///
     /// - [`Error::InvalidSetting`] when a setting is out of its range.
     /// - [`Error::NoModels`] when there is no model, or all are skipped.
     /// - [`Error::DuplicateName`] when two models have the same name.
-    /// - [`Error::NoParameters`] when a model has nothing to compare.
     /// - [`Error::Source`] when a model cannot be read, unless such models are skipped.
     pub fn build(self) -> Result<ModelSet, Error> {
         // Checks of settings come before any model is read.
@@ -192,11 +200,11 @@ impl ModelSetBuilder {
         // Thousands of models of one layout have equal lists, so equal lists are stored once.
         let mut lists: HashMap<Vec<ParameterInfo>, Arc<[ParameterInfo]>> = HashMap::new();
         let mut models: Vec<Model> = Vec::with_capacity(self.models.len());
-        for (name, source) in self.models {
+        for (name, source, origin) in self.models {
             match listed(source.as_ref()) {
                 Ok(list) => {
                     let parameters = lists.entry(list).or_insert_with_key(|l| l.clone().into()).clone();
-                    models.push(Model { name, source, parameters });
+                    models.push(Model { name, source, parameters, origin });
                 }
                 Err(error) => skip(name, error)?,
             }
@@ -205,12 +213,28 @@ impl ModelSetBuilder {
         if models.is_empty() {
             return Err(Error::NoModels { searched: self.searched });
         }
+        let set = ModelSet {
+            models,
+            groups: Arc::from([]),
+            skipped,
+            unread: self.unread,
+            selection: self.selection,
+            minimum_shared: self.minimum_shared,
+            on_unreadable: self.on_unreadable,
+        };
+        Ok(set.grouped())
+    }
+}
 
+impl ModelSet {
+    /// Divides the models into comparable groups.
+    fn grouped(mut self) -> Self {
         // Layouts are compared with each other instead of models, because there are far fewer of them.
         let mut layouts: Vec<Layout> = Vec::new();
         let mut numbers: HashMap<Layout, usize> = HashMap::new();
-        let mut layout_of = Vec::with_capacity(models.len());
-        for model in &models {
+        let mut layout_of = Vec::with_capacity(self.models.len());
+        let mut alone: Vec<LayoutGroup> = Vec::new();
+        for (at, model) in self.models.iter().enumerate() {
             let compared = model.parameters.iter().filter(|p| self.selection.role(p) == Role::Parameter);
             let tensor = |p: &ParameterInfo| {
                 let values = self.selection.values(p);
@@ -218,7 +242,10 @@ impl ModelSetBuilder {
             };
             let layout: Layout = compared.map(tensor).collect();
             if layout.is_empty() {
-                return Err(Error::NoParameters { model: model.name.clone(), found: model.parameters.len() });
+                // No layout has this number, so that the model is in no other group.
+                alone.push(LayoutGroup::of_nothing(ModelId::new(at)));
+                layout_of.push(usize::MAX);
+                continue;
             }
             let next = layouts.len();
             layout_of.push(*numbers.entry(layout).or_insert_with_key(|l| {
@@ -226,8 +253,46 @@ impl ModelSetBuilder {
                 next
             }));
         }
-        let groups = group::groups(&layouts, &layout_of, self.minimum_shared);
-        Ok(ModelSet { models, groups: groups.into(), skipped, selection: self.selection })
+        let mut groups = group::groups(&layouts, &layout_of, self.minimum_shared);
+        groups.extend(alone);
+        groups.sort_by_key(|group| group.models()[0]);
+        self.groups = groups.into();
+        self
+    }
+
+    /// Refuses a set in which no model has anything to compare.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoParameters`], with the first model.
+    pub(crate) fn check_parameters(&self) -> Result<(), Error> {
+        let nothing = |id: ModelId| self.parameters(id).all(|(_, role)| role != Role::Parameter);
+        match self.models.first() {
+            Some(first) if self.ids().all(nothing) => {
+                Err(Error::NoParameters { model: first.name.clone(), found: first.parameters.len() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the set without some models, which are skipped for these reasons.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoModels`] when none is left.
+    pub(crate) fn without(&self, faulty: &BTreeMap<ModelId, Skipped>) -> Result<Self, Error> {
+        let mut set = self.clone();
+        set.models = Vec::with_capacity(self.models.len());
+        for (at, model) in self.models.iter().enumerate() {
+            match faulty.get(&ModelId::new(at)) {
+                Some(skipped) => set.skipped.push(skipped.clone()),
+                None => set.models.push(model.clone()),
+            }
+        }
+        if set.models.is_empty() {
+            return Err(Error::NoModels { searched: Vec::new() });
+        }
+        Ok(set.grouped())
     }
 }
 
