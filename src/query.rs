@@ -2,8 +2,8 @@
 
 use crate::config::{Config, detect_phylogeny_from_sketches};
 use crate::detect::{Families, LineageDetector};
-use crate::error::Error;
-use crate::model_set::ModelId;
+use crate::error::{Error, SourceError, chain};
+use crate::model_set::{Inventory, ModelId};
 use crate::phylogeny::{Edge, Phylogeny, Remark};
 use crate::sketch::{Sketch, SketchSet};
 use crate::store::{Nearest, SketchStore};
@@ -50,6 +50,24 @@ impl Answer {
         siblings.sort_unstable();
         siblings.dedup();
         siblings
+    }
+
+    /// The answer for a model that cannot be read. It is one of a model that could not be compared.
+    ///
+    /// `stored` is the number of models of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPhylogeny`] never occurs, because one model without edges is a phylogeny.
+    pub fn of_unreadable(name: &str, stored: usize, error: &SourceError) -> Result<Self, Error> {
+        let phylogeny = alone(name.to_owned(), Some(chain(error)), Inventory::default())?;
+        Ok(Self { phylogeny, model: ModelId::new(0), nearest: Nearest::nothing(stored) })
+    }
+
+    /// Why the model could not be compared with the store, as the end of a sentence. `None` when it was compared, or when it
+    /// has kin. "No kin" is a finding only for a model that was compared.
+    pub fn not_comparable(&self) -> Option<&str> {
+        self.phylogeny.not_comparable(self.model).filter(|_| self.nearest.identical.is_empty())
     }
 
     /// Whether its family has a stored model.
@@ -163,8 +181,15 @@ impl<'a> Query<'a> {
         let numbered = (2..).map(|number| format!("{name} ({number})"));
         let name = std::iter::once(name.to_owned()).chain(numbered).find(|n| !taken(n)).unwrap_or_default();
         if models.is_empty() {
-            let phylogeny = Phylogeny::from_edges(1, Vec::new())?.with_names([name])?;
-            return Ok(Answer { phylogeny, model, nearest });
+            let set = SketchSet::new([(name.clone(), sketch.clone())])?;
+            let own = set.models().uncompared_by_itself(model);
+            let none =
+                || format!("none of the {} stored models has a matrix of the same name and shape", nearest.stored);
+            // Where some were compared, the model is uncompared only if most of it cannot be compared at all.
+            let reason = own.or_else(|| (nearest.comparable == 0 && nearest.stored > 0).then(none));
+            let mut inventory = set.models().inventory();
+            inventory.models.iter_mut().for_each(|record| record.content = Some(sketch.content()));
+            return Ok(Answer { phylogeny: alone(name, reason, inventory)?, model, nearest });
         }
         models.push((name, sketch.clone()));
 
@@ -182,6 +207,13 @@ impl<'a> Query<'a> {
         let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark);
         Ok(Answer { phylogeny, model, nearest })
     }
+}
+
+/// Makes the phylogeny of a model without kin.
+fn alone(name: String, not_comparable: Option<String>, mut inventory: Inventory) -> Result<Phylogeny, Error> {
+    inventory.models.resize_with(1, Default::default);
+    inventory.models.iter_mut().for_each(|record| record.not_comparable.clone_from(&not_comparable));
+    Ok(Phylogeny::from_edges(1, Vec::new())?.with_names([name])?.with_inventory(inventory))
 }
 
 #[cfg(test)]

@@ -33,15 +33,7 @@ const METHODS: [(&str, &[&str]); 20] = [
     ("ct_mxfp4", &["MXFP4, groups of 32"]),
     ("ct_nvfp4", &["NVFP4, groups of 16"]),
     ("ct_pack", &["INT3, groups of 32", "INT4, groups of 32", "INT8, a scale for each row"]),
-    (
-        "fp8",
-        &[
-            "FP8, a scale for each row",
-            "FP8, blocks of 128 by 40",
-            "FP8, one scale",
-            "MXFP8, groups of 32",
-        ],
-    ),
+    ("fp8", &["FP8, a scale for each row", "FP8, blocks of 128 by 40", "FP8, one scale", "MXFP8, groups of 32"]),
     ("gpt_oss", &["MXFP4, groups of 32"]),
     (
         "gptq",
@@ -80,9 +72,16 @@ fn every_value_is_that_of_the_reference() {
         for info in &found {
             let (name, size) = (info.name.as_str(), info.size());
             let (whole, wanted) = (values(&*model, name, size), values(&*expected, name, size));
-            let wrong: Vec<usize> = (0..size).filter(|&at| whole[at].to_bits() != wanted[at].to_bits() && whole[at] != wanted[at]).collect();
+            let wrong: Vec<usize> = (0..size)
+                .filter(|&at| whole[at].to_bits() != wanted[at].to_bits() && whole[at] != wanted[at])
+                .collect();
             let first = wrong.first().map(|&at| (at, whole[at], wanted[at]));
-            assert!(wrong.is_empty(), "{} `{name}`: {} of {size} differ, first {first:?}", folder.display(), wrong.len());
+            assert!(
+                wrong.is_empty(),
+                "{} `{name}`: {} of {size} differ, first {first:?}",
+                folder.display(),
+                wrong.len()
+            );
             // Ranges of any length that begin anywhere give the same values.
             for (begin, length) in [(0, 1), (1, 7), (size / 3, size / 2), (size - 1, 1), (size / 2 + 1, 65)] {
                 let length = length.min(size - begin);
@@ -135,12 +134,15 @@ fn with_bytes(
         file.resize(begin + size, 0);
         begin as u64
     };
-    let places: Vec<u64> =
-        tensors.iter().map(|(_, dtype, shape)| stored(&mut file, shape.iter().product::<usize>() * dtype.size())).collect();
+    let places: Vec<u64> = tensors
+        .iter()
+        .map(|(_, dtype, shape)| stored(&mut file, shape.iter().product::<usize>() * dtype.size()))
+        .collect();
     let model = Tensors::new(Arc::new(MemoryFile::new("model", file))).with_tensor(name, shape, dtype, 0)?;
-    let model = tensors.iter().zip(places).try_fold(model, |model, ((name, dtype, shape), begin)| {
-        model.with_tensor(*name, *shape, *dtype, begin)
-    })?;
+    let model = tensors
+        .iter()
+        .zip(places)
+        .try_fold(model, |model, ((name, dtype, shape), begin)| model.with_tensor(*name, *shape, *dtype, begin))?;
     Dequantized::over(model, "model")
 }
 
@@ -161,13 +163,22 @@ fn tensors_that_do_not_fit_each_other_are_refused() {
         (&[codes, ("a.scales", I32, &[2, 64]), zeros], "expected floats"),
         (&[codes, scales, zeros, ("a.g_idx", I32, &[63])], "`a.g_idx` has shape [63]"),
         (&[codes, scales, zeros, ("a.weight", F32, &[2])], "`a.weight` is listed twice"),
-        (&[("a.qweight", I32, &[8, 64]), ("a.scales", F16, &[2, 99]), zeros], "neither GPTQ nor the GEMM layout of AWQ"),
+        (
+            &[("a.qweight", I32, &[8, 64]), ("a.scales", F16, &[2, 99]), zeros],
+            "neither GPTQ nor the GEMM layout of AWQ",
+        ),
         (&[("a.qweight", I32, &[64, 8]), ("a.scales", F16, &[2, 64]), ("a.qzeros", I32, &[3, 8])], "expected [2, 8]"),
         (&[("a.qweight", I32, &[64, 8]), ("a.scales", F16, &[0, 64]), ("a.qzeros", I32, &[0, 8])], "at most 64 groups"),
-        (&[("a.weight", F8E4M3, &[64, 64]), ("a.weight_scale", F32, &[63])], "for each row, or for each block of `a.weight`"),
+        (
+            &[("a.weight", F8E4M3, &[64, 64]), ("a.weight_scale", F32, &[63])],
+            "for each row, or for each block of `a.weight`",
+        ),
         (&[("a.weight", F8E4M3, &[64, 64]), ("a.weight_scale", F32, &[0, 64])], "expected one scale"),
         (&[("a.weight", I8, &[64, 64]), ("a.weight_scale", I32, &[64])], "expected floats or exponents"),
-        (&[("a.weight", I8, &[4, 4]), ("a.weight_scale", F32, &[4]), ("a.weight_zero_point", I8, &[3])], "each of the 4 scales"),
+        (
+            &[("a.weight", I8, &[4, 4]), ("a.weight_scale", F32, &[4]), ("a.weight_zero_point", I8, &[3])],
+            "each of the 4 scales",
+        ),
         (&[("a.weight_packed", I32, &[4, 8]), ("a.weight_scale", BF16, &[4, 1])], "needs a tensor `a.weight_shape`"),
         (&[("a.weight_packed", I32, &[4, 8]), ("a.weight_shape", I64, &[2])], "needs a tensor `a.weight_scale`"),
         // The stored shape is that of zeros.
@@ -177,12 +188,21 @@ fn tensors_that_do_not_fit_each_other_are_refused() {
         ),
         (&[("a.weight_packed", U8, &[4, 8]), ("a.weight_scale", F8E4M3, &[4, 1])], "NVFP4 needs one of"),
         (&[("a.weight_packed", U8, &[4, 8]), ("a.weight_scale", F8E4M3, &[4, 2])], "a scale for each 16 values"),
-        (&[("a.weight", U8, &[4, 8]), ("a.weight_scale", F8E4M3, &[4, 1]), ("a.weight_scale_2", F32, &[4])], "one float"),
+        (
+            &[("a.weight", U8, &[4, 8]), ("a.weight_scale", F8E4M3, &[4, 1]), ("a.weight_scale_2", F32, &[4])],
+            "one float",
+        ),
         (&[("a_blocks", U8, &[1, 4, 2, 15]), ("a_scales", U8, &[1, 4, 2])], "[experts, outputs, blocks, 16]"),
         (&[("a_blocks", U8, &[1, 4, 2, 16]), ("a_scales", U8, &[1, 4])], "exponents of shape [1, 4, 2]"),
         (&[("a_blocks", U8, &[1, 4, 2, 16])], "needs a tensor `a_scales`"),
-        (&[("a.weight", U32, &[4, 16]), ("a.scales", F16, &[4, 2]), ("a.biases", F16, &[4, 2])], "put the model's config.json"),
-        (&[("a.weight", U32, &[4, 16]), ("a.scales", F16, &[4, 0]), ("a.biases", F16, &[4, 0])], "`a.scales` has shape [4, 0]"),
+        (
+            &[("a.weight", U32, &[4, 16]), ("a.scales", F16, &[4, 2]), ("a.biases", F16, &[4, 2])],
+            "put the model's config.json",
+        ),
+        (
+            &[("a.weight", U32, &[4, 16]), ("a.scales", F16, &[4, 0]), ("a.biases", F16, &[4, 0])],
+            "`a.scales` has shape [4, 0]",
+        ),
         (&[("a.weight", U32, &[4, 16]), ("a.scales", F16, &[4, 2])], "with `biases` beside them"),
         (&[("a.weight", I8, &[4, 4]), ("a.SCB", F32, &[3])], "a float for each of 4 rows"),
         (&[("a.SCB", F32, &[3]), ("b", I8, &[1])], "needs a tensor `a.weight`"),
@@ -241,7 +261,11 @@ fn memory_does_not_depend_on_what_shapes_claim() {
         &[("a.qweight", I32, &[HUGE, 8]), ("a.scales", F16, &[HUGE / 32, 64]), ("a.qzeros", I32, &[HUGE / 32, 8])],
         &[("a.weight", F8E4M3, &[HUGE, 4096]), ("a.weight_scale_inv", F32, &[HUGE / 128, 32])],
         &[("a.weight", F8E4M3, &[64, HUGE]), ("a.weight_scale_inv", F32, &[1, HUGE / 128])],
-        &[("a.weight", I8, &[64, HUGE]), ("a.weight_scale", BF16, &[64, HUGE / 16]), ("a.weight_zero_point", I8, &[64, HUGE / 16])],
+        &[
+            ("a.weight", I8, &[64, HUGE]),
+            ("a.weight_scale", BF16, &[64, HUGE / 16]),
+            ("a.weight_zero_point", I8, &[64, HUGE / 16]),
+        ],
         &[("a_blocks", U8, &[4, HUGE, 4096, 16]), ("a_scales", U8, &[4, HUGE, 4096])],
         &[("a.weight", U8, &[64, HUGE]), ("a.weight_scale", U8, &[64, HUGE / 16])],
     ];
@@ -259,7 +283,7 @@ fn memory_does_not_depend_on_what_shapes_claim() {
 
 #[test]
 fn methods_that_are_not_read_are_named() {
-    use Dtype::{BF16, F16, F32, F4, I8, I16, I32, U8};
+    use Dtype::{BF16, F4, F16, F32, I8, I16, I32, U8};
     type Tensor<'a> = (&'a str, Dtype, &'a [usize]);
     let plain: Tensor<'_> = ("norm.weight", BF16, &[64]);
     let cases: [(&[Tensor<'_>], &str); 16] = [
@@ -274,7 +298,10 @@ fn methods_that_are_not_read_are_named() {
         (&[("a.indices", I32, &[64, 8]), ("a.centroids.weight", F16, &[64])], "VPTQ"),
         (&[("a.B", I32, &[64, 8]), ("a.s", F16, &[2, 64])], "Marlin"),
         (&[("a.weight", I8, &[64, 64]), ("a.weight_scales", F16, &[64])], "EETQ"),
-        (&[("a.weight", U8, &[64, 64]), ("a.weight_scale", F32, &[64, 8]), ("a.pre_quant_scale", BF16, &[128])], "ModelOpt AWQ"),
+        (
+            &[("a.weight", U8, &[64, 64]), ("a.weight_scale", F32, &[64, 8]), ("a.pre_quant_scale", BF16, &[128])],
+            "ModelOpt AWQ",
+        ),
         (&[("a.weight", U8, &[64, 64]), ("a.comfy_quant", U8, &[26])], "ComfyUI"),
         (&[("a.weight", F4, &[64, 64])], "`a.weight` of shape [64, 64] in F4"),
         (&[("a.weight", U8, &[64, 64])], "such as `a.weight` of shape [64, 64] in U8, are packed"),
@@ -336,8 +363,10 @@ fn the_rounding_error_is_what_rounding_changed() {
     };
     let weights: Vec<f32> = (0..64 * 256).map(|at| (random() * 2f64.powi(at / 256 % 7)) as f32).collect();
     for (dtype, most) in [(Dtype::I8, 127.0), (Dtype::F8E4M3, 448.0f32)] {
-        let scales: Vec<f32> = weights.chunks(256).map(|row| row.iter().fold(0.0f32, |m, w| m.max(w.abs())) / most).collect();
-        let code = |w: f32| if dtype == Dtype::I8 { w.round() as i8 as u8 } else { float8::F8E4M3::from_f32(w).to_bits() };
+        let scales: Vec<f32> =
+            weights.chunks(256).map(|row| row.iter().fold(0.0f32, |m, w| m.max(w.abs())) / most).collect();
+        let code =
+            |w: f32| if dtype == Dtype::I8 { w.round() as i8 as u8 } else { float8::F8E4M3::from_f32(w).to_bits() };
         let codes: Vec<u8> = weights.iter().enumerate().map(|(at, w)| code(w / scales[at / 256])).collect();
         let file: Vec<u8> = codes.into_iter().chain(scales.iter().flat_map(|s| s.to_le_bytes())).collect();
         let stored = Tensors::new(Arc::new(MemoryFile::new("a", file)));

@@ -197,7 +197,7 @@ fn other_formats_are_noted_and_trainer_state_is_not() -> TestResult {
 }
 
 #[test]
-fn a_pipeline_is_its_unet_or_the_part_asked_for() -> TestResult {
+fn each_part_of_a_pipeline_is_a_model_or_the_one_asked_for() -> TestResult {
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();
     let index =
@@ -216,9 +216,14 @@ fn a_pipeline_is_its_unet_or_the_part_asked_for() -> TestResult {
     write(dir, "flux/transformer/diffusion_pytorch_model.fp16.safetensors", model(5.0));
     write(dir, "flux/single.safetensors", model(6.0));
     let found = Discovery::new().search([dir])?;
-    assert_eq!(names(&found), ["flux", "sd", "sd/checkpoint-5/unet"]);
+    // A pipeline with one part is named alone: no other part could be taken for it.
+    assert_eq!(names(&found), ["flux", "sd/checkpoint-5/unet", "sd/text_encoder", "sd/unet", "sd/vae"]);
     assert_eq!(found.models[0].layout, FileLayout::Diffusers { part: "transformer".to_owned() });
-    assert_eq!(values(&*found.models[1].source, "w")?, [1.0]);
+    let read = found.models[2..].iter().map(|m| values(&*m.source, "w")).collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(read, [[3.0], [1.0], [2.0]]);
+    assert_eq!(found.models[3].path, dir.join("sd/unet"));
+    let opened = Discovery::new().open(dir.join("sd"))?;
+    assert_eq!((opened.name.as_str(), values(&*opened.source, "w")?), ("sd/unet", vec![1.0]));
     assert_eq!(
         ignored(&found, dir),
         [

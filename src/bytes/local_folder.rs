@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The file system of this machine. Relative paths begin at the current folder.
 ///
-/// Sockets, pipes and devices are not listed. A link that leads nowhere is listed as a file. Where weights are expected,
+/// Sockets, pipes and devices are not listed. A link whose end cannot be found is listed as a file. Where weights are expected,
 /// opening it reports what is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LocalFolder;
@@ -29,8 +29,9 @@ impl Folder for LocalFolder {
                 Ok(m) if m.is_file() => EntryKind::File,
                 // A socket, a pipe or a device.
                 Ok(_) => continue,
-                // A link that leads nowhere.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => EntryKind::File,
+                // A link that leads nowhere, to itself, or into a folder without permission. The others of the folder are
+                // listed all the same.
+                Err(e) if is_link || e.kind() == io::ErrorKind::NotFound => EntryKind::File,
                 Err(e) => return Err(link_error(&path, e)),
             };
             entries.push(Entry { name, path, kind, is_link });

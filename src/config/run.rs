@@ -1,11 +1,12 @@
 use super::Config;
 use crate::error::Error;
-use crate::geometry::Geometry;
-use crate::model_set::ModelSet;
+use crate::geometry::{Faults, Geometry};
+use crate::model_set::{ModelId, ModelSet};
 use crate::phylogeny::{Phylogeny, Remark};
 use crate::sketch::SketchSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::borrow::Cow;
 
 /// Finds which models were fine-tuned from which.
 ///
@@ -16,7 +17,10 @@ use rand_chacha::ChaCha8Rng;
 ///
 /// - [`Error::OneModel`].
 /// - [`Error::InvalidSetting`], [`Error::FamilyCount`], [`Error::UnusedSelector`] and [`Error::MemoryTooSmall`] for settings.
-/// - [`Error::Source`] for a model that cannot be read, or that holds NaN or infinity.
+/// - [`Error::NoParameters`] when no model has anything to compare.
+/// - [`Error::Source`] for a model that cannot be read, or that holds NaN or infinity. If the set
+///   [skips](crate::model_set::OnUnreadable::Skip) such models, they are listed in the result. The pass then begins again
+///   without them. It finds all of them before, so that it begins again once.
 /// - [`Error::Interrupted`], and the errors of a file of partial sums.
 /// - Whatever the detector and the selector return.
 ///
@@ -48,9 +52,17 @@ use rand_chacha::ChaCha8Rng;
 /// # }
 /// ```
 pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, Error> {
-    config.check(models.groups().len(), models.len())?;
-    let geometry = Geometry::compute(models, &config.geometry)?;
-    Ok(with_remarks_of(models, detect(&geometry, models.names(), &config)?))
+    let mut models = Cow::Borrowed(models);
+    loop {
+        config.check(models.groups().len(), models.len())?;
+        let faults = Faults::new(models.on_unreadable());
+        if let Some(geometry) = Geometry::compute_noting(&models, &config.geometry, &faults)? {
+            let phylogeny = with_remarks_of(&models, detect(&geometry, models.names(), &config)?);
+            return Ok(phylogeny.with_inventory(models.inventory()));
+        }
+        // Each round leaves out at least one model, so that this ends.
+        models = Cow::Owned(models.without(&faults.noted())?);
+    }
 }
 
 /// Finds which models were fine-tuned from which, from their sketches alone. No model is read.
@@ -66,7 +78,12 @@ pub fn detect_phylogeny_from_sketches(sketches: &SketchSet, config: Config) -> R
     let models = sketches.models();
     config.check(models.groups().len(), models.len())?;
     let geometry = Geometry::of_sketches(sketches, &config.geometry)?;
-    Ok(with_remarks_of(models, detect(&geometry, models.names(), &config)?))
+    let phylogeny = with_remarks_of(models, detect(&geometry, models.names(), &config)?);
+    let mut inventory = models.inventory();
+    for (at, record) in inventory.models.iter_mut().enumerate() {
+        record.content = Some(sketches.sketch(ModelId::new(at)).content());
+    }
+    Ok(phylogeny.with_inventory(inventory))
 }
 
 /// Finds which models were fine-tuned from which, in a geometry that exists already. Several detectors can share one pass over

@@ -28,6 +28,8 @@ pub struct DiscoveredModel {
     pub path: PathBuf,
     /// How its files are laid out.
     pub layout: FileLayout,
+    /// The name of the format of its weights, such as `safetensors`. `None` where several files of unlike formats make it up.
+    pub format: Option<String>,
     /// The source of its parameters.
     pub source: Arc<dyn ParameterSource>,
 }

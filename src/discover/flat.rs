@@ -28,7 +28,7 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
     if !wholes.is_empty() {
         let reason = "beside other weights: arrays are a model only where they are alone";
         taken.extend(parts.iter().map(|f| f.path.clone()));
-        ignored.extend(parts.iter().map(|f| Ignored { path: f.path.clone(), reason: reason.to_owned() }));
+        ignored.extend(parts.iter().map(|f| Ignored::beside(&f.path, reason)));
     }
 
     // Indexes come first, so that their shards do not become models of their own.
@@ -38,8 +38,7 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
         let whole = whole_name(&name.stem, name.extension);
         if let Some(whole) = listing.file(&whole) {
             shards.remove(&whole.path);
-            let reason = format!("beside {}, which is the one taken", whole.name);
-            ignored.push(Ignored { path: file.path.clone(), reason });
+            ignored.push(Ignored::beside(&file.path, format!("beside {}, which is the one taken", whole.name)));
         } else {
             models.push(model(name, file));
         }
@@ -52,11 +51,19 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
         }
         if name.part == FilePart::Whole && around.formats.is_foreign(&*around.tree, &file.path, &file.name) {
             let reason = format!("a .{} file of another program, by its first bytes", name.extension);
-            ignored.push(Ignored { path: file.path.clone(), reason });
+            ignored.push(Ignored::other(&file.path, reason));
             continue;
         }
+        // Only the shards of one model share a name, so that a folder of whole files is not searched for each of them.
+        let alone = matches!(name.part, FilePart::Whole | FilePart::Shard { count: 1 });
         models.push(model(name, file));
-        taken.extend(members(around, listing, file));
+        match alone {
+            true => taken.insert(file.path.clone()),
+            false => {
+                taken.extend(members(around, listing, file));
+                true
+            }
+        };
     }
     (models, ignored)
 }

@@ -9,24 +9,29 @@ mod hub;
 mod ignored;
 mod layout;
 mod names;
+mod ollama;
 mod open;
+mod pipeline;
+mod revisions;
 mod search;
 mod surroundings;
+mod wrapped;
 
 pub use discovered::{Discovered, DiscoveredModel, Unreadable};
-pub use ignored::Ignored;
+pub use ignored::{Ignored, IgnoredKind};
 pub use layout::{BaseRule, FileLayout};
 pub(crate) use search::SKETCHES;
 
 use crate::bytes::Folder;
-use crate::error::SourceError;
+use crate::error::{SourceError, chain};
 use crate::format::Format;
 use base::Bases;
+use names::Chosen;
 use open::Opener;
-use search::{Candidate, Found};
+use search::{Candidate, Found, Origin};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use surroundings::Surroundings;
+use surroundings::{OnUnsearchable, Surroundings};
 
 /// A search for models in folders: files, shards, transformers and diffusers folders, and peft adapters over their bases.
 ///
@@ -34,7 +39,10 @@ use surroundings::Surroundings;
 ///
 /// - Folders are searched to any depth and in sorted order. Links are followed; real folders come before links.
 /// - A folder that is one model is searched for further models too, because trainers leave folders such as `checkpoint-500/` in
-///   it. The parts of a diffusers pipeline are not searched.
+///   it.
+/// - Each part of a diffusers pipeline that has weights is a model, unless [`with_part`](Self::with_part) asks for one.
+/// - Folders of mlflow (`MLmodel`) and sentence-transformers (`modules.json`) are the one model in them. The store of Ollama
+///   (`manifests` and `blobs`) has the models that its manifests name.
 /// - Names that begin with a dot are passed over, unless they are given as paths.
 /// - A folder or file may be reached twice, by a link or by two of the given paths. It is one model, under the first name.
 /// - A store of sketches is a folder with `sketches.json`. It is passed over whole, because its files are no models. It is
@@ -43,7 +51,16 @@ use surroundings::Surroundings;
 /// # Names
 ///
 /// The name of a model is its path under the given folder, with `/` on every platform and without the ending of its format. If
-/// a given path is itself a model, its name is the last component of the path. Models that would have the same name get their
+/// a given path is itself a model, its name is the last component of the path. The spelling of a path does not matter, nor does
+/// the order of several.
+///
+/// - A model in a hub cache has the name of its repository, such as `org/name`, also where a folder in the cache is given. Where
+///   revisions differ, `@` and the beginning of the revision follow. Revisions with the same blobs are one model.
+/// - A model of Ollama is named `model:tag`, as Ollama shows it.
+/// - A part of a pipeline is named `pipeline/part`. A pipeline with one part has its own name.
+/// - [`with_name`](Self::with_name) chooses a name.
+///
+/// Models that would have the same name get their
 /// whole file names. If these are equal too, the name of the given folder comes in front. Names that are still equal are
 /// numbered.
 ///
@@ -52,6 +69,9 @@ use surroundings::Surroundings;
 /// The formats are those of this crate and those that [`with_format`](Self::with_format) adds. The name of a file decides its
 /// format. If the name fits no format or several, the first bytes of the file decide when it is opened. If a library's folder
 /// holds its weights in several formats, the format that is listed first is used. This crate's formats come before added ones.
+///
+/// Endings such as `.bin` are those of many other things. A file of such a name that holds no model is
+/// [passed over](Discovered::ignored) with the reason, unless it was given by its own path.
 ///
 /// # The base of an adapter
 ///
@@ -86,6 +106,7 @@ use surroundings::Surroundings;
 pub struct Discovery {
     around: Surroundings,
     bases: Bases,
+    chosen: Vec<Chosen>,
 }
 
 impl Discovery {
@@ -94,7 +115,8 @@ impl Discovery {
         Self::default()
     }
 
-    /// Sets the part of diffusers pipelines that is the model. Default: `unet`, else `transformer`.
+    /// Sets the part of diffusers pipelines that is the model. It then has the name of its pipeline. Default: each part with
+    /// weights is a model of its own.
     pub fn with_part(mut self, name: impl Into<String>) -> Self {
         self.around.part = Some(name.into());
         self
@@ -111,6 +133,38 @@ impl Discovery {
     /// An `id` is compared as a whole with what an adapter records, such as `org/name`. If it is given twice, the first counts.
     pub fn with_base_for(mut self, id: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         self.bases.given.push((id.into(), path.into()));
+        self
+    }
+
+    /// Sets the name of the model at a path. If the path is a folder of several models, the name stands in front of theirs.
+    /// Default: none, so that [paths](Self#names) give the names.
+    ///
+    /// The path is not searched by this call. It names what a search finds there.
+    ///
+    /// ```
+    /// use neural_phylogeny::discover::Discovery;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut bytes = 2u64.to_le_bytes().to_vec();
+    /// # bytes.extend(b"{}");
+    /// let path = folder.path().join("step-100.safetensors");
+    /// # std::fs::write(&path, bytes)?;
+    /// let found = Discovery::new().with_name(&path, "acme/base").search([&path])?;
+    /// assert_eq!(found.models[0].name, "acme/base");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_name(mut self, path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        self.chosen.push(Chosen { path: path.into(), name: name.into() });
+        self
+    }
+
+    /// Lists a folder that cannot be searched as an [unreadable](Discovered::unreadable) model, such as one without permission or
+    /// a link that leads back. Default: such a folder ends the search with its error.
+    ///
+    /// A given path that cannot be searched is always an error.
+    pub fn with_unsearchable_listed(mut self) -> Self {
+        self.around.on_unsearchable = OnUnsearchable::List;
         self
     }
 
@@ -138,19 +192,24 @@ impl Discovery {
     /// [unreadable](Discovered::unreadable).
     pub fn search(&self, paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<Discovered, SourceError> {
         let searched: Vec<PathBuf> = paths.into_iter().map(|p| p.as_ref().to_owned()).collect();
-        let Found { mut candidates, mut ignored } = search::search(&self.around, &searched)?;
-        names::make_unique(&self.around, &mut candidates);
+        let Found { candidates, mut ignored } = search::search(&self.around, &searched)?;
+        let mut candidates = names::assign(&self.around, &self.chosen, candidates, &mut ignored);
         candidates.sort_by(|a, b| a.name.cmp(&b.name));
 
         let known = candidates.iter().map(|c| (c.name.clone(), c.path.clone())).collect();
         let opener = Opener::new(&self.around, &self.bases, searched.clone(), known);
         let mut found = Discovered { searched, ..Discovered::default() };
-        for Candidate { name, path, content, .. } in candidates {
+        for Candidate { name, path, content, origin, .. } in candidates {
+            let format = content.format(&self.around);
+            let doubtful = origin == Origin::Found && content.is_doubtful(&self.around);
             match opener.open(&path, content) {
-                Ok((layout, source)) => found.models.push(DiscoveredModel { name, path, layout, source }),
+                Ok((layout, source)) => found.models.push(DiscoveredModel { name, path, layout, format, source }),
                 // What holds no weights is no model that could not be read.
                 Err(error @ SourceError::NotAWeightChange { .. }) => {
-                    ignored.push(Ignored { path, reason: error.to_string() });
+                    ignored.push(Ignored::other(&path, error.to_string()));
+                }
+                Err(error) if doubtful => {
+                    ignored.push(Ignored::unread(&path, format.unwrap_or_default(), chain(&error)));
                 }
                 Err(error) => found.unreadable.push(Unreadable { name, path, error }),
             }
@@ -162,14 +221,26 @@ impl Discovery {
 
     /// Opens one model, given by its file, its index or its folder.
     ///
+    /// The folder of a repository in a hub cache stands for the revision of `refs/main`, or for its only one. A pipeline is
+    /// opened by one part: that of [`with_part`](Self::with_part), else `unet`, `transformer`, or the first with weights. If it
+    /// has several, the name says which.
+    ///
     /// # Errors
     ///
     /// When there is no model or it cannot be read, for example [`SourceError::NoWeights`] and
     /// [`SourceError::UnsupportedFormat`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<DiscoveredModel, SourceError> {
-        let path = path.as_ref();
+        let given = path.as_ref();
+        let snapshot = revisions::snapshot(&self.around, given);
+        let path = snapshot.as_deref().unwrap_or(given);
         let opener = Opener::new(&self.around, &self.bases, Vec::new(), Vec::new());
+        let format = opener.recognize(path)?.format(&self.around);
         let (layout, source) = opener.open_path(path)?;
-        Ok(DiscoveredModel { name: names::of_given(&self.around, path), path: path.to_owned(), layout, source })
+        let mut name = names::of_one(&self.around, &self.chosen, path);
+        // A pipeline is opened by one of its parts, and a name that hides this would promise too much.
+        if let Some(part) = pipeline::part_of(&self.around, path) {
+            name = format!("{name}/{part}");
+        }
+        Ok(DiscoveredModel { name, path: given.to_owned(), layout, format, source })
     }
 }

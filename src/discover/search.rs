@@ -1,9 +1,9 @@
 //! The walk through the given paths, which gathers everything that looks like a model.
 
-use super::checkpoint::{self, Checkpoint, Content};
-use super::surroundings::{Surroundings, layout_of};
-use super::{Ignored, flat, names};
-use crate::bytes::{EntryKind, Listing};
+use super::checkpoint::{self, Checkpoint, Content, Part};
+use super::surroundings::{OnUnsearchable, Surroundings, layout_of};
+use super::{Ignored, flat, names, ollama};
+use crate::bytes::{Entry, EntryKind, Listing};
 use crate::error::SourceError;
 use crate::format::{FilePart, index_name, shard_name, slice_name};
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +21,16 @@ pub(super) struct Candidate {
     /// The folder, file or index.
     pub(super) path: PathBuf,
     pub(super) content: Content,
+    pub(super) origin: Origin,
+}
+
+/// How a candidate was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Its path was given.
+    Given,
+    /// It lies below a given path.
+    Found,
 }
 
 /// Everything that a search found, each once.
@@ -33,7 +43,14 @@ pub(super) struct Found {
 pub(super) fn search(around: &Surroundings, paths: &[PathBuf]) -> Result<Found, SourceError> {
     let (candidates, ignored, visited, links) = Default::default();
     let mut search = Search { around, candidates, ignored, visited, links };
+    let mut given: Vec<(PathBuf, &PathBuf)> = Vec::with_capacity(paths.len());
     for path in paths {
+        around.tree.entry(path)?;
+        given.push((around.tree.identity(path)?, path));
+    }
+    // A folder comes before those in it, so that names do not depend on the order of the given paths.
+    given.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (_, path) in given {
         search.given(path)?;
     }
     // Real folders come first, so that a model behind a link keeps the name of its real path.
@@ -107,30 +124,36 @@ impl Search<'_> {
             Content::Unreadable(SourceError::UnsupportedFormat { path: path.to_owned(), format })
         } else {
             // `detect folder/*` also gives the documents of a folder, so a file that holds no weights is no error.
-            self.ignored.push(Ignored { path: path.to_owned(), reason: "no weights file by its name".to_owned() });
+            self.ignored.push(Ignored::other(path, "no weights file by its name"));
             return;
         };
-        self.candidates.push(Candidate { name, root, path: path.to_owned(), content });
+        self.candidates.push(Candidate { name, root, path: path.to_owned(), content, origin: Origin::Given });
     }
 
     fn folder(&mut self, folder: &Folder) -> Result<(), SourceError> {
         let real = self.around.tree.identity(&folder.path)?;
         // A link to a folder above would be walked for ever.
         if folder.above.contains(&real) {
-            return Err(SourceError::SymlinkLoop { path: folder.path.clone(), target: real });
+            let error = SourceError::SymlinkLoop { path: folder.path.clone(), target: real };
+            return self.unsearchable(folder, error);
         }
         if let Some(first) = self.visited.get(&real) {
-            let reason = format!("the same folder as {}", first.display());
-            self.ignored.push(Ignored { path: folder.path.clone(), reason });
+            self.ignored.push(Ignored::repeated(&folder.path, format!("the same folder as {}", first.display())));
             return Ok(());
         }
         self.visited.insert(real.clone(), folder.path.clone());
 
-        let listing = Listing::read(&*self.around.tree, &folder.path)?;
+        let listing = match Listing::read(&*self.around.tree, &folder.path) {
+            Ok(listing) => listing,
+            Err(error) => return self.unsearchable(folder, error),
+        };
         if listing.file(SKETCHES).is_some() {
             // The files of a store look like models by their names.
-            self.ignored.push(Ignored { path: folder.path.clone(), reason: "a store of sketches".to_owned() });
+            self.ignored.push(Ignored::other(&folder.path, "a store of sketches"));
             return Ok(());
+        }
+        for link in listing.files.iter().filter(|file| file.is_link) {
+            self.link(folder, link)?;
         }
         let parts = self.models_of(folder, &listing);
 
@@ -148,6 +171,32 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Reports a folder that cannot be searched. Its models are not known, so that it stands for one that cannot be read.
+    fn unsearchable(&mut self, folder: &Folder, error: SourceError) -> Result<(), SourceError> {
+        if self.around.on_unsearchable == OnUnsearchable::Stop || folder.above.is_empty() {
+            return Err(error);
+        }
+        let (name, root, path) = (folder.name.clone(), folder.root.clone(), folder.path.clone());
+        let content = Content::Unreadable(error);
+        self.candidates.push(Candidate { name, root, path, content, origin: Origin::Found });
+        Ok(())
+    }
+
+    /// Reports a link whose end is not known. It may lead to a folder of models. A link that leads nowhere is no such link.
+    fn link(&mut self, folder: &Folder, link: &Entry) -> Result<(), SourceError> {
+        let error = match self.around.tree.entry(&link.path) {
+            Ok(_) | Err(SourceError::NotFound { .. }) => return Ok(()),
+            Err(error) => error,
+        };
+        // Opening a weights file reports the error with the name of its model.
+        if self.around.on_unsearchable == OnUnsearchable::List && self.around.formats.parse(&link.name).is_some() {
+            return Ok(());
+        }
+        let name = format!("{}{}", folder.prefix, link.name);
+        let (path, root, above) = (link.path.clone(), folder.root.clone(), vec![folder.path.clone()]);
+        self.unsearchable(&Folder { path, name, prefix: String::new(), root, above }, error)
+    }
+
     fn links(&mut self) -> Result<(), SourceError> {
         while let Some(folder) = self.links.pop_front() {
             self.folder(&folder)?;
@@ -157,20 +206,20 @@ impl Search<'_> {
 
     /// Adds the models of a folder itself. Returns the names of the subfolders that are not searched.
     fn models_of(&mut self, folder: &Folder, listing: &Listing) -> Vec<String> {
-        if let Some(Checkpoint { content, parts, ignored }) = checkpoint::recognize(self.around, listing) {
-            let (name, path) = (folder.name.clone(), folder.path.clone());
-            // A given folder that is itself a model has its own name already. Only the folder above can make it unique.
-            let root = match folder.prefix.is_empty() {
-                true => names::parent_of_given(self.around, &path),
-                false => folder.root.clone(),
-            };
+        if let Some(checkpoint) = checkpoint::recognize(self.around, listing) {
             // The error of such a model already names one of these files.
-            if !matches!(content, Content::Unreadable(SourceError::UnsupportedFormat { .. })) {
+            if !matches!(checkpoint.content, Content::Unreadable(SourceError::UnsupportedFormat { .. })) {
                 self.unread(listing);
             }
-            self.candidates.push(Candidate { name, root, path, content });
+            return self.checkpoint(folder, checkpoint);
+        }
+        if let Some((models, ignored)) = ollama::models(self.around, listing) {
             self.ignored.extend(ignored);
-            return parts;
+            for (name, content, path) in models {
+                let root = folder.root.clone();
+                self.candidates.push(Candidate { name, root, path, content, origin: Origin::Found });
+            }
+            return ollama::FOLDERS.map(str::to_owned).to_vec();
         }
         self.unread(listing);
         let (models, ignored) = flat::models(self.around, listing);
@@ -180,8 +229,29 @@ impl Search<'_> {
             root: folder.root.clone(),
             path,
             content,
+            origin: Origin::Found,
         }));
         Vec::new()
+    }
+
+    /// Adds the models of a folder that a library wrote.
+    fn checkpoint(&mut self, folder: &Folder, found: Checkpoint) -> Vec<String> {
+        let Checkpoint { content, part, further, parts, ignored } = found;
+        self.ignored.extend(ignored);
+        // A given folder that is itself a model has its own name already. Only the folder above can make it unique.
+        let (root, origin) = match folder.prefix.is_empty() {
+            true => (names::parent_of_given(self.around, &folder.path), Origin::Given),
+            false => (folder.root.clone(), Origin::Found),
+        };
+        let main = match part {
+            None => (folder.name.clone(), folder.path.clone(), content),
+            Some(part) => (format!("{}/{part}", folder.name), folder.path.join(part), content),
+        };
+        let named = |Part { name, path, content }| (format!("{}/{name}", folder.name), path, content);
+        for (name, path, content) in std::iter::once(main).chain(further.into_iter().map(named)) {
+            self.candidates.push(Candidate { name, root: root.clone(), path, content, origin });
+        }
+        parts
     }
 
     /// Lists the weights of a folder that have unsupported formats as ignored.
@@ -197,11 +267,7 @@ impl Search<'_> {
                     continue;
                 }
             }
-            let reason = match format.command() {
-                Some(command) => format!("{}: not read, convert it with `{command}`", format.name()),
-                None => format!("{}: not read, convert it to safetensors", format.name()),
-            };
-            self.ignored.push(Ignored { path: file.path.clone(), reason });
+            self.ignored.push(self.around.unread(&file.path, format));
         }
     }
 }
@@ -215,8 +281,7 @@ fn without_repeats(around: &Surroundings, candidates: &mut Vec<Candidate>, ignor
         let Ok(real) = around.tree.identity(&c.path) else { return true };
         match first.get(&real) {
             Some(taken) => {
-                let reason = format!("the same file as {}", taken.display());
-                ignored.push(Ignored { path: c.path.clone(), reason });
+                ignored.push(Ignored::repeated(&c.path, format!("the same file as {}", taken.display())));
                 false
             }
             None => {

@@ -33,9 +33,12 @@ impl Formats {
         self.0.iter()
     }
 
-    /// Parses the name of a weights file. `None` when no format has such a name.
+    /// Parses the name of a weights file. `None` when no format has such a name, and for the state of a trainer.
     pub(crate) fn parse(&self, name: &str) -> Option<FileName<'_>> {
-        self.0.iter().find_map(|format| FileName::parse(name, format))
+        let file = self.0.iter().find_map(|format| FileName::parse(name, format))?;
+        // Trainers keep their state in files that are like those of weights, except in safetensors.
+        let state = UnreadFormat::is_state(name) && self.is_ambiguous(file.format.name());
+        (!state).then_some(file)
     }
 
     /// Returns the unsupported format that a file has by its name, if any.
@@ -71,6 +74,19 @@ impl Formats {
         let bytes = tree.open(path);
         let format = bytes.as_ref().ok().and_then(|bytes| self.of(&**bytes).ok());
         format.unwrap_or(&self.0[0]).name().to_owned()
+    }
+
+    /// Returns the name of the format that a file has by its first bytes. `None` when no format knows them.
+    pub(crate) fn recognized(&self, tree: &dyn Folder, path: &Path) -> Option<String> {
+        let object = tree.open(path).ok()?;
+        let beginning = bytes::beginning(&*object, BEGINNING).ok().filter(|beginning| !beginning.is_empty())?;
+        // The name of such a file says nothing, so that a format must not go by it.
+        self.0.iter().find(|f| f.recognizes("", &beginning)).map(|f| f.name().to_owned())
+    }
+
+    /// Whether files with the endings of a format of this crate often hold other things. So it is for all but safetensors.
+    pub(crate) fn is_ambiguous(&self, format: &str) -> bool {
+        format != super::Safetensors.name() && super::read_formats().iter().any(|f| f.name() == format)
     }
 
     /// Returns the format of an object. Its first bytes are read only where the name fits no format, or several.

@@ -121,6 +121,12 @@ impl UnreadFormat {
         LIST.iter().find(|format| format.patterns.iter().any(|pattern| fits(pattern, name)))
     }
 
+    /// Whether a file of that name holds the state of a trainer, and no weights.
+    pub(super) fn is_state(name: &str) -> bool {
+        // DeepSpeed has one such file for each rank: `zero_pp_rank_0_mp_rank_00_optim_states.pt`.
+        TRAINER_STATE.iter().any(|state| name.starts_with(state)) || name.contains("optim_states")
+    }
+
     /// Whether a file of that name is the weights of its folder. The folder has a `config.json`, so some weights are expected.
     pub(crate) fn is_weights(&self, name: &str) -> bool {
         match self.weights {

@@ -1,5 +1,6 @@
 //! One job of the pass. It reads blocks of all rows, and adds a symmetric rank-k update for each strip of a block, in f64.
 
+use super::faults::Faults;
 use super::plan::Job;
 use super::progress::Counter;
 use super::read::read_with_moments;
@@ -24,12 +25,16 @@ impl RowSource<'_> {
         }
     }
 
-    fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32]) -> Result<Moments, Error> {
+    /// Reads values. A model that cannot be read is noted as faulty, and not read on.
+    fn read(&self, models: &ModelSet, offset: usize, out: &mut [f32], faults: &Faults) -> Result<Moments, Error> {
         let (source, name) = self.of(models);
-        read_with_moments(source, name, offset, out).map_err(|source| match self {
-            Self::Model { id, .. } => Error::of_model(models.name(*id), source),
-            Self::Initialization { .. } => Error::Initialization { source: source.into() },
-        })
+        match self {
+            Self::Model { id, .. } if faults.has(*id) => Ok(Moments::default()),
+            Self::Model { id, .. } => read_with_moments(source, name, offset, out)
+                .or_else(|error| faults.note(models, *id, error).map(|()| Moments::default())),
+            Self::Initialization { .. } => read_with_moments(source, name, offset, out)
+                .map_err(|source| Error::Initialization { source: source.into() }),
+        }
     }
 }
 
@@ -115,6 +120,7 @@ pub(super) fn run(
     rows: &[PassRow<'_>],
     block: usize,
     counter: &Counter,
+    faults: &Faults,
 ) -> Result<Partial, Error> {
     let k = rows.len();
     let offset = group.parameters()[job.parameter].offset();
@@ -128,11 +134,14 @@ pub(super) fn run(
             for (r, row) in rows.iter().enumerate() {
                 let narrow = &mut narrow[r * length..][..length];
                 // Moments and fingerprints are those of the values as read, and not of differences.
-                let moments = row.source.read(models, offset + job.begin + begin, narrow)?;
+                let moments = row.source.read(models, offset + job.begin + begin, narrow, faults)?;
                 partial.moments[r] = partial.moments[r].merge(moments);
                 fingerprints[r].update(narrow);
             }
-            add_products(&mut partial.products, rows, narrow, length, wide);
+            // Once a model is faulty, the pass only looks for others that are.
+            if !faults.any() {
+                add_products(&mut partial.products, rows, narrow, length, wide);
+            }
             // A job is long, so an observer can also interrupt between its blocks.
             counter.advance((k * length) as u64)?;
         }

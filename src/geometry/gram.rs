@@ -6,6 +6,7 @@
 //! models. All inner products follow by expanding `θ_i = θ_r + Δ_i`. Distances between near models follow from the small `Δ`
 //! alone.
 
+use super::faults::Faults;
 use super::group::GroupGeometry;
 use super::pass::Pass;
 use super::pilot::{Pilot, pilot};
@@ -23,7 +24,14 @@ use std::collections::BTreeMap;
 pub(super) type PassOutcome = (Vec<GroupGeometry>, Option<ResumeFile>);
 
 /// Streams every group of comparable models. `total` is the number of values to read.
-pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64) -> Result<PassOutcome, Error> {
+///
+/// `None` when faulty models were noted.
+pub(super) fn stream(
+    models: &ModelSet,
+    settings: &GeometrySettings,
+    total: u64,
+    faults: &Faults,
+) -> Result<Option<PassOutcome>, Error> {
     let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
     let with_initialization = !matches!(settings.initialization, Initialization::Zero);
     let mut plans: Vec<Plan> = Vec::with_capacity(models.groups().len());
@@ -32,10 +40,14 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
     for group in models.groups() {
         let plan = plan::plan(group, plan::wanted(group) as f64 / wanted.max(1) as f64, settings)?;
         // The pilot reads only a few values, so a memory setting that is too small is reported before the pass begins.
-        let pilot = pilot(models, group)?;
+        let pilot = pilot(models, group, faults)?;
         sums.push(Sums::new(group, &plan, &pilot, with_initialization));
         plans.push(plan);
         pilots.push(pilot);
+    }
+    if faults.any() {
+        // The pilots are quick, so that a faulty model which they find costs no pass.
+        return Ok(None);
     }
     let mut resume = match &settings.resume_file {
         Some(path) => {
@@ -65,19 +77,27 @@ pub(super) fn stream(models: &ModelSet, settings: &GeometrySettings, total: u64)
         while !sums[g].left().is_empty() {
             // Partial sums are saved between waves, and also after a wave that failed.
             let jobs = resume.as_ref().map_or(plan.wave, |c| c.jobs(plan));
-            let outcome = pass.wave(&mut sums[g], jobs, &counter);
+            let outcome = pass.wave(&mut sums[g], jobs, &counter, faults);
             match &mut resume {
-                Some(resume) => resume.after(outcome, &mut sums)?,
-                None => outcome?,
+                // Sums after a fault are of no use, and must not be kept.
+                Some(resume) if !faults.any() => resume.after(outcome, &mut sums)?,
+                _ => outcome?,
             }
         }
+    }
+    if faults.any() {
+        // The kept sums are those of a set with the faulty models. The next pass is over a set without them.
+        if let Some(resume) = resume {
+            resume.delete();
+        }
+        return Ok(None);
     }
     let whole = models.groups().iter().zip(pilots).zip(sums).map(|((group, pilot), sums)| {
         let members = pilot.order.iter().map(|&at| group.models()[at]).collect();
         let unshared = pilot.order.iter().map(|&at| group.unshared_size(at)).collect();
         GroupGeometry::new(members, sums.units, unshared, settings.scope)
     });
-    Ok((whole.collect(), resume))
+    Ok(Some((whole.collect(), resume)))
 }
 
 /// Returns the shapes of a flat network that has every value that any model of the group shares.

@@ -4,6 +4,7 @@ mod block;
 mod comparison;
 mod coordinates;
 mod evidence;
+mod faults;
 mod given;
 mod gram;
 mod group;
@@ -27,6 +28,7 @@ pub use comparison::{Comparison, ParameterView};
 pub use coordinates::Coordinates;
 pub(crate) use evidence::{Evidence, LineSums, MemberSums, ModelFacts};
 pub use evidence::{Grid, GridSpan, PairEvidence, ParameterEvidence};
+pub(crate) use faults::Faults;
 pub use given::ParameterDistances;
 pub(crate) use group::GroupGeometry;
 pub use independence::Independence;
@@ -126,16 +128,22 @@ pub struct Geometry {
 impl Geometry {
     /// Reads all parameters of a model set once, except those whose sums are in the settings' resume file.
     ///
-    /// It also returns the resume file. The caller deletes it once nothing can go wrong any more.
-    pub(crate) fn stream(models: &ModelSet, settings: &GeometrySettings) -> Result<(Self, Option<ResumeFile>), Error> {
+    /// It also returns the resume file. The caller deletes it once nothing can go wrong any more. `None` when faulty models were
+    /// noted, so that there is no geometry of them all.
+    pub(crate) fn stream(
+        models: &ModelSet,
+        settings: &GeometrySettings,
+        faults: &Faults,
+    ) -> Result<Option<(Self, Option<ResumeFile>)>, Error> {
         settings.check()?;
+        models.check_parameters()?;
         if models.len() == 1 {
             return Err(Error::OneModel { model: models.names().next().unwrap_or_default().to_owned() });
         }
-        let (mut groups, resume) = gram::stream(models, settings, size(models))?;
+        let Some((mut groups, resume)) = gram::stream(models, settings, size(models), faults)? else { return Ok(None) };
         // A detector may draw random numbers group by group, so the order of groups must not depend on that of the models.
         groups.sort_by(GroupGeometry::by_content);
-        Ok((Self::from_groups(models.len(), groups), resume))
+        Ok(Some((Self::from_groups(models.len(), groups), resume)))
     }
 
     /// Creates the geometry of groups whose distances come from sketches.

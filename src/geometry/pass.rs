@@ -1,6 +1,7 @@
 //! The rows of one group and the waves of jobs over them.
 
 use super::block::{Partial, PassRow, RowSource, run};
+use super::faults::Faults;
 use super::pilot::Pilot;
 use super::plan::{Job, Plan};
 use super::progress::Counter;
@@ -39,7 +40,7 @@ impl<'a> Pass<'a> {
     /// Does the first `jobs` of the jobs that are left, in parallel, and adds their sums in order.
     ///
     /// When a job fails, the jobs before it are still added.
-    pub(super) fn wave(&self, sums: &mut Sums, jobs: usize, counter: &Counter) -> Result<(), Error> {
+    pub(super) fn wave(&self, sums: &mut Sums, jobs: usize, counter: &Counter, faults: &Faults) -> Result<(), Error> {
         let left = sums.left();
         let wave = left[..jobs.min(left.len())].to_vec();
         let done: Vec<Result<Partial, Error>> = self.pool.install(|| {
@@ -49,7 +50,7 @@ impl<'a> Pass<'a> {
                 if let Some(next) = left.get(at + 1) {
                     rows[next.parameter].iter().for_each(|row| row.prefetch(self.models, self.group, *next));
                 }
-                run(self.models, self.group, *job, &rows[job.parameter], self.block, counter)
+                run(self.models, self.group, *job, &rows[job.parameter], self.block, counter, faults)
             };
             wave.par_iter().enumerate().map(run).collect()
         });

@@ -1,6 +1,7 @@
 //! A sample of a few values of every model. It decides in which order models are read, and as differences from which reference.
 
-use crate::error::Error;
+use super::faults::Faults;
+use crate::error::{Error, SourceError};
 use crate::kernel::format::NEAR;
 use crate::kernel::update;
 use crate::model_set::{LayoutGroup, ModelSet};
@@ -37,9 +38,15 @@ impl Pilot {
 }
 
 /// Samples every model of a group, and finds their order and references.
-pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Error> {
+pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup, faults: &Faults) -> Result<Pilot, Error> {
     let n = group.models().len();
-    let seen: Vec<Vec<f32>> = (0..n).map(|at| look(models, group, at)).collect::<Result<_, _>>()?;
+    let look = |at: usize| {
+        look(models, group, at).or_else(|error| {
+            // The set of this pilot is given up, so that any sample does for the faulty model.
+            faults.note(models, group.models()[at], error).map(|()| Vec::new())
+        })
+    };
+    let seen: Vec<Vec<f32>> = (0..n).map(look).collect::<Result<_, _>>()?;
     let mut order: Vec<usize> = (0..n).collect();
     // Models with equal samples keep their order, and are marked as tied below.
     order.sort_by(|&a, &b| {
@@ -73,7 +80,7 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup) -> Result<Pilot, Err
 }
 
 /// Reads a few values from the middle of every parameter that all models of the group hold.
-fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, Error> {
+fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, SourceError> {
     let n = group.models().len();
     let common: Vec<usize> =
         (0..group.parameters().len()).filter(|&p| group.parameters()[p].holders.len() == n).collect();
@@ -87,7 +94,8 @@ fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, E
         let offset = parameter.offset() + (parameter.size() - length) / 2;
         let begin = seen.len();
         seen.resize(begin + length, 0.0);
-        super::read::read_finite(models, id, group.own_name(at, p).unwrap_or_default(), offset, &mut seen[begin..])?;
+        let name = group.own_name(at, p).unwrap_or_default();
+        super::read::check_read(models.source(id), name, offset, &mut seen[begin..])?;
     }
     Ok(seen)
 }

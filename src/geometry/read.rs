@@ -13,8 +13,17 @@ pub(crate) fn read_finite(
     offset: usize,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let named = |source| Error::of_model(models.name(id), source);
-    models.source(id).read(name, offset, out).and_then(|()| check_finite(name, offset, out)).map_err(named)
+    check_read(models.source(id), name, offset, out).map_err(|source| Error::of_model(models.name(id), source))
+}
+
+/// Reads values of a source. A NaN or infinity is an error.
+pub(super) fn check_read(
+    source: &dyn ParameterSource,
+    name: &str,
+    offset: usize,
+    out: &mut [f32],
+) -> Result<(), SourceError> {
+    source.read(name, offset, out).and_then(|()| check_finite(name, offset, out))
 }
 
 /// Reads values and returns their moments. A NaN or infinity is an error.

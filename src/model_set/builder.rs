@@ -2,11 +2,11 @@ use super::layout::{Layout, Tensor, align};
 use super::plain_weights::plain_weights;
 use super::selection::Selection;
 use super::spelling::{Matching, Models, derived, join};
-use super::{Model, ModelSet, Role, Skipped, group};
-use crate::discover::{Discovered, Discovery};
+use super::{LayoutGroup, Model, ModelId, ModelSet, Origin, Role, Skipped, group};
+use crate::discover::{Discovered, Discovery, Ignored};
 use crate::error::{Error, SourceError};
 use crate::source::{ParameterInfo, ParameterSource};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -57,8 +57,9 @@ impl FromStr for OnUnreadable {
 /// ```
 #[derive(Debug)]
 pub struct ModelSetBuilder {
-    models: Vec<(String, Arc<dyn ParameterSource>)>,
+    models: Vec<(String, Arc<dyn ParameterSource>, Option<Arc<Origin>>)>,
     unreadable: Vec<(String, SourceError)>,
+    unread: Vec<Ignored>,
     searched: Vec<PathBuf>,
     selection: Selection,
     on_unreadable: OnUnreadable,
@@ -71,6 +72,7 @@ impl Default for ModelSetBuilder {
         Self {
             models: Vec::new(),
             unreadable: Vec::new(),
+            unread: Vec::new(),
             searched: Vec::new(),
             selection: Selection::default(),
             on_unreadable: OnUnreadable::Stop,
@@ -83,14 +85,19 @@ impl Default for ModelSetBuilder {
 impl ModelSetBuilder {
     /// Adds a model. Names must be unique. The order of the models decides their [`ModelId`](super::ModelId)s and nothing else.
     pub fn with_model(mut self, name: impl Into<String>, source: impl ParameterSource + 'static) -> Self {
-        self.models.push((name.into(), Arc::new(source)));
+        self.models.push((name.into(), Arc::new(source), None));
         self
     }
 
-    /// Adds every model that a search found. [`with_on_unreadable`](Self::with_on_unreadable) decides about those that cannot be read.
+    /// Adds every model that a search found, and the list of what it passed over.
+    /// [`with_on_unreadable`](Self::with_on_unreadable) decides about models that cannot be read.
     pub fn with_discovered(mut self, found: Discovered) -> Self {
-        self.models.extend(found.models.into_iter().map(|m| (m.name, m.source)));
+        for model in found.models {
+            let origin = Origin { path: model.path, layout: model.layout, format: model.format };
+            self.models.push((model.name, model.source, Some(Arc::new(origin))));
+        }
         self.unreadable.extend(found.unreadable.into_iter().map(|u| (u.name, u.error)));
+        self.unread.extend(found.ignored);
         self.searched.extend(found.searched);
         self
     }
@@ -176,12 +183,13 @@ impl ModelSetBuilder {
     /// No value is read where names tell which tensors correspond, or shapes tell that none do. Else some thousand values of
     /// each matrix are read, of at most 32 models of each group ([`Matching`]).
     ///
+    /// A model with nothing to compare is a group of its own. [`ModelSet::inventory`] says why.
+    ///
     /// # Errors
     ///
     /// - [`Error::InvalidSetting`] when a setting is out of its range.
     /// - [`Error::NoModels`] when there is no model, or all are skipped.
     /// - [`Error::DuplicateName`] when two models have the same name.
-    /// - [`Error::NoParameters`] when a model has nothing to compare.
     /// - [`Error::Source`] when a model cannot be read, unless such models are skipped.
     pub fn build(self) -> Result<ModelSet, Error> {
         // Checks of settings come before any model is read.
@@ -205,11 +213,11 @@ impl ModelSetBuilder {
         // Thousands of models of one layout have equal lists, so equal lists are stored once.
         let mut lists: HashMap<Vec<ParameterInfo>, Arc<[ParameterInfo]>> = HashMap::new();
         let mut models: Vec<Model> = Vec::with_capacity(self.models.len());
-        for (name, source) in self.models {
+        for (name, source, origin) in self.models {
             match listed(source.as_ref()) {
                 Ok(list) => {
                     let parameters = lists.entry(list).or_insert_with_key(|l| l.clone().into()).clone();
-                    models.push(Model { name, source, parameters });
+                    models.push(Model { name, source, parameters, origin });
                 }
                 Err(error) => skip(name, error)?,
             }
@@ -218,15 +226,35 @@ impl ModelSetBuilder {
         if models.is_empty() {
             return Err(Error::NoModels { searched: self.searched });
         }
-
         if self.matching == Matching::ByValues {
             plain_weights(&mut models)?;
         }
-        let (layouts, layout_of) = layouts(&models, &self.selection)?;
+        let set = ModelSet {
+            models,
+            groups: Arc::from([]),
+            skipped,
+            unread: self.unread,
+            selection: self.selection,
+            minimum_shared: self.minimum_shared,
+            matching: self.matching,
+            on_unreadable: self.on_unreadable,
+        };
+        set.grouped()
+    }
+}
+
+/// The number of a model that has no layout, because it has nothing to compare. No layout has this number.
+const NOTHING: usize = usize::MAX;
+
+impl ModelSet {
+    /// Divides the models into comparable groups. Models of other names get views in which their tensors have common names.
+    fn grouped(mut self) -> Result<Self, Error> {
+        let (layouts, layout_of) = layouts(&self.models, &self.selection);
         let alignments = align(&layouts, self.minimum_shared);
-        let read = Models { layout_of: &layout_of, sources: models.iter().map(|m| &m.source).collect() };
+        let read = Models { layout_of: &layout_of, sources: self.models.iter().map(|m| &m.source).collect() };
         let spelled = join(alignments, &read, &self.selection, self.minimum_shared, self.matching);
-        for (model, layout) in models.iter_mut().zip(&layout_of) {
+        let mut lists: HashMap<Vec<ParameterInfo>, Arc<[ParameterInfo]>> = HashMap::new();
+        for (model, layout) in self.models.iter_mut().zip(&layout_of) {
             let Some(made) = spelled.made.get(layout) else { continue };
             let failed = |source| Error::of_model(model.name.clone(), source);
             let view = derived(&model.source, made).map_err(failed)?;
@@ -234,13 +262,52 @@ impl ModelSetBuilder {
             model.parameters = lists.entry(list).or_insert_with_key(|l| l.clone().into()).clone();
             model.source = view;
         }
-        let groups = group::groups(&spelled.alignments, &layout_of, &spelled.resembling);
-        Ok(ModelSet { models, groups: groups.into(), skipped, selection: self.selection })
+        let mut groups = group::groups(&spelled.alignments, &layout_of, &spelled.resembling);
+        let nothing = layout_of.iter().enumerate().filter(|(_, layout)| **layout == NOTHING);
+        groups.extend(nothing.map(|(at, _)| LayoutGroup::of_nothing(ModelId::new(at))));
+        groups.sort_by_key(|group| group.models()[0]);
+        self.groups = groups.into();
+        Ok(self)
+    }
+
+    /// Refuses a set in which no model has anything to compare.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoParameters`], with the first model.
+    pub(crate) fn check_parameters(&self) -> Result<(), Error> {
+        let nothing = |id: ModelId| self.parameters(id).all(|(_, role)| role != Role::Parameter);
+        match self.models.first() {
+            Some(first) if self.ids().all(nothing) => {
+                Err(Error::NoParameters { model: first.name.clone(), found: first.parameters.len() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the set without some models, which are skipped for these reasons.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoModels`] when none is left.
+    pub(crate) fn without(&self, faulty: &BTreeMap<ModelId, Skipped>) -> Result<Self, Error> {
+        let mut set = self.clone();
+        set.models = Vec::with_capacity(self.models.len());
+        for (at, model) in self.models.iter().enumerate() {
+            match faulty.get(&ModelId::new(at)) {
+                Some(skipped) => set.skipped.push(skipped.clone()),
+                None => set.models.push(model.clone()),
+            }
+        }
+        if set.models.is_empty() {
+            return Err(Error::NoModels { searched: Vec::new() });
+        }
+        set.grouped()
     }
 }
 
-/// Returns the distinct layouts, and the number of each model's.
-fn layouts(models: &[Model], selection: &Selection) -> Result<(Vec<Layout>, Vec<usize>), Error> {
+/// Returns the distinct layouts, and the number of each model's: [`NOTHING`] for a model with nothing to compare.
+fn layouts(models: &[Model], selection: &Selection) -> (Vec<Layout>, Vec<usize>) {
     // Layouts are compared with each other instead of models, because there are far fewer of them.
     let mut layouts: Vec<Layout> = Vec::new();
     let mut numbers: HashMap<Layout, usize> = HashMap::new();
@@ -253,7 +320,8 @@ fn layouts(models: &[Model], selection: &Selection) -> Result<(Vec<Layout>, Vec<
         };
         let layout: Layout = compared.map(tensor).collect();
         if layout.is_empty() {
-            return Err(Error::NoParameters { model: model.name.clone(), found: model.parameters.len() });
+            layout_of.push(NOTHING);
+            continue;
         }
         let next = layouts.len();
         layout_of.push(*numbers.entry(layout).or_insert_with_key(|l| {
@@ -261,7 +329,7 @@ fn layouts(models: &[Model], selection: &Selection) -> Result<(Vec<Layout>, Vec<
             next
         }));
     }
-    Ok((layouts, layout_of))
+    (layouts, layout_of)
 }
 
 /// Lists the parameters of a model, sorted by name. A name that comes twice is an error.

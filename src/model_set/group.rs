@@ -89,6 +89,17 @@ pub struct LayoutGroup {
 }
 
 impl LayoutGroup {
+    /// Creates the group of a model that has nothing to compare.
+    pub(super) fn of_nothing(model: ModelId) -> Self {
+        Self {
+            models: vec![model],
+            parameters: Vec::new(),
+            unshared: vec![0],
+            resembling: Vec::new(),
+            own_names: vec![Arc::from([])],
+        }
+    }
+
     /// Returns the models, sorted by id.
     pub fn models(&self) -> &[ModelId] {
         &self.models

@@ -2,6 +2,7 @@
 
 mod builder;
 mod group;
+mod inventory;
 mod iterate;
 mod layout;
 mod model_id;
@@ -15,6 +16,7 @@ mod spelling;
 
 pub use builder::{ModelSetBuilder, OnUnreadable};
 pub use group::{Kind, LayoutGroup, SharedParameter};
+pub use inventory::{GroupRecord, Inventory, ModelRecord, UnreadRecord};
 pub use iterate::Iter;
 pub use model_id::ModelId;
 pub(crate) use near::unknown_model;
@@ -24,9 +26,11 @@ pub(crate) use role::is_buffer;
 pub use skipped::Skipped;
 pub use spelling::Matching;
 
+use crate::discover::{FileLayout, Ignored};
 use crate::error::Error;
 use crate::source::{Dtype, ParameterInfo, ParameterSource};
 use selection::Selection;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// One model of a set. Models with equal lists of parameters share the list.
@@ -35,6 +39,16 @@ struct Model {
     name: String,
     source: Arc<dyn ParameterSource>,
     parameters: Arc<[ParameterInfo]>,
+    /// Where it was found. `None` for a model that was not found in files.
+    origin: Option<Arc<Origin>>,
+}
+
+/// Where a model was found.
+#[derive(Debug)]
+struct Origin {
+    path: PathBuf,
+    layout: FileLayout,
+    format: Option<String>,
 }
 
 /// A set of models to compare. Their names are unique.
@@ -59,7 +73,11 @@ pub struct ModelSet {
     models: Vec<Model>,
     groups: Arc<[LayoutGroup]>,
     skipped: Vec<Skipped>,
+    unread: Vec<Ignored>,
     selection: Selection,
+    minimum_shared: f64,
+    matching: Matching,
+    on_unreadable: OnUnreadable,
 }
 
 impl ModelSet {
@@ -154,5 +172,10 @@ impl ModelSet {
     /// Returns the models that could not be read and were left out, because the caller allowed it.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// Returns what to do with a model that proves unreadable later, while its values are read.
+    pub(crate) fn on_unreadable(&self) -> OnUnreadable {
+        self.on_unreadable
     }
 }

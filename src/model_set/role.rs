@@ -1,5 +1,5 @@
 use crate::error::Error;
-use crate::source::ParameterInfo;
+use crate::source::{Dtype, ParameterInfo};
 use std::fmt;
 use std::str::FromStr;
 
@@ -75,6 +75,16 @@ pub(crate) fn is_buffer(info: &ParameterInfo) -> bool {
     BUFFER_NAMES.contains(&last) || is_causal_mask(info)
 }
 
+/// Fewest elements of a tensor of packed integers. Counters and step numbers are smaller.
+const PACKED: usize = 1024;
+
+/// Whether a tensor is likely to hold packed integers of quantized weights. Such a tensor is a buffer to a comparison.
+pub(super) fn is_packed(info: &ParameterInfo) -> bool {
+    let last = info.name.rsplit('.').next().unwrap_or_default();
+    let integer = !info.dtype.is_float() && info.dtype != Dtype::Bool;
+    integer && info.size() >= PACKED && !BUFFER_NAMES.contains(&last) && !is_causal_mask(info)
+}
+
 /// Whether a tensor is a causal attention mask. GPT-2 and similar models store this triangular mask as `attn.bias`, of shape
 /// (1, 1, n, n).
 fn is_causal_mask(info: &ParameterInfo) -> bool {
@@ -84,7 +94,6 @@ fn is_causal_mask(info: &ParameterInfo) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Dtype;
 
     fn info(name: &str, shape: &[usize], dtype: Dtype) -> ParameterInfo {
         ParameterInfo::new(name, shape, dtype)

@@ -1,7 +1,7 @@
 //! Phylogenies for property tests.
 
 use super::{Candidate, Edge, Evidence, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage};
-use crate::model_set::{ModelId, Skipped};
+use crate::model_set::{GroupRecord, Inventory, ModelId, ModelRecord, Skipped, UnreadRecord};
 use proptest::prelude::*;
 
 /// A builder with edges from (parent, child, weight). Models are named by number.
@@ -28,9 +28,9 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
         let margins = prop::collection::vec(prop::option::of(finite()), models);
         let remarks = prop::collection::vec(remark(), 0..3);
         let skipped = prop::collection::vec(any::<(String, String)>(), 0..3);
-        let reasons = prop::collection::vec(reasons(models), models);
+        let reasons = (prop::collection::vec(reasons(models), models), inventory(models));
         (parents, kin, names, order, scores, margins, remarks, skipped, reasons).prop_map(
-            move |(parents, kin, names, order, scores, margins, remarks, skipped, reasons)| {
+            move |(parents, kin, names, order, scores, margins, remarks, skipped, (reasons, inventory))| {
                 let skipped = skipped.into_iter().map(|(n, r)| Skipped::from_reason(n, r));
                 let mut builder = PhylogenyBuilder::new(models)
                     .with_names(names)
@@ -50,10 +50,38 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
                 for (m, reasons) in reasons.into_iter().enumerate() {
                     builder = reasoned(builder, &plain, ModelId::new(m), reasons);
                 }
-                builder.build().expect("a valid phylogeny")
+                builder.build().expect("a valid phylogeny").with_inventory(inventory)
             },
         )
     })
+}
+
+/// What models were read from, or nothing of it.
+fn inventory(models: usize) -> impl Strategy<Value = Inventory> {
+    let counts = || prop::collection::btree_map(any::<String>(), any::<u64>(), 0..3);
+    let texts = || any::<[Option<String>; 4]>();
+    let record =
+        (texts(), any::<u64>(), counts(), counts(), counts(), any::<Option<String>>()).prop_map(
+            |([path, format, layout, content], parameters, dtype, quantization, left_out, not_comparable)| {
+                ModelRecord { path, format, layout, content, parameters, dtype, quantization, left_out, not_comparable }
+            },
+        );
+    let members = prop::collection::vec((0..models.max(1), 0.0..=1.0f64), 0..3);
+    let group = (members, any::<u64>(), any::<u64>()).prop_map(move |(members, tensors, values)| {
+        let (ids, shares) = members.into_iter().filter(|_| models > 0).map(|(m, s)| (ModelId::new(m), s)).unzip();
+        GroupRecord { models: ids, shares, tensors, values }
+    });
+    let unread = any::<(String, Option<String>, String)>().prop_map(|(path, format, reason)| UnreadRecord {
+        path,
+        format,
+        reason,
+    });
+    let unread = prop::collection::vec(unread, 0..3);
+    let known = (prop::collection::vec(record, models), prop::collection::vec(group, 0..3), unread);
+    prop_oneof![
+        1 => Just(Inventory::default()),
+        2 => known.prop_map(|(models, groups, unread)| Inventory { models, groups, unread }),
+    ]
 }
 
 type Drawn = (prop::sample::Index, (f64, Option<f64>, Option<f64>, Relation));

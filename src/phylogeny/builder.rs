@@ -4,7 +4,7 @@ use super::movement::Movements;
 use super::reasons::Reasons;
 use super::{Candidate, Edge, FamilyId, Movement, Phylogeny, Remark};
 use crate::error::Error;
-use crate::model_set::{ModelId, Skipped};
+use crate::model_set::{Inventory, ModelId, Skipped};
 use std::collections::BTreeMap;
 
 /// Collects what is known of a set of models, and makes a [`Phylogeny`] of it.
@@ -237,7 +237,20 @@ impl PhylogenyBuilder {
             family.roots.retain(|root| !reasons.withheld.contains(root));
         }
         let (remarks, skipped) = (self.remarks, self.skipped);
-        Ok(Phylogeny { names, edges, families, family_of, generations, scores, margins, reasons, remarks, skipped })
+        let inventory = Inventory::default();
+        Ok(Phylogeny {
+            names,
+            edges,
+            families,
+            family_of,
+            generations,
+            scores,
+            margins,
+            reasons,
+            remarks,
+            skipped,
+            inventory,
+        })
     }
 }
 

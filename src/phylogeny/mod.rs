@@ -22,7 +22,7 @@ pub use movement::Movement;
 pub use remark::Remark;
 
 use crate::error::Error;
-use crate::model_set::{ModelId, Skipped, unknown_model};
+use crate::model_set::{Inventory, ModelId, Skipped, unknown_model};
 use petgraph::unionfind::UnionFind;
 use reasons::Reasons;
 
@@ -70,6 +70,7 @@ pub struct Phylogeny {
     reasons: Reasons,
     remarks: Vec<Remark>,
     skipped: Vec<Skipped>,
+    inventory: Inventory,
 }
 
 impl Phylogeny {
@@ -111,6 +112,42 @@ impl Phylogeny {
     pub fn with_skipped(mut self, skipped: Vec<Skipped>) -> Self {
         self.skipped = skipped;
         self
+    }
+
+    /// Adds what the models were read from, and what was compared with what.
+    ///
+    /// A model that has kin was compared. Its [reason](crate::model_set::ModelRecord::not_comparable) why it could not be is
+    /// dropped. An inventory of another number of models is dropped as a whole, but for what was passed over.
+    #[must_use]
+    pub fn with_inventory(mut self, mut inventory: Inventory) -> Self {
+        if inventory.models.len() != self.len() {
+            inventory.models.clear();
+            inventory.groups.clear();
+        }
+        for (at, record) in inventory.models.iter_mut().enumerate() {
+            if self.families[self.family_of[at].index()].members.len() > 1 {
+                record.not_comparable = None;
+            }
+        }
+        self.inventory = inventory;
+        self
+    }
+
+    /// What the models were read from, and what was compared with what. It is empty where nobody added it.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Why a model without kin could not be compared, as the end of a sentence. `None` when it was compared or has kin.
+    ///
+    /// "No kin" is a finding only for a model that was compared.
+    ///
+    /// # Panics
+    ///
+    /// When `model` is not one of this phylogeny's.
+    pub fn not_comparable(&self, model: ModelId) -> Option<&str> {
+        let model = self.own(model);
+        self.inventory.models.get(model.index())?.not_comparable.as_deref()
     }
 
     /// Number of models.

@@ -32,6 +32,7 @@ impl Geometry {
     pub fn of_sketches(set: &SketchSet, settings: &GeometrySettings) -> Result<Self, Error> {
         settings.check()?;
         let models = set.models();
+        models.check_parameters()?;
         // Whole sketches hold every compared value, so distances can be exact.
         if models.len() == 1 || set.is_whole() {
             return Self::compute(models, settings);

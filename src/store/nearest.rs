@@ -36,12 +36,30 @@ pub struct Nearest {
     pub identical: Vec<String>,
     /// Number of models in the store.
     pub stored: usize,
+    /// Number of stored models that have a matrix of the same name and shape, so that the index can compare them.
+    pub comparable: usize,
     /// Number of sketches opened, because the index had nothing of them as they are now.
     pub read: usize,
     /// Sketches that cannot be read, sorted by path. Their models are not known.
     pub unreadable: Vec<StoreProblem>,
     /// Why the index could not be written for the next time; `None` where it was written or had nothing new.
     pub unwritten: Option<Arc<std::io::Error>>,
+}
+
+impl Nearest {
+    /// The result for a model that could not be compared with any of a store.
+    pub(crate) fn nothing(stored: usize) -> Self {
+        Self {
+            kin: Vec::new(),
+            related: 0,
+            identical: Vec::new(),
+            stored,
+            comparable: 0,
+            read: 0,
+            unreadable: Vec::new(),
+            unwritten: None,
+        }
+    }
 }
 
 impl SketchStore {
@@ -134,6 +152,7 @@ impl SketchStore {
             related,
             identical: kin.identical,
             stored: kin.stored,
+            comparable: kin.comparable,
             read: index.read,
             unreadable: index.unreadable,
             unwritten: index.unwritten.map(Arc::new),

@@ -16,6 +16,7 @@ const MOST: usize = 10;
 /// - Stored models of the very same content.
 /// - Parents, then children, with relation, distance (four digits) and confidence. A distance that comes from sketches has its
 ///   standard error. Where there are several parents, each has its weight.
+/// - A model that could not be compared has the reason. "No kin" is said only of one that was.
 /// - Siblings by name, then the remarks of the detector.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
@@ -41,10 +42,13 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
         writeln!(writer, "identical to {}", listed(same, MOST))?;
     }
     let parents: Vec<&Edge> = answer.parents().iter().collect();
-    // A model without parents is one of four things, which a reader must be able to tell apart.
+    // A model without parents is one of five things, which a reader must be able to tell apart.
     if !answer.has_kin() {
         let other = if nearest.identical.is_empty() { "" } else { " other" };
-        writeln!(writer, "no{other} kin in the store")?;
+        match answer.not_comparable() {
+            Some(reason) => writeln!(writer, "could not be compared: {}", shown(reason))?,
+            None => writeln!(writer, "no{other} kin in the store")?,
+        }
     } else if parents.is_empty() {
         let family = phylogeny.family_of(answer.model);
         writeln!(

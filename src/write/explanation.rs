@@ -104,7 +104,10 @@ fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
     let number = phylogeny.family_of(model);
     let family = phylogeny.family(number);
     if family.members.len() == 1 {
-        return format!("isolated, family {number}");
+        return match phylogeny.not_comparable(model) {
+            Some(reason) => format!("not comparable: {}, family {number}", shown(reason)),
+            None => format!("isolated, family {number}"),
+        };
     }
     let generation = phylogeny.generation(model);
     let models = count(family.members.len(), "model", "models");

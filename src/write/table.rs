@@ -52,8 +52,9 @@ impl OutputFormat for Table {
 
 /// Writes a phylogeny as an indented table for a terminal.
 ///
-/// - Families of two or more come first, each as a tree under a heading. Then come the isolated models, the remarks, and the
-///   models that were skipped. Family numbers are those of the JSON form, which counts each isolated model as a family too.
+/// - Families of two or more come first, each as a tree under a heading. Then come the isolated models, those that could not be
+///   compared with their reasons, the remarks, and the models that were skipped. Family numbers are those of the JSON form,
+///   which counts each isolated model as a family too.
 /// - A child stands under its parent with the edge's relation, distance (four digits) and confidence (two decimals).
 /// - A merge stands under its heaviest parent (of equal weights, the first). A line below it gives each parent with its weight,
 ///   distance and confidence. The last line gives the share of its squared distance that they leave unexplained.
@@ -120,9 +121,15 @@ impl fmt::Display for Phylogeny {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let families: Vec<FamilyId> =
             self.families().iter().filter(|f| f.members.len() > 1).map(|f| self.family_of(f.members[0])).collect();
-        let isolated: Vec<ModelId> = self.isolated().collect();
+        // A model that could not be compared may have kin all the same, so that it is not called isolated.
+        let (uncompared, isolated): (Vec<ModelId>, Vec<ModelId>) =
+            self.isolated().partition(|&m| self.not_comparable(m).is_some());
         let models = count(self.len(), "model", "models");
-        writeln!(f, "{models}: {}, {} isolated", count(families.len(), "family", "families"), isolated.len())?;
+        write!(f, "{models}: {}, {} isolated", count(families.len(), "family", "families"), isolated.len())?;
+        match uncompared.len() {
+            0 => writeln!(f)?,
+            n => writeln!(f, ", {n} not comparable")?,
+        }
 
         let forest = HeaviestParent::new(self);
         let headings = edge::headings("model", WeightColumn::Hidden);
@@ -138,7 +145,13 @@ impl fmt::Display for Phylogeny {
         if !isolated.is_empty() {
             writeln!(f, "\nisolated: {}", count(isolated.len(), "model", "models"))?;
         }
-        isolated.iter().try_for_each(|&m| writeln!(f, "  {}", shown(self.name(m))))
+        isolated.iter().try_for_each(|&m| writeln!(f, "  {}", shown(self.name(m))))?;
+        if !uncompared.is_empty() {
+            writeln!(f, "\nnot comparable: {}", count(uncompared.len(), "model", "models"))?;
+        }
+        uncompared.iter().try_for_each(|&m| {
+            writeln!(f, "  {}: {}", shown(self.name(m)), shown(self.not_comparable(m).unwrap_or_default()))
+        })
     }
 }
 

@@ -126,7 +126,10 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
             label(phylogeny, likeliest),
             likeliest.probability
         ),
-        [] if family.members.len() == 1 => "No other model of the set is its kin.".to_owned(),
+        [] if family.members.len() == 1 => match phylogeny.not_comparable(model) {
+            Some(reason) => format!("It could not be compared: {}.", shown(reason)),
+            None => "No other model of the set is its kin.".to_owned(),
+        },
         // Such a family was stated: siblings or a tie.
         [] if phylogeny.edge_components(number) > 1 => {
             let roots = count(family.roots.len(), "root", "roots");

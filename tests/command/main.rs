@@ -5,6 +5,7 @@ mod detect;
 mod evaluate;
 mod explain;
 mod failures;
+mod folders;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod memory;

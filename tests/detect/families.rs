@@ -207,3 +207,48 @@ fn a_minimum_confidence_withholds_edges_and_is_a_share() {
         assert!(matches!(detected(minimum), Err(Error::InvalidSetting { setting: "minimum_confidence", .. })));
     }
 }
+
+#[test]
+fn every_model_that_fails_in_the_pass_is_skipped_in_one_go() -> Result<(), Error> {
+    use neural_phylogeny::geometry::Progress;
+    use neural_phylogeny::model_set::OnUnreadable;
+    use std::ops::ControlFlow;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    // The first look at a model takes some 4,000 values of its middle, so that the ends are seen only by the pass.
+    let size = 300 * 300;
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let base: Vec<f32> = (0..size).map(|_| rng.gen_range(-1.0..1.0)).collect();
+    let mut tuned = || -> Vec<f32> { base.iter().map(|w| w + rng.gen_range(-0.1f32..0.1)).collect() };
+    let mut weights =
+        vec![("base", base.clone()), ("first", tuned()), ("child", tuned()), ("last", tuned()), ("other", tuned())];
+    weights[1].1[0] = f32::NAN;
+    weights[3].1[size - 1] = f32::NEG_INFINITY;
+    let set = |on_unreadable, wanted: &dyn Fn(&str) -> bool| {
+        let builder = ModelSet::builder().with_on_unreadable(on_unreadable);
+        let models = weights.iter().filter(|(name, _)| wanted(name));
+        let model = |w: &Vec<f32>| InMemory::new().with_parameter("w", [300, 300], w.clone()).unwrap();
+        models.fold(builder, |b, (name, w)| b.with_model(*name, model(w))).build()
+    };
+    let error = detect_phylogeny(&set(OnUnreadable::Stop, &|_| true)?, Config::new()).unwrap_err();
+    assert!(error.to_string().contains("holds "), "{error}");
+
+    let read = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&read);
+    let observer = move |progress: Progress| {
+        // Evidence is read after the pass and announced as more, so that only the pass is counted here.
+        counted
+            .fetch_add(u64::from(progress.total == 5 * 90_000 && progress.read == progress.total), Ordering::Relaxed);
+        ControlFlow::Continue(())
+    };
+    let found = detect_phylogeny(&set(OnUnreadable::Skip, &|_| true)?, Config::new().with_observer(observer))?;
+    let skipped: Vec<(&str, bool)> =
+        found.skipped().iter().map(|s| (s.name.as_str(), s.reason.contains("holds "))).collect();
+    assert_eq!(skipped, [("first", true), ("last", true)]);
+    assert_eq!(read.load(Ordering::Relaxed), 1, "one pass finds both");
+    let without =
+        detect_phylogeny(&set(OnUnreadable::Stop, &|name| !["first", "last"].contains(&name))?, Config::new())?;
+    assert_eq!(found.with_skipped(Vec::new()), without);
+    Ok(())
+}

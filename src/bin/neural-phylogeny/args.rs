@@ -1,6 +1,7 @@
 use crate::detector::Clustering;
 use crate::form;
 use crate::geometry::GeometryOptions;
+use crate::names::{self, Named};
 use crate::query::Query;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -48,7 +49,7 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude_models: Vec<String>,
 
-    /// Part of diffusers pipelines to take [default: unet, else transformer].
+    /// Part of diffusers pipelines to take [default: every part that has weights, a model of its own each].
     #[arg(long, value_name = "NAME")]
     pub(crate) part: Option<String>,
 
@@ -57,7 +58,15 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "[ID=]PATH")]
     pub(crate) base: Vec<String>,
 
-    /// Go on without models that cannot be read, and list them.
+    /// Name the model at PATH, which is searched too; may be repeated. If PATH holds several models, NAME stands before theirs.
+    #[arg(long = "name", value_name = "NAME=PATH", value_parser = names::given)]
+    pub(crate) names: Vec<Named>,
+
+    /// Search the paths in FILE too, a line each: `path`, or `name`, a tab and `path`. `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+
+    /// Go on without models that cannot be read or hold NaN, and without folders that cannot be searched, and list them.
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
 }
@@ -93,7 +102,7 @@ pub(crate) struct Detection {
     pub(crate) models: Models,
 
     /// Detect among the sketches of a store; no model is read.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "part", "base", "first_values", "skip_unreadable", "resume"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "names", "from", "part", "base", "first_values", "skip_unreadable", "resume"])]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]

@@ -1,7 +1,6 @@
 use crate::args::{Detect, Detection, Selector};
-use crate::{models, output, progress, resume};
+use crate::{models, notes, output, progress, resume};
 use neural_phylogeny::config::detect_phylogeny_from_sketches;
-use neural_phylogeny::model_set::OnUnreadable;
 use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
 use neural_phylogeny::sketch::SketchSet;
 use neural_phylogeny::write::Content;
@@ -43,12 +42,9 @@ pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn 
     if let Some(store) = &arguments.store {
         return Ok((config, Input::Sketches(models::sketches(&arguments.models, store)?)));
     }
-    let found = models::search(&arguments.models.selection)?;
-    for ignored in &found.ignored {
-        eprintln!("note: {} is not read: {}", ignored.path.display(), ignored.reason);
-    }
-    let on_unreadable =
-        if arguments.models.selection.skip_unreadable { OnUnreadable::Skip } else { OnUnreadable::Stop };
+    let on_unreadable = models::on_unreadable(&arguments.models.selection);
+    let found = models::search(&arguments.models.selection, on_unreadable)?;
+    notes::passed_over(&found.ignored);
     let models = models::build(&arguments.models, found, on_unreadable)?;
     for skipped in models.skipped() {
         eprintln!("warning: skipped `{}`: {}", skipped.name, skipped.reason);
@@ -65,6 +61,12 @@ pub(crate) fn detect(config: Config, input: &Input) -> Result<Phylogeny, neural_
         Input::Sketches(sketches) => detect_phylogeny_from_sketches(sketches, config),
     };
     bar.finish_and_clear();
+    if let Ok(phylogeny) = &outcome {
+        // Those that could not be opened were told before the reading began.
+        for skipped in phylogeny.skipped().iter().skip(input.models().skipped().len()) {
+            eprintln!("warning: skipped `{}`: {}; the others were read again", skipped.name, skipped.reason);
+        }
+    }
     outcome
 }
 

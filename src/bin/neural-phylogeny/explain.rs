@@ -10,8 +10,13 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Box<dyn Error>> {
     }
     let (config, input) = detect::prepare(&arguments.detection)?;
     // The name is checked before the weights are read, which may take hours.
-    let model = input.models().find(&arguments.model)?;
+    input.models().find(&arguments.model)?;
     let phylogeny = detect::detect(config, &input)?;
+    if let Some(skipped) = phylogeny.skipped().iter().find(|s| s.name == arguments.model) {
+        return Err(format!("model `{}` was skipped: {}", skipped.name, skipped.reason).into());
+    }
+    // Models that were skipped while they were read have changed the numbers of the others.
+    let model = phylogeny.find(&arguments.model)?;
     let content = Content::Explanation(&phylogeny, model);
     output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))
 }

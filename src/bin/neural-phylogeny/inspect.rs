@@ -1,6 +1,6 @@
 use crate::args::Inspect;
 use crate::models;
-use neural_phylogeny::model_set::{LayoutGroup, OnUnreadable, Role};
+use neural_phylogeny::model_set::{LayoutGroup, OnUnreadable, Role, Skipped};
 use neural_phylogeny::{ModelId, ModelSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -14,21 +14,36 @@ struct Found {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
-    let found = models::search(&arguments.models.selection)?;
+    let found = models::search(&arguments.models.selection, OnUnreadable::Skip)?;
     let ignored: Vec<(PathBuf, String)> = found.ignored.iter().map(|i| (i.path.clone(), i.reason.clone())).collect();
+    let unreadable: Vec<Skipped> = found.unreadable.iter().map(|u| Skipped::new(&u.name, &u.error)).collect();
     let places: BTreeMap<String, Found> = found
         .models
         .iter()
         .map(|m| (m.name.clone(), Found { path: m.path.clone(), layout: m.layout.to_string() }))
         .collect();
     // Inspecting shows what a run would skip, and must not stop at it.
-    let models = models::build(&arguments.models, found, OnUnreadable::Skip)?;
-
     let mut text = String::new();
+    let models = match models::build(&arguments.models, found, OnUnreadable::Skip) {
+        // Without a readable model there are still reasons to tell.
+        Err(neural_phylogeny::Error::NoModels { .. }) if !unreadable.is_empty() || !ignored.is_empty() => {
+            writeln!(text, "no model can be read")?;
+            return print(text, &unreadable, &ignored);
+        }
+        models => models?,
+    };
+    let inventory = models.inventory();
     for (g, group) in models.groups().iter().enumerate() {
         describe_group(&mut text, &models, g, group);
         for (at, &model) in group.models().iter().enumerate() {
             describe_model(&mut text, &models, model, &places);
+            let record = &inventory.models[model.index()];
+            if let Some(reason) = &record.not_comparable {
+                writeln!(text, "      not comparable: {reason}")?;
+            }
+            for (reason, tensors) in &record.left_out {
+                writeln!(text, "      {} left out: {reason}", counted(*tensors as usize, "tensor"))?;
+            }
             let unshared = group.unshared_size(at);
             if unshared > 0 && group.models().len() > 1 {
                 writeln!(text, "      {} that no other model of the group has", counted(unshared, "value"))?;
@@ -38,7 +53,12 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    for skipped in models.skipped() {
+    print(text, models.skipped(), &ignored)
+}
+
+/// Prints the text, and after it what would be skipped and what was passed over.
+fn print(mut text: String, skipped: &[Skipped], ignored: &[(PathBuf, String)]) -> Result<(), Box<dyn Error>> {
+    for skipped in skipped {
         writeln!(text, "would be skipped: {}: {}", skipped.name, skipped.reason)?;
     }
     for (path, reason) in ignored {

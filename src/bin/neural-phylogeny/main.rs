@@ -10,6 +10,8 @@ mod form;
 mod geometry;
 mod inspect;
 mod models;
+mod names;
+mod notes;
 mod output;
 mod progress;
 mod query;
@@ -27,18 +29,22 @@ use std::process::ExitCode;
 /// Exit code of every run that ends without a result.
 const FAILED: u8 = 2;
 
+/// Exit code of a query for a model that could not be compared. Its answer does not say that there is no kin.
+const NOT_COMPARED: u8 = 3;
+
 fn main() -> ExitCode {
+    let whole = |()| ExitCode::SUCCESS;
     let outcome = match Arguments::parse().command {
-        Command::Detect(arguments) => detect::run(&arguments),
-        Command::Explain(arguments) => explain::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Sketch(arguments) => sketch::run(&arguments),
+        Command::Detect(arguments) => detect::run(&arguments).map(whole),
+        Command::Explain(arguments) => explain::run(&arguments).map(whole),
+        Command::Inspect(arguments) => inspect::run(&arguments).map(whole),
+        Command::Evaluate(arguments) => evaluate::run(&arguments).map(whole),
+        Command::Sketch(arguments) => sketch::run(&arguments).map(whole),
         Command::Query(arguments) => query::run(&arguments),
-        Command::Store(arguments) => store::run(&arguments.action),
+        Command::Store(arguments) => store::run(&arguments.action).map(whole),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if reader_left(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", said(error.as_ref()));

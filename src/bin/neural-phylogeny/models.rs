@@ -1,21 +1,33 @@
 use crate::addresses;
 use crate::args::{Models, Selection};
+use crate::names::{self, Named};
 use glob::Pattern;
 use neural_phylogeny::discover::{Discovered, Discovery};
 use neural_phylogeny::model_set::{ModelSetBuilder, OnUnreadable};
 use neural_phylogeny::sketch::SketchSet;
 use neural_phylogeny::store::SketchStore;
 use neural_phylogeny::{Error, ModelSet};
-use std::path::Path;
+use std::error;
+use std::path::{Path, PathBuf};
 
 /// Searches for models, and leaves out those that the model patterns exclude.
-pub(crate) fn search(arguments: &Selection) -> Result<Discovered, Error> {
-    if arguments.paths.is_empty() {
+pub(crate) fn search(arguments: &Selection, on_unreadable: OnUnreadable) -> Result<Discovered, Box<dyn error::Error>> {
+    let listed = arguments.from.as_deref().map_or(Ok(Vec::new()), names::listed)?;
+    let named = || arguments.names.iter().chain(&listed);
+    let paths: Vec<&Path> =
+        arguments.paths.iter().map(PathBuf::as_path).chain(named().map(|n| n.path.as_path())).collect();
+    if paths.is_empty() {
         let (found, expected) = ("none".to_owned(), "one folder or file to search, or more");
-        return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected });
+        return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected }.into());
     }
-    let discovery = discovery(arguments.part.as_deref(), &arguments.base)?;
-    let mut found = discovery.search(&arguments.paths).map_err(|source| Error::Discovery { source: source.into() })?;
+    let mut discovery = discovery(arguments.part.as_deref(), &arguments.base)?;
+    for Named { name, path } in named() {
+        discovery = name.iter().fold(discovery, |d, name| d.with_name(path, name));
+    }
+    if on_unreadable == OnUnreadable::Skip {
+        discovery = discovery.with_unsearchable_listed();
+    }
+    let mut found = discovery.search(&paths).map_err(|source| Error::Discovery { source: source.into() })?;
     let wanted = wanted(arguments)?;
     found.models.retain(|m| wanted(&m.name));
     found.unreadable.retain(|m| wanted(&m.name));
@@ -58,6 +70,11 @@ pub(crate) fn sketches(arguments: &Models, store: &Path) -> Result<SketchSet, Er
     let wanted = wanted(&arguments.selection)?;
     let sketches = store.sketches()?.into_iter().filter(|(name, _)| wanted(name));
     SketchSet::with_selection(builder(arguments, ModelSet::builder())?, sketches)
+}
+
+/// What becomes of models that cannot be read.
+pub(crate) fn on_unreadable(arguments: &Selection) -> OnUnreadable {
+    if arguments.skip_unreadable { OnUnreadable::Skip } else { OnUnreadable::Stop }
 }
 
 fn patterns(setting: &'static str, texts: &[String]) -> Result<Vec<Pattern>, Error> {

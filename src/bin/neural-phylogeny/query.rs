@@ -1,13 +1,15 @@
-use crate::{form, models, output, progress};
+use crate::{NOT_COMPARED, form, models, output, progress};
 use clap::Args;
 use neural_phylogeny::Config;
-use neural_phylogeny::error::chain;
+use neural_phylogeny::error::{SourceError, chain};
+use neural_phylogeny::query::Answer;
 use neural_phylogeny::sketch::Sketch;
 use neural_phylogeny::store::SketchStore;
 use neural_phylogeny::write::{Content, ContentKind, OutputFormat};
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 #[derive(Args, Debug)]
@@ -28,7 +30,7 @@ pub(crate) struct Query {
     #[arg(long, value_name = "N", default_value_t = 32)]
     count: usize,
 
-    /// Part of a diffusers pipeline to take [default: unet, else transformer].
+    /// Part of a diffusers pipeline to take [default: unet, else transformer, else the first that has weights].
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
 
@@ -36,6 +38,10 @@ pub(crate) struct Query {
     /// the base of those that record none or whose recorded one is not found. May be repeated.
     #[arg(long, value_name = "[ID=]PATH")]
     base: Vec<String>,
+
+    /// Answer that a model could not be compared, if it cannot be read or holds NaN. Without it, such a model is an error.
+    #[arg(long)]
+    skip_unreadable: bool,
 
     /// Threads; 0 means one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -54,13 +60,19 @@ pub(crate) struct Query {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(arguments: &Query) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(file) = &arguments.output {
         // Sketching may take minutes, so that a file that cannot be written is reported before.
         output::check(file)?;
     }
     let store = SketchStore::open(&arguments.store)?;
-    let (name, sketch, sketching) = sketched(arguments, &store)?;
+    let (name, sketch, sketching) = match sketched(arguments, &store) {
+        Err(neural_phylogeny::Error::Source { model, source }) if arguments.skip_unreadable => {
+            eprintln!("warning: skipped `{model}`: {}", chain(source.as_ref()));
+            return answered(arguments, &Answer::of_unreadable(&model, store.entries()?.len(), &source)?);
+        }
+        sketched => sketched?,
+    };
     let config = Config::new().with_threads(arguments.threads).with_minimum_confidence(arguments.minimum_confidence);
     let started = Instant::now();
     let mut answer = neural_phylogeny::query::Query::new(&store)
@@ -78,15 +90,22 @@ pub(crate) fn run(arguments: &Query) -> Result<(), Box<dyn Error>> {
     if let Some(error) = &answer.nearest.unwritten {
         eprintln!("note: the index is not kept for the next time: {error}");
     }
-    let content = Content::Answer(&answer);
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))?;
+    let code = answered(arguments, &answer)?;
     let sketching = sketching.map_or_else(String::new, |took| format!("sketched in {}, ", told(took)));
     let opened = match answer.nearest.read {
         0 => String::new(),
         n => format!(", index brought up to date by {n} of {} sketches", answer.nearest.stored),
     };
     eprintln!("note: {sketching}answered in {}{opened}", told(asking));
-    Ok(())
+    Ok(code)
+}
+
+/// Writes the answer. The exit code says whether the model could be compared.
+fn answered(arguments: &Query, answer: &Answer) -> Result<ExitCode, Box<dyn Error>> {
+    let content = Content::Answer(answer);
+    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))?;
+    let uncompared = !answer.has_kin() && answer.not_comparable().is_some();
+    Ok(if uncompared { ExitCode::from(NOT_COMPARED) } else { ExitCode::SUCCESS })
 }
 
 /// The model's name and sketch, and how long the sketch took. A model of the store has its sketch already.
@@ -101,7 +120,12 @@ fn sketched(
     };
     let discovery = models::discovery(arguments.part.as_deref(), &arguments.base)?;
     let started = Instant::now();
-    let model = discovery.open(path).map_err(|source| neural_phylogeny::Error::Discovery { source: source.into() })?;
+    let model = discovery.open(path).map_err(|source| match source {
+        // A path that leads nowhere is a slip of the hand, and no model.
+        SourceError::NotFound { .. } => neural_phylogeny::Error::Discovery { source: source.into() },
+        _ if arguments.skip_unreadable => neural_phylogeny::Error::of_model(path.display().to_string(), source),
+        _ => neural_phylogeny::Error::Discovery { source: source.into() },
+    })?;
     let bar = progress::bar();
     let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
     let outcome = Sketch::compute(&*model.source, &settings);

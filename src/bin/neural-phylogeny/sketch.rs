@@ -1,5 +1,5 @@
 use crate::args::Sketch;
-use crate::{models, progress};
+use crate::{models, notes, progress};
 use neural_phylogeny::SourceError;
 use neural_phylogeny::error::chain;
 use neural_phylogeny::sketch::SketchSettings;
@@ -8,10 +8,8 @@ use std::error::Error;
 use std::io::{self, Write};
 
 pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
-    let found = models::search(&arguments.selection)?;
-    for ignored in &found.ignored {
-        eprintln!("note: {} is not read: {}", ignored.path.display(), ignored.reason);
-    }
+    let found = models::search(&arguments.selection, models::on_unreadable(&arguments.selection))?;
+    notes::passed_over(&found.ignored);
     for model in found.unreadable {
         unread(arguments, &model.name, model.error)?;
     }

@@ -225,12 +225,7 @@ fn rounded(parameters: &[&ParameterView], a: Distinct, b: Distinct, numbers: &Co
 }
 
 /// The kind of conversion that values prove; `None` when they prove none or cannot be read.
-fn conversion(
-    geometry: &Geometry,
-    source: ModelId,
-    copy: ModelId,
-    explained: f64,
-) -> Result<Option<Relation>, Error> {
+fn conversion(geometry: &Geometry, source: ModelId, copy: ModelId, explained: f64) -> Result<Option<Relation>, Error> {
     let Some(pair) = geometry.read_pair(source, copy)? else { return Ok(None) };
     if pair.is_cast().is_some() {
         return Ok(Some(Relation::Cast));

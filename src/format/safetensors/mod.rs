@@ -50,6 +50,12 @@ impl Format for Safetensors {
         if &found == b"version " {
             return Err(SourceError::LfsPointer { path: path() });
         }
+        // Eight characters of text are a length of at least 10¹⁷.
+        if found.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) {
+            let begin = String::from_utf8_lossy(&found).split_whitespace().collect::<Vec<_>>().join(" ");
+            let reason = format!("it is a text that begins `{begin}`, such as a web page in place of the file");
+            return Err(SourceError::Malformed { path: path(), format: "safetensors".to_owned(), reason });
+        }
         let found = u64::from_le_bytes(found);
         if found > HEADER_LIMIT {
             return Err(SourceError::HeaderTooLarge { path: path(), found, limit: HEADER_LIMIT });

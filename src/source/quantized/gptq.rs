@@ -8,7 +8,7 @@ use super::bits::code_at;
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
-use super::transposed::{ALIGNED, MOST_GROUPS, Groups, Part, Stored, Transposed, gather, gather_values};
+use super::transposed::{ALIGNED, Groups, MOST_GROUPS, Part, Stored, Transposed, gather, gather_values};
 use crate::error::SourceError;
 use crate::format::{Dtype, ParameterInfo};
 use crate::source::ParameterSource;

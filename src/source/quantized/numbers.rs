@@ -62,7 +62,8 @@ impl Numbers {
                 let Some(last) = (at + out.len()).checked_sub(1) else { return Ok(()) };
                 // Words of 32 bits stand in rows of `columns`; the codes of one column run through its words.
                 let (first, end) = (at / columns * bits / 32, (last / columns * bits + bits - 1) / 32 + 1);
-                let within = if at / columns == last / columns { at % columns..last % columns + 1 } else { 0..*columns };
+                let within =
+                    if at / columns == last / columns { at % columns..last % columns + 1 } else { 0..*columns };
                 let (stride, bytes) = (4 * columns, 4 * within.start..4 * within.end);
                 let words = gather(source, codes, first * stride, stride, end - first, bytes)?;
                 for (number, at) in out.iter_mut().zip(at..) {

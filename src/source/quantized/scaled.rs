@@ -71,7 +71,8 @@ fn add(search: &mut Search<'_>, info: &ParameterInfo, scale: &ParameterInfo) -> 
         let text = bytes(search.source, &mark.name, 0, mark.size())?;
         // In its other formats, ComfyUI stores scales in the order of a kernel.
         if !String::from_utf8_lossy(&text).contains("float8_") {
-            let reason = format!("tensor `{}` names no format of plain 8-bit floats: save the model in FP8 or FP16", mark.name);
+            let reason =
+                format!("tensor `{}` names no format of plain 8-bit floats: save the model in FP8 or FP16", mark.name);
             return Err(search.unsupported("ComfyUI", reason));
         }
     }

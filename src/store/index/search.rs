@@ -33,6 +33,8 @@ pub(crate) struct Kin {
     pub(crate) identical: Vec<String>,
     /// Number of models in the store that can be read.
     pub(crate) stored: usize,
+    /// Number of them that have a matrix of the same name and shape.
+    pub(crate) comparable: usize,
 }
 
 /// Compares one model with all models of an index.
@@ -48,6 +50,7 @@ pub(crate) fn search(index: &LiveIndex, asked: &Excerpt, content: u128) -> Resul
     // Layouts without a common matrix are not read at all.
     let shared: Vec<(&Block, Vec<CommonExcerpt>)> =
         index.blocks.iter().map(|b| (b, shared(&asked.excerpts, &b.excerpts))).filter(|(_, s)| !s.is_empty()).collect();
+    let comparable = shared.iter().map(|(block, _)| block.live()).sum();
     let chunks: Vec<(usize, usize)> =
         shared.iter().enumerate().flat_map(|(b, (block, _))| (0..block.chunks()).map(move |c| (b, c))).collect();
     let compare = |buffer: &mut ChunkBuffer, (b, c): (usize, usize)| -> Result<Vec<Match>, Damage> {
@@ -71,7 +74,7 @@ pub(crate) fn search(index: &LiveIndex, asked: &Excerpt, content: u128) -> Resul
         let nearer = a.squared.total_cmp(&b.squared).then(a.content.cmp(&b.content));
         nearer.then_with(|| a.name.cmp(&b.name))
     });
-    Ok(Kin { found, identical, stored })
+    Ok(Kin { found, identical, stored, comparable })
 }
 
 /// A matrix that two layouts have in the index, with its position among the numbers of each.

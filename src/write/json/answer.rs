@@ -11,7 +11,11 @@ use std::io::Write;
 struct Document {
     version: u64,
     model: String,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_comparable: Option<String>,
     stored: usize,
+    comparable: usize,
     related: usize,
     identical: Vec<String>,
     parents: Vec<Parent>,
@@ -33,6 +37,9 @@ struct Near {
 
 /// Writes what one model is derived from among those of a store, as JSON.
 ///
+/// - `verdict` is `kin`, `identical` (to stored models, and no other kin), `no-kin` or `not-comparable`. Only a model that was
+///   compared has `no-kin`; any other has the reason in `not_comparable`. `comparable` counts the stored models that have a
+///   matrix of the same name and shape.
 /// - `model` is the name. `stored` and `related` count the models of the store and those of them that look like kin.
 ///   `identical` has the names of stored models of the very same content.
 /// - `parents` and `children` have the form of a parent in [`write_json`](crate::write::write_json), and `siblings` are names.
@@ -59,7 +66,15 @@ pub fn write_answer_json<W: Write>(answer: &Answer, writer: W) -> Result<(), Err
     let document = Document {
         version: VERSION,
         model: phylogeny.name(answer.model).to_owned(),
+        verdict: match (answer.has_kin(), answer.not_comparable()) {
+            (true, _) => "kin",
+            (false, Some(_)) => "not-comparable",
+            (false, None) if !nearest.identical.is_empty() => "identical",
+            (false, None) => "no-kin",
+        },
+        not_comparable: answer.not_comparable().filter(|_| !answer.has_kin()).map(str::to_owned),
         stored: nearest.stored,
+        comparable: nearest.comparable,
         related: nearest.related,
         identical: nearest.identical.clone(),
         parents: answer.parents().iter().map(|e| parent(phylogeny.name(e.parent), e)).collect(),

@@ -1,4 +1,5 @@
 use super::document::{Document, FamilyEntry, Model, VERSION};
+use super::inventory::inventory;
 use crate::error::Error;
 use crate::model_set::{ModelId, Skipped};
 use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Remark};
@@ -76,7 +77,8 @@ impl Document {
             builder.with_remarks(self.structured_remarks.into_iter().map(|r| r.0))
         };
         let skipped = self.skipped.into_iter().map(|s| Skipped::from_reason(s.name, s.reason));
-        let phylogeny = builder.with_skipped(skipped).build()?;
+        let inventory = inventory(&self.models, &self.groups, self.unread, &ids)?;
+        let phylogeny = builder.with_skipped(skipped).build()?.with_inventory(inventory);
         check_families(&phylogeny, &families)?;
         Ok(Built { phylogeny, listed, weighted })
     }

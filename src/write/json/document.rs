@@ -1,9 +1,11 @@
+use super::inventory::{self, GroupEntry, Record, UnreadEntry};
 use super::reasons::{self, CandidateEntry, Extent, MovementsEntry};
 use super::remark::RemarkEntry;
 use crate::model_set::{ModelId, Skipped};
 use crate::phylogeny::{Edge, FamilyId, Phylogeny};
 use crate::write::edge::EdgeEntry;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The only version of the form.
 pub(super) const VERSION: u64 = 1;
@@ -19,6 +21,10 @@ pub(crate) struct Document {
     pub(super) remarks: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) skipped: Vec<SkippedEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) unread: Vec<UnreadEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<GroupEntry>,
     /// The remarks again, for programs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) structured_remarks: Vec<RemarkEntry>,
@@ -43,6 +49,25 @@ pub(super) struct Model {
     pub(super) more_candidates: Vec<CandidateEntry>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) withheld: bool,
+    // A field that is not known is null. Where nothing is known of the model, the field is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) layout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parameters: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dtype: Option<BTreeMap<String, u64>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) quantization: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) left_out: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) not_comparable: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,6 +120,7 @@ impl Model {
             edge: e.into(),
             movements: reasons::movements(phylogeny, e.parent, m, extent),
         };
+        let record = Record::from(phylogeny.inventory().models.get(m.index()));
         Self {
             name: phylogeny.name(m).to_owned(),
             family: Some(phylogeny.family_of(m).index()),
@@ -105,6 +131,15 @@ impl Model {
             candidates: reasons::candidates(phylogeny, m, extent),
             more_candidates: reasons::more_candidates(phylogeny, m, extent),
             withheld: phylogeny.is_withheld(m),
+            path: record.path,
+            format: record.format,
+            layout: record.layout,
+            content: record.content,
+            parameters: record.parameters,
+            dtype: record.dtype,
+            quantization: record.quantization,
+            left_out: record.left_out,
+            not_comparable: record.not_comparable,
         }
     }
 }
@@ -133,6 +168,8 @@ impl From<&Phylogeny> for Document {
             families: families.map(|id| FamilyEntry::new(phylogeny, FamilyId::new(id))).collect(),
             remarks: phylogeny.remarks().iter().map(ToString::to_string).collect(),
             skipped: phylogeny.skipped().iter().map(skipped).collect(),
+            unread: inventory::unread(phylogeny),
+            groups: inventory::groups(phylogeny),
             structured_remarks: phylogeny.remarks().iter().cloned().map(RemarkEntry).collect(),
         }
     }

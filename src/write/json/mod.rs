@@ -3,6 +3,7 @@
 mod answer;
 mod build;
 mod document;
+mod inventory;
 mod reasons;
 mod remark;
 
@@ -77,6 +78,9 @@ impl OutputFormat for Json {
 ///   the rest in `others`.
 /// - `residual` is that of a merge. `unobserved_root` is true of a family whose root is not in the set.
 /// - `withheld` is true of a model whose parent is not named, because it is less sure than the caller wanted.
+/// - `path`, `format`, `layout`, `content`, `parameters`, `dtype`, `quantization`, `left_out` and `not_comparable` of a model,
+///   `groups` and `unread` are the [`Inventory`](crate::model_set::Inventory). They are left out where there is none. `path`,
+///   `format` and `content` are null where they are not known.
 /// - `structured_remarks` are the `remarks` with their `kind`, fields and sentence.
 /// - Reasons, `score`, `distance`, `margin`, remarks, `skipped` and `withheld` are left out when there is nothing to say.
 ///
@@ -167,7 +171,8 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 /// - [`Error::Format`] when
 ///   - the text is not JSON of this form, or the version is not 1;
 ///   - two models have one name, or a parent, a candidate or a family's member is not among the models;
-///   - only some of a model's parents have weights, or families and edges disagree.
+///   - only some of a model's parents have weights, or families and edges disagree;
+///   - a member of a group is not among the models.
 /// - [`Error::InvalidPhylogeny`] as [`PhylogenyBuilder::build`](crate::phylogeny::PhylogenyBuilder::build).
 ///
 /// ```

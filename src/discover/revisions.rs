@@ -1,0 +1,217 @@
+//! The cache of the Hugging Face hub: `models--org--name/snapshots/REV`, where the files of a revision are links into `blobs`.
+//!
+//! Source of the layout: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
+
+use super::Ignored;
+use super::names::Named;
+use super::surroundings::Surroundings;
+use crate::bytes::{EntryKind, Listing};
+use crate::format::Library;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+/// How the folder of a repository begins. The rest is its name, with `--` in place of `/`.
+const REPOSITORY: &str = "models--";
+
+/// The folder of revisions in that of a repository.
+const SNAPSHOTS: &str = "snapshots";
+
+/// Fewest characters of a revision in a name. More are used where they do not tell revisions apart.
+const SHORT: usize = 8;
+
+/// Most bytes of a file in `refs`. It holds one revision.
+const REFERENCE: u64 = 1 << 10;
+
+/// A place in a cache.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// The folder of the repository.
+    folder: PathBuf,
+    /// The name of the repository, such as `org/name`.
+    repository: String,
+    revision: String,
+    /// What follows the folder of the revision.
+    inside: PathBuf,
+}
+
+impl Place {
+    fn of(path: &Path) -> Option<Self> {
+        let parts: Vec<Component<'_>> = path.components().collect();
+        let text = |at: usize| parts.get(at).map(|part: &Component<'_>| part.as_os_str().to_string_lossy());
+        let at = (0..parts.len()).rev().find(|&at| {
+            text(at).is_some_and(|name| name.starts_with(REPOSITORY)) && text(at + 1).is_some_and(|n| n == SNAPSHOTS)
+        })?;
+        Some(Self {
+            folder: parts[..=at].iter().collect(),
+            repository: repository(&text(at)?),
+            revision: text(at + 2)?.into_owned(),
+            inside: parts.get(at + 3..).unwrap_or_default().iter().collect(),
+        })
+    }
+}
+
+/// Returns the name of the repository whose folder has this name.
+fn repository(folder: &str) -> String {
+    // Names on the hub do not contain `--`.
+    folder.strip_prefix(REPOSITORY).unwrap_or(folder).replacen("--", "/", 1)
+}
+
+/// Returns the folder of the revision that a repository's folder stands for: that of `refs/main`, else the only one.
+pub(super) fn snapshot(around: &Surroundings, folder: &Path) -> Option<PathBuf> {
+    let real = around.tree.identity(folder).ok()?;
+    if !real.file_name()?.to_string_lossy().starts_with(REPOSITORY) {
+        return None;
+    }
+    let listing = Listing::read(&*around.tree, &real.join(SNAPSHOTS)).ok()?;
+    let main = main_revision(around, &real).and_then(|main| listing.subfolder(&main));
+    let only = listing.folders.first().filter(|_| listing.folders.len() == 1);
+    main.or(only).map(|entry| entry.path.clone())
+}
+
+/// Returns the revision that `refs/main` names.
+fn main_revision(around: &Surroundings, folder: &Path) -> Option<String> {
+    let bytes = around.tree.open(&folder.join("refs").join("main")).ok()?;
+    let length = bytes.length();
+    if length > REFERENCE {
+        return None;
+    }
+    let mut text = vec![0; usize::try_from(length).ok()?];
+    bytes.read_at(&mut text, 0).ok()?;
+    Some(String::from_utf8(text).ok()?.trim().to_owned())
+}
+
+/// Names the one model at a path of a cache. `None` for a path that is in no cache.
+///
+/// `location` is the path with the links of its folder resolved. `stem` is that of a file; `None` for a folder.
+pub(super) fn name(location: &Path, stem: Option<&str>) -> Option<String> {
+    let place = Place::of(location)?;
+    Some(joined(&place.repository, &place.inside, stem))
+}
+
+/// Joins the name of a repository, or of one of its revisions, and the place of a model in it.
+fn joined(repository: &str, inside: &Path, stem: Option<&str>) -> String {
+    // The file that a library writes for a whole model is the repository's model.
+    let usual =
+        |stem: &str| [Library::Transformers, Library::Diffusers, Library::Peft].iter().any(|l| l.stem() == stem);
+    let folders = if stem.is_some() { inside.parent().unwrap_or(inside) } else { inside };
+    let folders = folders.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let file = stem.filter(|stem| !usual(stem)).map(str::to_owned);
+    std::iter::once(repository.to_owned()).chain(folders).chain(file).collect::<Vec<_>>().join("/")
+}
+
+/// Names all models of caches, and removes the revisions that have the same blobs as another one.
+pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mut Vec<Ignored>) {
+    // The candidates of each repository, file by file, and in each of these revision by revision.
+    let mut models: BTreeMap<(PathBuf, PathBuf), BTreeMap<String, usize>> = BTreeMap::new();
+    let mut places: BTreeMap<usize, Place> = BTreeMap::new();
+    for (at, model) in named.iter().enumerate().filter(|(_, model)| !model.is_chosen) {
+        let Some(place) = Place::of(&model.location) else { continue };
+        models.entry((place.folder.clone(), place.inside.clone())).or_default().insert(place.revision.clone(), at);
+        places.insert(at, place);
+    }
+    let mut repeated: BTreeSet<usize> = BTreeSet::new();
+    let mut mains: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
+    for ((folder, _), revisions) in &models {
+        let main = mains.entry(folder.clone()).or_insert_with(|| main_revision(around, folder));
+        let mut different: Vec<usize> = Vec::new();
+        let mut first: BTreeMap<Vec<PathBuf>, usize> = BTreeMap::new();
+        // The revision of `refs/main` comes first, so that the others are called the same as that one.
+        let mut order: Vec<(&String, &usize)> = revisions.iter().collect();
+        order.sort_by_key(|(revision, _)| Some(*revision) != main.as_ref());
+        for (_, &at) in order {
+            let blobs = if revisions.len() > 1 { blobs(around, &named[at]) } else { Vec::new() };
+            match first.get(&blobs).filter(|_| !blobs.is_empty()) {
+                Some(&same) => {
+                    let reason = format!("the same blobs as {}", named[same].candidate.path.display());
+                    ignored.push(Ignored::repeated(&named[at].candidate.path, reason));
+                    repeated.insert(at);
+                }
+                None => {
+                    first.insert(blobs, at);
+                    different.push(at);
+                }
+            }
+        }
+        let short = shortest(&different.iter().map(|at| places[at].revision.as_str()).collect::<Vec<_>>());
+        for at in &different {
+            let Place { repository, revision, inside, .. } = &places[at];
+            let repository = match different.len() {
+                1 => repository.clone(),
+                _ => format!("{repository}@{}", revision.chars().take(short).collect::<String>()),
+            };
+            let stem = named[*at].is_file.then(|| named[*at].stem().to_owned());
+            named[*at].candidate.name = joined(&repository, inside, stem.as_deref());
+        }
+    }
+    let mut at = 0;
+    named.retain(|_| {
+        at += 1;
+        !repeated.contains(&(at - 1))
+    });
+}
+
+/// Returns how many characters tell some revisions apart.
+fn shortest(revisions: &[&str]) -> usize {
+    let distinct = |length: usize| {
+        let short: BTreeSet<String> = revisions.iter().map(|r| r.chars().take(length).collect()).collect();
+        short.len() == revisions.len()
+    };
+    let longest = revisions.iter().map(|r| r.chars().count()).max().unwrap_or(SHORT);
+    (SHORT..longest).find(|&length| distinct(length)).unwrap_or(longest.max(SHORT))
+}
+
+/// Returns the objects that hold a model's weights, with links resolved, sorted.
+///
+/// Files that are no links have no blobs: some systems keep copies in a snapshot. Such revisions stay apart.
+fn blobs(around: &Surroundings, model: &Named) -> Vec<PathBuf> {
+    let path = &model.candidate.path;
+    let folder = if model.is_file { path.parent().unwrap_or(Path::new("")) } else { path };
+    let Ok(listing) = Listing::read(&*around.tree, folder) else { return Vec::new() };
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let own = around.formats.parse(&name).filter(|_| model.is_file);
+    let mut blobs = Vec::new();
+    for file in &listing.files {
+        let parsed = around.formats.parse(&file.name);
+        let belongs = match (&own, &parsed) {
+            // A model of one file, or of the shards that have its stem.
+            (Some(own), Some(other)) => other.stem == own.stem && other.extension == own.extension,
+            (Some(_), None) => false,
+            // An adapter of other settings is another model, although its weights may be the same.
+            (None, parsed) => {
+                parsed.is_some() || around.formats.unread(&file.name).is_some() || file.name == "adapter_config.json"
+            }
+        };
+        if belongs && file.kind == EntryKind::File {
+            match around.tree.identity(&file.path) {
+                Ok(real) => blobs.push(real),
+                Err(_) => return Vec::new(),
+            }
+        }
+    }
+    blobs.sort();
+    blobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_tells_repository_revision_and_file() {
+        let place = Place::of(Path::new("/hub/models--acme--base-7b/snapshots/0a1b/unet/x.safetensors")).unwrap();
+        assert_eq!((place.repository.as_str(), place.revision.as_str()), ("acme/base-7b", "0a1b"));
+        assert_eq!((place.folder, place.inside), ("/hub/models--acme--base-7b".into(), "unet/x.safetensors".into()));
+        let old = Place::of(Path::new("models--gpt2/snapshots/0a")).unwrap();
+        assert_eq!((old.repository.as_str(), old.inside), ("gpt2", PathBuf::new()));
+        for path in ["models--a--b", "models--a--b/snapshots", "datasets--a--b/snapshots/0a", "a/snapshots/b"] {
+            assert_eq!(Place::of(Path::new(path)), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn revisions_are_as_short_as_they_can_be() {
+        assert_eq!(shortest(&["0123456789ab", "1123456789ab"]), 8);
+        assert_eq!(shortest(&["0123456789ab", "0123456789cd"]), 11);
+        assert_eq!(shortest(&["main", "dev"]), 8);
+    }
+}
