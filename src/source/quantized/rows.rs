@@ -155,6 +155,12 @@ impl Rows {
     fn scale(&self, measure: Measure, [scale, zero]: [f32; 2], bias: Option<f32>, codes: &[u8], out: &mut [f32]) {
         let pairs = out.iter_mut().zip(codes);
         match (measure, bias) {
+            // Sixteen products serve a whole block of 4-bit codes.
+            (Measure::Values, None) if self.bits == 4 && codes.len() >= 16 => {
+                let mut products = [0.0; 16];
+                (0..16).for_each(|code: u8| products[usize::from(code)] = (self.book.number(code) - zero) * scale);
+                pairs.for_each(|(value, &code)| *value = products[usize::from(code & 15)]);
+            }
             (Measure::Values, None) => {
                 pairs.for_each(|(value, &code)| *value = (self.book.number(code) - zero) * scale);
             }

@@ -16,7 +16,7 @@ const STALE: u64 = 1 << 10;
 /// The codes of some rows, with their scales, zero points and groups.
 #[derive(Debug, Default)]
 pub(super) struct Strip {
-    /// Stored bytes of the codes.
+    /// A code for each value, in row-major order.
     pub(super) codes: Vec<u8>,
     pub(super) scales: Vec<f32>,
     pub(super) zeros: Vec<f32>,
