@@ -103,11 +103,21 @@ impl Stored for Packed {
         };
         let packed = rows(of_codes, part.columns.clone())?;
         let mut codes = vec![0; part.size()];
+        let inputs = part.columns.len();
         // A block of inputs at a time, so that the codes of one output stand near each other while they are written.
-        for (block, words) in packed.chunks(BLOCK * width).enumerate() {
-            for (output, codes) in codes.chunks_mut(part.columns.len()).enumerate() {
-                for (found, words) in codes[block * BLOCK..].iter_mut().zip(words.chunks(width)) {
-                    *found = code(words, output);
+        for (block, rows) in packed.chunks(BLOCK * width).enumerate() {
+            for word in 0..width / 4 {
+                let mut outputs = [[0; BLOCK]; OUTPUTS];
+                for (input, row) in rows.chunks(width).enumerate() {
+                    let word = &row[4 * word..4 * word + 4];
+                    let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+                    for (output, place) in outputs.iter_mut().zip(PLACES) {
+                        output[input] = (word >> (4 * place) & 15) as u8;
+                    }
+                }
+                for (output, found) in (OUTPUTS * word..part.rows.len()).zip(outputs) {
+                    let codes = &mut codes[output * inputs + block * BLOCK..][..rows.len() / width];
+                    codes.copy_from_slice(&found[..codes.len()]);
                 }
             }
         }

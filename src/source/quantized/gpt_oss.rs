@@ -73,11 +73,18 @@ impl Stored for Blocks {
         }
         let mut codes = vec![0; part.size()];
         // A block of outputs at a time, so that the codes of one input stand near each other while they are written.
-        for (block, packed) in packed.chunks(TOGETHER * count * BLOCK.1).enumerate() {
-            for (input, codes) in codes.chunks_mut(outputs).enumerate() {
-                for (code, packed) in codes[block * TOGETHER..].iter_mut().zip(packed.chunks(count * BLOCK.1)) {
-                    let pair = packed[input / 2];
-                    *code = if input.is_multiple_of(2) { pair & 15 } else { pair >> 4 };
+        let width = count * BLOCK.1;
+        for (block, rows) in packed.chunks(TOGETHER * width).enumerate() {
+            for byte in 0..part.rows.len().div_ceil(2) {
+                let mut inputs = [[0; TOGETHER]; 2];
+                for (output, row) in rows.chunks(width).enumerate() {
+                    // The first of two codes stands in the lower half.
+                    inputs[0][output] = row[byte] & 15;
+                    inputs[1][output] = row[byte] >> 4;
+                }
+                for (input, found) in (2 * byte..part.rows.len()).zip(inputs) {
+                    let codes = &mut codes[input * outputs + block * TOGETHER..][..rows.len() / width];
+                    codes.copy_from_slice(&found[..codes.len()]);
                 }
             }
         }

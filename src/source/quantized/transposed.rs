@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Most values of a strip.
-const STRIP: usize = 1 << 19;
+const STRIP: usize = 1 << 20;
 
 /// Rows and columns of strips begin at multiples of this number, where words of codes of any number of bits begin.
 pub(super) const ALIGNED: usize = 32;
