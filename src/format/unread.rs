@@ -55,17 +55,19 @@ const UNREAD: &[UnreadFormat] = &[
         weights: Weights::Named,
         reason: "read with the feature `onnx` of this crate, which is off",
     },
+    #[cfg(not(feature = "keras"))]
     UnreadFormat {
-        name: "an HDF5 file",
-        extensions: &["h5"],
+        name: "a Keras file",
+        extensions: &["h5", "hdf5", "keras"],
         weights: Weights::Named,
-        reason: "a file system of its own, with chunks and filters",
+        reason: "read with the feature `keras` of this crate, which is off",
     },
+    #[cfg(not(feature = "flax"))]
     UnreadFormat {
         name: "a Flax msgpack file",
         extensions: &["msgpack"],
         weights: Weights::Named,
-        reason: "arrays nested in one message, which has no index",
+        reason: "read with the feature `flax` of this crate, which is off",
     },
     #[cfg(not(feature = "npz"))]
     UnreadFormat {
