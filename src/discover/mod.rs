@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use surroundings::{OnUnsearchable, Surroundings};
 
-/// A search for models in folders: files, shards, transformers and diffusers folders, and peft adapters over their bases.
+/// A search for models in folders: files, shards, transformers and diffusers folders, and adapters over their bases.
 ///
 /// # What is searched
 ///
