@@ -22,10 +22,10 @@ mod numpy;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod parameter_info;
-#[cfg(feature = "pytorch")]
-mod pytorch;
 #[cfg(any(feature = "npz", feature = "keras", feature = "flax"))]
 mod positioned;
+#[cfg(feature = "pytorch")]
+mod pytorch;
 pub(crate) mod safetensors;
 #[cfg(any(feature = "npz", feature = "keras"))]
 mod section;
@@ -37,11 +37,11 @@ pub use check_range::check_range;
 pub use decode::Decode;
 pub use dtype::{Dtype, UnknownDtype};
 pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, slice_name, variant_index_name, whole_name};
+#[cfg(feature = "flax")]
+pub use flax::Flax;
 pub(crate) use formats::Formats;
 #[cfg(feature = "gguf")]
 pub use gguf::Gguf;
-#[cfg(feature = "flax")]
-pub use flax::Flax;
 #[cfg(feature = "keras")]
 pub use keras::Keras;
 #[cfg(feature = "npz")]
