@@ -3,6 +3,12 @@
 
 #[path = "format_arrays/damage.rs"]
 mod damage;
+#[cfg(feature = "flax")]
+#[path = "format_arrays/flax.rs"]
+mod flax;
+#[cfg(feature = "keras")]
+#[path = "format_arrays/keras.rs"]
+mod keras;
 #[cfg(feature = "npz")]
 #[path = "format_arrays/numpy.rs"]
 mod numpy;

@@ -60,9 +60,17 @@ fn every_type_is_dequantized_as_the_reference_does() {
 
 #[test]
 fn any_range_is_a_part_of_the_whole() {
-    for file in
-        ["k.gguf", "iq.gguf", "float4.gguf", "blocks.gguf", "llama.gguf", "gpt2.gguf", "falcon.gguf", "mixtral.gguf"]
-    {
+    for file in [
+        "k.gguf",
+        "iq.gguf",
+        "float4.gguf",
+        "blocks.gguf",
+        "llama.gguf",
+        "gpt2.gguf",
+        "gpt-oss.gguf",
+        "falcon.gguf",
+        "mixtral.gguf",
+    ] {
         let tensors = open(file);
         for info in tensors.infos() {
             let mut whole = vec![0.0; info.size()];
@@ -81,7 +89,7 @@ fn any_range_is_a_part_of_the_whole() {
 
 #[test]
 fn models_have_the_names_and_values_of_transformers() {
-    for model in ["llama", "mixtral", "qwen2moe", "gemma3", "gpt2", "falcon", "phi3", "bert"] {
+    for model in ["llama", "mixtral", "qwen2moe", "gemma3", "gpt2", "gpt-oss", "falcon", "phi3", "bert"] {
         same(&open(&format!("{model}.gguf")), &format!("{model}.safetensors"));
     }
     let llama = open("llama.gguf");

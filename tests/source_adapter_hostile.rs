@@ -238,7 +238,7 @@ fn factors_in_a_file_are_never_a_model() -> TestResult {
     assert!(found.models.is_empty());
     let errors: Vec<String> = found.unreadable.iter().map(|u| text(&u.error, dir)).collect();
     let expected = [
-        "adapter DIR/full.safetensors needs its base model: the file records none; give it with a base option, as `--base full=PATH`",
+        "adapter DIR/full.safetensors needs its base model: the LyCORIS file records none; give it with a base option, as `--base full=PATH`",
         "adapter DIR/loha.safetensors needs its base model",
         "adapter DIR/lokr.safetensors needs its base model",
         "adapter DIR/mixed.safetensors uses a tensor of an adapter (`lora_unet_x.lora_up.weight`) beside one of a model (`conv.weight`)",

@@ -29,8 +29,12 @@ pub(super) struct Wanted<'a> {
     /// The recorded revision of the base.
     pub(super) revision: Option<&'a str>,
     /// Where the adapter records its base, for the error that it records none.
-    pub(super) place: &'static str,
+    pub(super) place: &'a str,
 }
+
+/// The ways to spell the name of a model that was found, each in its parts, and its identifier if it is in a hub cache.
+#[derive(Debug)]
+pub(super) struct Spellings(Vec<Vec<String>>, Option<String>);
 
 impl Opener<'_> {
     /// Finds the base of an adapter.
@@ -110,8 +114,8 @@ impl Opener<'_> {
             let above = real.iter().flat_map(|r| r.ancestors().skip(1).map(Path::to_owned)).collect::<Vec<_>>();
             [root.clone(), root.join("hub")].into_iter().chain(above)
         });
-        let found = self.known.iter().filter(|(_, path)| hub::identifier(path).as_ref() == Some(&identifier));
-        let found = found.filter_map(|(_, path)| Some(path.parent()?.parent()?.to_owned()));
+        let found = self.known.iter().zip(self.spellings()).filter(|(_, s)| s.1.as_ref() == Some(&identifier));
+        let found = found.filter_map(|((_, path), _)| Some(path.parent()?.parent()?.to_owned()));
         let folders = above.chain(roots).map(|place| place.join(&folder)).chain(found);
         let tree = &*self.around.tree;
         folders.into_iter().find_map(|folder| hub::snapshot(tree, &folder, revision))
@@ -126,20 +130,26 @@ impl Opener<'_> {
     }
 
     /// Returns the models that were found whose name, or path, is a wanted one. A model that is found twice counts once.
-    fn named(&self, wanted: &Wanted<'_>, is_wanted: impl Fn(&[&str]) -> bool) -> Vec<&PathBuf> {
-        let mut found: Vec<&PathBuf> = Vec::new();
-        for (name, path) in &self.known {
-            // A name may end in the revision of a hub cache.
-            let name: Vec<&str> = name.split('@').next().unwrap_or(name).split('/').collect();
-            let own = self.components(path);
-            let of_path: Vec<&str> = own.iter().map(String::as_str).collect();
-            let identifier = hub::identifier(path).unwrap_or_default();
-            let of_hub: Vec<&str> = identifier.split('/').collect();
-            if [name, of_path, of_hub].iter().any(|parts| is_wanted(parts)) && self.is_other(wanted, path) {
-                found.push(path);
-            }
-        }
-        found
+    fn named(&self, wanted: &Wanted<'_>, is_wanted: impl Fn(&[String]) -> bool) -> Vec<&PathBuf> {
+        let known = self.known.iter().zip(self.spellings());
+        let found =
+            known.filter(|((_, path), s)| s.0.iter().any(|parts| is_wanted(parts)) && self.is_other(wanted, path));
+        found.map(|((_, path), _)| path).collect()
+    }
+
+    /// Returns the spellings of the models that were found. They are computed once, because there may be many adapters.
+    fn spellings(&self) -> &[Spellings] {
+        self.spellings.get_or_init(|| {
+            let spellings = |(name, path): &(String, PathBuf)| {
+                // A name may end in the revision of a hub cache.
+                let name = name.split('@').next().unwrap_or(name);
+                let identifier = hub::identifier(path);
+                let split = |name: &str| name.split('/').map(ToOwned::to_owned).collect::<Vec<_>>();
+                let parts = [Some(split(name)), Some(self.components(path)), identifier.as_deref().map(split)];
+                Spellings(parts.into_iter().flatten().collect(), identifier)
+            };
+            self.known.iter().map(spellings).collect()
+        })
     }
 
     /// Returns the components of a model's resolved path, the last one without the ending of a format.
@@ -158,7 +168,7 @@ impl Opener<'_> {
 
     /// Says why nothing has the recorded name. Models of the same last name are told, and never taken.
     fn without_match(&self, wanted: &Wanted<'_>, recorded: &str, folder: &Path, last: &str) -> String {
-        let alike = self.named(wanted, |known| known.last() == Some(&last));
+        let alike = self.named(wanted, |known| known.last().is_some_and(|part| part == last));
         if alike.is_empty() {
             return format!(
                 "its `{recorded}` is no model's path from {}, the current folder or the searched ones, and no model found \
@@ -171,7 +181,7 @@ impl Opener<'_> {
 }
 
 /// Whether the components of a name end in two others.
-fn ends_in(known: &[&str], organization: &str, name: &str) -> bool {
+fn ends_in(known: &[String], organization: &str, name: &str) -> bool {
     matches!(known, [.., a, b] if *a == organization && *b == name)
 }
 

@@ -13,8 +13,6 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     pub(super) content: Content,
-    /// The part of a pipeline that `content` is. `None` where the whole folder is one model.
-    pub(super) part: Option<String>,
     /// The other parts of a pipeline that have weights.
     pub(super) further: Vec<Part>,
     /// Names of subfolders that are not searched, because they belong to the model.
@@ -57,7 +55,7 @@ pub(super) struct Part {
 impl Checkpoint {
     /// A folder that is one model, without parts.
     pub(super) fn whole(content: Content, ignored: Vec<Ignored>) -> Self {
-        Self { content, part: None, further: Vec::new(), parts: Vec::new(), ignored }
+        Self { content, further: Vec::new(), parts: Vec::new(), ignored }
     }
 }
 

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use surroundings::{OnUnsearchable, Surroundings};
 
-/// A search for models in folders: files, shards, transformers and diffusers folders, and peft adapters over their bases.
+/// A search for models in folders: files, shards, transformers and diffusers folders, and adapters over their bases.
 ///
 /// # What is searched
 ///
@@ -57,7 +57,8 @@ use surroundings::{OnUnsearchable, Surroundings};
 /// - A model in a hub cache has the name of its repository, such as `org/name`, also where a folder in the cache is given. Where
 ///   revisions differ, `@` and the beginning of the revision follow. Revisions with the same blobs are one model.
 /// - A model of Ollama is named `model:tag`, as Ollama shows it.
-/// - A part of a pipeline is named `pipeline/part`. A pipeline with one part has its own name.
+/// - The main part of a pipeline, its `unet` or `transformer`, has the name of the pipeline. Another part is named `pipeline/part`.
+///   [`FileLayout::Diffusers`] says which part a model is.
 /// - [`with_name`](Self::with_name) chooses a name.
 ///
 /// Models that would have the same name get their
@@ -236,11 +237,7 @@ impl Discovery {
         let opener = Opener::new(&self.around, &self.bases, Vec::new(), Vec::new());
         let format = opener.recognize(path)?.format(&self.around);
         let (layout, source) = opener.open_path(path)?;
-        let mut name = names::of_one(&self.around, &self.chosen, path);
-        // A pipeline is opened by one of its parts, and a name that hides this would promise too much.
-        if let Some(part) = pipeline::part_of(&self.around, path) {
-            name = format!("{name}/{part}");
-        }
+        let name = names::of_one(&self.around, &self.chosen, path);
         Ok(DiscoveredModel { name, path: given.to_owned(), layout, format, source })
     }
 }

@@ -1,7 +1,7 @@
 //! Opening of models that a search found, and of adapters over their bases.
 
 use super::FileLayout;
-use super::base::{Bases, Wanted};
+use super::base::{Bases, Spellings, Wanted};
 use super::checkpoint::{self, Content};
 use super::surroundings::{Surroundings, layout_of};
 use crate::bytes::{EntryKind, Listing};
@@ -10,7 +10,7 @@ use crate::format::{FilePart, Tensors};
 use crate::source::{
     AdapterConfig, AdapterFile, Dequantized, ParameterSource, PeftAdapter, QuantizationConfig, Shards, Slices,
 };
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(super) struct Opener<'a> {
     pub(super) roots: Vec<PathBuf>,
     /// Names and paths of all models that were found.
     pub(super) known: Vec<(String, PathBuf)>,
+    pub(super) spellings: OnceCell<Vec<Spellings>>,
     /// The models that are already open, by their paths with links resolved. Many adapters share a base.
     open: RefCell<BTreeMap<PathBuf, Opened>>,
 }
@@ -38,7 +39,7 @@ impl<'a> Opener<'a> {
         roots: Vec<PathBuf>,
         known: Vec<(String, PathBuf)>,
     ) -> Self {
-        Self { around, bases, roots, known, open: RefCell::default() }
+        Self { around, bases, roots, known, spellings: OnceCell::new(), open: RefCell::default() }
     }
 
     /// Opens the model at `path`, whose content is already recognized.
@@ -93,7 +94,8 @@ impl<'a> Opener<'a> {
         tensors: Tensors,
     ) -> Result<Opened, SourceError> {
         let recorded = adapter.base.as_deref();
-        let wanted = Wanted { path, real, recorded, revision: None, place: "the file" };
+        let place = format!("the {}", adapter.kind);
+        let wanted = Wanted { path, real, recorded, revision: None, place: &place };
         let (source, layout) = self.base_below(&wanted, adapter.kind, above)?;
         let adapter = PeftAdapter::of_file(file, adapter, Box::new(tensors), source)?;
         Ok((layout, Arc::new(adapter)))

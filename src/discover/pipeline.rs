@@ -1,4 +1,6 @@
 //! Pipelines of diffusers. Each part that has weights is a model of its own, because two pipelines may share some parts only.
+//!
+//! The main part has the name of the pipeline. Other tools give that name to its single file.
 
 use super::checkpoint::{self, Checkpoint, Content, Part};
 use super::files::weights;
@@ -9,7 +11,6 @@ use crate::error::SourceError;
 use crate::format::Library;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// The parts that stand for a pipeline where one model is asked for, the first that is there.
 const MAIN: [&str; 2] = ["unet", "transformer"];
@@ -43,17 +44,10 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing, index: &Entry)
         return Checkpoint { parts, ..Checkpoint::whole(Content::Unreadable(none), ignored) };
     }
     let further = found.split_off(1);
-    let Some(Part { name, content, .. }) = found.pop() else {
+    let Some(Part { content, .. }) = found.pop() else {
         return Checkpoint { parts, ..Checkpoint::whole(Content::Adapter, ignored) };
     };
-    let part = (!further.is_empty()).then_some(name);
-    Checkpoint { part, further, parts, ..Checkpoint::whole(content, ignored) }
-}
-
-/// Returns the part by which a pipeline at a path is opened. `None` where the whole folder is one model.
-pub(super) fn part_of(around: &Surroundings, path: &Path) -> Option<String> {
-    let listing = Listing::read(&*around.tree, path).ok()?;
-    checkpoint::recognize(around, &listing)?.part
+    Checkpoint { further, parts, ..Checkpoint::whole(content, ignored) }
 }
 
 /// Returns the weights of a part, and what was passed over there. `None` for a part without weights, such as a tokenizer.

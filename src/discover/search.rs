@@ -236,17 +236,14 @@ impl Search<'_> {
 
     /// Adds the models of a folder that a library wrote.
     fn checkpoint(&mut self, folder: &Folder, found: Checkpoint) -> Vec<String> {
-        let Checkpoint { content, part, further, parts, ignored } = found;
+        let Checkpoint { content, further, parts, ignored } = found;
         self.ignored.extend(ignored);
         // A given folder that is itself a model has its own name already. Only the folder above can make it unique.
         let (root, origin) = match folder.prefix.is_empty() {
             true => (names::parent_of_given(self.around, &folder.path), Origin::Given),
             false => (folder.root.clone(), Origin::Found),
         };
-        let main = match part {
-            None => (folder.name.clone(), folder.path.clone(), content),
-            Some(part) => (format!("{}/{part}", folder.name), folder.path.join(part), content),
-        };
+        let main = (folder.name.clone(), folder.path.clone(), content);
         let named = |Part { name, path, content }| (format!("{}/{name}", folder.name), path, content);
         for (name, path, content) in std::iter::once(main).chain(further.into_iter().map(named)) {
             self.candidates.push(Candidate { name, root: root.clone(), path, content, origin });

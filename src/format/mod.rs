@@ -7,17 +7,23 @@ mod archive;
 mod check_range;
 mod decode;
 mod dtype;
-#[cfg(any(feature = "npz", feature = "onnx", feature = "keras"))]
+#[cfg(any(feature = "npz", feature = "onnx", feature = "keras", feature = "flax"))]
 mod elsewhere;
 mod file_name;
+#[cfg(feature = "flax")]
+mod flax;
 mod formats;
 #[cfg(feature = "gguf")]
 mod gguf;
+#[cfg(feature = "keras")]
+mod keras;
 #[cfg(feature = "npz")]
 mod numpy;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod parameter_info;
+#[cfg(any(feature = "npz", feature = "keras", feature = "flax"))]
+mod positioned;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 pub(crate) mod safetensors;
@@ -31,9 +37,13 @@ pub use check_range::check_range;
 pub use decode::Decode;
 pub use dtype::{Dtype, UnknownDtype};
 pub(crate) use file_name::{FileName, FilePart, index_name, shard_name, slice_name, variant_index_name, whole_name};
+#[cfg(feature = "flax")]
+pub use flax::Flax;
 pub(crate) use formats::Formats;
 #[cfg(feature = "gguf")]
 pub use gguf::Gguf;
+#[cfg(feature = "keras")]
+pub use keras::Keras;
 #[cfg(feature = "npz")]
 pub use numpy::{Npy, Npz};
 #[cfg(feature = "onnx")]
@@ -143,6 +153,11 @@ pub trait Format: Send + Sync + fmt::Debug {
         Some(library.stem())
     }
 
+    /// Returns the name of the tensor that an index of shards lists under `listed`. Default: the same name.
+    fn listed_name(&self, listed: &str) -> String {
+        listed.to_owned()
+    }
+
     /// Returns what one model is in this format. Default: a file.
     fn unit(&self) -> ModelUnit {
         ModelUnit::File
@@ -173,6 +188,10 @@ fn read_formats() -> Vec<Arc<dyn Format>> {
         Arc::new(Npy),
         #[cfg(feature = "onnx")]
         Arc::new(Onnx),
+        #[cfg(feature = "keras")]
+        Arc::new(Keras),
+        #[cfg(feature = "flax")]
+        Arc::new(Flax),
     ]
 }
 

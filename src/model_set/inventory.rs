@@ -10,7 +10,7 @@ const MOST: f64 = 0.5;
 
 /// What the models of a result were read from, and what was compared with what.
 ///
-/// [`ModelSet::inventory`] makes it. A result carries it, so that a caller need not run [`inspect`](ModelSet::groups) again.
+/// [`ModelSet::inventory`] makes it. A result carries it, so that a caller need not look at the models again.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Inventory {

@@ -71,41 +71,49 @@ pub(super) fn join(
 ) -> Spelled {
     let mut all: Vec<Option<Alignment>> = alignments.into_iter().map(Some).collect();
     let mut made = BTreeMap::new();
-    // Pairs that were looked at, and whether their shapes are alike.
+    // Pairs that were looked at and do not correspond, and whether their shapes are alike.
     let mut apart: BTreeMap<(usize, usize), bool> = BTreeMap::new();
-    let mut merged = true;
-    while std::mem::take(&mut merged) {
-        for b in 1..all.len() {
-            let mut best: Option<(usize, Correspondence, [Vec<Key>; 2])> = None;
-            for a in 0..b {
-                let (Some(first), Some(second)) = (&all[a], &all[b]) else { continue };
-                if apart.contains_key(&(a, b)) {
-                    continue;
-                }
-                let keys = [first, second].map(keys);
-                let alike = resemblance(&shapes(first, &keys[0]), &shapes(second, &keys[1])) >= minimum;
-                let found = (alike && matching == Matching::ByValues).then(|| {
-                    let [x, y] =
-                        [(first, &keys[0]), (second, &keys[1])].map(|(al, keys)| side(al, keys, models, &made));
-                    correspondence(&x, &y, minimum)
-                });
-                match found.flatten() {
-                    Some(found) if best.as_ref().is_none_or(|(_, before, _)| found.share > before.share) => {
-                        best = Some((a, found, keys));
-                    }
-                    Some(_) => {}
-                    None => {
-                        apart.insert((a, b), alike);
-                    }
-                }
+    let mut found: BTreeMap<(usize, usize), Correspondence> = BTreeMap::new();
+    loop {
+        for (a, b) in (1..all.len()).flat_map(|b| (0..b).map(move |a| (a, b))) {
+            let (Some(first), Some(second)) = (&all[a], &all[b]) else { continue };
+            if apart.contains_key(&(a, b)) || found.contains_key(&(a, b)) {
+                continue;
             }
-            let Some((a, found, keys)) = best else { continue };
-            if let (Some(first), Some(second)) = (all[a].take(), all[b].take()) {
-                all[a] = Some(merge([first, second], &keys, &found, selection, &mut made));
-                apart.retain(|&(x, y), _| x != a && y != a && x != b && y != b);
-                merged = true;
+            let keys = [first, second].map(keys);
+            let alike = resemblance(&shapes(first, &keys[0]), &shapes(second, &keys[1])) >= minimum;
+            let matched = (alike && matching == Matching::ByValues).then(|| {
+                let [x, y] = [(first, &keys[0]), (second, &keys[1])].map(|(al, keys)| side(al, keys, models, &made));
+                correspondence(&x, &y, minimum)
+            });
+            match matched.flatten() {
+                Some(matched) => _ = found.insert((a, b), matched),
+                None => _ = apart.insert((a, b), alike),
             }
         }
+        // A file may hold the parts of a pipeline, which share nothing with each other. It goes to the part with most values.
+        let values = |&(a, b): &(usize, usize), matched: &Correspondence| {
+            let largest = |at: usize| all[at].as_ref().map_or(0.0, |alignment| alignment.largest);
+            matched.share * largest(a).min(largest(b))
+        };
+        let weighed = found.iter().map(|(pair, matched)| (*pair, values(pair, matched)));
+        let best = weighed.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let Some(((a, b), _)) = best else { break };
+        let (Some(matched), Some(first), Some(second)) = (found.remove(&(a, b)), &all[a], &all[b]) else { continue };
+        let mut with = made.clone();
+        let keys = [first, second].map(keys);
+        let both = [first.clone(), second.clone()];
+        let merged = merge(both, &keys, &matched, selection, &mut with);
+        if !each_shares(&merged, [&first.layouts, &second.layouts], minimum) {
+            apart.insert((a, b), true);
+            continue;
+        }
+        made = with;
+        all[a] = Some(merged);
+        all[b] = None;
+        let other = |&(x, y): &(usize, usize)| x != a && y != a && x != b && y != b;
+        apart.retain(|pair, _| other(pair));
+        found.retain(|pair, _| other(pair));
     }
     let mut number = BTreeMap::new();
     let mut kept = Vec::new();
@@ -118,6 +126,24 @@ pub(super) fn join(
     let resembling = apart.into_iter().filter(|(_, alike)| *alike);
     let resembling = resembling.filter_map(|((a, b), _)| Some((*number.get(&a)?, *number.get(&b)?))).collect();
     Spelled { alignments: kept, made, resembling }
+}
+
+/// Whether each layout of one side shares enough values with each of the other, as all models of a group do.
+fn each_shares(merged: &Alignment, [first, second]: [&Vec<usize>; 2], minimum: f64) -> bool {
+    let mut size: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut common: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for holders in merged.tensors.values() {
+        for holder in holders {
+            *size.entry(holder.layout).or_default() += holder.values;
+            for other in holders {
+                *common.entry((holder.layout, other.layout)).or_default() += holder.values.min(other.values);
+            }
+        }
+    }
+    first.iter().flat_map(|&x| second.iter().map(move |&y| (x, y))).all(|(x, y)| {
+        let least = size.get(&x).copied().unwrap_or(0).min(size.get(&y).copied().unwrap_or(0));
+        common.get(&(x, y)).copied().unwrap_or(0) as f64 >= minimum * least as f64
+    })
 }
 
 /// Returns the keys of an alignment in the natural order of their names.

@@ -146,6 +146,7 @@ fn remark() -> impl Strategy<Value = Remark> {
         any::<usize>().prop_map(|count| Remark::FamiliesExpected { count }),
         any::<usize>().prop_map(|count| Remark::LayoutGroups { count }),
         any::<usize>().prop_map(|count| Remark::OtherNames { count }),
+        any::<usize>().prop_map(|count| Remark::OnePart { count }),
         (name(), any::<usize>(), any::<usize>(), number()).prop_map(|(clusterer, used, available, variance)| {
             Remark::CoordinatesReduced { clusterer: clusterer.into(), used, available, variance }
         }),

@@ -19,6 +19,11 @@ pub enum Remark {
         /// How many groups of comparable models there are.
         count: usize,
     },
+    /// Models have the name of their pipeline and are one part of it. Its other parts are models of their own.
+    OnePart {
+        /// How many models.
+        count: usize,
+    },
     /// Groups of models have tensors of the same shapes under names that could not be matched.
     ///
     /// They may hold one network in several vocabularies. That they were not compared says nothing about kinship.
@@ -112,6 +117,10 @@ impl fmt::Display for Remark {
             Self::FamiliesExpected { count: 1 } => f.write_str("1 family expected"),
             Self::FamiliesExpected { count } => write!(f, "{count} families expected"),
             Self::LayoutGroups { count } => write!(f, "{count} groups of models that cannot be compared across groups"),
+            Self::OnePart { count } => write!(
+                f,
+                "{count} models stand for one part of their pipeline, the unet or transformer; its other parts are models of their own"
+            ),
             Self::OtherNames { count } => write!(
                 f,
                 "{count} groups of models have tensors of the same shapes under other names that could not be matched: \

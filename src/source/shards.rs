@@ -65,6 +65,11 @@ impl Shards {
 
     fn indexed(tree: &dyn Folder, formats: &Formats, index: &Path, folder: &Path) -> Result<Self, SourceError> {
         let listed = weight_map(tree, index)?;
+        let name = index.file_name().unwrap_or_default().to_string_lossy();
+        let listed: BTreeMap<String, String> = match formats.parse(&name) {
+            Some(named) => listed.into_iter().map(|(name, shard)| (named.format.listed_name(&name), shard)).collect(),
+            None => listed,
+        };
         let mut shards: Vec<&str> = listed.values().map(String::as_str).collect();
         // Many tensors name the same shard, and each shard is opened once.
         shards.sort_unstable();

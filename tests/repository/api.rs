@@ -70,6 +70,8 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Safetensors>();
     auto_traits::<Tensors>();
     auto_traits::<UnreadFormat>();
+    #[cfg(feature = "pytorch")]
+    auto_traits::<neural_phylogeny::format::Pytorch>();
     auto_traits::<ParameterDistances>();
     auto_traits::<Quantity>();
     auto_traits::<PrecedenceWeights>();

@@ -1,12 +1,10 @@
 //! Zip archives whose members are read at positions, as files are.
 
 mod inflated;
-mod positioned;
-
-pub(super) use positioned::Positioned;
 
 use crate::bytes::ReadAt;
 use crate::error::SourceError;
+use crate::format::positioned::Positioned;
 use crate::format::section::Section;
 use inflated::{Inflated, Inflaters};
 use std::io::BufReader;

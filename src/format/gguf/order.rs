@@ -17,7 +17,7 @@ pub(super) enum Order {
     Same,
     /// Rows of `length` values in another order.
     Rows { length: usize, order: RowOrder },
-    /// A matrix of `rows` times `columns` is stored as its transpose.
+    /// Each matrix of `rows` times `columns` is stored as its transpose.
     Transposed { rows: usize, columns: usize },
 }
 
@@ -128,8 +128,27 @@ fn short_rows(
     Ok(())
 }
 
-/// Reads the transpose of a stored matrix: of each stored row the stretch that is asked for.
+/// Reads the transposes of stored matrices, one after another.
 fn transposed(
+    stored: &Stored,
+    rows: usize,
+    columns: usize,
+    bytes: &dyn ReadAt,
+    offset: usize,
+    out: &mut [f32],
+) -> Result<(), SourceError> {
+    let area = rows * columns;
+    let (mut at, mut rest) = (offset, out);
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at_mut((area - at % area).min(rest.len()));
+        transpose(&stored.part(at / area * area, area), rows, columns, bytes, at % area, part)?;
+        (at, rest) = (at + part.len(), after);
+    }
+    Ok(())
+}
+
+/// Reads the transpose of a stored matrix: of each stored row the stretch that is asked for.
+fn transpose(
     stored: &Stored,
     rows: usize,
     columns: usize,
@@ -200,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_transpose_is_transposed() {
-        let found = whole(&Order::Transposed { rows: 5, columns: 4 }, 20);
+        let found = whole(&Order::Transposed { rows: 5, columns: 4 }, 40);
         assert_eq!(found[..5], [0.0, 5.0, 10.0, 15.0, 1.0]);
+        assert_eq!(found[20..25], [20.0, 25.0, 30.0, 35.0, 21.0]);
     }
 }

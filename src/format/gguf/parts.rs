@@ -94,6 +94,20 @@ fn parameters(
     let whole = Undone { scales, ..Undone::new(stored) };
     let keep = |name: &str| vec![(info(name, entry.shape.clone(), kind), whole.clone())];
     let Some(target) = naming.target(&entry.name) else { return Ok(keep(&entry.name)) };
+    match target.change {
+        Some(Change::Even(odd)) => {
+            let Some((odd, odd_kind)) = files.like(entry, odd) else { return Ok(keep(&entry.name)) };
+            let odd = Undone {
+                scales: files.scales_of(odd)?,
+                ..Undone::new(Stored { kind: odd_kind, begin: odd.begin, size })
+            };
+            return Ok(vec![alternating(&target.name, entry, kind, whole, odd)]);
+        }
+        // It is read with the even ones.
+        Some(Change::Odd(even)) if files.like(entry, even).is_some() => return Ok(Vec::new()),
+        Some(Change::Odd(_)) => return Ok(keep(&entry.name)),
+        _ => {}
+    }
     if !target.name.contains("{}") {
         let (shape, order) = undo(files.bytes, metadata, entry, &target)?;
         let tensor = Undone { order, plus_one: target.plus_one, ..whole };
@@ -113,6 +127,29 @@ fn parameters(
         }
         _ => Ok(keep(&entry.name)),
     }
+}
+
+/// Puts even and odd columns of a stack together. Matrices are stored as their transposes, and vectors as they are.
+fn alternating(
+    name: &str,
+    entry: &Entry,
+    kind: &TensorType,
+    mut even: Undone,
+    mut odd: Undone,
+) -> (ParameterInfo, Undone) {
+    let shape = match *entry.shape.as_slice() {
+        [experts, columns, rows] => {
+            (even.order, odd.order) = (Order::Transposed { rows, columns }, Order::Transposed { rows, columns });
+            vec![experts, rows, columns.saturating_mul(2)]
+        }
+        _ => {
+            let mut shape = entry.shape.clone();
+            shape.iter_mut().last().into_iter().for_each(|columns| *columns = columns.saturating_mul(2));
+            shape
+        }
+    };
+    even.odd = Some(Box::new(odd));
+    (info(name, shape, kind), even)
 }
 
 fn info(name: &str, shape: Vec<usize>, kind: &TensorType) -> ParameterInfo {
@@ -135,6 +172,10 @@ fn undo(
     let unfit = |expected: String| {
         malformed(bytes, format!("tensor `{}` has shape {:?}, expected {expected}", entry.name, entry.shape))
     };
+    if change == Change::Stack {
+        let [matrices, columns, rows] = *shape.as_slice() else { return Err(unfit("a stack of matrices".to_owned())) };
+        return Ok((vec![matrices, rows, columns], Order::Transposed { rows, columns }));
+    }
     let (rows, length) = match *shape.as_slice() {
         [rows] => (rows, 1),
         [rows, length] => (rows, length),
@@ -177,6 +218,6 @@ fn undo(
             }
         }
         Change::Row if shape.len() == 1 => Ok((vec![1, rows], Order::Same)),
-        Change::Row => Ok((shape.clone(), Order::Same)),
+        Change::Row | Change::Stack | Change::Even(_) | Change::Odd(_) => Ok((shape.clone(), Order::Same)),
     }
 }

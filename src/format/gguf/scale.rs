@@ -47,6 +47,14 @@ impl Files<'_> {
         here.chain(there).find(|(_, entry)| entry.name == name)
     }
 
+    /// Finds a tensor of the same file by its name there, with its type, if it has the same shape and layer as another.
+    pub(super) fn like(&self, entry: &Entry, own: &str) -> Option<(&Entry, &'static TensorType)> {
+        let (_, rest) = entry.name.strip_prefix("blk.")?.split_once('.')?;
+        let name = format!("{}{own}", entry.name.strip_suffix(rest)?);
+        let found = self.header.tensors.iter().find(|other| other.name == name && other.shape == entry.shape)?;
+        Some((found, TensorType::of(found.number)?))
+    }
+
     /// Returns the tensor whose factor this is, if it is one.
     pub(super) fn scaled_by(&self, entry: &Entry) -> Option<String> {
         let weight = format!("{}{WEIGHT}", entry.name.strip_suffix(SCALE)?);

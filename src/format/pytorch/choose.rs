@@ -211,3 +211,75 @@ fn is_state(heap: &Heap, key: &str, value: Value) -> bool {
     // A part of a model has a dotted name, and trainers' keys do not.
     is_optimizer(heap, value) || (!key.contains('.') && STATE.iter().any(|part| key.contains(part)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::pytorch::element::Element;
+    use crate::format::pytorch::heap::{Storage, Tensor};
+    use crate::format::pytorch::{flatten, holds::Holds};
+
+    /// Makes a dictionary of the dotted names of tensors. A name that ends in `!` is one number, and in `?` no tensor.
+    fn dictionary(heap: &mut Heap, names: &[&str]) -> Value {
+        let mut entries: Vec<(Value, Value)> = Vec::new();
+        let mut groups: Vec<&str> = names.iter().map(|name| name.split('/').next().unwrap_or(name)).collect();
+        groups.dedup();
+        for group in groups {
+            let begin = format!("{group}/");
+            let inner: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(&begin)).collect();
+            let value = match group.chars().last() {
+                _ if !inner.is_empty() => dictionary(heap, &inner),
+                Some('?') => Value::Int(1),
+                end => {
+                    let key = heap.add(Object::Text("0".into()));
+                    let element = Element::Plain(crate::format::Dtype::F32);
+                    let storage = Storage { key, element, length: 2, offset: 0 };
+                    let shape = vec![if end == Some('!') { 1 } else { 2 }];
+                    let tensor = Tensor { storage, element, offset: 0, shape, strides: vec![1] };
+                    Value::Object(heap.add(Object::Tensor(Box::new(tensor))))
+                }
+            };
+            let key = heap.add(Object::Text(group.trim_end_matches(['!', '?']).into()));
+            entries.push((Value::Text(key), value));
+        }
+        Value::Object(heap.add(Object::Dict(entries)))
+    }
+
+    #[test]
+    fn the_weights_are_found_among_the_rest() {
+        // What a checkpoint holds, the names of its weights, and the groups that are left out.
+        let cases: [(&[&str], &str, &str); 16] = [
+            (&["a.w", "b.w"], "a.w b.w", ""),
+            (&["a.w!", "b.w!"], "a.w b.w", ""),
+            (&["state_dict/a.w", "epoch?", "best!"], "a.w", "best"),
+            (&["model/state_dict/a.w", "optimizer/state/0/m"], "a.w", "optimizer"),
+            (&["whatever/a.w", "epoch?"], "a.w", ""),
+            (&["model/a.w", "model_ema/a.w", "amp/scale!"], "a.w", "amp model_ema"),
+            (&["ema/a.w", "lr?"], "a.w", ""),
+            (&["student/a.w", "teacher/a.w", "dino_loss/center"], "a.w", "dino_loss teacher"),
+            (&["g/a.w", "d/a.w"], "d.a.w g.a.w", ""),
+            (
+                &["g/a.w", "d/a.w", "g_ema/a.w", "sgd/state/0/m", "sgd/param_groups?", "step!"],
+                "d.a.w g.a.w",
+                "g_ema sgd step",
+            ),
+            (&["embed", "layers/0/w", "layers/1/w"], "embed layers.0.w layers.1.w", ""),
+            (&["embed", "model/w", "optim/m"], "embed model.w", "optim"),
+            (&["model/a.w", "net/b.w"], "a.w", "net"),
+            (&["module/a.w", "rng_state", "cuda_rng/x"], "a.w", "cuda_rng rng_state"),
+            (&["encoder/a.w", "decoder/a.w", "loss!"], "decoder.a.w encoder.a.w", "loss"),
+            (&["lr?", "optimizer/state/0/m"], "", "optimizer"),
+        ];
+        for (names, weights, left_out) in cases {
+            let mut heap = Heap::default();
+            let root = dictionary(&mut heap, names);
+            let holds = Holds::new(&heap, root);
+            let chosen = super::weights(&heap, &holds, root);
+            let flat = flatten::tensors(&heap, &holds, chosen.weights, &chosen.without).unwrap();
+            let found: Vec<&str> = flat.tensors.keys().map(String::as_str).collect();
+            let mut others: Vec<&str> = chosen.left_out.iter().map(|(name, _)| name.as_str()).collect();
+            others.sort_unstable();
+            assert_eq!((found.join(" ").as_str(), others.join(" ").as_str()), (weights, left_out), "{names:?}");
+        }
+    }
+}

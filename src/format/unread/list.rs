@@ -19,9 +19,11 @@ pub(super) const LIST: &[UnreadFormat] = &[
     #[cfg(not(feature = "onnx"))]
     UnreadFormat::new("an ONNX model", Weights::Named, "read with the feature `onnx` of this crate, which is off")
         .extensions_are(&["onnx"]),
-    UnreadFormat::new("an HDF5 file", Weights::Named, "a file system of its own, with chunks and filters")
-        .extensions_are(&["h5"]),
-    UnreadFormat::new("a Flax msgpack file", Weights::Named, "arrays nested in one message, which has no index")
+    #[cfg(not(feature = "keras"))]
+    UnreadFormat::new("a Keras file", Weights::Named, "read with the feature `keras` of this crate, which is off")
+        .extensions_are(&["h5", "hdf5", "keras"]),
+    #[cfg(not(feature = "flax"))]
+    UnreadFormat::new("a Flax msgpack file", Weights::Named, "read with the feature `flax` of this crate, which is off")
         .extensions_are(&["msgpack"]),
     #[cfg(not(feature = "npz"))]
     UnreadFormat::new("a NumPy file", Weights::Named, "read with the feature `npz` of this crate, which is off")

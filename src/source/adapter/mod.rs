@@ -1,4 +1,4 @@
-//! Adapters of peft: low-rank increments to the weights of a base model, added when a weight is read.
+//! Adapters: changes of the weights of a base model, computed when a weight is read.
 
 mod build;
 mod cayley;
@@ -39,8 +39,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A model that consists of a base and a LoRA adapter written by peft. A weight is base + scale · B · A, computed for each
-/// read.
+/// A model that consists of a base and an adapter: a low-rank increment, a rotation or a scaling of some weights. A changed
+/// weight is computed for each read, as peft does when it merges.
 ///
 /// # What is computed
 ///
@@ -52,11 +52,19 @@ use std::sync::Arc;
 /// - Tensors that are stored whole replace those of the base. These come from `modules_to_save`, `bias` and resized
 ///   vocabularies.
 ///
+/// - Other methods of peft: AdaLoRA, LoHa, LoKr, VeRA with stored projections, OFT, BOFT, HRA, (IA)³ and FourierFT. The base of
+///   rotations is read in whole rows.
+/// - Adapters of MLX: LoRA, DoRA and whole fine-tuning.
+///
+/// [`Discovery`](crate::discover::Discovery) also lays single files over a base: those of kohya's scripts, LyCORIS, ComfyUI and
+/// diffusers. `docs/formats.md` has the formulas.
+///
 /// Anything else that would change the weights is [`SourceError::AdapterUnsupported`]. Nothing is left out silently.
 ///
 /// # Complexity
 ///
-/// A read takes memory for what it returns and a bounded amount for the factors. It reads the rows of B and the columns of A
+/// A read takes memory for what it returns and a bounded amount for the factors. Rotations of the weights that were read last
+/// are kept, at most 64 MiB of them. A read reads the rows of B and the columns of A
 /// that it needs, so reads of many rows are cheaper than reads of single rows.
 ///
 /// # Dtypes and names

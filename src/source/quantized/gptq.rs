@@ -68,8 +68,18 @@ fn add(
         return Err(search.misfit(info, "packed I32"));
     }
     let &[of_zeros, packed] = &zeros.shape[..] else { return Err(search.misfit(zeros, "two dimensions")) };
-    // Zero points and codes have as many bits, so the width of the zero points tells them.
-    let bits = BITS.into_iter().find(|bits| outputs.checked_mul(*bits).is_some_and(|n| n.div_ceil(32) == packed));
+    // Zero points and codes have as many bits, so the width of the zero points tells them. Of a narrow layer several numbers of
+    // bits fill as many words; there the configuration tells, or the number of inputs.
+    let indices = search.tensor(&format!("{module}g_idx"));
+    let fits = |bits: &usize| outputs.checked_mul(*bits).is_some_and(|n| n.div_ceil(32) == packed);
+    let whole = |bits: &usize| words.checked_mul(32).is_some_and(|n| n.is_multiple_of(*bits));
+    let indexed = |bits: &usize| indices.as_ref().is_none_or(|info| info.shape == [words.saturating_mul(32) / bits]);
+    let stated = search.config.number("bits").filter(|bits| BITS.contains(bits) && fits(bits));
+    let fitting = || BITS.into_iter().filter(fits);
+    let bits = stated
+        .or_else(|| fitting().find(|bits| whole(bits) && indexed(bits)))
+        .or_else(|| fitting().find(whole))
+        .or_else(|| fitting().next());
     let (Some(bits), true) = (bits, of_zeros == groups && outputs > 0) else {
         let expected = format!("[{groups}, {outputs} · bits / 32], with 2, 3, 4 or 8 bits");
         return Err(search.misfit(zeros, &expected));
@@ -84,7 +94,6 @@ fn add(
     }
     let wanted = search.config.number("group_size").filter(|&size| inputs.div_ceil(size) == groups);
     let size = wanted.unwrap_or(inputs.div_ceil(groups));
-    let indices = search.tensor(&format!("{module}g_idx"));
     if let Some(indices) = indices.as_ref().filter(|info| info.dtype != Dtype::I32 || info.shape != [inputs]) {
         return Err(search.misfit(indices, &format!("a group for each of {inputs} inputs, in I32")));
     }

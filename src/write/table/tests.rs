@@ -126,3 +126,18 @@ proptest! {
         prop_assert!(ends.len() <= 1, "{}", text);
     }
 }
+
+#[test]
+fn a_model_that_could_not_be_compared_is_not_called_isolated() {
+    let mut inventory = crate::model_set::Inventory::default();
+    inventory.models.resize_with(4, Default::default);
+    for (model, reason) in [(0, "it has kin, so that this is dropped"), (3, "it holds no tensors")] {
+        inventory.models[model].not_comparable = Some(reason.to_owned());
+    }
+    let text = family(4, &[(0, 1, 1.0)]).with_inventory(inventory).to_string();
+    assert!(text.starts_with("4 models: 1 family, 1 isolated, 1 not comparable\n"), "{text}");
+    assert!(
+        text.ends_with("\nisolated: 1 model\n  2\n\nnot comparable: 1 model\n  3: it holds no tensors\n"),
+        "{text}"
+    );
+}

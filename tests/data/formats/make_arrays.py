@@ -2,7 +2,7 @@
 
 For each file NAME there is NAME.expected.safetensors: what the library itself reads from it.
 
-    pip install numpy ml_dtypes safetensors onnx h5py keras tensorflow-cpu flax
+    pip install numpy ml_dtypes safetensors onnx h5py keras flax torch
     python tests/data/formats/make_arrays.py [npz] [onnx] [keras] [flax]
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 HERE = Path(__file__).parent
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 warnings.filterwarnings("ignore")
@@ -223,6 +223,190 @@ def make_onnx():
     onnx.save(model([packed], [node], ["y"]), folder / "nbits.onnx")
 
 
+def make_keras():
+    import h5py
+    import keras
+
+    folder = fresh("keras")
+    random = generator(19)
+    keras.utils.set_random_seed(1)
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(3, name="first"),
+            layers.BatchNormalization(name="norm"),
+            layers.Dropout(0.1),
+            layers.Dense(2, dtype="bfloat16", name="second"),
+        ]
+    )
+    model.compile(optimizer="adam", loss="mse")
+    model.fit(random.normal(size=(4, 4)), random.normal(size=(4, 2)), verbose=0)
+
+    def of_layers(model):
+        """Keras 3 numbers layers by their class, and the variables of a layer."""
+        names = {"first": "dense", "norm": "batch_normalization", "second": "dense_1", "dropout": "dropout"}
+        found = {}
+        for layer in model.layers:
+            for number, variable in enumerate(layer.variables if not layer.name.startswith("dropout") else []):
+                found[f"layers/{names[layer.name]}/vars/{number}"] = keras.ops.convert_to_numpy(variable)
+        return found
+
+    model.save(folder / "whole.keras")
+    expect_any(folder / "whole.keras", of_layers(model))
+    model.save_weights(folder / "three.weights.h5")
+    expect_any(folder / "three.weights.h5", of_layers(model))
+    model.save(folder / "three.h5")
+    expect_any(folder / "three.h5", {v.path: keras.ops.convert_to_numpy(v) for layer in model.layers if layer.weights for v in layer.weights})
+
+    # The layout of Keras 2, which no release of today writes: a group for each layer, with the list of its weights.
+    def write_keras2(group, layers):
+        group.attrs["layer_names"] = [layer.encode() for layer in layers]
+        group.attrs["backend"] = b"tensorflow"
+        group.attrs["keras_version"] = b"2.15.0"
+        for layer, weights in layers.items():
+            inner = group.create_group(layer)
+            inner.attrs["weight_names"] = [name.encode() for name in weights]
+            for name, value in weights.items():
+                inner.create_dataset(name, data=value)
+
+    weights = {
+        "dense": {"dense/kernel:0": random.normal(size=(4, 3)).astype("f2"), "dense/bias:0": np.zeros(3, "f4")},
+        "dropout": {},
+        "dense_1": {"dense_1/kernel:0": random.normal(size=(3, 2)).astype("f4")},
+    }
+    with h5py.File(folder / "two.h5", "w") as file:
+        file.attrs["keras_version"] = b"2.15.0"
+        write_keras2(file.create_group("model_weights"), weights)
+        file.create_dataset("optimizer_weights/Adam/m/dense/kernel:0", data=np.zeros((4, 3), "f4"))
+    expect_any(folder / "two.h5", {n.removesuffix(":0"): v for layer in weights.values() for n, v in layer.items()})
+    (folder / "tf").mkdir()
+    (folder / "tf/config.json").write_text("{}")
+    weights = {
+        "bert": {"tf_bert_model/bert/pooler/dense/kernel:0": random.normal(size=(4, 4)).astype("f4")},
+        "top_level_model_weights": {},
+    }
+    with h5py.File(folder / "tf/tf_model.h5", "w") as file:
+        write_keras2(file, weights)
+    expect_any(folder / "tf/tf_model.h5", {n.removesuffix(":0"): v for layer in weights.values() for n, v in layer.items()})
+
+    # Layouts that h5py writes on demand, each with every kind of chunk.
+    large = random.normal(size=(24, 50)).astype("f4")
+    for name, options in [("earliest", {}), ("latest", {"libver": "latest"})]:
+        path = folder / f"{name}.hdf5"
+        expected = {}
+        with h5py.File(path, "w", **options) as file:
+
+            def put(where, value, **kind):
+                file.create_dataset(where, data=value, **kind)
+                expected[where] = np.asarray(value)
+
+            put("plain", large[:5])
+            put("gzip", large, chunks=(16, 16), compression="gzip", shuffle=True, fletcher32=True)
+            put("lzf_free/chunks", large[:20], chunks=(7, 9))
+            put("half/gzip", large.astype("f2"), chunks=(24, 8), compression="gzip")
+            put("big", large[:3].astype(">f4"))
+            put("big_chunks", large[:9].astype(">f8"), chunks=(2, 50))
+            put("cube", large[:12].reshape(2, 3, 100), chunks=(1, 2, 33), compression="gzip")
+            if name == "latest":
+                put("one_chunk", large[:4], chunks=(4, 50))
+            put("flags", large[:2] > 0)
+            for kind in ["i1", "i4", "u2", "u8"] if name == "latest" else ["i2"]:
+                put(f"integers/{kind}", np.abs(large[:2] * 30).astype(kind))
+            put("scalar", np.float32(0.5))
+            file.create_dataset("text", data="a text")
+            file.create_dataset("unwritten", (1000, 1000), "f4")
+            file.create_dataset("unwritten_chunks", (1000, 1000), "f4", chunks=(10, 10))
+            file["z_again"] = file["lzf_free"]
+            file["circle"] = file["/"]
+        expect_any(path, expected)
+    with h5py.File(folder / "bare.h5", "w") as file:
+        file.create_dataset("w", data=large[:2].astype(ml_dtypes.bfloat16).view("V2"))
+    with h5py.File(folder / "records.h5", "w") as file:
+        file.create_dataset("w", data=large[:2].astype("c8"))
+    with h5py.File(folder / "external.h5", "w") as file:
+        file.create_dataset("w", (2, 50), "f4", external=[("values.bin", 0, 400)])
+
+
+def make_flax():
+    import flax.linen as nn
+    import flax.serialization as serialization
+    import jax
+    import jax.numpy as jnp
+    import optax
+    from flax.training.train_state import TrainState
+
+    folder = fresh("flax")
+    random = generator(23)
+
+    class Network(nn.Module):
+        @nn.compact
+        def __call__(self, x, train=False):
+            x = nn.Dense(3, name="first")(x)
+            x = nn.BatchNorm(use_running_average=not train, name="norm")(x)
+            return nn.Dense(2, param_dtype=jnp.bfloat16, name="second")(x)
+
+    network = Network()
+    variables = network.init(jax.random.key(0), jnp.ones((1, 4)))
+
+    def names(tree):
+        leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+        return {".".join(key.key for key in path): np.asarray(leaf) for path, leaf in leaves}
+
+    def write(name, tree):
+        (folder / f"{name}.msgpack").write_bytes(serialization.to_bytes(tree))
+
+    # The variables of a module, and its parameters alone, as transformers writes them.
+    write("variables", variables)
+    read = serialization.msgpack_restore((folder / "variables.msgpack").read_bytes())
+    expected = {name.removeprefix("params."): value for name, value in names(read).items()}
+    expect_any(folder / "variables.msgpack", expected)
+    (folder / "hub").mkdir()
+    (folder / "hub/config.json").write_text("{}")
+    write("hub/flax_model", variables["params"])
+    parameters = names(serialization.msgpack_restore((folder / "hub/flax_model.msgpack").read_bytes()))
+    expect_any(folder / "hub/flax_model.msgpack", parameters)
+
+    state = TrainState.create(apply_fn=network.apply, params=variables["params"], tx=optax.adam(1e-3))
+    write("state", state)
+    expect_any(folder / "state.msgpack", parameters)
+
+    kinds = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"]
+    matrix = random.normal(size=(3, 4))
+    arrays = {kind: (np.abs(matrix * 9)).astype(kind) for kind in kinds}
+    arrays |= {"bfloat16": matrix.astype(ml_dtypes.bfloat16), "e4m3": matrix.astype(ml_dtypes.float8_e4m3fn)}
+    arrays |= {"e5m2": matrix.astype(ml_dtypes.float8_e5m2), "empty": np.zeros((0, 3), "f4"), "scalar": np.array(0.5, "f4")}
+    write("dtypes", {"a": arrays, "number": np.float32(2.5), "setting": 3, "name": "text", "list": [1, 2]})
+    expect_any(folder / "dtypes.msgpack", {f"a.{k}": v for k, v in arrays.items()} | {"number": np.float32(2.5)})
+
+    # Arrays in pieces, which Flax cuts at 2**30 bytes and here at 40.
+    whole = serialization.MAX_CHUNK_SIZE
+    serialization.MAX_CHUNK_SIZE = 40
+    large = {"w": random.normal(size=(11, 12)).astype("f4"), "half": matrix.astype(ml_dtypes.bfloat16), "b": np.zeros(3, "f4")}
+    write("pieces", {"params": dict(large)})
+    serialization.MAX_CHUNK_SIZE = whole
+    read = serialization.msgpack_restore((folder / "pieces.msgpack").read_bytes())
+    expect_any(folder / "pieces.msgpack", read["params"])
+
+    write("complex", {"w": matrix.astype("c8")})
+
+    # Shards with the index of transformers, whose names have slashes.
+    import json
+
+    (folder / "shards").mkdir()
+    (folder / "shards/config.json").write_text("{}")
+    parts = [{"first": variables["params"]["first"]}, {k: v for k, v in variables["params"].items() if k != "first"}]
+    listed = {}
+    for number, part in enumerate(parts, 1):
+        name = f"flax_model-{number:05}-of-00002"
+        write(f"shards/{name}", part)
+        listed |= {key.replace(".", "/"): f"{name}.msgpack" for key in names(part)}
+    index = {"metadata": {}, "weight_map": listed}
+    (folder / "shards/flax_model.msgpack.index.json").write_text(json.dumps(index))
+    expect_any(folder / "shards", parameters)
+
+
 def expect_any(path, tensors):
     """As `expect`, also for dtypes that NumPy has by ml_dtypes only."""
     import torch
@@ -232,6 +416,7 @@ def expect_any(path, tensors):
     usual = {}
     for name, value in tensors.items():
         value = np.ascontiguousarray(value).reshape(np.shape(value))
+        value = value.astype(value.dtype.newbyteorder("<")) if value.dtype.name not in names else value
         if value.dtype.name in names:
             bits = torch.from_numpy(value.view({1: "u1", 2: "i2"}[value.dtype.itemsize]).copy())
             usual[name] = bits.view(names[value.dtype.name])
@@ -240,7 +425,7 @@ def expect_any(path, tensors):
     save(usual, f"{path}.expected.safetensors")
 
 
-MAKERS = {"npz": make_npz, "onnx": make_onnx}
+MAKERS = {"npz": make_npz, "onnx": make_onnx, "keras": make_keras, "flax": make_flax}
 
 if __name__ == "__main__":
     for maker in sys.argv[1:] or MAKERS:

@@ -159,15 +159,16 @@ def write_model(name, arch, state, change=lambda name, value: (name, value), kin
     for own, value in state.items():
         wide = value.astype("f4")
         expected[own] = wide
-        if ".experts." in own:
+        if ".experts." in own and arch != gguf.MODEL_ARCH.GPT_OSS:
             before, after = own.split(".experts.")
             expert, rest = after.split(".", 1)
             # The map knows stacks of experts by these names.
             before = before if "block_sparse" not in before else f"{before.replace('block_sparse_moe', 'feed_forward').removeprefix('model.')}"
             stacks.setdefault(f"{before}.experts.{rest}", {})[int(expert)] = value
             continue
-        own_name, changed = change(own, value)
-        add(writer, names, own_name, changed, kind_of(own), expected, own)
+        changed = change(own, value)
+        for own_name, stored in changed if isinstance(changed, list) else [changed]:
+            add(writer, names, own_name, stored, kind_of(own), expected, own)
     for stack, experts in stacks.items():
         value = np.stack([experts[i] for i in range(len(experts))])
         add(writer, names, stack, value, None, expected, stack)
@@ -201,6 +202,19 @@ def rotary(heads, keys):
         return name, permute(value, keys) if ".k_proj." in name else value
 
     return change
+
+
+def gpt_oss(name, value):
+    """`GptOssModel`: experts are stored as transposes, and gates and ups, which take turns, apart."""
+    before, _, part = name.partition(".mlp.experts.")
+    if not part:
+        return name if not name.endswith("sinks") else f"{name}.weight", value
+    suffix = ".bias" if part.endswith("_bias") else ".weight"
+    value = value if suffix == ".bias" else value.swapaxes(1, 2)
+    if part.startswith("down_proj"):
+        return f"{before}.mlp.experts.down_proj{suffix}", value
+    apart = [value[:, ::2], value[:, 1::2]]
+    return [(f"{before}.mlp.experts.{own}_proj{suffix}", v) for own, v in zip(["gate", "up"], apart)]
 
 
 def write_models():
@@ -252,6 +266,16 @@ def write_models():
     )  # fmt: skip
     parted = lambda name, v: (name, groups(v, 4, 2) if "query_key_value" in name else v)
     write_model("falcon", A.FALCON, random_state(config, t.FalconForCausalLM), parted)
+
+    oss = random_state(t.LlamaConfig(**small), t.LlamaForCausalLM)
+    oss = {n: v for n, v in oss.items() if ".mlp." not in n and "post_attention" not in n}
+    layer = "model.layers.0"
+    oss[f"{layer}.post_attention_layernorm.weight"] = half(32)
+    oss[f"{layer}.self_attn.sinks"] = half(4)
+    oss[f"{layer}.mlp.router.weight"], oss[f"{layer}.mlp.router.bias"] = half(2, 32), half(2)
+    for part, shape in [("gate_up_proj", (32, 48)), ("down_proj", (24, 32))]:
+        oss[f"{layer}.mlp.experts.{part}"], oss[f"{layer}.mlp.experts.{part}_bias"] = half(2, *shape), half(2, shape[1])
+    write_model("gpt-oss", A.GPT_OSS, oss, gpt_oss)
 
     phi3 = random_state(t.Phi3Config(**small, pad_token_id=0), t.Phi3ForCausalLM)
     write_model("phi3", A.PHI3, phi3)

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 /// A reader over an object, for libraries that read from one place to the next.
 #[derive(Debug)]
-pub(in crate::format) struct Positioned {
+pub(super) struct Positioned {
     bytes: Arc<dyn ReadAt>,
     position: u64,
 }
 
 impl Positioned {
-    pub(in crate::format) fn new(bytes: Arc<dyn ReadAt>) -> Self {
+    pub(super) fn new(bytes: Arc<dyn ReadAt>) -> Self {
         Self { bytes, position: 0 }
     }
 }
