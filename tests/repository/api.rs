@@ -35,7 +35,7 @@ use neural_phylogeny::phylogeny::{
 };
 use neural_phylogeny::query::{Answer, Query};
 use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
-use neural_phylogeny::source::{EntryDistribution, PeftAdapter, RandomSource, Shards};
+use neural_phylogeny::source::{Dequantized, EntryDistribution, PeftAdapter, RandomSource, Shards};
 use neural_phylogeny::store::{AddOutcome, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
 #[cfg(feature = "testing")]
 use neural_phylogeny::testing;
@@ -168,6 +168,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Role>();
     auto_traits::<SafetensorsFile>();
     auto_traits::<Shards>();
+    auto_traits::<Dequantized>();
     auto_traits::<Scope>();
     auto_traits::<Seeding>();
     auto_traits::<SelectorUse>();
