@@ -103,16 +103,8 @@ fn files_that_are_no_models_are_noted() {
     zoo.write("zoo/model.tflite", "program");
     let run = zoo.run("detect zoo");
     assert_eq!(run.code, 0);
-    assert!(
-        run.stderr.starts_with("note: ") && run.stderr.contains("model.tflite is not read: "),
-        "{}",
-        run.stderr
-    );
-    says(
-        &zoo,
-        "detect zoo/model.tflite zoo/a.safetensors",
-        &["model.tflite is ", "convert it to safetensors"],
-    );
+    assert!(run.stderr.starts_with("note: ") && run.stderr.contains("model.tflite is not read: "), "{}", run.stderr);
+    says(&zoo, "detect zoo/model.tflite zoo/a.safetensors", &["model.tflite is ", "convert it to safetensors"]);
 }
 
 #[test]
