@@ -257,7 +257,11 @@ pub(super) fn permuted(geometry: &Geometry, members: &[ModelId], weights: &Weigh
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::lineage::tests::fixture::{alike, ids, noticed, of_points, point};
+    use crate::detect::lineage::tests::fixture::{Model, alike, ids, noticed, of_points, point};
+    use crate::error::SourceError;
+    use crate::geometry::GeometrySettings;
+    use crate::model_set::ModelSet;
+    use crate::source::{ParameterInfo, ParameterSource};
 
     /// Relations of copies to their sources, by number.
     fn found(weights: &Weights, geometry: &Geometry) -> Vec<(usize, usize, Relation, f64)> {
@@ -303,6 +307,56 @@ mod tests {
         noticed("copies", &["rounded", "alike"], |w| {
             format!("{} {}", is_rounded(w, [0.1, 0.1]), is_rounded(w, [0.05, 0.005]))
         });
+    }
+
+    /// A model in steps, which says how far rounding to them moved its values.
+    #[derive(Debug)]
+    struct InSteps {
+        model: Model,
+        step: f32,
+        rounding: f64,
+    }
+
+    impl ParameterSource for InSteps {
+        fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+            let method = crate::format::Quantization::new("steps");
+            Ok(self.model.parameters()?.into_iter().map(|info| info.with_quantization(method.clone())).collect())
+        }
+
+        fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+            self.model.read(name, offset, out)?;
+            out.iter_mut().for_each(|value| *value = (*value / self.step).round() * self.step);
+            Ok(())
+        }
+
+        fn rounding(&self, _: &str) -> Result<Option<f64>, SourceError> {
+            Ok(Some(self.rounding))
+        }
+    }
+
+    #[test]
+    fn a_copy_in_known_steps_is_as_far_as_rounding_explains() {
+        let root = Model::new(1);
+        let child = root.trained(2, 0..0, 1.0);
+        // Steps of a tenth of the largest value lie on none of the grids that are searched for.
+        let mut values = [0.0; 64];
+        child.read("w0", 0, &mut values).unwrap();
+        let step = values.iter().fold(0.0f32, |most, value| most.max(value.abs())) / 40.0;
+        let geometry = |share: f64| {
+            let rounding = share * f64::from(step) / 12f64.sqrt();
+            let copy = InSteps { model: child.clone(), step, rounding };
+            let set = ModelSet::builder().with_model("root", root.clone()).with_model("child", child.clone());
+            let set = set.with_model("copy", copy).build().unwrap();
+            crate::geometry::Geometry::compute(&set, &GeometrySettings::default()).unwrap()
+        };
+        let weights = Weights::default();
+        assert_eq!(found(&weights, &geometry(1.0)), [(1, 2, Relation::Quantized, 0.98)]);
+        assert_eq!(found(&weights, &geometry(0.6)), [(1, 2, Relation::Quantized, 0.98)]);
+        // What rounding to these steps would move lies far below or above what moved.
+        assert_eq!(found(&weights, &geometry(0.1)), []);
+        assert_eq!(found(&weights, &geometry(10.0)), []);
+        let near = geometry(0.6);
+        noticed("copies", &["explained"], |w| format!("{:?}", found(w, &near)));
     }
 
     #[test]

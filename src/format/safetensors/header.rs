@@ -149,7 +149,7 @@ const NO_WEIGHTS: [&str; 12] = [
 fn holds_no_weight(name: &str, shape: &[usize]) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let ends = |end: &&str| last == *end || last.strip_suffix(*end).is_some_and(|rest| rest.ends_with('_'));
-    shape.contains(&0) || NO_WEIGHTS.iter().any(|end| ends(&end))
+    shape.contains(&0) || NO_WEIGHTS.iter().any(ends)
 }
 
 /// One tensor as the header describes it. Fields that the format does not define are ignored, as its reference does.

@@ -6,13 +6,16 @@
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
-use super::transposed::{ALIGNED, Groups, Part, Stored, Transposed, gather, gather_values};
+use super::transposed::{Groups, Part, Stored, Transposed, gather, gather_values};
 use crate::error::SourceError;
 use crate::format::{Dtype, ParameterInfo};
 use crate::source::ParameterSource;
 
 /// The place in a word, from the lowest bits on, of each of eight neighboring outputs.
 const PLACES: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
+
+/// Inputs whose codes are put in order at a time.
+const BLOCK: usize = 64;
 
 /// Outputs in one word.
 const OUTPUTS: usize = PLACES.len();
@@ -98,7 +101,26 @@ impl Stored for Packed {
         let rows = |name: &str, rows: std::ops::Range<usize>| {
             gather(source, name, rows.start * stride, stride, rows.len(), begin..begin + width)
         };
-        let codes = rows(of_codes, part.columns.clone())?;
+        let packed = rows(of_codes, part.columns.clone())?;
+        let mut codes = vec![0; part.size()];
+        let inputs = part.columns.len();
+        // A block of inputs at a time, so that the codes of one output stand near each other while they are written.
+        for (block, rows) in packed.chunks(BLOCK * width).enumerate() {
+            for word in 0..width / 4 {
+                let mut outputs = [[0; BLOCK]; OUTPUTS];
+                for (input, row) in rows.chunks(width).enumerate() {
+                    let word = &row[4 * word..4 * word + 4];
+                    let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+                    for (output, place) in outputs.iter_mut().zip(PLACES) {
+                        output[input] = (word >> (4 * place) & 15) as u8;
+                    }
+                }
+                for (output, found) in (OUTPUTS * word..part.rows.len()).zip(outputs) {
+                    let codes = &mut codes[output * inputs + block * BLOCK..][..rows.len() / width];
+                    codes.copy_from_slice(&found[..codes.len()]);
+                }
+            }
+        }
         let groups = self.groups.range(&part.columns);
         let packed = rows(of_zeros, groups.clone())?;
         let zeros = packed.chunks(width).flat_map(|row| (0..outputs.len()).map(|output| f32::from(code(row, output))));
@@ -107,23 +129,15 @@ impl Stored for Packed {
         Ok(Strip { codes, scales, zeros, groups: Vec::new() })
     }
 
-    fn unpack(&self, part: &Part, strip: &Strip, row: usize, column: usize, codes: &mut [u8]) {
-        let width = Self::width(part);
-        for (found, words) in codes.iter_mut().zip(strip.codes.chunks(width).skip(column)) {
-            *found = code(words, row);
-        }
-    }
-
-    fn scale(&self, part: &Part, strip: &Strip, row: usize, column: usize) -> (f32, f32) {
-        let at = self.groups.of(part, strip, column) * part.rows.len() + row;
-        (strip.scales[at], strip.zeros[at])
-    }
-
-    fn run(&self, part: &Part, strip: &Strip, column: usize) -> usize {
-        self.groups.run(part, strip, column)
+    fn numbers(&self, part: &Part, strip: &Strip, row: usize, column: usize, [scales, zeros]: [&mut [f32]; 2]) {
+        self.groups.runs(part, strip, column, scales.len(), |group, run| {
+            let at = group * part.rows.len() + row;
+            scales[run.clone()].fill(strip.scales[at]);
+            zeros[run].fill(strip.zeros[at]);
+        });
     }
 
     fn bytes(&self, part: &Part) -> usize {
-        Self::width(part) * part.columns.len() + 8 * self.groups.range(&part.columns).len() * part.rows.len() + ALIGNED
+        8 * self.groups.range(&part.columns).len() * part.rows.len()
     }
 }

@@ -19,6 +19,15 @@ pub(super) enum BitOrder {
 pub(super) fn unpack(bits: usize, order: BitOrder, bytes: &[u8], begin: usize, codes: &mut [u8]) {
     match (bits, order) {
         (8, _) => codes.copy_from_slice(&bytes[begin / 8..begin / 8 + codes.len()]),
+        (4, BitOrder::LowFirst) if begin.is_multiple_of(8) => {
+            let (pairs, last) = codes.as_chunks_mut::<2>();
+            for (pair, byte) in pairs.iter_mut().zip(&bytes[begin / 8..]) {
+                *pair = [byte & 15, byte >> 4];
+            }
+            if let [code] = last {
+                *code = bytes[begin / 8 + pairs.len()] & 15;
+            }
+        }
         (4, _) => {
             let high_first = order == BitOrder::HighFirst;
             for (code, at) in codes.iter_mut().zip(begin / 4..) {

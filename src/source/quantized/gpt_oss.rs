@@ -2,11 +2,10 @@
 //!
 //! `X_blocks` U8 [experts, out, blocks, 16] and `X_scales` U8 [experts, out, blocks] give `X` [experts, in, out].
 
-use super::bits::{BitOrder, unpack};
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
-use super::transposed::{ALIGNED, Part, Stored, Transposed, gather};
+use super::transposed::{Part, Stored, Transposed, gather};
 use crate::error::SourceError;
 use crate::format::{Dtype, power};
 use crate::source::ParameterSource;
@@ -46,6 +45,9 @@ struct Blocks {
     blocks: usize,
 }
 
+/// Outputs whose codes are put in order at a time.
+const TOGETHER: usize = 64;
+
 /// Blocks that hold the rows of a part.
 fn blocks_of(part: &Part) -> usize {
     part.rows.end.div_ceil(BLOCK.0) - part.rows.start / BLOCK.0
@@ -61,26 +63,41 @@ impl Stored for Blocks {
             let (stride, within) = (self.blocks * width, first * width..(first + count) * width);
             gather(source, name, row * stride, stride, part.columns.len(), within)
         };
-        let scales = read(scales, 1)?.into_iter().map(power).collect();
-        Ok(Strip { codes: read(codes, BLOCK.1)?, scales, ..Strip::default() })
-    }
-
-    fn unpack(&self, part: &Part, strip: &Strip, row: usize, column: usize, codes: &mut [u8]) {
-        let width = blocks_of(part) * BLOCK.1;
-        for (code, bytes) in codes.iter_mut().zip(strip.codes.chunks(width).skip(column)) {
-            unpack(4, BitOrder::LowFirst, bytes, 4 * row, std::slice::from_mut(code));
+        let (exponents, packed) = (read(scales, 1)?, read(codes, BLOCK.1)?);
+        let outputs = part.columns.len();
+        let mut scales = vec![0.0; count * outputs];
+        for (output, exponents) in exponents.chunks(count).enumerate() {
+            for (block, exponent) in exponents.iter().enumerate() {
+                scales[block * outputs + output] = power(*exponent);
+            }
         }
+        let mut codes = vec![0; part.size()];
+        // A block of outputs at a time, so that the codes of one input stand near each other while they are written.
+        let width = count * BLOCK.1;
+        for (block, rows) in packed.chunks(TOGETHER * width).enumerate() {
+            for byte in 0..part.rows.len().div_ceil(2) {
+                let mut inputs = [[0; TOGETHER]; 2];
+                for (output, row) in rows.chunks(width).enumerate() {
+                    // The first of two codes stands in the lower half.
+                    inputs[0][output] = row[byte] & 15;
+                    inputs[1][output] = row[byte] >> 4;
+                }
+                for (input, found) in (2 * byte..part.rows.len()).zip(inputs) {
+                    let codes = &mut codes[input * outputs + block * TOGETHER..][..rows.len() / width];
+                    codes.copy_from_slice(&found[..codes.len()]);
+                }
+            }
+        }
+        Ok(Strip { codes, scales, ..Strip::default() })
     }
 
-    fn scale(&self, part: &Part, strip: &Strip, row: usize, column: usize) -> (f32, f32) {
-        (strip.scales[column * blocks_of(part) + row / BLOCK.0], 0.0)
-    }
-
-    fn run(&self, _: &Part, _: &Strip, _: usize) -> usize {
-        1
+    fn numbers(&self, part: &Part, strip: &Strip, row: usize, column: usize, [scales, zeros]: [&mut [f32]; 2]) {
+        let at = row / BLOCK.0 * part.columns.len() + column;
+        scales.copy_from_slice(&strip.scales[at..][..scales.len()]);
+        zeros.fill(0.0);
     }
 
     fn bytes(&self, part: &Part) -> usize {
-        (BLOCK.1 + 4) * blocks_of(part) * part.columns.len() + ALIGNED
+        4 * blocks_of(part) * part.columns.len()
     }
 }

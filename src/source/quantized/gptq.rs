@@ -4,11 +4,11 @@
 //! lowest bits first and without gaps. `scales` is [groups, out]; `g_idx` I32 [in] has the group of each input where these were
 //! sorted (act-order). Files of the first format store each zero point less one.
 
-use super::bits::code_at;
+use super::bits::{BitOrder, code_at, unpack};
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
-use super::transposed::{ALIGNED, Groups, MOST_GROUPS, Part, Stored, Transposed, gather, gather_values};
+use super::transposed::{Groups, MOST_GROUPS, Part, Stored, Transposed, gather, gather_values};
 use crate::error::SourceError;
 use crate::format::{Dtype, ParameterInfo};
 use crate::source::ParameterSource;
@@ -132,6 +132,28 @@ struct Packed {
     more: i32,
 }
 
+impl Packed {
+    /// Unpacks the codes of a part from its words.
+    fn codes(&self, part: &Part, packed: &[u8]) -> Vec<u8> {
+        let (outputs, inputs) = (part.rows.len(), part.columns.len());
+        let mut codes = vec![0; part.size()];
+        let stride = 4 * outputs;
+        // As many words as a code has bits hold 32 codes of one output.
+        for (run, words) in packed.chunks(self.bits * stride).enumerate() {
+            let first = 32 * run;
+            for output in 0..outputs {
+                let mut own = [0; 32];
+                for (own, words) in own.chunks_mut(4).zip(words.chunks(stride)) {
+                    own.copy_from_slice(&words[4 * output..][..4]);
+                }
+                let codes = &mut codes[output * inputs + first..][..32.min(inputs - first)];
+                unpack(self.bits, BitOrder::LowFirst, &own, 0, codes);
+            }
+        }
+        codes
+    }
+}
+
 impl Stored for Packed {
     fn load(&self, source: &dyn ParameterSource, part: &Part) -> Result<Strip, SourceError> {
         let (outputs, bits) = (&part.rows, self.bits);
@@ -139,7 +161,8 @@ impl Stored for Packed {
         let words = part.columns.start * bits / 32..(part.columns.end * bits).div_ceil(32);
         let stride = 4 * self.outputs;
         let within = 4 * outputs.start..4 * outputs.end;
-        let codes = gather(source, of_codes, words.start * stride, stride, words.len(), within)?;
+        let packed = gather(source, of_codes, words.start * stride, stride, words.len(), within)?;
+        let codes = self.codes(part, &packed);
         let groups = self.groups.range(&part.columns);
         let scales = gather_values(source, of_scales, self.outputs, groups.clone(), outputs.clone())?;
         let stride = 4 * (self.outputs * bits).div_ceil(32);
@@ -158,41 +181,17 @@ impl Stored for Packed {
         Ok(Strip { codes, scales, zeros, groups: self.groups.load(source, &part.columns)? })
     }
 
-    fn unpack(&self, part: &Part, strip: &Strip, row: usize, column: usize, codes: &mut [u8]) {
-        let (bits, width) = (self.bits, part.rows.len());
-        let word = |at: usize| {
-            let at = 4 * (at * width + row);
-            // Past the last word, no code has bits left.
-            strip.codes.get(at..at + 4).map_or(0, |bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        };
-        let mask = (1u64 << bits) - 1;
-        let (mut at, mut bit) = (column * bits / 32, column * bits % 32);
-        let mut pair = u64::from(word(at)) | u64::from(word(at + 1)) << 32;
-        for code in codes {
-            *code = (pair >> bit & mask) as u8;
-            bit += bits;
-            if bit >= 32 {
-                (at, bit) = (at + 1, bit - 32);
-                pair = pair >> 32 | u64::from(word(at + 1)) << 32;
-            }
-        }
-    }
-
-    fn scale(&self, part: &Part, strip: &Strip, row: usize, column: usize) -> (f32, f32) {
-        let at = self.groups.of(part, strip, column) * part.rows.len() + row;
-        (strip.scales[at], strip.zeros[at])
-    }
-
-    fn run(&self, part: &Part, strip: &Strip, column: usize) -> usize {
-        self.groups.run(part, strip, column)
+    fn numbers(&self, part: &Part, strip: &Strip, row: usize, column: usize, [scales, zeros]: [&mut [f32]; 2]) {
+        self.groups.runs(part, strip, column, scales.len(), |group, run| {
+            let at = group * part.rows.len() + row;
+            scales[run.clone()].fill(strip.scales[at]);
+            zeros[run].fill(strip.zeros[at]);
+        });
     }
 
     fn bytes(&self, part: &Part) -> usize {
         let groups = self.groups.range(&part.columns).len();
-        let indices = if self.groups.indices.is_some() { 8 * part.columns.len() } else { 0 };
-        part.rows.len() * part.columns.len().min(self.inputs) * self.bits / 8
-            + 8 * groups * part.rows.len()
-            + indices
-            + ALIGNED
+        let indices = if self.groups.indices.is_some() { part.columns.len() } else { 0 };
+        8 * (groups * part.rows.len() + indices)
     }
 }

@@ -93,7 +93,7 @@ enum Measure {
 ///
 /// # Complexity
 ///
-/// A read decodes what it returns. Memory: some bytes for each value of one piece, and at most 64 MiB for all models of the
+/// A read decodes what it returns. Memory: some bytes for each value of one piece, and at most 128 MiB for all models of the
 /// process, in which parts of tensors that are stored transposed are kept between reads.
 ///
 /// ```

@@ -109,14 +109,21 @@ impl Rows {
         let (scales, zeros) = (numbers(&self.scales)?, numbers(&self.zeros)?);
         let biases = self.biases.as_ref().map(numbers).transpose()?;
 
-        let mut codes = vec![0; out.len().min(columns)];
+        // Codes of whole bytes need no unpacking.
+        let mut unpacked = vec![0; if self.bits == 8 { 0 } else { out.len().min(columns) }];
         let mut at = 0;
         for row in first[0]..=last[0] {
             let mut column = if row == first[0] { first[1] } else { 0 };
             let count = (columns - column).min(out.len() - at);
-            let (codes, out) = (&mut codes[..count], &mut out[at..at + count]);
+            let out = &mut out[at..at + count];
             let bit = 8 * row * self.stride + column * self.bits - 8 * begin;
-            unpack(self.bits, self.order, &stored, bit, codes);
+            let codes: &[u8] = match self.bits {
+                8 => &stored[bit / 8..][..count],
+                _ => {
+                    unpack(self.bits, self.order, &stored, bit, &mut unpacked[..count]);
+                    &unpacked[..count]
+                }
+            };
             at += count;
             let line = self.blocks.row(row);
             let mut done = 0;
@@ -155,6 +162,12 @@ impl Rows {
     fn scale(&self, measure: Measure, [scale, zero]: [f32; 2], bias: Option<f32>, codes: &[u8], out: &mut [f32]) {
         let pairs = out.iter_mut().zip(codes);
         match (measure, bias) {
+            // Sixteen products serve a whole block of 4-bit codes.
+            (Measure::Values, None) if self.bits == 4 && codes.len() >= 16 => {
+                let mut products = [0.0; 16];
+                (0..16).for_each(|code: u8| products[usize::from(code)] = (self.book.number(code) - zero) * scale);
+                pairs.for_each(|(value, &code)| *value = products[usize::from(code & 15)]);
+            }
             (Measure::Values, None) => {
                 pairs.for_each(|(value, &code)| *value = (self.book.number(code) - zero) * scale);
             }

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-/// Most bytes of all strips of the process: 64 MiB.
-const LIMIT: usize = 64 << 20;
+/// Most bytes of all strips of the process: 128 MiB.
+const LIMIT: usize = 128 << 20;
 
 /// Number of uses of other strips after which a strip may be dropped for a new one.
 const STALE: u64 = 1 << 10;
@@ -16,7 +16,7 @@ const STALE: u64 = 1 << 10;
 /// The codes of some rows, with their scales, zero points and groups.
 #[derive(Debug, Default)]
 pub(super) struct Strip {
-    /// Stored bytes of the codes.
+    /// A code for each value, in row-major order.
     pub(super) codes: Vec<u8>,
     pub(super) scales: Vec<f32>,
     pub(super) zeros: Vec<f32>,

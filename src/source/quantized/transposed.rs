@@ -31,22 +31,22 @@ pub(super) struct Part {
     pub(super) columns: Range<usize>,
 }
 
+impl Part {
+    /// The number of values.
+    pub(super) fn size(&self) -> usize {
+        self.rows.len() * self.columns.len()
+    }
+}
+
 /// How one scheme stores the parts of a tensor.
 pub(super) trait Stored: Send + Sync + fmt::Debug {
-    /// Reads what a part needs.
+    /// Reads what a part needs, and puts its codes into the order of the values.
     fn load(&self, source: &dyn ParameterSource, part: &Part) -> Result<Strip, SourceError>;
 
-    /// Unpacks consecutive codes of one row. Row and column count from the beginning of the part.
-    fn unpack(&self, part: &Part, strip: &Strip, row: usize, column: usize, codes: &mut [u8]);
+    /// Returns scales and zero points of consecutive values of one row. Row and column count from the beginning of the part.
+    fn numbers(&self, part: &Part, strip: &Strip, row: usize, column: usize, numbers: [&mut [f32]; 2]);
 
-    /// Returns scale and zero point of a value. Row and column count from the beginning of the part.
-    fn scale(&self, part: &Part, strip: &Strip, row: usize, column: usize) -> (f32, f32);
-
-    /// Returns how many values from a column on have the same scale and zero point. `column` counts from the beginning of the
-    /// part.
-    fn run(&self, part: &Part, strip: &Strip, column: usize) -> usize;
-
-    /// Returns the bytes that a part takes in memory.
+    /// Returns about how many bytes scales and zero points of a part take in memory.
     fn bytes(&self, part: &Part) -> usize;
 }
 
@@ -90,7 +90,7 @@ impl<S: Stored> Transposed<S> {
         let is_last = end + 1 == whole.rows.end && last + 1 == whole.columns.end;
         let kept = match strips::kept(key) {
             Some(strip) => Some(strip),
-            None if strips::has_room(self.stored.bytes(&whole)) => {
+            None if strips::has_room(whole.size() + self.stored.bytes(&whole)) => {
                 let strip = Arc::new(self.stored.load(source, &whole)?);
                 strips::keep(key, &strip);
                 Some(strip)
@@ -117,26 +117,23 @@ impl<S: Stored> Transposed<S> {
 
     /// Decodes consecutive values, from a row and a column of the matrix on.
     fn decode_part(&self, measure: Measure, part: &Part, strip: &Strip, first: usize, column: usize, out: &mut [f32]) {
-        let mut codes = vec![0; part.columns.len().min(out.len())];
+        let width = part.columns.len();
+        let longest = width.min(out.len());
+        let (mut scales, mut zeros) = (vec![0.0; longest], vec![0.0; longest]);
         let (mut row, mut column, mut done) = (first - part.rows.start, column - part.columns.start, 0);
         while done < out.len() {
-            let count = (part.columns.len() - column).min(out.len() - done);
-            let (codes, out) = (&mut codes[..count], &mut out[done..done + count]);
-            self.stored.unpack(part, strip, row, column, codes);
-            let mut at = 0;
-            while at < count {
-                let run = self.stored.run(part, strip, column + at).min(count - at);
-                let (scale, zero) = self.stored.scale(part, strip, row, column + at);
-                let pairs = out[at..at + run].iter_mut().zip(&codes[at..at + run]);
-                match measure {
-                    Measure::Values => {
-                        pairs.for_each(|(value, &code)| *value = (self.book.number(code) - zero) * scale)
-                    }
-                    Measure::SquaredErrors => {
-                        pairs.for_each(|(value, &code)| *value = self.book.error(code) * scale * scale);
-                    }
-                }
-                at += run;
+            let count = (width - column).min(out.len() - done);
+            let (scales, zeros, out) = (&mut scales[..count], &mut zeros[..count], &mut out[done..done + count]);
+            self.stored.numbers(part, strip, row, column, [&mut *scales, &mut *zeros]);
+            let codes = &strip.codes[row * width + column..][..count];
+            let each = out.iter_mut().zip(codes).zip(scales.iter().zip(zeros.iter()));
+            match measure {
+                Measure::Values => each.for_each(|((value, &code), (scale, zero))| {
+                    *value = (self.book.number(code) - zero) * scale;
+                }),
+                Measure::SquaredErrors => each.for_each(|((value, &code), (scale, _))| {
+                    *value = self.book.error(code) * scale * scale;
+                }),
             }
             (row, column, done) = (row + 1, 0, done + count);
         }
@@ -262,19 +259,26 @@ impl Groups {
         }
     }
 
-    /// Returns the group of a column of a part, counted from the first group of the part.
-    pub(super) fn of(&self, part: &Part, strip: &Strip, column: usize) -> usize {
-        match strip.groups.get(column) {
-            Some(group) => *group,
-            None => (part.columns.start + column) / self.size - part.columns.start / self.size,
-        }
-    }
-
-    /// Returns how many columns from one on are of one group.
-    pub(super) fn run(&self, part: &Part, strip: &Strip, column: usize) -> usize {
-        match strip.groups.is_empty() {
-            true => self.size - (part.columns.start + column) % self.size,
-            false => 1,
+    /// Calls a function for each run of columns of one group: with the group, counted from the first group of the part, and the
+    /// run, counted from `column`.
+    pub(super) fn runs(
+        &self,
+        part: &Part,
+        strip: &Strip,
+        column: usize,
+        count: usize,
+        mut each: impl FnMut(usize, Range<usize>),
+    ) {
+        let first = part.columns.start / self.size;
+        let mut done = 0;
+        while done < count {
+            let at = part.columns.start + column + done;
+            let (group, run) = match strip.groups.get(column + done) {
+                Some(group) => (*group, 1),
+                None => (at / self.size - first, (self.size - at % self.size).min(count - done)),
+            };
+            each(group, done..done + run);
+            done += run;
         }
     }
 }
