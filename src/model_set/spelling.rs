@@ -4,7 +4,7 @@ use super::layout::{Alignment, Holder, Key};
 use super::selection::Selection;
 use crate::error::{Error, SourceError};
 use crate::naming::{
-    Correspondence, Link, OwnTensor, Side, Speller, View, Viewed, correspondence, natural, resemblance,
+    Correspondence, Link, Outline, OwnTensor, Side, Speller, View, Viewed, correspondence, natural, resemblance,
 };
 use crate::source::{Derived, Dtype, Made, ParameterInfo, ParameterSource, Part};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +69,8 @@ pub(super) fn join(
     minimum: f64,
     matching: Matching,
 ) -> Spelled {
+    let outline = |alignment: &Alignment| Outline::new(&shapes(alignment, &keys(alignment)));
+    let mut outlines: Vec<Outline> = alignments.iter().map(outline).collect();
     let mut all: Vec<Option<Alignment>> = alignments.into_iter().map(Some).collect();
     let mut made = BTreeMap::new();
     // Pairs that were looked at, and whether their shapes are alike.
@@ -82,15 +84,15 @@ pub(super) fn join(
                 if apart.contains_key(&(a, b)) {
                     continue;
                 }
-                let keys = [first, second].map(keys);
-                let alike = resemblance(&shapes(first, &keys[0]), &shapes(second, &keys[1])) >= minimum;
+                let alike = resemblance(&outlines[a], &outlines[b]) >= minimum;
                 let found = (alike && matching == Matching::ByValues).then(|| {
+                    let keys = [first, second].map(keys);
                     let [x, y] =
                         [(first, &keys[0]), (second, &keys[1])].map(|(al, keys)| side(al, keys, models, &made));
-                    correspondence(&x, &y, minimum)
+                    Some((correspondence(&x, &y, minimum)?, keys))
                 });
                 match found.flatten() {
-                    Some(found) if best.as_ref().is_none_or(|(_, before, _)| found.share > before.share) => {
+                    Some((found, keys)) if best.as_ref().is_none_or(|(_, before, _)| found.share > before.share) => {
                         best = Some((a, found, keys));
                     }
                     Some(_) => {}
@@ -101,7 +103,9 @@ pub(super) fn join(
             }
             let Some((a, found, keys)) = best else { continue };
             if let (Some(first), Some(second)) = (all[a].take(), all[b].take()) {
-                all[a] = Some(merge([first, second], &keys, &found, selection, &mut made));
+                let joined = merge([first, second], &keys, &found, selection, &mut made);
+                outlines[a] = outline(&joined);
+                all[a] = Some(joined);
                 apart.retain(|&(x, y), _| x != a && y != a && x != b && y != b);
                 merged = true;
             }
