@@ -13,7 +13,6 @@ const SAMPLED_ROWS: usize = 256;
 /// The first columns of a matrix, row-major.
 #[derive(Clone, Debug)]
 pub(super) struct Strip {
-    pub(super) rows: usize,
     width: usize,
     values: Vec<f32>,
 }
@@ -35,7 +34,7 @@ impl Strip {
                 of.source.read(name, piece.start + r * columns, line).ok()?;
             }
         }
-        values.iter().all(|x| x.is_finite()).then_some(Self { rows, width, values })
+        values.iter().all(|x| x.is_finite()).then_some(Self { width, values })
     }
 
     /// Reads a strip of a matrix whose axes are turned: its first stored rows.
@@ -49,7 +48,7 @@ impl Strip {
         let mut lines = vec![0.0; rows * width];
         of.source.read(name, piece.start, &mut lines).ok()?;
         let values: Vec<f32> = (0..rows).flat_map(|r| lines.iter().skip(r).step_by(rows)).copied().collect();
-        values.iter().all(|x| x.is_finite()).then_some(Self { rows, width, values })
+        values.iter().all(|x| x.is_finite()).then_some(Self { width, values })
     }
 
     /// Returns some rows, centred together.
