@@ -136,7 +136,7 @@ pub(super) fn places_in_fused(rows: usize, fused: usize) -> Vec<RowOrder> {
     if rows == 0 || rows >= fused || fused / common > MOST_PARTS {
         return orders;
     }
-    for groups in (1..=common).filter(|g| common % g == 0) {
+    for groups in (1..=common).filter(|g| common.is_multiple_of(*g)) {
         let (run, part) = (rows / groups, fused / groups);
         for at in (0..=part - run).step_by(gcd(run, part)) {
             orders.push(RowOrder(match run {
@@ -158,7 +158,7 @@ const MOST_PARTS: usize = 64;
 /// (<https://github.com/huggingface/transformers/blob/main/src/transformers/models/llama/convert_llama_weights_to_hf.py>).
 pub(super) fn orders_of_heads(rows: usize) -> Vec<RowOrder> {
     let mut orders = Vec::new();
-    for head in (4..=rows.min(512)).filter(|h| h % 2 == 0 && rows.is_multiple_of(*h)) {
+    for head in (4..=rows.min(512)).filter(|h| h.is_multiple_of(2) && rows.is_multiple_of(*h)) {
         let half = head / 2;
         let heads = (0..rows).step_by(head);
         let apart = heads.clone().flat_map(|h| [h, h + 1].map(|first| RowRun { first, count: half, step: 2 }));
