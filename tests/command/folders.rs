@@ -115,7 +115,7 @@ fn a_model_with_nothing_to_compare_stops_nothing() {
 fn packed_integers_are_not_taken_for_a_stranger() {
     let zoo = Zoo::two_stars();
     let packed: [(&str, Dtype, &[usize]); 3] =
-        [("fc1.weight", Dtype::I8, &[40, 30]), ("fc2.weight", Dtype::I8, &[20, 40]), ("fc1.bias", Dtype::F32, &[40])];
+        [("fc1.codes", Dtype::I8, &[40, 30]), ("fc2.codes", Dtype::I8, &[20, 40]), ("fc1.bias", Dtype::F32, &[40])];
     write_zeros(&zoo.path("packed.safetensors"), &packed);
     let table = zoo.output("detect zoo packed.safetensors");
     assert!(table.contains("  packed: 98 % of its values are packed integers, as in quantized weights\n"), "{table}");

@@ -90,7 +90,11 @@ mod tests {
     fn each_dtype_has_a_spelling() {
         for dtype in Dtype::all() {
             let found = SPELLINGS.iter().find(|(.., element)| *element == Element::Plain(dtype));
-            let (storage, name, element) = found.unwrap();
+            // Their parts of quantized values have other elements here.
+            let Some((storage, name, element)) = found else {
+                assert!(matches!(dtype, Dtype::F8E8M0 | Dtype::F4), "{dtype}");
+                continue;
+            };
             assert_eq!(Element::of_dtype(&format!("torch.{name}")), Some(*element));
             let of_storage = (!storage.is_empty()).then_some(*element);
             assert_eq!(Element::of_storage(&format!("torch.{storage}")), of_storage, "{name}");

@@ -28,6 +28,7 @@ mod wave;
 
 pub(crate) use config::AdapterConfig;
 pub(crate) use file::AdapterFile;
+pub(crate) use mlx::STEM as MLX_STEM;
 
 use super::{ParameterInfo, ParameterSource, check_range};
 use crate::bytes::{Folder, LocalFolder};
