@@ -9,7 +9,7 @@ use super::kept::Kept;
 use crate::error::SourceError;
 use crate::source::ParameterSource;
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, s};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Slice};
 
 /// Most elements of the weight that are in memory at a time, but at least one row.
 const HELD: usize = 1 << 16;
@@ -121,8 +121,14 @@ impl Rotation {
             // A single block serves all places when it is shared.
             let at = if blocks.count == 1 { 0 } else { number } * side * side;
             let factor = ArrayView2::from_shape((side, side), &matrix[at..at + side * side]).expect(SIZED);
-            let from = original.slice(s![.., begin..begin + side]);
-            general_mat_mul(1.0, &from, &factor, 0.0, &mut turned.slice_mut(s![.., begin..begin + side]));
+            let from = original.slice_axis(Axis(1), Slice::from(begin..begin + side));
+            general_mat_mul(
+                1.0,
+                &from,
+                &factor,
+                0.0,
+                &mut turned.slice_axis_mut(Axis(1), Slice::from(begin..begin + side)),
+            );
         }
     }
 }
