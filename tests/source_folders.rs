@@ -271,7 +271,7 @@ mod links {
 
         // The folder of a repository stands for its main revision, or for its only one.
         for (path, name, value) in
-            [("acme--base", "acme/base", 1.0), ("gpt2", "gpt2", 4.0), ("pipe--line", "pipe/line/unet", 7.0)]
+            [("acme--base", "acme/base", 1.0), ("gpt2", "gpt2", 4.0), ("pipe--line", "pipe/line", 7.0)]
         {
             let opened = Discovery::new().open(hub.join(format!("models--{path}")))?;
             assert_eq!((opened.name.as_str(), values(&*opened.source, "w")?), (name, vec![value]));

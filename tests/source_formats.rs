@@ -247,7 +247,7 @@ fn models_are_found_in_a_tree_that_is_no_file_system() -> TestResult {
         models(&found),
         [
             "base: transformers folder",
-            "lora: peft adapter over b/base",
+            "lora: peft adapter over b/base (recorded as b/base, found at that path)",
             "pipe: diffusers unet",
             "sharded: transformers folder",
         ]

@@ -66,7 +66,10 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Quantization>();
     auto_traits::<UnreadRecord>();
     #[cfg(feature = "remote")]
-    auto_traits::<neural_phylogeny::bytes::Locations>();
+    {
+        use neural_phylogeny::bytes::Locations;
+        auto_traits::<Locations>();
+    }
     #[cfg(feature = "formats")]
     {
         use neural_phylogeny::format::{Flax, Keras, Npy, Npz, Onnx, Pytorch};
