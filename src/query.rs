@@ -230,7 +230,8 @@ mod tests {
         let phylogeny = builder.build().unwrap().with_minimum_confidence(0.5);
         let siblings = |model| {
             let (kin, identical, unreadable) = (Vec::new(), Vec::new(), Vec::new());
-            let nearest = Nearest { kin, related: 0, identical, stored: 0, read: 0, unreadable, unwritten: None };
+            let nearest =
+                Nearest { kin, related: 0, identical, stored: 0, comparable: 0, read: 0, unreadable, unwritten: None };
             Answer { phylogeny: phylogeny.clone(), model, nearest }.siblings()
         };
         assert_eq!([a, b, child, unsure].map(siblings), [vec![b], vec![a], Vec::new(), Vec::new()]);

@@ -97,10 +97,18 @@ fn files_side_by_side_are_models_unless_they_are_of_other_programs() -> TestResu
              `python -m torch.distributed.checkpoint.format_utils dcp_to_torch DIR model.pt`",
             "DIR/firmware.bin: a .bin file of another program, by its first bytes",
             "DIR/ggml-base.bin: a GGML file: not read, convert it to safetensors",
+            "DIR/notes.pt: a .pt file of another program, by its first bytes",
             "DIR/zero_pp_rank_0_mp_rank_00_optim_states.pt: a piece of a DeepSpeed ZeRO checkpoint: not read, \
              convert it with `python zero_to_fp32.py DIR OUT`",
-            "DIR/notes.pt is not a valid PyTorch file: it begins with the bytes 73 6f 6d 65 20 74 65 78, expected a zip \
-             archive or pickle of torch.save",
+        ]
+    );
+    // Where it is asked for by name, it is an error.
+    let found = Discovery::new().search([dir.join("notes.pt")])?;
+    assert_eq!(
+        lines(&found, dir),
+        [
+            "DIR/notes.pt is not a valid PyTorch file: it begins with the bytes 73 6f 6d 65 20 74 65 78, expected a zip archive \
+          or pickle of torch.save"
         ]
     );
     Ok(())

@@ -1,5 +1,7 @@
 //! Arrays of NumPy, ONNX, Keras and Flax, on files that the libraries of these formats wrote: `tests/data/formats/make_arrays.py`.
-#![cfg(feature = "testing")]
+#![cfg(all(feature = "testing", any(feature = "npz", feature = "onnx", feature = "keras", feature = "flax")))]
+// Each format uses some of it.
+#![allow(dead_code)]
 
 #[path = "format_arrays/damage.rs"]
 mod damage;

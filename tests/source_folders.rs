@@ -177,7 +177,7 @@ fn a_part_that_is_not_read_is_named_and_stops_nothing() -> TestResult {
     let dir = scratch.path();
     write(dir, "sd/model_index.json", r#"{"unet":["d","U"],"text_encoder":["t","T"],"safety_checker":[null,null]}"#);
     write(dir, "sd/unet/diffusion_pytorch_model.safetensors", model(1.0));
-    write(dir, "sd/text_encoder/model.tflite", "x");
+    write(dir, "sd/text_encoder/model.txt", "x");
     write(dir, "sd/text_encoder/model.nemo", "x");
     let found = Discovery::new().search([dir])?;
     assert_eq!((names(&found), found.unreadable.len()), (vec!["sd"], 0));
@@ -253,8 +253,8 @@ mod links {
         let dir = scratch.path();
         let hub = hub(dir);
         let tuned = ["eve/tuned@a1a1a1a1", "eve/tuned@b2b2b2b2"];
-        let all = [&["acme/base"], &tuned[..], &["gpt2", "many/x-Q4", "many/x-Q8", "pipe/line/unet", "pipe/line/vae"]]
-            .concat();
+        let all =
+            [&["acme/base"], &tuned[..], &["gpt2", "many/x-Q4", "many/x-Q8", "pipe/line", "pipe/line/vae"]].concat();
         for path in [dir.to_owned(), hub.clone(), hub.join("models--eve--tuned/..")] {
             let found = Discovery::new().search([path])?;
             assert_eq!(names(&found), all);
@@ -271,7 +271,7 @@ mod links {
 
         // The folder of a repository stands for its main revision, or for its only one.
         for (path, name, value) in
-            [("acme--base", "acme/base", 1.0), ("gpt2", "gpt2", 4.0), ("pipe--line", "pipe/line/unet", 7.0)]
+            [("acme--base", "acme/base", 1.0), ("gpt2", "gpt2", 4.0), ("pipe--line", "pipe/line", 7.0)]
         {
             let opened = Discovery::new().open(hub.join(format!("models--{path}")))?;
             assert_eq!((opened.name.as_str(), values(&*opened.source, "w")?), (name, vec![value]));

@@ -231,7 +231,7 @@ fn models_are_found_in_a_tree_that_is_no_file_system() -> TestResult {
         .with("b/base/model.safetensors", base)
         .with(
             "b/lora/adapter_config.json",
-            r#"{"peft_type":"LORA","base_model_name_or_path":"org/base","r":1,"lora_alpha":2}"#,
+            r#"{"peft_type":"LORA","base_model_name_or_path":"b/base","r":1,"lora_alpha":2}"#,
         )
         .with("b/lora/adapter_model.safetensors", adapter)
         .with("b/sharded/config.json", "{}")
@@ -247,7 +247,7 @@ fn models_are_found_in_a_tree_that_is_no_file_system() -> TestResult {
         models(&found),
         [
             "base: transformers folder",
-            "lora: peft adapter over b/base",
+            "lora: peft adapter over b/base (recorded as b/base, found at that path)",
             "pipe: diffusers unet",
             "sharded: transformers folder",
         ]

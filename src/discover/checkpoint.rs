@@ -6,7 +6,8 @@ use super::{FileLayout, Ignored};
 use super::{pipeline, wrapped};
 use crate::bytes::{Entry, Listing};
 use crate::error::SourceError;
-use crate::format::{FilePart, Library};
+use crate::format::{FilePart, Library, whole_name};
+use crate::source::MLX_STEM;
 use std::path::PathBuf;
 
 /// A folder that is one model.
@@ -88,8 +89,8 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
     }
     if listing.file("adapter_config.json").is_some() {
         let mut own: Vec<String> = around.formats.names_of(Library::Peft).collect();
-        // The weights of an adapter of MLX.
-        own.push("adapters.safetensors".to_owned());
+        let extensions = around.formats.iter().flat_map(|format| format.extensions());
+        own.extend(extensions.map(|extension| whole_name(MLX_STEM, extension)));
         let ignored = others(around, listing, |file| own.contains(&file.name), "beside an adapter");
         return Some(Checkpoint::whole(Content::Adapter, ignored));
     }

@@ -50,8 +50,8 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> (Vec<(String, 
             continue;
         }
         if name.part == FilePart::Whole && around.formats.is_foreign(&*around.tree, &file.path, &file.name) {
-            let reason = format!("a .{} file of another program, by its first bytes", name.extension);
-            ignored.push(Ignored::other(&file.path, reason));
+            let format = format!("a .{} file of another program", name.extension);
+            ignored.push(Ignored::unread(&file.path, format.as_str(), format!("{format}, by its first bytes")));
             continue;
         }
         // Only the shards of one model share a name, so that a folder of whole files is not searched for each of them.

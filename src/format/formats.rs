@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Extensions that programs give to files of any content.
-const SHARED: [&str; 1] = ["bin"];
+const SHARED: [&str; 5] = ["bin", "pt", "pth", "ckpt", "pth.tar"];
 
 /// The supported formats, at least one. Where two formats fit a file, the earlier one is used.
 #[derive(Clone, Debug)]
@@ -114,7 +114,10 @@ impl Formats {
         }
         let beginning = tree.open(path).and_then(|bytes| bytes::beginning(&*bytes, BEGINNING));
         // A file that cannot be read stays where it is: opening it gives the error.
-        beginning.is_ok_and(|beginning| !self.0.iter().any(|format| format.recognizes(name, &beginning)))
+        let fits = |format: &&Arc<dyn Format>, beginning: &[u8]| {
+            FileName::parse(name, format).is_some() && format.recognizes(name, beginning)
+        };
+        beginning.is_ok_and(|beginning| !self.0.iter().any(|format| fits(&format, &beginning)))
     }
 
     /// Opens the one weights file of a library in a folder. `beside` is the file that makes us expect it there.

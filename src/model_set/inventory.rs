@@ -3,6 +3,7 @@
 use super::role::is_packed;
 use super::{LayoutGroup, ModelId, ModelSet, Role};
 use crate::discover::{Ignored, IgnoredKind};
+use crate::source::Dtype;
 use std::collections::BTreeMap;
 
 /// Share of the values of a model that must be compared before it counts as compared.
@@ -90,12 +91,10 @@ struct Values {
     empty: usize,
     /// Values of trained parameters, compared or not.
     parameters: u64,
-    parameter_bytes: u64,
-    /// Elements of integer tensors that are too large for buffers.
+    /// Least number of values in packed integers. A value has eight bits at most, so that there is one in each byte.
     packed: u64,
-    packed_bytes: u64,
-    /// Whether some packed integers have more than eight bits, so that one of them holds several values.
-    is_dense: bool,
+    /// Whether all packed integers have eight bits and a sign, so that each of them is one value.
+    is_exact: bool,
     excluded: u64,
 }
 
@@ -165,7 +164,7 @@ impl ModelSet {
     }
 
     fn values(&self, id: ModelId) -> Values {
-        let mut values = Values::default();
+        let mut values = Values { is_exact: true, ..Values::default() };
         for (info, role) in self.parameters(id) {
             let size = info.size() as u64;
             let bytes = size.saturating_mul(info.dtype.size() as u64);
@@ -174,15 +173,13 @@ impl ModelSet {
                 _ if size == 0 => values.empty += 1,
                 Role::Parameter | Role::Excluded => {
                     values.parameters = values.parameters.saturating_add(size);
-                    values.parameter_bytes = values.parameter_bytes.saturating_add(bytes);
                     if role == Role::Excluded {
                         values.excluded = values.excluded.saturating_add(size);
                     }
                 }
                 _ if is_packed(info) => {
-                    values.packed = values.packed.saturating_add(size);
-                    values.packed_bytes = values.packed_bytes.saturating_add(bytes);
-                    values.is_dense |= info.dtype.size() > 1;
+                    values.packed = values.packed.saturating_add(bytes);
+                    values.is_exact &= info.dtype == Dtype::I8;
                 }
                 _ => {}
             }
@@ -218,14 +215,11 @@ impl ModelSet {
 impl Values {
     /// Says how much of a model is packed integers, when it is at least half.
     fn packed_share(&self) -> Option<String> {
-        // An integer of more than eight bits holds several values, and only its method says how many.
-        let (packed, all, what) = match self.is_dense {
-            true => (self.packed_bytes, self.packed_bytes.saturating_add(self.parameter_bytes), "bytes"),
-            false => (self.packed, self.packed.saturating_add(self.parameters), "values"),
-        };
-        let share = packed as f64 / all.max(1) as f64;
+        let share = self.packed as f64 / self.packed.saturating_add(self.parameters).max(1) as f64;
+        let least = if self.is_exact { "" } else { "at least " };
+        let percent = 100.0 * share;
         (share >= MOST)
-            .then(|| format!("{:.0} % of its {what} are packed integers, as in quantized weights", 100.0 * share))
+            .then(|| format!("{least}{percent:.0} % of its values are packed integers, as in quantized weights"))
     }
 }
 
@@ -245,7 +239,7 @@ fn shares(group: &LayoutGroup, values: &[Values]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Dtype, InMemory, ParameterInfo, ParameterSource};
+    use crate::source::{InMemory, ParameterInfo, ParameterSource};
 
     /// Lists tensors and has no values.
     #[derive(Debug)]
@@ -276,10 +270,10 @@ mod tests {
     #[test]
     fn a_model_that_cannot_be_compared_has_its_reason() {
         let packed =
-            |share, what| Some(format!("{share} % of its {what} are packed integers, as in quantized weights"));
-        assert_eq!(reason(&[("q", &[64, 64], Dtype::I8), ("e", &[32, 32], Dtype::F32)]), packed(80, "values"));
-        assert_eq!(reason(&[("q", &[64, 64], Dtype::I32), ("e", &[64, 64], Dtype::F16)]), packed(67, "bytes"));
-        assert_eq!(reason(&[("input_ids", &[4096], Dtype::I64)]), packed(100, "bytes"));
+            |share: &str| Some(format!("{share} % of its values are packed integers, as in quantized weights"));
+        assert_eq!(reason(&[("q", &[64, 64], Dtype::I8), ("e", &[32, 32], Dtype::F32)]), packed("80"));
+        assert_eq!(reason(&[("q", &[64, 64], Dtype::I32), ("e", &[64, 64], Dtype::F16)]), packed("at least 80"));
+        assert_eq!(reason(&[("input_ids", &[4096], Dtype::I64)]), packed("at least 100"));
         assert_eq!(reason(&[]).unwrap(), "it holds no tensors");
         assert!(reason(&[("w", &[0], Dtype::F16)]).unwrap().contains("ZeRO-3"));
         assert_eq!(reason(&[("ids", &[8], Dtype::I64)]).unwrap(), "none of its 1 tensors is a trained parameter");

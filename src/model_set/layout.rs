@@ -119,13 +119,22 @@ impl Alignment {
     }
 
     /// Finds the best way to compare with `layout`: the shared elements, and the names under which they are shared.
-    fn best(&self, layout: &Layout, total: f64) -> (f64, Names) {
+    ///
+    /// Names are changed only where `minimum` of the larger side could be shared.
+    fn best(&self, layout: &Layout, total: f64, minimum: f64) -> (f64, Names) {
         let plain = Names {
             ours: self.tensors.keys().map(|k| k.0.clone()).collect(),
             theirs: layout.iter().map(|t| t.name.clone()).collect(),
         };
         let shared = self.shared(layout, &plain);
         if shared >= NAMES_AGREE * total.min(self.largest) {
+            return (shared, plain);
+        }
+        // Shapes bound what any names can share, and most pairs of architectures end here.
+        let tails: BTreeSet<Option<&[usize]>> = self.tensors.keys().map(|k| k.1.as_deref()).collect();
+        let fits = |t: &&Tensor| tails.contains(&t.shape.split_first().map(|(_, tail)| tail));
+        let most: f64 = layout.iter().filter(fits).map(|t| t.values as f64).sum();
+        if most <= shared || most < minimum * total.max(self.largest) {
             return (shared, plain);
         }
         let unwrapped = Names { ours: unwrapped_all(&plain.ours), theirs: unwrapped_all(&plain.theirs) };
@@ -196,7 +205,7 @@ pub(super) fn align(layouts: &[Layout], minimum: f64) -> Vec<Alignment> {
         let layout = &layouts[index];
         let mut best: Option<(f64, usize, Names)> = None;
         for (a, alignment) in alignments.iter().enumerate() {
-            let (shared, names) = alignment.best(layout, totals[index]);
+            let (shared, names) = alignment.best(layout, totals[index], minimum);
             let share = shared / alignment.largest.max(totals[index]);
             if share >= minimum && best.as_ref().is_none_or(|b| share > b.0) {
                 best = Some((share, a, names));

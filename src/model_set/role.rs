@@ -75,14 +75,15 @@ pub(crate) fn is_buffer(info: &ParameterInfo) -> bool {
     BUFFER_NAMES.contains(&last) || is_causal_mask(info)
 }
 
-/// Fewest elements of a tensor of packed integers. Counters and step numbers are smaller.
+/// Fewest elements of a vector of packed integers. Counters and permutations are smaller, as a rule.
 const PACKED: usize = 1024;
 
 /// Whether a tensor is likely to hold packed integers of quantized weights. Such a tensor is a buffer to a comparison.
 pub(super) fn is_packed(info: &ParameterInfo) -> bool {
     let last = info.name.rsplit('.').next().unwrap_or_default();
     let integer = !info.dtype.is_float() && info.dtype != Dtype::Bool;
-    integer && info.size() >= PACKED && !BUFFER_NAMES.contains(&last) && !is_causal_mask(info)
+    let is_matrix = info.shape.iter().filter(|&&d| d > 1).count() > 1;
+    integer && (is_matrix || info.size() >= PACKED) && !BUFFER_NAMES.contains(&last) && !is_causal_mask(info)
 }
 
 /// Whether a tensor is a causal attention mask. GPT-2 and similar models store this triangular mask as `attn.bias`, of shape

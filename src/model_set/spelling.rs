@@ -4,7 +4,7 @@ use super::layout::{Alignment, Holder, Key};
 use super::selection::Selection;
 use crate::error::{Error, SourceError};
 use crate::naming::{
-    Correspondence, Link, OwnTensor, Side, Speller, View, Viewed, correspondence, natural, resemblance,
+    Correspondence, Link, Outline, OwnTensor, Side, Speller, View, Viewed, correspondence, natural, resemblance,
 };
 use crate::source::{Derived, Dtype, Made, ParameterInfo, ParameterSource, Part};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +69,8 @@ pub(super) fn join(
     minimum: f64,
     matching: Matching,
 ) -> Spelled {
+    let outline = |alignment: &Alignment| Outline::new(&shapes(alignment, &keys(alignment)));
+    let mut outlines: Vec<Outline> = alignments.iter().map(outline).collect();
     let mut all: Vec<Option<Alignment>> = alignments.into_iter().map(Some).collect();
     let mut made = BTreeMap::new();
     // Pairs that were looked at and do not correspond, and whether their shapes are alike.
@@ -80,9 +82,9 @@ pub(super) fn join(
             if apart.contains_key(&(a, b)) || found.contains_key(&(a, b)) {
                 continue;
             }
-            let keys = [first, second].map(keys);
-            let alike = resemblance(&shapes(first, &keys[0]), &shapes(second, &keys[1])) >= minimum;
+            let alike = resemblance(&outlines[a], &outlines[b]) >= minimum;
             let matched = (alike && matching == Matching::ByValues).then(|| {
+                let keys = [first, second].map(keys);
                 let [x, y] = [(first, &keys[0]), (second, &keys[1])].map(|(al, keys)| side(al, keys, models, &made));
                 correspondence(&x, &y, minimum)
             });
@@ -109,6 +111,7 @@ pub(super) fn join(
             continue;
         }
         made = with;
+        outlines[a] = outline(&merged);
         all[a] = Some(merged);
         all[b] = None;
         let other = |&(x, y): &(usize, usize)| x != a && y != a && x != b && y != b;

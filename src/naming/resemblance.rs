@@ -4,35 +4,48 @@ use super::rows::may_hold;
 use super::side::Piece;
 use std::collections::BTreeMap;
 
-/// Returns the share of the values of the smaller list that the other one might hold too, in [0, 1].
-///
-/// Matrices of the same dimensions in any order pair up. A matrix that is left counts where one of the other side might hold
-/// it, or where its number of rows alone differs.
-pub(crate) fn resemblance(first: &[Vec<usize>], second: &[Vec<usize>]) -> f64 {
-    let pieces = [first, second].map(|shapes| -> Vec<Piece> {
-        shapes.iter().enumerate().map(|(t, shape)| Piece::whole(t, shape)).filter(Piece::is_telling).collect()
-    });
-    let totals = [first, second].map(|shapes| shapes.iter().map(|s| s.iter().product::<usize>()).sum::<usize>());
-    let mut counts: BTreeMap<Vec<usize>, [Vec<usize>; 2]> = BTreeMap::new();
-    for (side, pieces) in pieces.iter().enumerate() {
+/// The shapes of a network, by which it is told from most others at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Outline {
+    pieces: Vec<Piece>,
+    /// All values, those of vectors too.
+    total: usize,
+    /// Matrices by their dimensions in rising order.
+    counts: BTreeMap<Vec<usize>, Vec<usize>>,
+}
+
+impl Outline {
+    pub(crate) fn new(shapes: &[Vec<usize>]) -> Self {
+        let pieces: Vec<Piece> =
+            shapes.iter().enumerate().map(|(t, shape)| Piece::whole(t, shape)).filter(Piece::is_telling).collect();
+        let mut counts: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
         for (at, piece) in pieces.iter().enumerate() {
             let mut dims = piece.dims.clone();
             dims.sort_unstable();
-            counts.entry(dims).or_default()[side].push(at);
+            counts.entry(dims).or_default().push(at);
         }
+        Self { pieces, total: shapes.iter().map(|s| s.iter().product::<usize>()).sum(), counts }
+    }
+}
+
+/// Returns the share of the values of the smaller network that the other one might hold too, in [0, 1].
+///
+/// Matrices of the same dimensions in any order pair up. A matrix that is left counts where one of the other side might hold
+/// it, or where its number of rows alone differs.
+pub(crate) fn resemblance(first: &Outline, second: &Outline) -> f64 {
+    let both = [first, second];
+    // Without one matrix in common nothing is found by values.
+    if !first.counts.keys().any(|dims| second.counts.contains_key(dims)) {
+        return 0.0;
     }
     let mut held = [0usize; 2];
     let mut left: [Vec<&Piece>; 2] = [Vec::new(), Vec::new()];
-    for (dims, both) in counts {
-        let pairs = both[0].len().min(both[1].len());
-        for side in 0..2 {
+    for side in 0..2 {
+        for (dims, own) in &both[side].counts {
+            let pairs = both[1 - side].counts.get(dims).map_or(0, |other| other.len().min(own.len()));
             held[side] += pairs * dims.iter().product::<usize>();
-            left[side].extend(both[side][pairs..].iter().map(|&at| &pieces[side][at]));
+            left[side].extend(own[pairs..].iter().map(|&at| &both[side].pieces[at]));
         }
-    }
-    // Without one matrix in common nothing is found by values.
-    if held[0] == 0 {
-        return 0.0;
     }
     for side in 0..2 {
         // Many matrices of one shape are looked at once.
@@ -51,12 +64,16 @@ pub(crate) fn resemblance(first: &[Vec<usize>], second: &[Vec<usize>]) -> f64 {
             held[side] += if fits { piece.size() } else { 0 };
         }
     }
-    held[0].min(held[1]) as f64 / totals[0].min(totals[1]).max(1) as f64
+    held[0].min(held[1]) as f64 / first.total.min(second.total).max(1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn alike(first: &[Vec<usize>], second: &[Vec<usize>]) -> f64 {
+        resemblance(&Outline::new(first), &Outline::new(second))
+    }
 
     #[test]
     fn shapes_of_one_network_in_two_forms_resemble_each_other() {
@@ -65,11 +82,11 @@ mod tests {
         let fused = vec![vec![192, 64], vec![64, 64], vec![64, 256], vec![256, 64], vec![64]];
         let turned: Vec<Vec<usize>> = fused.iter().map(|s| s.iter().rev().copied().collect()).collect();
         for other in [&split, &fused, &turned] {
-            assert!(resemblance(&split, other) > 0.9, "{other:?}");
-            assert!(resemblance(other, &split) > 0.9, "{other:?}");
+            assert!(alike(&split, other) > 0.9, "{other:?}");
+            assert!(alike(other, &split) > 0.9, "{other:?}");
         }
         let unlike = vec![vec![48, 48]; 6];
-        assert_eq!(resemblance(&split, &unlike), 0.0);
-        assert_eq!(resemblance(&[], &split), 0.0);
+        assert_eq!(alike(&split, &unlike), 0.0);
+        assert_eq!(alike(&[], &split), 0.0);
     }
 }

@@ -25,6 +25,9 @@ struct Rest<'s> {
     links: Vec<Link>,
 }
 
+/// The modules around a tensor in both sides, its dimensions, and the last part of its name.
+type Place = ([String; 2], Vec<usize>, String);
+
 /// Finds matches of the tensors that have none yet, given those of the matrices.
 pub(super) fn rest(sides: [&Side; 2], spellers: [&Speller; 2], matched: &[Link]) -> Vec<Link> {
     let taken = [
@@ -153,12 +156,11 @@ impl Rest<'_> {
             .collect();
         let images = [images(&pairs, 0), images(&pairs, 1)];
         // The place of a tensor: the nearest module around it that has an image, and that image.
-        let mut places: BTreeMap<([String; 2], Vec<usize>, String), [Vec<usize>; 2]> = BTreeMap::new();
-        for side in 0..2 {
+        let mut places: BTreeMap<Place, [Vec<usize>; 2]> = BTreeMap::new();
+        for (side, images) in images.iter().enumerate() {
             for tensor in self.free(side) {
                 let name = &self.sides[side].names[tensor];
-                let around =
-                    modules(name).into_iter().rev().find_map(|m| Some((m.to_owned(), images[side].get(m)?.clone())));
+                let around = modules(name).into_iter().rev().find_map(|m| Some((m.to_owned(), images.get(m)?.clone())));
                 let (Some((module, image)), Some(dims)) = (around, self.dims(side, tensor)) else { continue };
                 let both = if side == 0 { [module, image] } else { [image, module] };
                 let last = name.rsplit('.').next().unwrap_or_default().to_owned();

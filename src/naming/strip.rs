@@ -13,7 +13,6 @@ const SAMPLED_ROWS: usize = 256;
 /// The first columns of a matrix, row-major.
 #[derive(Clone, Debug)]
 pub(super) struct Strip {
-    pub(super) rows: usize,
     width: usize,
     values: Vec<f32>,
 }
@@ -35,7 +34,7 @@ impl Strip {
                 of.source.read(name, piece.start + r * columns, line).ok()?;
             }
         }
-        values.iter().all(|x| x.is_finite()).then_some(Self { rows, width, values })
+        values.iter().all(|x| x.is_finite()).then_some(Self { width, values })
     }
 
     /// Reads a strip of a matrix whose axes are turned: its first stored rows.
@@ -49,7 +48,7 @@ impl Strip {
         let mut lines = vec![0.0; rows * width];
         of.source.read(name, piece.start, &mut lines).ok()?;
         let values: Vec<f32> = (0..rows).flat_map(|r| lines.iter().skip(r).step_by(rows)).copied().collect();
-        values.iter().all(|x| x.is_finite()).then_some(Self { rows, width, values })
+        values.iter().all(|x| x.is_finite()).then_some(Self { width, values })
     }
 
     /// Returns some rows, centred together.
@@ -137,7 +136,7 @@ pub(super) fn places_in_fused(rows: usize, fused: usize) -> Vec<RowOrder> {
     if rows == 0 || rows >= fused || fused / common > MOST_PARTS {
         return orders;
     }
-    for groups in (1..=common).filter(|g| common % g == 0) {
+    for groups in (1..=common).filter(|g| common.is_multiple_of(*g)) {
         let (run, part) = (rows / groups, fused / groups);
         for at in (0..=part - run).step_by(gcd(run, part)) {
             orders.push(RowOrder(match run {
@@ -159,7 +158,7 @@ const MOST_PARTS: usize = 64;
 /// (<https://github.com/huggingface/transformers/blob/main/src/transformers/models/llama/convert_llama_weights_to_hf.py>).
 pub(super) fn orders_of_heads(rows: usize) -> Vec<RowOrder> {
     let mut orders = Vec::new();
-    for head in (4..=rows.min(512)).filter(|h| h % 2 == 0 && rows.is_multiple_of(*h)) {
+    for head in (4..=rows.min(512)).filter(|h| h.is_multiple_of(2) && rows.is_multiple_of(*h)) {
         let half = head / 2;
         let heads = (0..rows).step_by(head);
         let apart = heads.clone().flat_map(|h| [h, h + 1].map(|first| RowRun { first, count: half, step: 2 }));

@@ -44,15 +44,6 @@ impl<'s> Sampled<'s> {
         Self { pieces, samples, ..self.clone() }
     }
 
-    /// Returns a number that follows from all samples.
-    pub(super) fn content(&self) -> u128 {
-        let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        for sample in self.samples.iter().flatten() {
-            hash.update(bytemuck::cast_slice(sample.values()));
-        }
-        hash.digest128()
-    }
-
     fn part(&self, piece: usize, axes: &[usize]) -> Option<Part> {
         let piece = &self.pieces[piece];
         let name = &self.speller.tensors[piece.tensor].as_ref()?.name;

@@ -14,7 +14,7 @@ mod slices;
 mod tensors;
 
 pub use adapter::PeftAdapter;
-pub(crate) use adapter::{AdapterConfig, AdapterFile};
+pub(crate) use adapter::{AdapterConfig, AdapterFile, MLX_STEM};
 pub(crate) use derived::{Derived, Made};
 pub(crate) use integer::read_integer;
 pub use memory::InMemory;

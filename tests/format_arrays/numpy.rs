@@ -33,7 +33,7 @@ fn arrays_that_may_be_weights_are_refused_by_name() -> TestResult {
         ("bfloat16", "array `w` has dtype <V2, which does not say what the bytes are"),
         ("float8", "array `w` has dtype "),
         ("complex", "array `w` has dtype <c8, complex numbers: save"),
-        ("records", "array `w` has records of dtype [('x', '<f4'), ('y', '<f4'), ]: save"),
+        ("records", "array `w` has records of dtype [('x', '<f4'), ('y', '<f4')]: save"),
     ];
     for (name, reason) in cases {
         let error = open(&Npz, &data(&format!("npz/{name}.npz"))).unwrap_err();

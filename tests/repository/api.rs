@@ -10,7 +10,9 @@ use neural_phylogeny::detect::{
     Arborescence, Branch, Families, Kurtosis, LineageDetector, NamedDetector, NamedSetting, NeighborJoining,
     SelectorUse, SettingWords, TreeNode, UnrootedTree, Weights,
 };
-use neural_phylogeny::discover::{Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, Unreadable};
+use neural_phylogeny::discover::{
+    BaseRule, Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, IgnoredKind, Unreadable,
+};
 use neural_phylogeny::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors,
 };
@@ -18,14 +20,16 @@ use neural_phylogeny::evidence::{Factor, LineState, Lines};
 #[cfg(feature = "gguf")]
 use neural_phylogeny::format::Gguf;
 use neural_phylogeny::format::{
-    Decode, Dtype, Format, Library, ParameterInfo, Safetensors, SafetensorsFile, Tensors, UnknownDtype, UnreadFormat,
+    Decode, Dtype, Format, Library, ParameterInfo, Quantization, Safetensors, SafetensorsFile, Tensors, UnknownDtype,
+    UnreadFormat,
 };
 use neural_phylogeny::geometry::{
     Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, Moments,
     PairEvidence, ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, Scope,
 };
 use neural_phylogeny::model_set::{
-    Iter, Kind, LayoutGroup, ModelSetBuilder, OnUnreadable, Role, SharedParameter, Skipped,
+    GroupRecord, Inventory, Iter, Kind, LayoutGroup, Matching, ModelRecord, ModelSetBuilder, OnUnreadable, Position,
+    Role, SharedParameter, Skipped, UnreadRecord,
 };
 use neural_phylogeny::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, PrecedenceWeights, SmallestNorm,
@@ -51,6 +55,31 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 #[test]
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<AddOutcome>();
+    auto_traits::<BaseRule>();
+    auto_traits::<Dequantized>();
+    auto_traits::<GroupRecord>();
+    auto_traits::<IgnoredKind>();
+    auto_traits::<Inventory>();
+    auto_traits::<Matching>();
+    auto_traits::<ModelRecord>();
+    auto_traits::<Position<str>>();
+    auto_traits::<Quantization>();
+    auto_traits::<UnreadRecord>();
+    #[cfg(feature = "remote")]
+    {
+        use neural_phylogeny::bytes::Locations;
+        auto_traits::<Locations>();
+    }
+    #[cfg(feature = "formats")]
+    {
+        use neural_phylogeny::format::{Flax, Keras, Npy, Npz, Onnx, Pytorch};
+        auto_traits::<Flax>();
+        auto_traits::<Keras>();
+        auto_traits::<Npy>();
+        auto_traits::<Npz>();
+        auto_traits::<Onnx>();
+        auto_traits::<Pytorch>();
+    }
     auto_traits::<Entry>();
     auto_traits::<EntryKind>();
     auto_traits::<Box<dyn Folder>>();

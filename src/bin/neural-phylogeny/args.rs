@@ -37,7 +37,7 @@ pub(crate) enum Command {
 /// Where models are and which of them count.
 #[derive(Args, Debug)]
 pub(crate) struct Selection {
-    /// Folders or files to search: safetensors files and shards, transformers and diffusers folders, peft adapters, nested.
+    /// Folders or files to search: safetensors files and shards, transformers and diffusers folders, adapters, nested.
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 

@@ -176,7 +176,7 @@ fn sizes(heap: &Heap, value: Value) -> Result<Vec<u64>, Failure> {
 pub(super) fn persistent(heap: &mut Heap, id: Value) -> Result<Value, Failure> {
     let Some(Object::Tuple(items)) = heap.object(id) else { return Err("a persistent id that is no tuple".into()) };
     match items[..] {
-        [Value::Text(kind), Value::Global(class), Value::Text(key), _, Value::Int(length @ 0..), ref rest @ ..]
+        [Value::Text(kind), Value::Global(class), Value::Text(key), _, Value::Int(0..), ref rest @ ..]
             if heap.text(kind) == "storage" =>
         {
             let view = rest.first().and_then(|view| match heap.object(*view) {
@@ -184,14 +184,15 @@ pub(super) fn persistent(heap: &mut Heap, id: Value) -> Result<Value, Failure> {
                 _ => None,
             });
             // A view has a key of its own, and the element of the storage at which it begins.
-            let (offset, length) = match view {
-                None => (0, length as u64),
-                Some([_, Value::Int(offset @ 0..), Value::Int(length @ 0..)]) => (*offset as u64, *length as u64),
+            // Their lengths are not needed: a tensor is checked against the bytes that there are.
+            let offset = match view {
+                None => 0,
+                Some([_, Value::Int(offset @ 0..), Value::Int(0..)]) => *offset as u64,
                 Some(_) => return Err("a view of a storage without place and length".into()),
             };
             let class = heap.text(class);
             let element = Element::of_storage(class).ok_or_else(|| format!("storages of `{class}` are not known"))?;
-            Ok(Value::Object(heap.add(Object::Storage(Box::new(Storage { key, element, length, offset })))))
+            Ok(Value::Object(heap.add(Object::Storage(Box::new(Storage { key, element, offset })))))
         }
         // Old files keep the source of a module's class beside the class.
         [Value::Text(kind), class @ Value::Global(_), ..] if heap.text(kind) == "module" => Ok(class),

@@ -233,7 +233,7 @@ mod tests {
                 end => {
                     let key = heap.add(Object::Text("0".into()));
                     let element = Element::Plain(crate::format::Dtype::F32);
-                    let storage = Storage { key, element, length: 2, offset: 0 };
+                    let storage = Storage { key, element, offset: 0 };
                     let shape = vec![if end == Some('!') { 1 } else { 2 }];
                     let tensor = Tensor { storage, element, offset: 0, shape, strides: vec![1] };
                     Value::Object(heap.add(Object::Tensor(Box::new(tensor))))

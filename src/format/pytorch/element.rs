@@ -90,7 +90,12 @@ mod tests {
     fn each_dtype_has_a_spelling() {
         for dtype in Dtype::all() {
             let found = SPELLINGS.iter().find(|(.., element)| *element == Element::Plain(dtype));
-            let (storage, name, element) = found.unwrap();
+            // Scales have another element here, and other programs alone write the rest.
+            let Some((storage, name, element)) = found else {
+                let others = [Dtype::F8E8M0, Dtype::F4, Dtype::F8E4M3Fnuz, Dtype::F8E5M2Fnuz];
+                assert!(others.contains(&dtype), "{dtype}");
+                continue;
+            };
             assert_eq!(Element::of_dtype(&format!("torch.{name}")), Some(*element));
             let of_storage = (!storage.is_empty()).then_some(*element);
             assert_eq!(Element::of_storage(&format!("torch.{storage}")), of_storage, "{name}");

@@ -50,8 +50,6 @@ pub(super) struct Storage {
     /// The name of its bytes in the file.
     pub(super) key: Place,
     pub(super) element: Element,
-    /// Its number of elements.
-    pub(super) length: u64,
     /// The element of the stored bytes at which it begins. Only old files have such views of a storage.
     pub(super) offset: u64,
 }

@@ -39,7 +39,8 @@ impl Holds {
 
 /// Returns the values that an object holds.
 fn children(object: &Object) -> impl Iterator<Item = &Value> {
-    let (list, entries, fields): (&[Value], &[(Value, Value)], [Option<&Value>; 2]) = match object {
+    type Parts<'a> = (&'a [Value], &'a [(Value, Value)], [Option<&'a Value>; 2]);
+    let (list, entries, fields): Parts<'_> = match object {
         Object::List(items) | Object::Tuple(items) => (items, &[], [None; 2]),
         Object::Dict(entries) => (&[], entries, [None; 2]),
         Object::Instance(instance) => {

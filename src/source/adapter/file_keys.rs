@@ -55,7 +55,20 @@ const DOTTED: [&str; 9] = [
     "diffusion_model.",
 ];
 
-/// Parts of names of tensors that this crate does not compute, but that only adapters have.
+/// Parts of names that only factors of an increment have, in whatever place.
+const FACTORS: [&str; 9] = [
+    "lora_A",
+    "lora_B",
+    "lora_a",
+    "lora_b",
+    "lora_embedding_A",
+    "lora_embedding_B",
+    "lora_down",
+    "lora_up",
+    "lora_magnitude_vector",
+];
+
+/// Ends of names of tensors that this crate does not compute. Only below [`UNDERSCORED`] they are surely those of adapters.
 const UNSUPPORTED: [&str; 8] =
     ["oft_blocks", "oft_diag", "a1.weight", "a2.weight", "b1.weight", "b2.weight", "on_input", "lokr_t1"];
 
@@ -96,15 +109,17 @@ pub(super) fn is_of_file(piece: Piece) -> bool {
 
 /// Whether only adapters have tensors of this name, whether they are computed or not.
 pub(super) fn is_of_adapter(stored: &str) -> bool {
+    if UNDERSCORED.iter().any(|family| stored.starts_with(family)) {
+        let unsupported = || UNSUPPORTED.iter().any(|end| stored.ends_with(&format!(".{end}")));
+        return split(stored).is_some() || unsupported();
+    }
+    // A factor may stand before the name of its adapter.
+    if stored.split('.').any(|part| FACTORS.contains(&part)) {
+        return true;
+    }
+    // A model may have a parameter of its own with such a name.
     let last = stored.rsplit('.').next().unwrap_or(stored);
-    // A model may have a parameter named alpha, or a difference of something.
-    let common = matches!(last, "alpha" | "diff" | "diff_b") && !UNDERSCORED.iter().any(|f| stored.starts_with(f));
-    let unsupported = UNSUPPORTED.iter().any(|end| stored.ends_with(&format!(".{end}")));
-    (!common && split(stored).is_some()) || unsupported || is_factor_of_mlx(last)
-}
-
-fn is_factor_of_mlx(last: &str) -> bool {
-    last == "lora_a" || last == "lora_b"
+    !matches!(last, "alpha" | "diff" | "diff_b" | "w_norm" | "b_norm") && split(stored).is_some()
 }
 
 /// Splits a name into module and role.
@@ -152,10 +167,14 @@ mod tests {
 
     #[test]
     fn names_of_models_are_no_names_of_adapters() {
-        for name in ["model.layers.0.weight", "conv.bias", "snake.alpha", "lora_head.weight", "norm.weight", "diff"] {
+        let of_models =
+            ["model.layers.0.weight", "conv.bias", "snake.alpha", "lora_head.weight", "norm.w_norm", "diff"];
+        for name in of_models.into_iter().chain(["mixer.a1.weight", "mixer.b2.weight", "gate.on_input"]) {
             assert!(!is_of_adapter(name), "{name}");
         }
-        for name in ["lora_unet_x.oft_blocks", "lora_unet_x.on_input", "layers.0.lora_a"] {
+        let of_adapters =
+            ["lora_unet_x.oft_blocks", "lora_unet_x.on_input", "layers.0.lora_a", "lora_unet_x.a1.weight"];
+        for name in of_adapters.into_iter().chain(["layers.0.q.lora_A.speech.weight", "lora_unet_n.w_norm"]) {
             assert!(is_of_adapter(name), "{name}");
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// The name, without extension, of the file that holds the weights.
-pub(super) const STEM: &str = "adapters";
+pub(crate) const STEM: &str = "adapters";
 
 /// Opens the weights in an adapter's folder.
 pub(super) fn open(tree: &dyn Folder, formats: &Formats, folder: &Path) -> Result<Tensors, SourceError> {
@@ -21,7 +21,8 @@ pub(super) fn open(tree: &dyn Folder, formats: &Formats, folder: &Path) -> Resul
             other => return other,
         }
     }
-    let expected = format!("{STEM}.safetensors beside {}", super::config::FILE);
+    let usual = formats.iter().flat_map(|format| format.extensions()).next().unwrap_or(&"");
+    let expected = format!("{} beside {}", whole_name(STEM, usual), super::config::FILE);
     Err(SourceError::NoWeights { path: folder.to_owned(), expected })
 }
 

@@ -28,6 +28,7 @@ mod wave;
 
 pub(crate) use config::AdapterConfig;
 pub(crate) use file::AdapterFile;
+pub(crate) use mlx::STEM as MLX_STEM;
 
 use super::{ParameterInfo, ParameterSource, check_range};
 use crate::bytes::{Folder, LocalFolder};
@@ -118,11 +119,6 @@ impl PeftAdapter {
             Some(library) => formats.open_weights(tree, folder, library, config::FILE)?,
             None => mlx::open(tree, formats, folder)?,
         };
-        // Without this check, such an adapter would be its base, weight for weight.
-        if stored.infos().all(|info| info.size() == 0) {
-            let expected = "the tensors of an adapter, found none or empty ones, as ZeRO-3 leaves them".to_owned();
-            return Err(SourceError::NoWeights { path: stored.path().to_owned(), expected });
-        }
         let tensors = build::tensors(folder, config, &stored, base.parameters()?)?;
         Ok(Self { base, stored: Box::new(stored), tensors, kept: Kept::default(), left_out: Vec::new() })
     }

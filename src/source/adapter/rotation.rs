@@ -121,10 +121,14 @@ impl Rotation {
             // A single block serves all places when it is shared.
             let at = if blocks.count == 1 { 0 } else { number } * side * side;
             let factor = ArrayView2::from_shape((side, side), &matrix[at..at + side * side]).expect(SIZED);
-            // `s![]` expands to code that this crate forbids.
-            let columns = Slice::from(begin..begin + side);
-            let from = original.slice_axis(Axis(1), columns);
-            general_mat_mul(1.0, &from, &factor, 0.0, &mut turned.slice_axis_mut(Axis(1), columns));
+            let from = original.slice_axis(Axis(1), Slice::from(begin..begin + side));
+            general_mat_mul(
+                1.0,
+                &from,
+                &factor,
+                0.0,
+                &mut turned.slice_axis_mut(Axis(1), Slice::from(begin..begin + side)),
+            );
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::error::SourceError;
 use regex_lite::Regex;
 use std::sync::Arc;
 
-/// Adds B · E · A, scaled by alpha over the rank at the beginning (AdaLoRA). Zhang et al. 2023, <https://arxiv.org/abs/2303.10512>.
+/// Adds B · E · A, scaled by alpha over the rank at the beginning (AdaLoRA). Zhang et al. 2023,
+/// <https://arxiv.org/abs/2303.10512>.
 pub(super) fn adalora(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_>) -> Result<(), SourceError> {
     let Method::AdaLora { ranks, initial } = &config.method else { return Ok(()) };
     let left = ranks.get(module.name).copied().unwrap_or(*initial);

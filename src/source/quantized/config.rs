@@ -36,11 +36,6 @@ impl QuantizationConfig {
         Self { said }
     }
 
-    #[cfg(test)]
-    pub(super) fn of(value: Value) -> Self {
-        Self { said: vec![value] }
-    }
-
     /// Returns the name of the method.
     pub(super) fn method(&self) -> Option<&str> {
         self.text("quant_method").or_else(|| self.text("quant_algo"))

@@ -108,7 +108,6 @@ fn add(
     let stored = Packed {
         parts: [0, 1, 2].map(|at| parts[at].clone()),
         bits,
-        inputs,
         outputs,
         groups: Groups { size, count: groups, indices: indices.map(|info| info.name) },
         more: i32::from(format == Format::First),
@@ -125,7 +124,6 @@ struct Packed {
     /// Codes, zero points and scales.
     parts: [String; 3],
     bits: usize,
-    inputs: usize,
     outputs: usize,
     groups: Groups,
     /// What is added to the zero points.
