@@ -33,7 +33,7 @@ fn arrays_that_may_be_weights_are_refused_by_name() -> TestResult {
         ("bfloat16", "array `w` has dtype <V2, which does not say what the bytes are"),
         ("float8", "array `w` has dtype "),
         ("complex", "array `w` has dtype <c8, complex numbers: save"),
-        ("records", "array `w` has records of dtype [('x', '<f4'), ('y', '<f4'), ]: save"),
+        ("records", "array `w` has records of dtype [('x', '<f4'), ('y', '<f4')]: save"),
     ];
     for (name, reason) in cases {
         let error = open(&Npz, &data(&format!("npz/{name}.npz"))).unwrap_err();
@@ -46,9 +46,9 @@ fn arrays_that_may_be_weights_are_refused_by_name() -> TestResult {
 #[test]
 fn a_folder_of_arrays_is_one_model_unless_other_weights_are_there() -> TestResult {
     let models = found(&data("npz/arrays"))?;
-    let [(name, source)] = &models[..] else { panic!("{} models", models.len()) };
-    assert_eq!(name, "arrays");
-    same_as_reference(&**source, &reference("npz/arrays"))?;
+    let [model] = &models[..] else { panic!("{} models", models.len()) };
+    assert_eq!(model.name, "arrays");
+    same_as_reference(&*model.source, &reference("npz/arrays"))?;
     let opened = Discovery::new().open(data("npz/arrays"))?;
     assert_eq!(opened.layout.to_string(), "npy shards");
 

@@ -169,6 +169,12 @@ impl<'a> Window<'a> {
     }
 }
 
+impl Drop for Columns {
+    fn drop(&mut self) {
+        BLOCKS.lock().unwrap_or_else(PoisonError::into_inner).retain(|((id, _), _)| *id != self.id);
+    }
+}
+
 impl Decode for Columns {
     fn decode(&self, _: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         let mut at = offset;
@@ -210,7 +216,9 @@ mod tests {
         let (shape, layout, bytes_order) = (shape.to_vec(), Layout::Columns, ByteOrder::Big);
         let array = Array { shape, dtype: Dtype::U16, layout, bytes: bytes_order, begin: 3 };
         let object = Arc::new(MemoryFile::new("a", [&[0; 3], &bytes[..]].concat()));
-        Columns { block, ..Columns::new(object, array, Access::Positioned) }
+        let mut columns = Columns::new(object, array, Access::Positioned);
+        columns.block = block;
+        columns
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::bytes::ReadAt;
 use crate::error::SourceError;
 use crate::format::Dtype;
 use crate::format::elsewhere::ByteOrder;
-use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
+use py_literal::Value;
 
 /// The first bytes of every array.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -12,8 +12,12 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest description that is read, in bytes. NumPy itself reads 10,000.
 const TEXT_LIMIT: u64 = 1 << 16;
 
-/// Deepest brackets in a description. That of a plain array has two levels; the parser takes twice as long for each level.
+/// Deepest brackets in a description. That of a plain array has two levels. The parser recurses, and some inputs take it twice as
+/// long for each level.
 const NESTING_LIMIT: usize = 8;
+
+/// Most dimensions of an array, which is NumPy's own limit.
+const RANK_LIMIT: usize = 64;
 
 /// The content of a header.
 #[derive(Debug)]
@@ -57,46 +61,45 @@ pub(super) fn read(object: &dyn ReadAt, format: &str, name: &str) -> Result<Head
         reason: format!("array `{name}` {what}"),
     };
     let (text, begin) = text(object, &malformed)?;
-    let header = NpyHeader::from_reader(&text[..]).map_err(|e| malformed(e.to_string()))?;
-    let described = header.dtype();
-    if described.uses_pickled_array() {
-        // A pickle may hold weights and may also be a program, so it is neither passed over nor read.
-        return Err(refused(
-            "is a pickle of Python objects: save each of its arrays under a name of its own".to_owned(),
-        ));
-    }
-    let DType::Plain(plain) = &described else {
-        return Err(refused(format!(
-            "has records of dtype {}: save each field under a name of its own",
-            described.descr()
-        )));
+    let described = Description::parse(&text).map_err(|what| malformed(format!("its header {what}")))?;
+    let descr = match described.descr {
+        Value::String(descr) => descr,
+        records => {
+            let records: String = records.to_string().chars().take(80).collect();
+            return Err(refused(format!("has records of dtype {records}: save each field under a name of its own")));
+        }
     };
-    let dtype = match dtype(plain) {
-        Number::Known(dtype) => dtype,
+    let (dtype, bytes) = match Number::of(&descr) {
+        Number::Known(dtype, bytes) => (dtype, bytes),
         Number::NoWeight(what) => return Ok(Header::LeftOut(format!("it holds {what}"))),
-        Number::Refused(why) => return Err(refused(format!("has dtype {plain}{why}"))),
+        Number::Pickle => {
+            // A pickle may hold weights and may also be a program, so it is neither passed over nor read.
+            let what = "is a pickle of Python objects: save each of its arrays under a name of its own";
+            return Err(refused(what.to_owned()));
+        }
+        Number::Refused(why) => return Err(refused(format!("has dtype {descr}{why}"))),
     };
-    let shape: Option<Vec<usize>> = header.shape().iter().map(|&d| usize::try_from(d).ok()).collect();
-    let shape = shape.ok_or_else(|| malformed(format!("its shape {:?} cannot be counted", header.shape())))?;
+    let shape = described.shape;
+    if shape.len() > RANK_LIMIT {
+        return Err(malformed(format!("it has {} dimensions, at most {RANK_LIMIT} are read", shape.len())));
+    }
     let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).and_then(|n| n.checked_mul(dtype.size()));
     let Some(expected) = size else {
         return Err(SourceError::ShapeOverflow { path: path(), tensor: name.to_owned(), shape });
     };
     let found = object.length().saturating_sub(begin);
     if found != expected as u64 {
-        let (tensor, dtype, expected) = (name.to_owned(), plain.to_string(), expected as u64);
+        let (tensor, dtype, expected) = (name.to_owned(), descr, expected as u64);
         return Err(SourceError::SizeMismatch { path: path(), tensor, shape, dtype, found, expected });
     }
     // One row or one column is the same in both orders.
     let is_matrix = shape.iter().filter(|&&d| d > 1).count() > 1;
-    let layout = if is_matrix && header.order() == Order::Fortran { Layout::Columns } else { Layout::Rows };
-    let bytes =
-        if plain.endianness() == Endianness::Big && dtype.size() > 1 { ByteOrder::Big } else { ByteOrder::Little };
+    let layout = if is_matrix && described.is_fortran { Layout::Columns } else { Layout::Rows };
     Ok(Header::Array(Array { shape, dtype, layout, bytes, begin }))
 }
 
-/// Returns all bytes before the values, and their number.
-fn text(object: &dyn ReadAt, malformed: &dyn Fn(String) -> SourceError) -> Result<(Vec<u8>, u64), SourceError> {
+/// Returns the description, and how many bytes stand before the values.
+fn text(object: &dyn ReadAt, malformed: &dyn Fn(String) -> SourceError) -> Result<(String, u64), SourceError> {
     let short = || malformed("it has no header".to_owned());
     let mut beginning = [0; 12];
     let known = object.length().min(beginning.len() as u64) as usize;
@@ -104,8 +107,9 @@ fn text(object: &dyn ReadAt, malformed: &dyn Fn(String) -> SourceError) -> Resul
     if known < 10 || !beginning.starts_with(MAGIC) {
         return Err(malformed("it does not begin with `\\x93NUMPY`".to_owned()));
     }
-    // Version 1 has two bytes of length, later ones have four.
+    // Version 1 has two bytes of length, versions 2 and 3 have four.
     let (length, before) = match beginning[6] {
+        version @ (0 | 4..) => return Err(malformed(format!("it has version {version}, expected 1, 2 or 3"))),
         1 => (u64::from(u16::from_le_bytes([beginning[8], beginning[9]])), 10),
         _ if known < 12 => return Err(short()),
         _ => (u64::from(u32::from_le_bytes([beginning[8], beginning[9], beginning[10], beginning[11]])), 12),
@@ -117,10 +121,11 @@ fn text(object: &dyn ReadAt, malformed: &dyn Fn(String) -> SourceError) -> Resul
     if length > TEXT_LIMIT {
         return Err(malformed(format!("its header has {length} bytes, at most {TEXT_LIMIT} are read")));
     }
-    let mut text = vec![0; end as usize];
-    object.read_at(&mut text, 0)?;
+    let mut text = vec![0; length as usize];
+    object.read_at(&mut text, before)?;
+    let text = String::from_utf8(text).map_err(|_| malformed("its header is no UTF-8".to_owned()))?;
     let mut depth = 0usize;
-    for byte in &text[before as usize..] {
+    for byte in text.bytes() {
         match byte {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
@@ -133,42 +138,85 @@ fn text(object: &dyn ReadAt, malformed: &dyn Fn(String) -> SourceError) -> Resul
     Ok((text, end))
 }
 
+/// The entries of a header: a dictionary of Python.
+struct Description {
+    descr: Value,
+    is_fortran: bool,
+    shape: Vec<usize>,
+}
+
+impl Description {
+    fn parse(text: &str) -> Result<Self, String> {
+        let parsed: Value = text.trim_end().parse().map_err(|_| "is no dictionary of Python".to_owned())?;
+        let Value::Dict(entries) = parsed else { return Err("is no dictionary".to_owned()) };
+        let (mut descr, mut is_fortran, mut shape) = (None, None, None);
+        for (key, value) in entries {
+            match (key, value) {
+                (Value::String(key), value) if key == "descr" => descr = Some(value),
+                (Value::String(key), Value::Boolean(value)) if key == "fortran_order" => is_fortran = Some(value),
+                (Value::String(key), Value::Tuple(value)) if key == "shape" => shape = Some(value),
+                _ => {}
+            }
+        }
+        let missing = |key: &str| format!("has no usable `{key}`");
+        let shape = shape.ok_or_else(|| missing("shape"))?;
+        let sizes = shape.iter().map(|d| d.as_integer().and_then(|d| usize::try_from(d).ok())).collect();
+        Ok(Self {
+            descr: descr.ok_or_else(|| missing("descr"))?,
+            is_fortran: is_fortran.ok_or_else(|| missing("fortran_order"))?,
+            shape: Option::ok_or_else(sizes, || missing("shape"))?,
+        })
+    }
+}
+
 /// What the values of a dtype are.
 #[derive(Debug, PartialEq)]
 enum Number {
-    Known(Dtype),
+    Known(Dtype, ByteOrder),
     NoWeight(&'static str),
+    Pickle,
     /// They may be weights, but cannot be read. The text follows the dtype.
     Refused(&'static str),
 }
 
-fn dtype(plain: &TypeStr) -> Number {
-    use TypeChar::{Bool, ByteStr, Complex, DateTime, Float, Int, RawData, TimeDelta, Uint, UnicodeStr};
-    Number::Known(match (plain.type_char(), plain.size_field()) {
-        (Float, 2) => Dtype::F16,
-        (Float, 4) => Dtype::F32,
-        (Float, 8) => Dtype::F64,
-        (Int, 1) => Dtype::I8,
-        (Int, 2) => Dtype::I16,
-        (Int, 4) => Dtype::I32,
-        (Int, 8) => Dtype::I64,
-        (Uint, 1) => Dtype::U8,
-        (Uint, 2) => Dtype::U16,
-        (Uint, 4) => Dtype::U32,
-        (Uint, 8) => Dtype::U64,
-        (Bool, _) => Dtype::Bool,
-        (ByteStr | UnicodeStr, _) => return Number::NoWeight("text"),
-        (TimeDelta | DateTime, _) => return Number::NoWeight("times"),
-        (Complex, _) => return Number::Refused(", complex numbers: save real and imaginary parts as two arrays"),
-        // NumPy writes bfloat16 and the float8 kinds of ml_dtypes as bytes without a meaning.
-        (RawData, _) | (Float, 1) => {
-            return Number::Refused(
-                ", which does not say what the bytes are, as bfloat16 and float8 arrays are saved: save \
-                 `a.astype('float32')`, or save to safetensors",
-            );
+impl Number {
+    /// Returns what a spelling stands for: the order of bytes, a letter for the kind, and mostly the number of bytes.
+    fn of(descr: &str) -> Self {
+        let mut letters = descr.chars();
+        let (order, kind) = (letters.next(), letters.next());
+        let dtype = match (kind, letters.as_str()) {
+            (Some('f'), "2") => Dtype::F16,
+            (Some('f'), "4") => Dtype::F32,
+            (Some('f'), "8") => Dtype::F64,
+            (Some('i'), "1") => Dtype::I8,
+            (Some('i'), "2") => Dtype::I16,
+            (Some('i'), "4") => Dtype::I32,
+            (Some('i'), "8") => Dtype::I64,
+            (Some('u'), "1") => Dtype::U8,
+            (Some('u'), "2") => Dtype::U16,
+            (Some('u'), "4") => Dtype::U32,
+            (Some('u'), "8") => Dtype::U64,
+            (Some('b'), "1") => Dtype::Bool,
+            (Some('O'), _) => return Self::Pickle,
+            (Some('S' | 'U'), _) => return Self::NoWeight("text"),
+            (Some('m' | 'M'), _) => return Self::NoWeight("times"),
+            (Some('c'), _) => return Self::Refused(", complex numbers: save real and imaginary parts as two arrays"),
+            // NumPy writes bfloat16 and the float8 kinds of ml_dtypes as bytes without a meaning.
+            (Some('V'), _) | (Some('f'), "1") => {
+                return Self::Refused(
+                    ", which does not say what the bytes are, as bfloat16 and float8 arrays are saved: save \
+                     `a.astype('float32')`, or save to safetensors",
+                );
+            }
+            _ => return Self::Refused(", wider than 64 bits or unknown: save `a.astype('float32')`"),
+        };
+        match order {
+            Some('<') => Self::Known(dtype, ByteOrder::Little),
+            Some('>') => Self::Known(dtype, ByteOrder::Big),
+            Some('|') if dtype.size() == 1 => Self::Known(dtype, ByteOrder::Little),
+            _ => Self::Refused(", without an order of bytes: save the array again"),
         }
-        _ => return Number::Refused(", wider than 64 bits or unknown: save `a.astype('float32')`"),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -236,7 +284,16 @@ mod tests {
         assert!(matches!(described("'<f4'", "(3,)", 13), Err(SourceError::SizeMismatch { expected: 12, .. })));
         let huge = "(4611686018427387904, 4611686018427387904)";
         assert!(matches!(described("'<f4'", huge, 0), Err(SourceError::ShapeOverflow { .. })));
-        for shape in ["(-1,)", "(99999999999999999999999999,)", "3", "('a',)", &"(".repeat(1000), &"[".repeat(60_000)] {
+        let many = format!("({})", "1, ".repeat(20_000));
+        for shape in [
+            many.as_str(),
+            "(-1,)",
+            "(99999999999999999999999999,)",
+            "3",
+            "('a',)",
+            &"(".repeat(1000),
+            &"[".repeat(60_000),
+        ] {
             let error = described("'<f4'", shape, 0).unwrap_err();
             assert!(matches!(error, SourceError::Malformed { .. }), "{error}");
         }

@@ -1,7 +1,8 @@
 //! NumPy arrays (`.npy`) and archives of them (`.npz`).
 //!
-//! Both are defined in <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. The library npyz parses the
-//! description of an array, and zip the directory of an archive. Values are read at their places in the file.
+//! Both are defined in <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. The library py_literal parses
+//! the description of an array, and zip the directory of an archive. npyz, which reads the whole format, multiplies the
+//! dimensions of a hostile shape without a check. Values are read at their places in the file.
 
 mod columns;
 mod header;

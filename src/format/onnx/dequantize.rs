@@ -39,22 +39,22 @@ impl Decode for Dequantize {
         let scale = self.all(bytes, &*self.scale)?;
         let zero = self.zero.as_ref().map(|zero| self.all(bytes, &**zero)).transpose()?;
         self.values.decode(bytes, offset, out)?;
-        let round: fn(f32) -> f32 = match self.dtype {
-            Dtype::F16 => |value| f16::from_f32(value).to_f32(),
-            Dtype::BF16 => |value| bf16::from_f32(value).to_f32(),
-            _ => |value| value,
-        };
         // Runs of one scale, so that the inner loop has no division.
         let mut at = offset;
-        let mut rest = out;
+        let mut rest = &mut *out;
         while !rest.is_empty() {
             let channel = at / self.inner % self.scales;
             let run = if self.scales == 1 { rest.len() } else { (self.inner - at % self.inner).min(rest.len()) };
             let (now, later) = rest.split_at_mut(run);
             let (scale, zero) = (scale[channel], zero.as_ref().map_or(0.0, |zero| zero[channel]));
-            now.iter_mut().for_each(|value| *value = round((*value - zero) * scale));
+            now.iter_mut().for_each(|value| *value = (*value - zero) * scale);
             at += run;
             rest = later;
+        }
+        match self.dtype {
+            Dtype::F16 => out.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32()),
+            Dtype::BF16 => out.iter_mut().for_each(|value| *value = bf16::from_f32(*value).to_f32()),
+            _ => {}
         }
         Ok(())
     }
