@@ -277,7 +277,7 @@ fn memory_does_not_depend_on_what_shapes_claim() {
             model.read(&info.name, offset, &mut values).unwrap();
             assert!(values.iter().all(|value| *value == 0.0), "{info:?}");
         }
-        assert_eq!(model.rounding(&info.name).unwrap().is_some_and(|rounding| rounding < 1e-9), true, "{info:?}");
+        assert!(model.rounding(&info.name).unwrap().is_some_and(|rounding| rounding < 1e-9), "{info:?}");
     }
 }
 

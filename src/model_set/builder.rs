@@ -44,6 +44,9 @@ impl FromStr for OnUnreadable {
     }
 }
 
+/// A model before its parameters are listed: its name, where its values come from, and where it was found.
+type NamedSource = (String, Arc<dyn ParameterSource>, Option<Arc<Origin>>);
+
 /// A builder that gathers the models and settings of a [`ModelSet`].
 ///
 /// ```
@@ -57,7 +60,7 @@ impl FromStr for OnUnreadable {
 /// ```
 #[derive(Debug)]
 pub struct ModelSetBuilder {
-    models: Vec<(String, Arc<dyn ParameterSource>, Option<Arc<Origin>>)>,
+    models: Vec<NamedSource>,
     unreadable: Vec<(String, SourceError)>,
     unread: Vec<Ignored>,
     searched: Vec<PathBuf>,

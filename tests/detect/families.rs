@@ -222,7 +222,7 @@ fn every_model_that_fails_in_the_pass_is_skipped_in_one_go() -> Result<(), Error
     let base: Vec<f32> = (0..size).map(|_| rng.gen_range(-1.0..1.0)).collect();
     let mut tuned = || -> Vec<f32> { base.iter().map(|w| w + rng.gen_range(-0.1f32..0.1)).collect() };
     let mut weights =
-        vec![("base", base.clone()), ("first", tuned()), ("child", tuned()), ("last", tuned()), ("other", tuned())];
+        [("base", base.clone()), ("first", tuned()), ("child", tuned()), ("last", tuned()), ("other", tuned())];
     weights[1].1[0] = f32::NAN;
     weights[3].1[size - 1] = f32::NEG_INFINITY;
     let set = |on_unreadable, wanted: &dyn Fn(&str) -> bool| {

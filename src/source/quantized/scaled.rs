@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn blocks_follow_from_shapes() {
-        let of = |shape: &[usize], scales: &[usize], wanted| blocks(shape, scales, wanted).map(|(c, b, p)| (c, b, p));
+        let of = |shape: &[usize], scales: &[usize], wanted| blocks(shape, scales, wanted);
         let block = |rows, high, wide, across| Blocks { rows, high, wide, across };
         let one = |size, phrase: &str| Some((size, Blocks::ONE, phrase.to_owned()));
         assert_eq!(of(&[4, 6], &[], None), one(24, "one scale"));
