@@ -102,7 +102,8 @@ fn a_server_that_stumbles_is_read_all_the_same() -> Result<(), Box<dyn std::erro
 
 #[test]
 fn a_server_that_deceives_is_an_error() -> Result<(), Box<dyn std::error::Error>> {
-    let faults: [(Fault, fn(&SourceError) -> bool); 3] = [
+    type Expected = fn(&SourceError) -> bool;
+    let faults: [(Fault, Expected); 3] = [
         (Fault::Changes { after: 2 }, |e| matches!(e, SourceError::Changed { .. })),
         (Fault::NoRanges, |e| matches!(e, SourceError::Remote { reason, .. } if reason.contains("ranges"))),
         (Fault::WrongRange, |e| matches!(e, SourceError::Remote { .. })),

@@ -100,7 +100,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             let state = state.lock().unwrap();
             (state.files.get(&path).cloned(), state.fault, state.requests.len())
         };
-        let mut note = |sent| {
+        let note = |sent| {
             let authorization = headers.get("authorization").cloned();
             state.lock().unwrap().requests.push(Request { path: path.clone(), sent, authorization });
         };
