@@ -109,11 +109,7 @@ fn copies_in_fewer_bits_are_quantized_from_their_source() {
     let set = ModelSet::from_models(models).unwrap();
     let phylogeny = detect_phylogeny(&set, Config::default()).unwrap();
     let edge = |name: &str| {
-<<<<<<< HEAD
         let edge = phylogeny.parents(phylogeny.id(name).unwrap())[0];
-=======
-        let edge = &phylogeny.parents(phylogeny.id(name).unwrap())[0];
->>>>>>> int2
         (phylogeny.name(edge.parent).to_owned(), edge.relation)
     };
     for (copy, source) in [("fp8", "child"), ("int8", "base"), ("gptq", "child")] {
