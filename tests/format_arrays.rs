@@ -19,7 +19,7 @@ mod numpy;
 mod onnx;
 
 use neural_phylogeny::bytes::{LocalFile, LocalFolder, MemoryFile, ReadAt};
-use neural_phylogeny::discover::Discovery;
+use neural_phylogeny::discover::{DiscoveredModel, Discovery};
 use neural_phylogeny::format::{Format, ParameterInfo, Safetensors, Tensors};
 use neural_phylogeny::{ParameterSource, SourceError};
 use std::error::Error;
@@ -72,9 +72,9 @@ fn same_as_reference(source: &dyn ParameterSource, reference: &Path) -> TestResu
     Ok(())
 }
 
-/// The models that a search finds in a folder of this crate's test data, by their names.
-fn found(folder: &Path) -> Result<Vec<(String, Arc<dyn ParameterSource>)>, SourceError> {
-    Ok(Discovery::new().search([folder])?.models.into_iter().map(|m| (m.name, m.source)).collect())
+/// The models that a search finds in a folder.
+fn found(folder: &Path) -> Result<Vec<DiscoveredModel>, SourceError> {
+    Ok(Discovery::new().search([folder])?.models)
 }
 
 /// The reference of a file.

@@ -33,7 +33,7 @@ fn a_folder_of_transformers_has_its_tensorflow_weights() -> TestResult {
     let opened = Discovery::new().open(data("keras/tf"))?;
     assert_eq!(opened.layout.to_string(), "transformers folder");
     same_as_reference(&*opened.source, &reference("keras/tf/tf_model.h5"))?;
-    assert!(found(&data("keras"))?.iter().any(|(name, _)| name == "three.weights"));
+    assert!(found(&data("keras"))?.iter().any(|m| m.name == "three.weights"));
     Ok(())
 }
 

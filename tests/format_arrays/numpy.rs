@@ -46,9 +46,9 @@ fn arrays_that_may_be_weights_are_refused_by_name() -> TestResult {
 #[test]
 fn a_folder_of_arrays_is_one_model_unless_other_weights_are_there() -> TestResult {
     let models = found(&data("npz/arrays"))?;
-    let [(name, source)] = &models[..] else { panic!("{} models", models.len()) };
-    assert_eq!(name, "arrays");
-    same_as_reference(&**source, &reference("npz/arrays"))?;
+    let [model] = &models[..] else { panic!("{} models", models.len()) };
+    assert_eq!(model.name, "arrays");
+    same_as_reference(&*model.source, &reference("npz/arrays"))?;
     let opened = Discovery::new().open(data("npz/arrays"))?;
     assert_eq!(opened.layout.to_string(), "npy shards");
 

@@ -32,6 +32,13 @@ pub(super) struct Array {
     pub(super) pieces: Vec<Piece>,
 }
 
+/// An array in one piece, as it stands in a message.
+struct Leaf {
+    shape: Vec<u64>,
+    dtype: Result<Dtype, String>,
+    piece: Piece,
+}
+
 /// A place with plain numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
@@ -93,7 +100,7 @@ fn dictionary(
         match message.next()? {
             Value::Map(count) => dictionary(message, count, &name, depth + 1, found)?,
             Value::Extension { kind: ARRAY | SCALAR, length } => {
-                let (shape, dtype, piece) = array(message, length)?;
+                let Leaf { shape, dtype, piece } = array(message, length)?;
                 found.arrays.push(Array { name, shape, dtype, pieces: vec![piece] });
             }
             value @ Value::List(_) => {
@@ -121,7 +128,7 @@ fn key(message: &mut Message) -> Result<String, SourceError> {
 }
 
 /// Reads an array of so many bytes: a message of its shape, the name of its dtype, and its values.
-fn array(message: &mut Message, length: u64) -> Result<(Vec<u64>, Result<Dtype, String>, Piece), SourceError> {
+fn array(message: &mut Message, length: u64) -> Result<Leaf, SourceError> {
     let begin = message.position();
     let end = begin + length;
     let wrong =
@@ -141,7 +148,7 @@ fn array(message: &mut Message, length: u64) -> Result<(Vec<u64>, Result<Dtype, 
     let (Value::Bytes(length) | Value::Text(length)) = message.next()? else { return Err(wrong(message)) };
     let piece = Piece { begin: message.position(), length };
     message.skip(length)?;
-    if message.position() == end { Ok((shape, dtype, piece)) } else { Err(wrong(message)) }
+    if message.position() == end { Ok(Leaf { shape, dtype, piece }) } else { Err(wrong(message)) }
 }
 
 /// Reads the rest of a dictionary that stands for an array in pieces: its shape, and the pieces by their numbers.
@@ -164,7 +171,7 @@ fn in_pieces(message: &mut Message, count: u64, name: &str, found: &mut Found) -
                     shape.push((number, dimension))
                 }
                 ("chunks", Value::Extension { kind: ARRAY, length }) if pieces.len() < PIECES_LIMIT => {
-                    let (_, dtype, piece) = array(message, length)?;
+                    let Leaf { dtype, piece, .. } = array(message, length)?;
                     if *common.get_or_insert(dtype.clone()) != dtype {
                         return Err(wrong(message));
                     }

@@ -21,7 +21,7 @@ pub(super) enum Content {
     /// Plain numbers at a place of the object.
     Plain { dtype: Dtype, order: ByteOrder, begin: u64 },
     /// Numbers in chunks, in the description, or nowhere but the value that stands for all.
-    Decoded { dtype: Dtype, values: Chunked },
+    Decoded { dtype: Dtype, values: Box<Chunked> },
     /// No weights. The text is the end of a sentence.
     LeftOut(&'static str),
 }
@@ -96,7 +96,7 @@ pub(super) fn content(
                 );
             }
             let values = Chunked { object: Arc::clone(file.object()), dataset, dtype, order, shape: shape.to_vec() };
-            Ok(Content::Decoded { dtype, values })
+            Ok(Content::Decoded { dtype, values: Box::new(values) })
         }
         None => Err(file.malformed(format!("dataset `{name}` has no layout"))),
     }
