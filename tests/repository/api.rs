@@ -197,7 +197,6 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Role>();
     auto_traits::<SafetensorsFile>();
     auto_traits::<Shards>();
-    auto_traits::<Dequantized>();
     auto_traits::<Scope>();
     auto_traits::<Seeding>();
     auto_traits::<SelectorUse>();
