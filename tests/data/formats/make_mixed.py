@@ -149,6 +149,8 @@ def gptq(name, state, group=32):
         stored[module + "qzeros"] = np.full((scale.shape[0], value.shape[0] // 8), 0x77777777, "i4")
         stored[module + "g_idx"] = (np.arange(value.shape[1]) // group).astype("i4")
     method = {"quant_method": "gptq", "bits": 4, "group_size": group, "desc_act": False, "sym": True}
+    # The writer stores memory as it lies, so that turned arrays must be copied before.
+    stored = {key: np.ascontiguousarray(value) for key, value in stored.items()}
     save_file(stored, folder(name, {"model_type": "llama", "quantization_config": method}) / "model.safetensors")
 
 
@@ -165,10 +167,13 @@ def fp8(name, state, block=32):
         stored[key] = (tiles / scale[:, None, :, None]).reshape(r, c).astype(ml_dtypes.float8_e4m3fn)
         stored[key + "_scale_inv"] = scale
     method = {"quant_method": "fp8", "weight_block_size": [block, block]}
+    # The writer stores memory as it lies, so that turned arrays must be copied before.
+    stored = {key: np.ascontiguousarray(value) for key, value in stored.items()}
     save_file(stored, folder(name, {"model_type": "llama", "quantization_config": method}) / "model.safetensors")
 
 
 def main():
+    torch.manual_seed(20261126)
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     root, first, grandchild, second, third = (model(n) for n in ["l0", "l0_c0", "l0_c0_g0", "l0_c1", "l0_c2"])
