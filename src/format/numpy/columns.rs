@@ -9,6 +9,7 @@ use crate::error::SourceError;
 use crate::format::Decode;
 use crate::format::elsewhere::{PIECE, widen_in};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +22,9 @@ const KEPT: usize = 1 << 26;
 
 /// A column of so few bytes is read whole, although only a part of it may be needed.
 const SHORT: usize = 1 << 12;
+
+/// Columns that are written together.
+const TOGETHER: usize = 16;
 
 /// The blocks that the process keeps, the one that was used last at the end.
 static BLOCKS: Mutex<VecDeque<(Key, Arc<[f32]>)>> = Mutex::new(VecDeque::new());
@@ -95,6 +99,7 @@ impl Columns {
         let run = out.len().div_ceil(width).min(height) * self.array.dtype.size();
         let column = height * self.array.dtype.size();
         let mut window = Window::new(self, column <= SHORT || 4 * run >= column);
+        let mut batch = Batch { width, begin, run: run / self.array.dtype.size() + 1, ..Batch::default() };
         let mut index = vec![0; rest.len()];
         // Where the first value of this column stands in a row.
         let mut at = 0;
@@ -102,9 +107,11 @@ impl Columns {
             let first = begin.saturating_sub(at).div_ceil(width);
             let last = end.saturating_sub(at).div_ceil(width).min(height);
             if first < last {
-                window.read(number * height + first, last - first, |i, value| {
-                    out[(first + i) * width + at - begin] = value;
-                })?;
+                let values = batch.column(at, first..last);
+                window.read(number * height + first, values)?;
+                if batch.columns.len() == TOGETHER {
+                    batch.write(out);
+                }
             }
             // The next column in the file: the first of the other indexes counts fastest there, and slowest in a row.
             let mut stride = width;
@@ -119,7 +126,46 @@ impl Columns {
                 at -= stride * d;
             }
         }
+        batch.write(out);
         Ok(())
+    }
+}
+
+/// Columns that are written together. Where they are neighbors, each line of the cache is written once and not for each of them.
+#[derive(Debug, Default)]
+struct Batch {
+    width: usize,
+    /// The element with which the block begins.
+    begin: usize,
+    /// The most values of a column.
+    run: usize,
+    /// Where each column stands in a row, and which rows it has.
+    columns: Vec<(usize, Range<usize>)>,
+    values: Vec<f32>,
+}
+
+impl Batch {
+    /// Adds a column, and returns the place of its values.
+    fn column(&mut self, at: usize, rows: Range<usize>) -> &mut [f32] {
+        let begin = self.columns.len() * self.run;
+        let length = rows.len();
+        self.columns.push((at, rows));
+        self.values.resize(self.values.len().max(begin + self.run), 0.0);
+        &mut self.values[begin..begin + length]
+    }
+
+    fn write(&mut self, out: &mut [f32]) {
+        let first = self.columns.iter().map(|(_, rows)| rows.start).min().unwrap_or(0);
+        let last = self.columns.iter().map(|(_, rows)| rows.end).max().unwrap_or(0);
+        for row in first..last {
+            for (column, values) in self.columns.iter().zip(self.values.chunks(self.run)) {
+                let (at, rows) = column;
+                if rows.contains(&row) {
+                    out[row * self.width + at - self.begin] = values[row - rows.start];
+                }
+            }
+        }
+        self.columns.clear();
     }
 }
 
@@ -139,18 +185,19 @@ impl<'a> Window<'a> {
         Self { columns, dense, begin: 0, bytes: Vec::new(), values: Vec::new() }
     }
 
-    /// Gives each value of a run, with its number in it.
-    fn read(&mut self, begin: usize, length: usize, mut give: impl FnMut(usize, f32)) -> Result<(), SourceError> {
-        let mut done = 0;
-        while done < length {
-            let at = begin + done;
+    /// Fills `out` with a run.
+    fn read(&mut self, begin: usize, mut out: &mut [f32]) -> Result<(), SourceError> {
+        let mut at = begin;
+        while !out.is_empty() {
             if at < self.begin || at >= self.begin + self.values.len() {
-                self.load(at, length - done)?;
+                self.load(at, out.len())?;
             }
             let there = &self.values[at - self.begin..];
-            let there = &there[..there.len().min(length - done)];
-            there.iter().zip(done..).for_each(|(&value, i)| give(i, value));
-            done += there.len();
+            let length = there.len().min(out.len());
+            let (now, later) = std::mem::take(&mut out).split_at_mut(length);
+            now.copy_from_slice(&there[..now.len()]);
+            at += now.len();
+            out = later;
         }
         Ok(())
     }
