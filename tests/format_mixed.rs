@@ -17,12 +17,8 @@ const CONVERSIONS: [(&str, &str, Relation); 5] = [
 ];
 
 /// The same values in two formats. Nothing tells which of both was first.
-const EQUAL: [(&str, &str); 4] = [
-    ("root", "root-flax"),
-    ("first", "first-keras.weights"),
-    ("second", "second-npy"),
-    ("third", "third-compressed"),
-];
+const EQUAL: [(&str, &str); 4] =
+    [("root", "root-flax"), ("first", "first-keras.weights"), ("second", "second-npy"), ("third", "third-compressed")];
 
 fn detected() -> Phylogeny {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/mixed");
