@@ -1,4 +1,4 @@
-use super::ReadAt;
+use super::{ReadAt, check_end};
 use crate::error::SourceError;
 use std::path::{Path, PathBuf};
 
@@ -26,15 +26,10 @@ impl ReadAt for MemoryFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
-        // A position that does not fit in a `usize` is beyond the end as well.
-        let begin = usize::try_from(position).unwrap_or(usize::MAX);
-        match self.bytes.get(begin..).and_then(|rest| rest.get(..bytes.len())) {
-            Some(found) => bytes.copy_from_slice(found),
-            None => {
-                let expected = position.saturating_add(bytes.len() as u64);
-                return Err(SourceError::Truncated { path: self.path.clone(), found: self.length(), expected });
-            }
-        }
+        check_end(self, position, bytes.len())?;
+        // The range lies in memory, so that its ends fit in a `usize`.
+        let begin = position as usize;
+        bytes.copy_from_slice(&self.bytes[begin..begin + bytes.len()]);
         Ok(())
     }
 }

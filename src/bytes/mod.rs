@@ -21,7 +21,7 @@ pub use local_file::LocalFile;
 pub use local_folder::LocalFolder;
 pub use memory::MemoryFile;
 pub use read_at::ReadAt;
-pub(crate) use read_at::beginning;
+pub(crate) use read_at::{beginning, check_end};
 #[cfg(feature = "remote")]
 pub use remote::Locations;
 pub(crate) use small_file::read_small;

@@ -44,6 +44,19 @@ pub trait ReadAt: Send + Sync + fmt::Debug {
     }
 }
 
+/// Checks that `length` bytes from `position` on lie within an object.
+///
+/// # Errors
+///
+/// [`SourceError::Truncated`], with the end that the range needs.
+pub(crate) fn check_end<O: ReadAt + ?Sized>(object: &O, position: u64, length: usize) -> Result<(), SourceError> {
+    let (found, expected) = (object.length(), position.saturating_add(length as u64));
+    match expected > found {
+        true => Err(SourceError::Truncated { path: object.path().to_owned(), found, expected }),
+        false => Ok(()),
+    }
+}
+
 /// Reads the first bytes of an object, at most `limit` of them.
 pub(crate) fn beginning(object: &dyn ReadAt, limit: usize) -> Result<Vec<u8>, SourceError> {
     let length = usize::try_from(object.length()).map_or(limit, |length| length.min(limit));

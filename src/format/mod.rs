@@ -22,7 +22,7 @@ mod numpy;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod parameter_info;
-#[cfg(any(feature = "npz", feature = "keras", feature = "flax"))]
+#[cfg(any(feature = "pytorch", feature = "npz", feature = "keras", feature = "flax"))]
 mod positioned;
 #[cfg(feature = "pytorch")]
 mod pytorch;

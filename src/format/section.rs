@@ -1,4 +1,4 @@
-use crate::bytes::ReadAt;
+use crate::bytes::{ReadAt, check_end};
 use crate::error::SourceError;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,10 +27,7 @@ impl ReadAt for Section {
     }
 
     fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
-        let expected = position.saturating_add(bytes.len() as u64);
-        if expected > self.length {
-            return Err(SourceError::Truncated { path: self.path().to_owned(), found: self.length, expected });
-        }
+        check_end(self, position, bytes.len())?;
         self.whole.read_at(bytes, self.begin + position)
     }
 

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::segment::{Arrival, Segment};
 use super::{fault, runtime};
-use crate::bytes::ReadAt;
+use crate::bytes::{ReadAt, check_end};
 use crate::error::SourceError;
 use bytes::Bytes;
 use object_store::path::Path as Key;
@@ -178,11 +178,7 @@ impl ReadAt for RemoteObject {
     }
 
     fn read_at(&self, mut bytes: &mut [u8], mut position: u64) -> Result<(), SourceError> {
-        let end = position.checked_add(bytes.len() as u64);
-        if end.is_none_or(|end| end > self.length) {
-            let expected = end.unwrap_or(u64::MAX);
-            return Err(SourceError::Truncated { path: self.address.clone(), found: self.length, expected });
-        }
+        check_end(self, position, bytes.len())?;
         self.prefetch(position, bytes.len() as u64);
         while !bytes.is_empty() {
             let count = self.read_some(bytes, position)?;

@@ -4,7 +4,7 @@
 //! decoder behind, and the next read takes the decoder that came nearest. Reading from beginning to end is linear; reading
 //! backwards decodes from the beginning each time. Several threads that share a member's pieces decode it once each at most.
 
-use crate::bytes::ReadAt;
+use crate::bytes::{ReadAt, check_end};
 use crate::error::SourceError;
 use crate::format::section::Section;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
@@ -168,10 +168,7 @@ impl ReadAt for Inflated {
     }
 
     fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
-        let expected = position.saturating_add(bytes.len() as u64);
-        if expected > self.length {
-            return Err(SourceError::Truncated { path: self.path().to_owned(), found: self.length, expected });
-        }
+        check_end(self, position, bytes.len())?;
         if bytes.is_empty() {
             return Ok(());
         }

@@ -6,8 +6,10 @@
 use super::{malformed, unsupported};
 use crate::bytes::ReadAt;
 use crate::error::SourceError;
+use crate::format::positioned::Positioned;
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::BufReader;
+use std::sync::Arc;
 use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config};
 use zip::result::ZipError;
@@ -20,7 +22,7 @@ const BUFFER: usize = 1 << 12;
 
 /// A list of the entries of an archive.
 pub(super) struct Archive<'a> {
-    zip: ZipArchive<BufReader<Cursor<'a>>>,
+    zip: ZipArchive<BufReader<Positioned>>,
     object: &'a dyn ReadAt,
     /// The folder of all entries, with a slash at the end.
     folder: String,
@@ -35,11 +37,12 @@ pub(super) struct Range {
 
 impl<'a> Archive<'a> {
     /// Lists the entries of an archive that `torch.save` wrote.
-    pub(super) fn open(object: &'a dyn ReadAt) -> Result<Self, SourceError> {
-        let cursor = Cursor { object, position: 0, left: DIRECTORY };
+    pub(super) fn open(bytes: &'a Arc<dyn ReadAt>) -> Result<Self, SourceError> {
+        let object = &**bytes;
+        let reader = Positioned::new(Arc::clone(bytes)).with_limit(DIRECTORY);
         // The archive begins where the file does. A search for another beginning would find archives inside of entries.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
-        let zip = ZipArchive::with_config(config, BufReader::with_capacity(BUFFER, cursor));
+        let zip = ZipArchive::with_config(config, BufReader::with_capacity(BUFFER, reader));
         let zip = zip.map_err(|error| failed(object, error))?;
         if zip.has_duplicate_names() {
             return Err(malformed(object.path(), "two entries of the archive have the same name".to_owned()));
@@ -123,39 +126,5 @@ fn failed(object: &dyn ReadAt, error: ZipError) -> SourceError {
             Err(error) => malformed(object.path(), format!("its list of entries cannot be read: {error}")),
         },
         error => malformed(object.path(), format!("its list of entries cannot be read: {error}")),
-    }
-}
-
-/// An object as a stream that can be set to any position. It gives a limited number of bytes.
-pub(super) struct Cursor<'a> {
-    object: &'a dyn ReadAt,
-    position: u64,
-    left: u64,
-}
-
-impl Read for Cursor<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let rest = self.object.length().saturating_sub(self.position);
-        let count = rest.min(out.len() as u64);
-        if count > self.left {
-            let message = format!("more than {DIRECTORY} bytes of it");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        }
-        let out = &mut out[..count as usize];
-        self.object.read_at(out, self.position).map_err(io::Error::other)?;
-        (self.position, self.left) = (self.position + count, self.left - count);
-        Ok(out.len())
-    }
-}
-
-impl Seek for Cursor<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(by) => self.object.length().checked_add_signed(by),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-        };
-        self.position = position.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(self.position)
     }
 }

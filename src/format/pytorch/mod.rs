@@ -108,7 +108,7 @@ impl Format for Pytorch {
 /// Opens a file of the zip form.
 fn in_archive(bytes: &Arc<dyn ReadAt>) -> Result<Tensors, SourceError> {
     let object = &**bytes;
-    let mut archive = Archive::open(object)?;
+    let mut archive = Archive::open(bytes)?;
     let pickle = archive.range("data.pkl")?;
     let pickle = pickle.ok_or_else(|| malformed(object.path(), "it has no `data.pkl`".to_owned()))?;
     let big_endian = match archive.text("byteorder")?.as_deref() {
