@@ -72,6 +72,11 @@ pub(super) fn snapshot(tree: &dyn Folder, folder: &Path, revision: Option<&str>)
     }
 }
 
+/// Returns the revision that the main branch names.
+pub(super) fn main_revision(tree: &dyn Folder, folder: &Path) -> Option<String> {
+    reference(tree, &folder.join("refs").join(MAIN))
+}
+
 /// Reads the revision that a reference names.
 fn reference(tree: &dyn Folder, path: &Path) -> Option<String> {
     let bytes = tree.open(path).ok().filter(|bytes| bytes.length() <= LONGEST)?;

@@ -3,6 +3,7 @@
 //! Source of the layout: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
 
 use super::Ignored;
+use super::hub::{self, Cached};
 use super::names::Named;
 use super::surroundings::Surroundings;
 use crate::bytes::{EntryKind, Listing};
@@ -18,9 +19,6 @@ const SNAPSHOTS: &str = "snapshots";
 
 /// Fewest characters of a revision in a name. More are used where they do not tell revisions apart.
 const SHORT: usize = 8;
-
-/// Most bytes of a file in `refs`. It holds one revision.
-const REFERENCE: u64 = 1 << 10;
 
 /// A place in a cache.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,22 +60,10 @@ pub(super) fn snapshot(around: &Surroundings, folder: &Path) -> Option<PathBuf> 
     if !real.file_name()?.to_string_lossy().starts_with(REPOSITORY) {
         return None;
     }
-    let listing = Listing::read(&*around.tree, &real.join(SNAPSHOTS)).ok()?;
-    let main = main_revision(around, &real).and_then(|main| listing.subfolder(&main));
-    let only = listing.folders.first().filter(|_| listing.folders.len() == 1);
-    main.or(only).map(|entry| entry.path.clone())
-}
-
-/// Returns the revision that `refs/main` names.
-fn main_revision(around: &Surroundings, folder: &Path) -> Option<String> {
-    let bytes = around.tree.open(&folder.join("refs").join("main")).ok()?;
-    let length = bytes.length();
-    if length > REFERENCE {
-        return None;
+    match hub::snapshot(&*around.tree, &real, None)? {
+        Cached::Snapshot(path) => Some(path),
+        Cached::Several(_) | Cached::OtherRevision(_) => None,
     }
-    let mut text = vec![0; usize::try_from(length).ok()?];
-    bytes.read_at(&mut text, 0).ok()?;
-    Some(String::from_utf8(text).ok()?.trim().to_owned())
 }
 
 /// Names the one model at a path of a cache. `None` for a path that is in no cache.
@@ -112,7 +98,7 @@ pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mu
     let mut repeated: BTreeSet<usize> = BTreeSet::new();
     let mut mains: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
     for ((folder, _), revisions) in &models {
-        let main = mains.entry(folder.clone()).or_insert_with(|| main_revision(around, folder));
+        let main = mains.entry(folder.clone()).or_insert_with(|| hub::main_revision(&*around.tree, folder));
         let mut different: Vec<usize> = Vec::new();
         let mut first: BTreeMap<Vec<PathBuf>, usize> = BTreeMap::new();
         // The revision of `refs/main` comes first, so that the others are called the same as that one.
