@@ -216,8 +216,8 @@
 //!
 //! They stand in the order in which data flows:
 //!
-//! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`](discover::Discovery) finds safetensors,
-//!   transformers, diffusers and peft checkpoints in folders. [`InMemory`] holds what a caller loaded.
+//! - [`ParameterSource`]: where one model's parameters come from. [`Discovery`](discover::Discovery) finds files,
+//!   folders of libraries, caches, and adapters over their bases. [`InMemory`] holds what a caller loaded.
 //! - [`ModelSet`]: named models, and which of them can be compared on what.
 //! - [`Geometry`](geometry::Geometry): distances, norms, moments; the [`Independence`](geometry::Independence) test;
 //!   [`Coordinates`](geometry::Coordinates). On demand, [`PairEvidence`](geometry::PairEvidence) and [`Lines`](evidence::Lines)
@@ -267,7 +267,10 @@
 //! # Features
 //!
 //! - `serde` (default): JSON of results and truth.
-//! - `cli`: the command `neural-phylogeny`.
+//! - `cli`: the command `neural-phylogeny`, with all formats.
+//! - `formats`: all file formats: `pytorch`, `gguf`, `npz`, `onnx`, `keras`, `flax`. Each is a feature by itself. Safetensors,
+//!   quantized ones too, need none.
+//! - `remote`: models on hubs, object stores and web servers.
 //! - `testing`: conformance checks.
 //! - `openblas-system`, `netlib-static`: eigendecomposition through LAPACK by ndarray-linalg.
 //!

@@ -1,13 +1,12 @@
 use super::Config;
 use crate::error::Error;
 use crate::geometry::{Faults, Geometry};
-use crate::model_set::{ModelId, ModelRecord, ModelSet};
+use crate::model_set::{ModelId, ModelSet};
 use crate::phylogeny::{Phylogeny, Remark};
 use crate::sketch::SketchSet;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 /// Finds which models were fine-tuned from which.
 ///
@@ -136,20 +135,10 @@ pub fn detect_phylogeny_in<N: Into<String>>(
 fn with_remarks_of(models: &ModelSet, phylogeny: Phylogeny) -> Phylogeny {
     let count = models.groups().iter().filter(|group| !group.resembling().is_empty()).count();
     let other_names = (count > 0).then_some(Remark::OtherNames { count });
-    let count = models_for_pipelines(models);
+    let count = models.parts_for_pipelines();
     let one_part = (count > 0).then_some(Remark::OnePart { count });
     let remarks = other_names.into_iter().chain(one_part);
     remarks.fold(phylogeny, Phylogeny::with_remark).with_skipped(models.skipped().to_vec())
-}
-
-/// Counts the models that have the name of a pipeline of which other parts are models too.
-fn models_for_pipelines(models: &ModelSet) -> usize {
-    let inventory = models.inventory();
-    let is_part =
-        |record: &ModelRecord| record.layout.as_deref().is_some_and(|layout| layout.starts_with("diffusers "));
-    let parts: Vec<&str> = models.names().zip(&inventory.models).filter(|(_, r)| is_part(r)).map(|(n, _)| n).collect();
-    let folders: BTreeSet<&str> = parts.iter().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect();
-    parts.iter().filter(|name| folders.contains(*name)).count()
 }
 
 fn detect<N: Into<String>>(

@@ -1,10 +1,10 @@
 //! What a set of models was made of: files, formats and dtypes, and which values could be compared with which.
 
 use super::role::is_packed;
-use super::{LayoutGroup, ModelId, ModelSet, Role};
-use crate::discover::{Ignored, IgnoredKind};
+use super::{LayoutGroup, Model, ModelId, ModelSet, Role};
+use crate::discover::{FileLayout, Ignored, IgnoredKind};
 use crate::source::Dtype;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Share of the values of a model that must be compared before it counts as compared.
 const MOST: f64 = 0.5;
@@ -131,11 +131,21 @@ impl ModelSet {
             groups.push(GroupRecord {
                 models: group.models().to_vec(),
                 shares,
-                tensors: common.map(|p| p.name.as_str()).collect::<std::collections::BTreeSet<_>>().len() as u64,
+                tensors: common.map(|p| p.name.as_str()).collect::<BTreeSet<_>>().len() as u64,
                 values: group.common_size() as u64,
             });
         }
         Inventory { models, groups, unread: self.unread.iter().map(UnreadRecord::from).collect() }
+    }
+
+    /// Counts the models that have the name of a pipeline of which other parts are models too.
+    pub(crate) fn parts_for_pipelines(&self) -> usize {
+        let is_part = |model: &&Model| {
+            model.origin.as_ref().is_some_and(|origin| matches!(origin.layout, FileLayout::Diffusers { .. }))
+        };
+        let parts: Vec<&str> = self.models.iter().filter(is_part).map(|model| model.name.as_str()).collect();
+        let folders: BTreeSet<&str> = parts.iter().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect();
+        parts.iter().filter(|name| folders.contains(*name)).count()
     }
 
     /// Says why most values of a model cannot be compared with any other model. `None` when they can.

@@ -26,7 +26,7 @@ impl Geometry {
     ///
     /// # Complexity
     ///
-    /// One read of every sketch, and at most some 10¹² multiplications for [`independence`](Self::independence). No distance is
+    /// One read of every sketch, and at most some 2·10¹² multiplications for [`independence`](Self::independence). No distance is
     /// computed before it is needed. [`compare`](Self::compare) of m models takes m² · width · n_tensors multiplications and
     /// keeps m² · n_tensors numbers until other models are compared. Memory is as set.
     pub fn of_sketches(set: &SketchSet, settings: &GeometrySettings) -> Result<Self, Error> {
