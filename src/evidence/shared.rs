@@ -1,7 +1,7 @@
 //! The tensors that some models share, and how they are read run by run.
 
 use crate::error::Error;
-use crate::model_set::{Kind, ModelId, ModelSet};
+use crate::model_set::{Kind, LayoutGroup, ModelId, ModelSet, Position};
 use std::ops::Range;
 
 /// The most values that one job reads of one model in a run: 4 MiB.
@@ -67,15 +67,15 @@ pub(crate) fn rows_of(run: &Range<usize>, row_size: usize) -> impl Iterator<Item
 pub(crate) struct SharedTensors {
     models: ModelSet,
     /// For each model, its group and its position in the group.
-    positions: Vec<(usize, usize)>,
+    positions: Vec<(usize, Position<LayoutGroup>)>,
 }
 
 impl SharedTensors {
     /// Looks up the place of every model in its group.
     pub(crate) fn new(models: &ModelSet) -> Self {
-        let mut positions = vec![(0, 0); models.len()];
+        let mut positions = vec![(0, Position::FIRST); models.len()];
         for (g, group) in models.groups().iter().enumerate() {
-            for (at, model) in group.models().iter().enumerate() {
+            for (at, model) in group.positions().zip(group.models()) {
                 positions[model.index()] = (g, at);
             }
         }

@@ -93,7 +93,7 @@ pub(super) fn stream(
         return Ok(None);
     }
     let whole = models.groups().iter().zip(pilots).zip(sums).map(|((group, pilot), sums)| {
-        let members = pilot.order.iter().map(|&at| group.models()[at]).collect();
+        let members = pilot.order.iter().map(|&at| group.model(at)).collect();
         let unshared = pilot.order.iter().map(|&at| group.unshared_size(at)).collect();
         GroupGeometry::new(members, sums.units, unshared, settings.scope)
     });

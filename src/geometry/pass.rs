@@ -71,13 +71,13 @@ fn rows<'a>(
     initialization: Option<&'a dyn ParameterSource>,
 ) -> Vec<PassRow<'a>> {
     let (places, class) = (&pilot.order, &pilot.class);
-    let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at]).collect();
+    let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at.index()]).collect();
     held.sort_unstable();
     // The reference of a class may not hold this parameter. Then the first of the class that holds it takes its place.
     let first_of_class = |place: usize| held.iter().position(|&other| class[other] == class[place]).unwrap_or_default();
     let model = |&place: &usize| PassRow {
         source: RowSource::Model {
-            id: group.models()[places[place]],
+            id: group.model(places[place]),
             own_name: group.own_name(places[place], p).unwrap_or_default(),
         },
         reference: first_of_class(place),

@@ -4,7 +4,7 @@ use super::faults::Faults;
 use crate::error::{Error, SourceError};
 use crate::kernel::format::NEAR;
 use crate::kernel::update;
-use crate::model_set::{LayoutGroup, ModelSet};
+use crate::model_set::{LayoutGroup, ModelSet, Position};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Number of values that are sampled of each model.
@@ -18,8 +18,8 @@ const LARGE_SET: usize = 1000;
 /// The order and the references of a group's models.
 #[derive(Debug)]
 pub(super) struct Pilot {
-    /// Positions in the group's models, sorted by the sampled values. Names and positions do not matter.
-    pub(super) order: Vec<usize>,
+    /// The group's models, sorted by the sampled values. Names and positions do not matter.
+    pub(super) order: Vec<Position<LayoutGroup>>,
     /// For each place in `order`, the place of its reference: the nearest of the earlier references, or itself if none is near.
     pub(super) class: Vec<usize>,
     /// Digest of the sampled values, in `order`.
@@ -32,7 +32,7 @@ impl Pilot {
     /// Returns the place in `order` of each of the group's models.
     pub(super) fn places(&self) -> Vec<usize> {
         let mut place_of = vec![0; self.order.len()];
-        self.order.iter().enumerate().for_each(|(place, &at)| place_of[at] = place);
+        self.order.iter().enumerate().for_each(|(place, &at)| place_of[at.index()] = place);
         place_of
     }
 }
@@ -40,17 +40,18 @@ impl Pilot {
 /// Samples every model of a group, and finds their order and references.
 pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup, faults: &Faults) -> Result<Pilot, Error> {
     let n = group.models().len();
-    let look = |at: usize| {
+    let look = |at: Position<LayoutGroup>| {
         look(models, group, at).or_else(|error| {
             // The set of this pilot is given up, so that any sample does for the faulty model.
-            faults.note(models, group.models()[at], error).map(|()| Vec::new())
+            faults.note(models, group.model(at), error).map(|()| Vec::new())
         })
     };
-    let seen: Vec<Vec<f32>> = (0..n).map(look).collect::<Result<_, _>>()?;
-    let mut order: Vec<usize> = (0..n).collect();
+    let seen: Vec<Vec<f32>> = group.positions().map(look).collect::<Result<_, _>>()?;
+    let mut order: Vec<Position<LayoutGroup>> = group.positions().collect();
     // Models with equal samples keep their order, and are marked as tied below.
     order.sort_by(|&a, &b| {
-        seen[a].iter().zip(&seen[b]).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).unwrap_or(a.cmp(&b))
+        let values = seen[a.index()].iter().zip(&seen[b.index()]);
+        values.map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).unwrap_or(a.cmp(&b))
     });
 
     let mut class: Vec<usize> = Vec::with_capacity(n);
@@ -59,34 +60,35 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup, faults: &Faults) -> 
         // A model near to a leader is read as a difference from it, so that small distances keep their digits.
         let near = leaders
             .iter()
-            .map(|&(leader, norm)| (squared_distance(&seen[at], &seen[order[leader]]), leader, norm))
+            .map(|&(leader, norm)| (squared_distance(&seen[at.index()], &seen[order[leader].index()]), leader, norm))
             .filter(|&(d, _, norm)| d < NEAR * norm)
             .min_by(|a, b| a.0.total_cmp(&b.0));
         match near {
             Some((_, leader, _)) => class.push(leader),
             None => {
                 class.push(place);
-                leaders.push((place, seen[at].iter().map(|&x| f64::from(x) * f64::from(x)).sum()));
+                leaders.push((place, seen[at.index()].iter().map(|&x| f64::from(x) * f64::from(x)).sum()));
             }
         }
     }
 
     // In the order of content the digest is the same however the models were given.
     let mut digest = Xxh3::new();
-    order.iter().for_each(|&at| update(&mut digest, &seen[at]));
-    let same = |a: usize, b: usize| seen[order[a]].iter().zip(&seen[order[b]]).all(|(x, y)| x.to_bits() == y.to_bits());
+    order.iter().for_each(|&at| update(&mut digest, &seen[at.index()]));
+    let values = |place: usize| &seen[order[place].index()];
+    let same = |a: usize, b: usize| values(a).iter().zip(values(b)).all(|(x, y)| x.to_bits() == y.to_bits());
     let tied = (0..n).map(|p| (p > 0 && same(p - 1, p)) || (p + 1 < n && same(p, p + 1))).collect();
     Ok(Pilot { order, class, digest: digest.digest128(), tied })
 }
 
 /// Reads a few values from the middle of every parameter that all models of the group hold.
-fn look(models: &ModelSet, group: &LayoutGroup, at: usize) -> Result<Vec<f32>, SourceError> {
+fn look(models: &ModelSet, group: &LayoutGroup, at: Position<LayoutGroup>) -> Result<Vec<f32>, SourceError> {
     let n = group.models().len();
     let common: Vec<usize> =
         (0..group.parameters().len()).filter(|&p| group.parameters()[p].holders.len() == n).collect();
     let values = if n > LARGE_SET { VALUES_IN_LARGE_SETS } else { VALUES };
     let each = (values / common.len().max(1)).max(4);
-    let id = group.models()[at];
+    let id = group.model(at);
     let mut seen = Vec::with_capacity(values);
     for p in common {
         let parameter = &group.parameters()[p];

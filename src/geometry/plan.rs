@@ -4,7 +4,7 @@ use super::settings::{GeometrySettings, Initialization};
 use crate::error::Error;
 use crate::kernel::format::JOB;
 use crate::kernel::{APART, Packed, STRIP};
-use crate::model_set::{Kind, LayoutGroup, SharedParameter};
+use crate::model_set::{Kind, LayoutGroup, Position, SharedParameter};
 use std::collections::BTreeMap;
 
 /// Number of values in one block of all models together: 4 MiB in f32. The block of each thread stays in the last-level cache.
@@ -100,7 +100,7 @@ impl<H> Matrix<'_, H> {
     }
 }
 
-fn matrices<'g>(group: &'g LayoutGroup) -> Vec<Matrix<'g, usize>> {
+fn matrices<'g>(group: &'g LayoutGroup) -> Vec<Matrix<'g, Position<LayoutGroup>>> {
     let matrix = |p: &'g SharedParameter| Matrix { kind: p.kind, holders: &p.holders, size: p.size() };
     group.parameters().iter().map(matrix).collect()
 }

@@ -34,7 +34,7 @@ impl Sums {
         for (u, unit) in plan.units.iter().enumerate() {
             unit.iter().for_each(|&p| unit_of[p] = u);
             let parameter = &group.parameters()[unit[0]];
-            let mut holders: Vec<Place> = parameter.holders.iter().map(|&at| Place(place_of[at])).collect();
+            let mut holders: Vec<Place> = parameter.holders.iter().map(|&at| Place(place_of[at.index()])).collect();
             holders.sort_unstable();
             units.push(ParameterGeometry {
                 distances: Packed::zeros(holders.len()),

@@ -1,5 +1,5 @@
-use super::ModelId;
 use super::layout::{Alignment, Holder};
+use super::{ModelId, Position};
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -55,7 +55,7 @@ pub struct SharedParameter {
     /// Matrix or vector.
     pub kind: Kind,
     /// Positions in the group's models of the models that hold it, sorted.
-    pub holders: Vec<usize>,
+    pub holders: Vec<Position<LayoutGroup>>,
 }
 
 impl SharedParameter {
@@ -105,6 +105,20 @@ impl LayoutGroup {
         &self.models
     }
 
+    /// Returns the positions of all models, in their order.
+    pub fn positions(&self) -> impl DoubleEndedIterator<Item = Position<Self>> + ExactSizeIterator + Clone + use<> {
+        Position::all(self.models.len())
+    }
+
+    /// Returns the model at a position.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the position is out of range.
+    pub fn model(&self, at: Position<Self>) -> ModelId {
+        self.models[at.index()]
+    }
+
     /// Returns the parameters that two or more of the models share, sorted by name, then by values.
     pub fn parameters(&self) -> &[SharedParameter] {
         &self.parameters
@@ -115,9 +129,9 @@ impl LayoutGroup {
         self.parameters.iter().filter(|p| p.holders.len() == self.models.len()).map(SharedParameter::size).sum()
     }
 
-    /// Returns how many values of a model no other model of the group holds. `model` is a position in [`models`](Self::models).
-    pub fn unshared_size(&self, model: usize) -> usize {
-        self.unshared.get(model).copied().unwrap_or_default()
+    /// Returns how many values of a model no other model of the group holds. 0 for a position out of range.
+    pub fn unshared_size(&self, model: Position<Self>) -> usize {
+        self.unshared.get(model.index()).copied().unwrap_or_default()
     }
 
     /// Returns one model of each other group whose tensors have the same shapes under other names, sorted.
@@ -131,9 +145,9 @@ impl LayoutGroup {
 
     /// Returns a model's own name of a parameter. `None` when the model does not hold it.
     ///
-    /// `model` is a position in [`models`](Self::models), `parameter` one in [`parameters`](Self::parameters).
-    pub fn own_name(&self, model: usize, parameter: usize) -> Option<&str> {
-        self.own_names.get(model)?.get(parameter)?.as_deref()
+    /// `parameter` is a number in [`parameters`](Self::parameters).
+    pub fn own_name(&self, model: Position<Self>, parameter: usize) -> Option<&str> {
+        self.own_names.get(model.index())?.get(parameter)?.as_deref()
     }
 }
 
@@ -155,8 +169,8 @@ pub(super) fn groups(alignments: &[Alignment], layout_of: &[usize], resembling: 
 fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
     let models: Vec<ModelId> =
         (0..layout_of.len()).filter(|&m| alignment.layouts.contains(&layout_of[m])).map(ModelId::new).collect();
-    let mut positions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (at, model) in models.iter().enumerate() {
+    let mut positions: BTreeMap<usize, Vec<Position<LayoutGroup>>> = BTreeMap::new();
+    for (at, model) in Position::all(models.len()).zip(&models) {
         positions.entry(layout_of[model.index()]).or_default().push(at);
     }
 
@@ -172,10 +186,11 @@ fn group(alignment: &Alignment, layout_of: &[usize]) -> LayoutGroup {
         let kind = if wide + usize::from(most_rows > 1) >= 2 { Kind::Matrix } else { Kind::Vector };
         for values in ranges(holders) {
             let held: Vec<&Holder> = holders.iter().filter(|h| h.values >= values.end).collect();
-            let mut at: Vec<usize> = held.iter().flat_map(|h| positions[&h.layout].iter().copied()).collect();
+            let mut at: Vec<Position<LayoutGroup>> =
+                held.iter().flat_map(|h| positions[&h.layout].iter().copied()).collect();
             // Values of one model alone cannot be compared. They only show that it is not identical to others.
             if let [alone] = at[..] {
-                unshared[alone] += values.len();
+                unshared[alone.index()] += values.len();
             }
             if at.len() < 2 {
                 continue;

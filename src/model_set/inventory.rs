@@ -238,7 +238,8 @@ fn shares(group: &LayoutGroup, values: &[Values]) -> Vec<f64> {
     let mut shared = vec![0u64; group.models().len()];
     for parameter in group.parameters() {
         for &at in &parameter.holders {
-            shared[at] = shared[at].saturating_add(parameter.size() as u64);
+            let shared = &mut shared[at.index()];
+            *shared = shared.saturating_add(parameter.size() as u64);
         }
     }
     let all = |id: &ModelId| values[id.index()].parameters.saturating_add(values[id.index()].packed).max(1);

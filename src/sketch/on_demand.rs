@@ -48,7 +48,7 @@ pub(super) fn group(
     left_out.sort();
     // A tensor may be cut into several parameters, and its name is reported once.
     left_out.dedup();
-    let members: Vec<ModelId> = models.order().iter().map(|&at| layout.models()[at]).collect();
+    let members: Vec<ModelId> = models.order().iter().map(|&at| layout.model(at)).collect();
     // With nothing to compare, all distances would be 0, and all models would look like copies.
     if compared.is_empty() && members.len() > 1 {
         let model = set.models().name(layout.models()[0]).to_owned();

@@ -4,7 +4,7 @@ use super::projection::Projection;
 use super::{SegmentSketch, Sketch, SketchSet, read_wide};
 use crate::error::Error;
 use crate::geometry::Place;
-use crate::model_set::LayoutGroup;
+use crate::model_set::{LayoutGroup, Position};
 use crate::source::ParameterSource;
 use std::ops::Range;
 
@@ -40,7 +40,7 @@ pub(super) struct GroupSketches {
     set: SketchSet,
     group: usize,
     /// For each place, the model's position in the group of the layout.
-    order: Vec<usize>,
+    order: Vec<Position<LayoutGroup>>,
     /// For each position, its place.
     place_of: Vec<Place>,
     /// Number of values kept of each larger tensor: the fewest that any of the models keeps.
@@ -53,7 +53,7 @@ impl GroupSketches {
         let layout = &set.models().groups()[group];
         let order = order(set, layout);
         let mut place_of = vec![Place(0); order.len()];
-        order.iter().enumerate().for_each(|(place, &at)| place_of[at] = Place(place));
+        order.iter().enumerate().for_each(|(place, &at)| place_of[at.index()] = Place(place));
         Self { set: set.clone(), group, order, place_of, width: set.width(layout) }
     }
 
@@ -63,14 +63,14 @@ impl GroupSketches {
     }
 
     /// For each place, the model's position in the group of the layout.
-    pub(super) fn order(&self) -> &[usize] {
+    pub(super) fn order(&self) -> &[Position<LayoutGroup>] {
         &self.order
     }
 
     /// Places of the models that hold parameter `p`, sorted.
     pub(super) fn holders(&self, p: usize) -> Vec<Place> {
         let mut holders: Vec<Place> =
-            self.layout().parameters()[p].holders.iter().map(|&at| self.place_of[at]).collect();
+            self.layout().parameters()[p].holders.iter().map(|&at| self.place_of[at.index()]).collect();
         holders.sort_unstable();
         holders
     }
@@ -78,7 +78,7 @@ impl GroupSketches {
     /// The sketch at a place, and its own name of parameter `p`.
     pub(super) fn holder(&self, place: Place, p: usize) -> (&Sketch, &str) {
         let at = self.order[place.0];
-        (self.set.sketch(self.layout().models()[at]), self.layout().own_name(at, p).unwrap_or_default())
+        (self.set.sketch(self.layout().model(at)), self.layout().own_name(at, p).unwrap_or_default())
     }
 
     /// The segments of parameter `p` in the model at a place.
@@ -145,23 +145,23 @@ impl GroupSketches {
             }
             RunSource::Values(range) => read_wide(out, |narrow| sketch.read(name, range.start + first, narrow)),
         };
-        let id = self.layout().models()[self.order[place.0]];
+        let id = self.layout().model(self.order[place.0]);
         read.map_err(|source| Error::of_model(self.set.models().name(id), source))
     }
 }
 
 /// Positions of the models, sorted by the fingerprints of what all of them hold.
-fn order(set: &SketchSet, group: &LayoutGroup) -> Vec<usize> {
+fn order(set: &SketchSet, group: &LayoutGroup) -> Vec<Position<LayoutGroup>> {
     let n = group.models().len();
     // What only some models hold cannot order the others.
     let common: Vec<usize> =
         (0..group.parameters().len()).filter(|&p| group.parameters()[p].holders.len() == n).collect();
-    let content = |at: usize| -> Vec<u128> {
-        let sketch = set.sketch(group.models()[at]);
+    let content = |at: Position<LayoutGroup>| -> Vec<u128> {
+        let sketch = set.sketch(group.model(at));
         let name = |&p: &usize| group.own_name(at, p).unwrap_or_default();
         common.iter().flat_map(|p| sketch.kept(name(p))).map(|kept| kept.fingerprint).collect()
     };
-    let mut keyed: Vec<(Vec<u128>, usize)> = (0..n).map(|at| (content(at), at)).collect();
+    let mut keyed: Vec<(Vec<u128>, Position<LayoutGroup>)> = group.positions().map(|at| (content(at), at)).collect();
     keyed.sort();
     keyed.into_iter().map(|(_, at)| at).collect()
 }

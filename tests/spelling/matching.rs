@@ -1,7 +1,7 @@
 //! Which tensors are matched, and that they are the right ones.
 
 use crate::networks::*;
-use neural_phylogeny::model_set::Matching;
+use neural_phylogeny::model_set::{Matching, Position};
 use neural_phylogeny::{ModelId, ModelSet, ParameterSource};
 
 fn set(models: &[&Network]) -> ModelSet {
@@ -21,14 +21,14 @@ fn share(models: &ModelSet, near: f32) -> f64 {
         }
         let [a, b] = [0, 1].map(|m| {
             let mut values = vec![0.0; parameter.size()];
-            let own = group.own_name(m, p).unwrap();
+            let own = group.own_name(Position::new(m), p).unwrap();
             models.source(ModelId::new(m)).read(own, parameter.offset(), &mut values).unwrap();
             values
         });
         let squared = |x: &[f32]| x.iter().map(|v| v * v).sum::<f32>();
         let apart: Vec<f32> = a.iter().zip(&b).map(|(x, y)| x - y).collect();
         let relative = (squared(&apart) / squared(&a).max(1e-12)).sqrt();
-        let own = [0, 1].map(|m| group.own_name(m, p));
+        let own = [0, 1].map(|m| group.own_name(Position::new(m), p));
         assert!(relative <= near, "{} is {own:?} at {relative}", parameter.name);
         shared += parameter.size();
     }
@@ -181,8 +181,9 @@ fn the_order_of_models_changes_nothing() {
         let mut all = Vec::new();
         for group in models.groups() {
             for (p, parameter) in group.parameters().iter().enumerate() {
-                let mut own: Vec<(usize, String)> = (0..group.models().len())
-                    .filter_map(|m| Some((order[group.models()[m].index()], group.own_name(m, p)?.to_owned())))
+                let mut own: Vec<(usize, String)> = group
+                    .positions()
+                    .filter_map(|m| Some((order[group.model(m).index()], group.own_name(m, p)?.to_owned())))
                     .collect();
                 own.sort();
                 all.push((parameter.name.clone(), parameter.values.clone(), own));

@@ -1,6 +1,6 @@
 use crate::args::Inspect;
 use crate::models;
-use neural_phylogeny::model_set::{LayoutGroup, OnUnreadable, Role, Skipped};
+use neural_phylogeny::model_set::{LayoutGroup, OnUnreadable, Position, Role, Skipped};
 use neural_phylogeny::{ModelId, ModelSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
     let inventory = models.inventory();
     for (g, group) in models.groups().iter().enumerate() {
         describe_group(&mut text, &models, g, group);
-        for (at, &model) in group.models().iter().enumerate() {
+        for (at, &model) in group.positions().zip(group.models()) {
             describe_model(&mut text, &models, model, &places);
             let record = &inventory.models[model.index()];
             if let Some(reason) = &record.not_comparable {
@@ -111,11 +111,11 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
             parameter.holders.len()
         );
     }
-    let renamed = |at: &usize| {
+    let renamed = |at: &Position<LayoutGroup>| {
         (0..group.parameters().len())
             .any(|p| group.own_name(*at, p).is_some_and(|own| own != group.parameters()[p].name))
     };
-    let prefixed: Vec<&str> = (0..count).filter(renamed).map(|at| models.name(group.models()[at])).collect();
+    let prefixed: Vec<&str> = group.positions().filter(renamed).map(|at| models.name(group.model(at))).collect();
     if !prefixed.is_empty() {
         let _ = writeln!(text, "  compared under the names of others: {}", prefixed.join(", "));
     }

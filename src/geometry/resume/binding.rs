@@ -79,13 +79,13 @@ fn group_digest(models: &ModelSet, group: &LayoutGroup, pilot: &Pilot) -> u128 {
         digest.bytes(format!("{:?}", p.kind).as_bytes());
         digest.numbers([p.values.start, p.values.end, p.row_size, p.holders.len()]);
         // Positions follow the order in which models were given; places do not.
-        let mut holders: Vec<usize> = p.holders.iter().map(|&at| place_of[at]).collect();
+        let mut holders: Vec<usize> = p.holders.iter().map(|&at| place_of[at.index()]).collect();
         holders.sort_unstable();
         digest.numbers(holders);
     }
     digest.numbers([pilot.order.len()]);
     for (&at, &tied) in pilot.order.iter().zip(&pilot.tied) {
-        let id = group.models()[at];
+        let id = group.model(at);
         // Where samples are equal, only names show to which model the sums belong.
         if tied {
             digest.bytes(models.name(id).as_bytes());
