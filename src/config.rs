@@ -1,8 +1,10 @@
 //! The settings of a run, and the runs themselves: one call for all stages.
 
+mod contents;
 mod run;
 mod settings;
 
+pub use contents::ContentHashes;
 pub use run::{detect_phylogeny, detect_phylogeny_from_sketches, detect_phylogeny_in};
 pub use settings::Settings;
 
@@ -40,6 +42,7 @@ pub struct Config {
     seed: u64,
     geometry: GeometrySettings,
     minimum_confidence: f64,
+    contents: ContentHashes,
 }
 
 impl Config {
@@ -97,6 +100,12 @@ impl Config {
     /// [`Phylogeny::with_minimum_confidence`](crate::Phylogeny::with_minimum_confidence).
     pub fn with_minimum_confidence(mut self, minimum: f64) -> Self {
         self.minimum_confidence = minimum;
+        self
+    }
+
+    /// Sets whether each model's [`content`](crate::model_set::ModelRecord::content) is read. Default: only what is at hand.
+    pub fn with_content_hashes(mut self, contents: ContentHashes) -> Self {
+        self.contents = contents;
         self
     }
 

@@ -1,4 +1,5 @@
-use super::Config;
+use super::contents::contents;
+use super::{Config, ContentHashes};
 use crate::error::Error;
 use crate::geometry::{Faults, Geometry};
 use crate::model_set::{ModelId, ModelSet};
@@ -58,7 +59,12 @@ pub fn detect_phylogeny(models: &ModelSet, config: Config) -> Result<Phylogeny, 
         let faults = Faults::new(models.on_unreadable());
         if let Some(geometry) = Geometry::compute_noting(&models, &config.geometry, &faults)? {
             let phylogeny = with_remarks_of(&models, detect(&geometry, models.names(), &config)?);
-            return Ok(phylogeny.with_inventory(models.inventory()));
+            let mut inventory = models.inventory();
+            if config.contents == ContentHashes::Read {
+                let hashes = contents(&models, &config.geometry)?;
+                inventory.models.iter_mut().zip(hashes).for_each(|(record, hash)| record.content = hash);
+            }
+            return Ok(phylogeny.with_inventory(inventory));
         }
         // Each round leaves out at least one model, so that this ends.
         models = Cow::Owned(models.without(&faults.noted())?);

@@ -34,7 +34,7 @@ pub struct ModelRecord {
     /// How its files are laid out, in words, such as `transformers folder`.
     pub layout: Option<String>,
     /// The hash of the whole model, as [`Sketch::content`](crate::sketch::Sketch::content) gives it. `None` where it is not at
-    /// hand: only sketches cover every tensor of a model.
+    /// hand and was not [read](crate::config::ContentHashes): distances do not need every tensor of a model.
     pub content: Option<String>,
     /// Number of values in its trained parameters.
     pub parameters: u64,

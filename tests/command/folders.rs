@@ -149,6 +149,7 @@ fn what_was_read_and_what_was_not_is_in_the_json() {
     assert_eq!((&first["path"], &first["format"]), (&"zoo/a.safetensors".into(), &"safetensors".into()));
     assert_eq!((&first["parameters"], &first["dtype"]["F32"]), (&2040.into(), &2040.into()));
     assert_eq!(first["content"], Value::Null);
+    let hashed = json(&zoo.output("detect zoo --format json --content"));
     let [group] = &file["groups"].as_array().unwrap()[..] else { panic!("{file}") };
     assert_eq!(
         (&group["tensors"], &group["values"], &group["models"][0]["share"]),
@@ -157,6 +158,7 @@ fn what_was_read_and_what_was_not_is_in_the_json() {
     assert_eq!(zoo.run("sketch zoo --include-models a* --store store").code, 0);
     let stored = json(&zoo.output("detect --store store --format json"));
     assert_eq!(stored["models"][0]["content"].as_str().unwrap().len(), 32);
+    assert_eq!(stored["models"][0]["content"], hashed["models"][0]["content"]);
 }
 
 #[test]

@@ -123,6 +123,10 @@ pub(crate) struct Detection {
     /// Leave out parents less sure than this, from 0 to 1. Such a child stays in its family, and its parent counts as withheld.
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     pub(crate) minimum_confidence: f64,
+
+    /// Give the hash of each whole model in the JSON. Every model is then read once more. A store has the hashes at hand.
+    #[arg(long, conflicts_with = "store")]
+    pub(crate) content: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,6 @@
 use crate::args::{Detect, Detection, Selector};
 use crate::{models, notes, output, progress, resume};
-use neural_phylogeny::config::detect_phylogeny_from_sketches;
+use neural_phylogeny::config::{ContentHashes, detect_phylogeny_from_sketches};
 use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
 use neural_phylogeny::sketch::SketchSet;
 use neural_phylogeny::write::Content;
@@ -75,7 +75,8 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
         .with_detector(arguments.clustering.detector(arguments.selector.is_some())?)
         .with_seed(arguments.seed)
         .with_geometry(arguments.geometry.settings(arguments.seed)?)
-        .with_minimum_confidence(arguments.minimum_confidence);
+        .with_minimum_confidence(arguments.minimum_confidence)
+        .with_content_hashes(if arguments.content { ContentHashes::Read } else { ContentHashes::AtHand });
     let Some(selector) = arguments.selector else { return Ok(config) };
     Ok(match selector {
         Selector::Precedence => config.with_selector(Precedence),
