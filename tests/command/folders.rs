@@ -149,7 +149,7 @@ fn what_was_read_and_what_was_not_is_in_the_json() {
     assert_eq!((&first["path"], &first["format"]), (&"zoo/a.safetensors".into(), &"safetensors".into()));
     assert_eq!((&first["parameters"], &first["dtype"]["F32"]), (&2040.into(), &2040.into()));
     assert_eq!(first["content"], Value::Null);
-    let hashed = json(&zoo.output("detect zoo --format json --content"));
+    let hashed = json(&zoo.run("detect zoo --format json --content").stdout);
     let [group] = &file["groups"].as_array().unwrap()[..] else { panic!("{file}") };
     assert_eq!(
         (&group["tensors"], &group["values"], &group["models"][0]["share"]),
