@@ -13,6 +13,7 @@ mod presence;
 mod relations;
 mod root;
 mod sheet;
+mod skeleton;
 mod solve;
 mod spanning;
 mod sparse;
