@@ -9,5 +9,5 @@ mod shared;
 mod values;
 
 pub(crate) use facts::{facts, facts_of};
-pub use lines::{Factor, LineState, Lines};
+pub use lines::{Factor, Imprint, LineState, Lines};
 pub(crate) use shared::{SharedTensor, SharedTensors};

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::model_set::{Kind, ModelId};
 use crate::source::{Dtype, ParameterInfo};
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A reader of further evidence from the models of a geometry.
@@ -56,11 +57,22 @@ pub(crate) struct MemberSums {
     pub(crate) change: Vec<f64>,
 }
 
+/// The lines of one matrix along one axis, among all lines of some sums.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LineSpan {
+    /// Their places.
+    pub(crate) positions: Range<usize>,
+    /// Number of values in each of them.
+    pub(crate) length: usize,
+}
+
 /// The sums along lines: `Σ r²` for each line of the reference, and the sums of each member.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LineSums {
     pub(crate) reference: Vec<f64>,
     pub(crate) members: Vec<MemberSums>,
+    /// Which lines belong together. It is empty where sums are estimates, as those of sketches are.
+    pub(crate) spans: Vec<LineSpan>,
 }
 
 /// A comparison of a model b with a model a, value by value, over the parameters that both hold.

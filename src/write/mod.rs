@@ -1,7 +1,7 @@
 //! Writes results as text and files: one file of code for each form.
 //!
 //! - [`write_table`] is for a person. [`write_explanation`] says why one model has the parents it has, [`write_answer`] what
-//!   one model is derived from.
+//!   one model is derived from, [`write_direction`] which of two came first.
 //! - `write_json` loses nothing, and `read_json` reads it back (feature `serde`).
 //! - [`write_dot`] is for Graphviz, [`write_newick`] for programs that draw trees.
 //!
@@ -11,6 +11,7 @@
 mod answer;
 mod candidates;
 mod columns;
+mod direction;
 mod dot;
 mod edge;
 mod explanation;
@@ -27,6 +28,7 @@ mod text;
 mod why;
 
 pub use answer::write_answer;
+pub use direction::write_direction;
 pub use dot::{Dot, write_dot};
 pub use explanation::write_explanation;
 pub use format::{Content, ContentKind, OutputFormat};

@@ -17,8 +17,17 @@ pub(super) fn write_movements<W: Write>(phylogeny: &Phylogeny, edge: &Edge, writ
     let untouched = phylogeny.untouched(parent, child);
     let parameters = count(compared, "parameter", "parameters");
     writeln!(writer, "\nfrom {}: {parameters} compared, {untouched} untouched", shown(phylogeny.name(parent)))?;
-    let (still, moved): (Vec<&Movement>, Vec<&Movement>) =
-        phylogeny.movements(parent, child).iter().partition(|m| m.relative == 0.0);
+    write_moved(&phylogeny.movements(parent, child).iter().collect::<Vec<_>>(), compared, untouched, writer)
+}
+
+/// Writes the parameters that moved most of `compared` ones, and those that were untouched.
+pub(super) fn write_moved<W: Write>(
+    movements: &[&Movement],
+    compared: usize,
+    untouched: usize,
+    writer: &mut W,
+) -> io::Result<()> {
+    let (still, moved): (Vec<&Movement>, Vec<&Movement>) = movements.iter().partition(|m| m.relative == 0.0);
     if !moved.is_empty() {
         let mut rows = vec![["moved most", "values", "movement", "rank"].map(str::to_owned).to_vec()];
         rows.extend(moved.iter().take(MOST).map(|m| row(m)));

@@ -1,6 +1,7 @@
 //! The command as a user runs it: what it prints, where, and with which exit code.
 #![cfg(feature = "cli")]
 
+mod compare;
 mod detect;
 mod evaluate;
 mod explain;

@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Detect(Box<Detect>),
     /// Show why one model has the parents it has: candidates, evidence, and which parameters moved.
     Explain(Box<Explain>),
+    /// Compare two models alone: are they kin, which came first, and what changed?
+    Compare(Compare),
     /// Show what was found, its layouts, what can be compared with what, and what would be skipped and why.
     Inspect(Inspect),
     /// Compare a result with the truth, or with another result.
@@ -155,6 +157,42 @@ pub(crate) struct Explain {
     /// Form of the explanation.
     #[arg(long, value_parser = form::of(ContentKind::Explanation), default_value = form::DEFAULT)]
     pub(crate) format: &'static dyn OutputFormat,
+
+    /// Write to a file, whole or not at all, instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Compare {
+    /// Folder or file of one model.
+    #[arg(value_name = "A")]
+    pub(crate) a: PathBuf,
+
+    /// Folder or file of another one.
+    #[arg(value_name = "B")]
+    pub(crate) b: PathBuf,
+
+    /// Part of diffusers pipelines to take, where the paths hold pipelines of several parts.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) part: Option<String>,
+
+    /// Base model of the adapters that record ID, or of the adapter named ID; without ID, of those that record none or whose
+    /// recorded one is not found. May be repeated.
+    #[arg(long, value_name = "[ID=]PATH")]
+    pub(crate) base: Vec<String>,
+
+    /// Threads; 0 means one for each processor. The result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+
+    /// Memory for blocks of parameters, such as 512MiB or 4GiB.
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
+    pub(crate) memory: ByteSize,
+
+    /// Form of the comparison.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Table)]
+    pub(crate) format: PlainFormat,
 
     /// Write to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod args;
+mod compare;
 mod detect;
 mod detector;
 mod evaluate;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Detect(arguments) => detect::run(&arguments).map(whole),
         Command::Explain(arguments) => explain::run(&arguments).map(whole),
+        Command::Compare(arguments) => compare::run(&arguments).map(whole),
         Command::Inspect(arguments) => inspect::run(&arguments).map(whole),
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(whole),
         Command::Sketch(arguments) => sketch::run(&arguments).map(whole),

@@ -89,7 +89,11 @@ impl LineageEvidence<'_> {
         let stays = (holds(false, present, without_root) / holds(true, present, without_root)).ln();
         let mut evidence = vec![
             Evidence::new(Stage::Presence, HOLDS, stays),
-            Evidence::new(Stage::Parent, Signal::PRIOR, -root_prior(self.lineage.len())),
+            Evidence::new(
+                Stage::Parent,
+                Signal::PRIOR,
+                -root_prior(self.lineage.len(), &self.lineage.weights().parents),
+            ),
         ];
         let weighed = self.tree.hypothesis.weigh(parent, child);
         evidence.extend(evidence_of(Stage::Parent, ALL.iter().map(|witness| witness.signal()).zip(weighed)));

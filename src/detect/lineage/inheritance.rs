@@ -23,11 +23,18 @@ pub(super) struct Inheritance {
 pub(super) struct Cell {
     pub(super) angle: f64,
     pub(super) distance: f64,
+    /// How much of the way from the root to q the child has gone: 1 where it inherited all of it, the mean over parameters.
+    pub(super) slope: f32,
+    /// The natural logarithm of the way from q to c over that from the root to q, the mean over parameters.
+    pub(super) beyond: f32,
     /// Number of parameters in which c equals the root and q does not.
-    pub(super) reverted: usize,
-    /// Number of parameters that `angle` and `distance` are summed over.
-    parameters: usize,
+    pub(super) reverted: u32,
+    /// Number of parameters that the others are of.
+    pub(super) parameters: u32,
 }
+
+/// A slope in one parameter beyond these counts as much as these. One parameter of many must not decide a pair.
+const SLOPES: [f64; 2] = [-1.0, 3.0];
 
 impl Inheritance {
     /// Measures all pairs. O(n² T) time for n members and T parameters.
@@ -44,12 +51,16 @@ impl Inheritance {
             });
         }
         let (independent, share) = (weights.parents.independent, weights.witnesses.distance.share);
+        let largest = weights.witnesses.angle.largest;
         cells.par_rows_mut().for_each(|(_, row)| {
             for cell in row {
                 // Parameters of one network agree more than independent tests do. Together they count as `independent` tests.
-                let scale = independent / (cell.parameters as f64 + 1.0);
+                let scale = independent / (f64::from(cell.parameters) + 1.0);
                 cell.angle *= scale;
                 cell.distance *= scale * share;
+                cell.angle = cell.angle.min(largest);
+                let count = cell.parameters.max(1) as f32;
+                (cell.slope, cell.beyond) = (cell.slope / count, cell.beyond / count);
             }
         });
         Self { cells }
@@ -99,7 +110,7 @@ impl<'a> Increments<'a> {
         let (to_q, to_c, apart) = (sheet.squared(root, q), sheet.squared(root, c), sheet.squared(q, c));
         if to_c == 0.0 {
             // c still has the root's values. If q changed them, c cannot have them through q.
-            cell.reverted += usize::from(to_q > 0.0);
+            cell.reverted += u32::from(to_q > 0.0);
             return;
         }
         let (qq, cc) = (self.squared[q.index()], self.squared[c.index()]);
@@ -110,6 +121,7 @@ impl<'a> Increments<'a> {
             // Both have values that the root lacks: one has them from the other.
             cell.angle += witnesses.angle.shared;
             cell.distance += witnesses.distance.largest_gain;
+            cell.slope += 1.0;
             cell.parameters += 1;
             return;
         }
@@ -124,6 +136,8 @@ impl<'a> Increments<'a> {
         let gain = witnesses.distance.largest_gain;
         // The lengths are squared: half of the logarithm is the gain in log distance.
         cell.distance += (0.5 * (cc / on).ln()).clamp(-gain, gain);
+        cell.slope += (inner / qq).clamp(SLOPES[0], SLOPES[1]) as f32;
+        cell.beyond += (0.5 * (on / qq).ln()).clamp(-gain, gain) as f32;
         cell.parameters += 1;
     }
 }

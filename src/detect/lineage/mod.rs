@@ -5,6 +5,7 @@ mod candidates;
 mod collector;
 mod confidence;
 mod copies;
+mod direction;
 mod index;
 mod inheritance;
 mod merges;
@@ -13,6 +14,7 @@ mod presence;
 mod relations;
 mod root;
 mod sheet;
+mod skeleton;
 mod solve;
 mod spanning;
 mod sparse;
@@ -21,6 +23,8 @@ mod tests;
 mod tree;
 pub mod weights;
 pub mod witness;
+
+pub use direction::{Direction, direction};
 
 use super::families::{Families, components};
 use super::{NamedDetector, PhylogenyDetector, SelectorUse};
@@ -45,9 +49,9 @@ use weights::Weights;
 ///    further part.
 /// 3. **Merges**: models that are affine combinations of any other models. Merges of masked increments (TIES, DARE) are found
 ///    after step 5. Lineages that only a merge joins are solved one by one.
-/// 4. **Roots**, by all witnesses. These are distances and angles as in [`Precedence`](crate::parent::Precedence), norms and
-///    step counters. Others are lines and tensors that training left as they were, and lines that decay shrank by one exact
-///    factor.
+/// 4. **Roots**, by all witnesses. Distances and angles, as in [`Precedence`](crate::parent::Precedence), give a first tree. Where
+///    its edges point tell the lines that grew where two models differ, norms and step counters. Others are lines and tensors
+///    that training left as they were, and lines that decay shrank by one exact factor.
 /// 5. **Parents**: for every member and every possible ancestor, whether the way from the root goes through that ancestor.
 ///    The evidence is a likelihood ratio from angles, distances and norms. Training that cannot be undone has a veto against
 ///    it. The tree is the arborescence of largest total evidence. The confidence of an edge is its probability over *all*

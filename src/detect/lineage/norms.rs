@@ -64,13 +64,22 @@ impl Norms {
 
 /// λ(v) and λ(−v). λ is odd in v, lies within ±2.001 by default, and falls to 0 for large v.
 fn ratios(v: f64, numbers: &NormWeights) -> (f64, f64) {
-    let NormWeights { spread, wide, .. } = *numbers;
-    let density = |v: f64| {
+    let [along, against] = densities(v, numbers.spread, numbers.wide);
+    ((along / against).ln(), (against / along).ln())
+}
+
+/// The log-likelihood ratio of v and −v under an even mixture of a normal density around 1 and a Cauchy density around 0.
+pub(super) fn ratio(v: f64, spread: f64, wide: f64) -> f64 {
+    let [along, against] = densities(v, spread, wide);
+    along.ln() - against.ln()
+}
+
+/// The density of the mixture at v and at −v.
+fn densities(v: f64, spread: f64, wide: f64) -> [f64; 2] {
+    [v, -v].map(|v| {
         let near = (-0.5 * ((v - 1.0) / spread).powi(2)).exp() / (spread * (2.0 * std::f64::consts::PI).sqrt());
         near + 1.0 / (std::f64::consts::PI * wide * (1.0 + (v / wide).powi(2)))
-    };
-    let (along, against) = (density(v), density(-v));
-    ((along / against).ln(), (against / along).ln())
+    })
 }
 
 #[cfg(test)]

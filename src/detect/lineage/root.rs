@@ -1,68 +1,109 @@
-//! Which member of a lineage is its root: every witness compares the rivals.
+//! Which member of a lineage is its root.
+//!
+//! A first answer compares rivals pair by pair. It gives a likeliest tree. Who is the root is then asked again of that tree
+//! without its root: distances and angles say who lies next to whom and who lies in the middle, and not which end is older.
 
 use super::index::Member;
-use super::weights::Root as Numbers;
-use super::witness::{ALL, COUNT, Lineage};
+use super::skeleton::Skeleton;
+use super::weights::{Root as Numbers, Weights};
+use super::witness::{ALL, COUNT, Hypothesis, Lineage};
 use crate::phylogeny::Signal;
 use std::collections::BTreeMap;
 
-/// The evidence of each witness that one rival precedes another, in nats and in the order of [`ALL`].
-pub(super) type Terms = [f64; COUNT];
+/// The term of how many neighbors a member has in the likeliest tree.
+pub(super) const NEIGHBORS: Signal =
+    Signal::new("neighbors", "how many neighbors a member has in the tree: a root has many children");
+
+/// What speaks for a member as the root.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Terms {
+    /// The evidence of each witness, in nats and in the order of [`ALL`].
+    pub(super) witnesses: [f64; COUNT],
+    /// The evidence of the number of neighbors, in nats.
+    pub(super) neighbors: f64,
+}
+
+impl Terms {
+    /// The sum of the evidence, in nats.
+    pub(super) fn sum(&self) -> f64 {
+        self.witnesses.iter().fold(self.neighbors, |sum, term| sum + term)
+    }
+}
 
 /// The answer to the question which member is the root.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Roots {
-    /// Rivals and the probability of each to be the root, the likeliest first. The probabilities sum to 1.
+    /// Members and the probability of each to be the root, the likeliest first. The probabilities sum to 1.
     pub(super) likely: Vec<(Member, f64)>,
     /// For each member, the strongest evidence that another member precedes it, in nats. The root has the lowest score.
-    ///
-    /// The scores of rivals use all witnesses. The scores of other members use distances and angles alone.
     pub(super) scores: Vec<f64>,
-    /// The terms that the strongest evidence against each rival is the sum of.
-    against: BTreeMap<Member, Terms>,
+    /// For each member of `likely`, what speaks for it as the root. Differences are log ratios of probabilities.
+    terms: BTreeMap<Member, Terms>,
 }
 
 impl Roots {
     /// Compares the rivals of a lineage of two or more members: `P(root = a) ∝ exp(−score(a))`.
+    ///
+    /// The scores of rivals use all witnesses. The scores of other members use distances and angles alone.
     pub(super) fn of(lineage: &Lineage<'_>) -> Self {
         let rivals = lineage.rivals();
         // Only rivals go through all witnesses. Other members keep the score of distances and angles.
         let unit = lineage.weights().witnesses.precedence.root;
         let mut scores: Vec<f64> = lineage.precedence_scores().iter().map(|s| s * unit).collect();
-        let mut against = BTreeMap::new();
+        let mut terms = BTreeMap::new();
         for &a in rivals {
             // A root precedes every other member, so the strongest evidence against it decides.
             let mut strongest = (f64::NEG_INFINITY, [0.0; COUNT]);
             for &b in rivals.iter().filter(|&&b| b != a) {
-                let terms = ALL.map(|witness| witness.precedes(lineage, b, a));
-                let sum = terms.iter().fold(0.0, |sum, term| sum + term);
+                let against = ALL.map(|witness| witness.precedes(lineage, b, a));
+                let sum = against.iter().fold(0.0, |sum, term| sum + term);
                 if sum > strongest.0 {
-                    strongest = (sum, terms);
+                    strongest = (sum, against);
                 }
             }
             scores[a.index()] = strongest.0;
-            against.insert(a, strongest.1);
+            terms.insert(a, Terms { witnesses: strongest.1.map(|term| -term), neighbors: 0.0 });
         }
-        Self { likely: likely(rivals, &scores), scores, against }
+        Self { likely: likely(&terms), scores, terms }
+    }
+
+    /// Asks again, of the edges of the likeliest tree under the first answer.
+    ///
+    /// ```text
+    /// P(root = a) ∝ degree(a)^β · exp(½ Σ_edges ±L)          + where the edge points away from a
+    /// ```
+    ///
+    /// L is the log odds of an edge's direction, by all witnesses. Where the first answer is a tie it stays one: each of the two
+    /// would give a tree of its own, in which it lies in the middle.
+    pub(super) fn along(self, hypothesis: &Hypothesis<'_>, parents: &[Option<Member>], plain: usize) -> Self {
+        let weights = hypothesis.lineage().weights();
+        if self.tied(weights.tolerances.tie) {
+            return self;
+        }
+        let skeleton = Skeleton::of(hypothesis, parents);
+        let terms: BTreeMap<Member, Terms> =
+            Member::all(plain).filter_map(|a| Some((a, skeleton.terms(a, plain, &weights.root)?))).collect();
+        Self { likely: likely(&terms), scores: scores(&terms, plain, weights), terms }
     }
 
     /// The evidence, by signal, that `a` is the root rather than `b`. Its sum is `ln P(a) / P(b)`.
     ///
-    /// Both must be rivals; otherwise the result is empty.
+    /// Both must be members that may be the root; otherwise the result is empty.
     pub(super) fn rather(&self, a: Member, b: Member) -> Vec<(Signal, f64)> {
-        let (Some(against_a), Some(against_b)) = (self.against.get(&a), self.against.get(&b)) else {
+        let (Some(of_a), Some(of_b)) = (self.terms.get(&a), self.terms.get(&b)) else {
             return Vec::new();
         };
-        let differences = against_b.iter().zip(against_a).map(|(b, a)| b - a);
-        ALL.iter().zip(differences).map(|(witness, difference)| (witness.signal(), difference)).collect()
+        let differences = of_a.witnesses.iter().zip(&of_b.witnesses).map(|(a, b)| a - b);
+        let witnesses = ALL.iter().map(|witness| witness.signal()).zip(differences);
+        witnesses.chain([(NEIGHBORS, of_a.neighbors - of_b.neighbors)]).collect()
     }
 
-    /// Probability that a member is the root: 0 unless it is a rival.
+    /// Probability that a member is the root: 0 unless it may be.
     pub(super) fn probability(&self, member: Member) -> f64 {
         self.likely.iter().find(|(m, _)| *m == member).map_or(0.0, |(_, probability)| *probability)
     }
 
-    /// The rivals that are likely enough to be supposed the root, each with its probability.
+    /// The members that are likely enough to be supposed the root, each with its probability.
     pub(super) fn supposed(&self, numbers: &Numbers) -> impl Iterator<Item = &(Member, f64)> {
         let least = numbers.least;
         self.likely.iter().take(numbers.most).filter(move |(_, probability)| *probability >= least)
@@ -81,14 +122,35 @@ impl Roots {
     }
 }
 
-/// Rivals with their probabilities, the likeliest first. The lowest score is subtracted so that no exponential overflows.
-fn likely(rivals: &[Member], scores: &[f64]) -> Vec<(Member, f64)> {
-    let lowest = rivals.iter().map(|a| scores[a.index()]).fold(f64::INFINITY, f64::min);
-    let weights: Vec<(Member, f64)> = rivals.iter().map(|&a| (a, (lowest - scores[a.index()]).exp())).collect();
+/// Members with their probabilities, the likeliest first. The largest sum is subtracted so that no exponential overflows.
+fn likely(terms: &BTreeMap<Member, Terms>) -> Vec<(Member, f64)> {
+    let largest = terms.values().map(Terms::sum).fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<(Member, f64)> = terms.iter().map(|(&a, terms)| (a, (terms.sum() - largest).exp())).collect();
     let sum: f64 = weights.iter().map(|w| w.1).sum();
     let mut likely: Vec<(Member, f64)> = weights.into_iter().map(|(a, w)| (a, w / sum)).collect();
     likely.sort_by(|x, y| y.1.total_cmp(&x.1));
     likely
+}
+
+/// For each member, the strongest evidence that another one is the root rather than it.
+fn scores(terms: &BTreeMap<Member, Terms>, plain: usize, weights: &Weights) -> Vec<f64> {
+    let sums: Vec<Option<f64>> = Member::all(plain).map(|a| terms.get(&a).map(Terms::sum)).collect();
+    let best = |but: usize| {
+        let others = sums.iter().enumerate().filter(|&(b, _)| b != but);
+        others.filter_map(|(_, sum)| *sum).fold(f64::NEG_INFINITY, f64::max)
+    };
+    // The strongest rival of all members but one is one of two, so it is sought twice and not for each member.
+    let first = (0..plain)
+        .filter(|&a| sums[a].is_some())
+        .max_by(|&a, &b| sums[a].unwrap_or(0.0).total_cmp(&sums[b].unwrap_or(0.0)));
+    let (all, rest) = (best(usize::MAX), first.map_or(f64::NEG_INFINITY, best));
+    let of = |(a, sum): (usize, &Option<f64>)| match sum {
+        _ if rest == f64::NEG_INFINITY && Some(a) == first => 0.0,
+        Some(sum) => (if Some(a) == first { rest } else { all }) - sum,
+        // What descends from a merge cannot be the root.
+        None => -weights.parents.excluded,
+    };
+    sums.iter().enumerate().map(of).collect()
 }
 
 #[cfg(test)]
@@ -149,7 +211,7 @@ mod tests {
     fn few_and_likely_roots_are_supposed() {
         let supposed = |weights: &Weights, probabilities: &[f64]| {
             let likely = probabilities.iter().enumerate().map(|(i, &p)| (m(i), p)).collect();
-            let roots = Roots { likely, scores: Vec::new(), against: BTreeMap::new() };
+            let roots = Roots { likely, scores: Vec::new(), terms: BTreeMap::new() };
             roots.supposed(&weights.root).count()
         };
         let weights = Weights::default();
@@ -163,7 +225,7 @@ mod tests {
     fn ties_are_within_rounding() {
         let of = |p: f64, q: f64| {
             let likely = vec![(m(0), p), (m(1), q)];
-            Roots { likely, scores: vec![0.0, 0.0], against: BTreeMap::new() }
+            Roots { likely, scores: vec![0.0, 0.0], terms: BTreeMap::new() }
         };
         noticed("tolerances", &["tie"], |w| {
             [0.75e-12, 1.5e-12].map(|apart| of(0.5, 0.5 - apart).tied(w.tolerances.tie).to_string()).join(" ")

@@ -48,7 +48,7 @@ impl Solution {
 
 /// Solves a lineage with two or more members that are no merges.
 ///
-/// 1. All witnesses give the likely roots.
+/// 1. All witnesses give a first root, the likeliest tree under it, and from the directions of its edges the likely roots.
 /// 2. Each likely root gives a likeliest tree, and the probability that the root is present.
 /// 3. All trees under all likely roots give the probability of each edge.
 ///
@@ -65,11 +65,13 @@ pub(super) fn solve(
     kinship: &(dyn Fn(ModelId, ModelId) -> f64 + Sync),
 ) -> Result<Solution, Error> {
     let lineage = Lineage::with_merges(geometry, models, merged.plain, weights)?;
-    let roots = Roots::of(&lineage);
+    let (roots, mut first) = rooted(&lineage, merged)?;
     let mut suppositions = Vec::new();
     let mut likeliest: Option<Tree<'_>> = None;
     for &(root, probability) in roots.supposed(&weights.root) {
-        let mut tree = Tree::of(&lineage, merged, root)?;
+        // The tree that the roots were compared along is mostly that of one of them.
+        let grown = first.take_if(|tree| tree.hypothesis.root() == root);
+        let mut tree = grown.map_or_else(|| Tree::of(&lineage, merged, root), Ok)?;
         // A tree holds measurements of all pairs. To save memory, trees under less likely roots leave only their edge weights.
         let edges = std::mem::replace(&mut tree.weights, Square::filled(0, 0.0));
         suppositions.push(Supposition::of(&tree, probability, edges));
@@ -105,6 +107,17 @@ pub(super) fn solve(
         parents,
         scores: roots.scores,
     })
+}
+
+/// The likely roots, and the tree along which they were compared.
+///
+/// The first answer, by rivals, gives that tree. The edges of the tree then say which end of it is older.
+fn rooted<'a>(lineage: &'a Lineage<'a>, merged: LineageMerges<'_>) -> Result<(Roots, Option<Tree<'a>>), Error> {
+    let first = Roots::of(lineage);
+    let Some(&(root, _)) = first.likely.first() else { return Ok((first, None)) };
+    let mut tree = Tree::of(lineage, merged, root)?;
+    tree.hypothesis.read_edges(&tree.parents)?;
+    Ok((first.along(&tree.hypothesis, &tree.parents, merged.plain), Some(tree)))
 }
 
 /// The parents in the likeliest tree. With `rootless`, the children of the root have no parent.

@@ -3,6 +3,7 @@
 use super::affine::fit;
 use super::index::Member;
 use super::presence::{Presence, presence};
+use super::weights::Parents;
 use super::witness::{Hypothesis, Lineage};
 use crate::detect::edmonds::minimum_arborescence;
 use crate::error::Error;
@@ -46,6 +47,7 @@ impl<'a> Tree<'a> {
     /// Grows the likeliest tree under `root` and tests whether the root is present.
     pub(super) fn of(lineage: &'a Lineage<'a>, merged: LineageMerges<'_>, root: Member) -> Result<Self, Error> {
         let mut hypothesis = Hypothesis::of(lineage, root);
+        hypothesis.read()?;
         let (mut parents, mut weights) = grown(&hypothesis, merged);
         let mut seen = presence(&hypothesis, &above_merges(&parents, merged.plain));
         // Lines that come from a candidate are visible only where the root is not in doubt.
@@ -58,9 +60,9 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The prior for the root as the parent, in nats: the root is as likely as all other members together.
-pub(super) fn root_prior(members: usize) -> f64 {
-    ((members - 1).max(1) as f64).ln()
+/// The prior for the root as the parent, in nats: the root is as likely as all other members together, and a little more.
+pub(super) fn root_prior(members: usize, numbers: &Parents) -> f64 {
+    ((members - 1).max(1) as f64).ln() + numbers.root
 }
 
 /// Parents among the members that are no merges.
@@ -110,7 +112,11 @@ fn weight_of(hypothesis: &Hypothesis<'_>, merged: LineageMerges<'_>, q: Member, 
         return if parts.first().is_some_and(|&(heaviest, _)| heaviest == q) { 0.0 } else { f64::NEG_INFINITY };
     }
     let total = hypothesis.weigh(q, c).iter().fold(0.0, |sum, weight| sum + weight);
-    if q == hypothesis.root() { total + root_prior(hypothesis.lineage().len()) } else { total }
+    if q == hypothesis.root() {
+        total + root_prior(hypothesis.lineage().len(), &hypothesis.lineage().weights().parents)
+    } else {
+        total
+    }
 }
 
 /// Whether c has enough of every parent to be a child of their merge, on top of what the root has.

@@ -1,8 +1,10 @@
 //! Rows and columns that are an exact multiple of what they were, because no gradient ever reached them.
 
+mod imprint;
 mod plan;
 mod sums;
 
+pub use imprint::Imprint;
 pub(super) use sums::sums;
 
 use crate::error::Error;
@@ -112,6 +114,7 @@ struct MemberLines {
     states: Vec<LineState>,
     /// The factors of the exact lines, in the order of lines.
     factors: Vec<f64>,
+    imprints: Vec<Imprint>,
 }
 
 impl Geometry {
@@ -132,7 +135,11 @@ impl Geometry {
         let Some(sums) = evidence.line_sums(reference, members)? else { return Ok(None) };
         // Fewer stored digits mean more rounding, so the bound depends on the dtypes of both.
         let above: Vec<f64> = members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect();
-        Ok(Some(Lines::new(members, &above, &sums)))
+        let mut lines = Lines::new(members, &above, &sums);
+        for ((of, sums_of), &member) in lines.of.iter_mut().zip(&sums.members).zip(members) {
+            of.imprints = Imprint::all(&sums, sums_of, [self.dtype(reference), self.dtype(member)]);
+        }
+        Ok(Some(lines))
     }
 }
 
@@ -177,6 +184,20 @@ impl Lines {
     /// The factor `s` of a member's exact lines; `None` when no line is exact.
     pub fn factor(&self, member: Position<Self>) -> Option<Factor> {
         Factor::new(self.of[member.index()].factors.clone())
+    }
+
+    /// How lines grew from the reference to a member: in each matrix, along rows and along columns.
+    ///
+    /// Axes with fewer than 8 lines that changed are left out, and lines that changed by no more than rounding may. From sketches
+    /// there are none: a few random sums of a line are too rough.
+    pub fn imprints(&self, member: Position<Self>) -> &[Imprint] {
+        &self.of[member.index()].imprints
+    }
+
+    /// Frees the memory of [`imprints`](Self::imprints), 24 bytes for each axis of each matrix of each member.
+    pub(crate) fn without_imprints(mut self) -> Self {
+        self.of.iter_mut().for_each(|member| member.imprints = Vec::new());
+        self
     }
 
     /// The number of lines that b kept exactly and a clearly changed. If there are any, b was not trained on from a.

@@ -1,6 +1,7 @@
 //! The rows and columns that are compared. Lines are numbered through all tensors, and every `stride`-th one is taken.
 
 use crate::evidence::shared::SharedTensor;
+use crate::geometry::LineSpan;
 use crate::model_set::Kind;
 use std::ops::Range;
 
@@ -60,6 +61,12 @@ impl Sheet<'_> {
         let place = row - self.first_row;
         let number = self.rows.first + place;
         (place < self.rows.count && number.is_multiple_of(self.stride)).then_some(number / self.stride)
+    }
+
+    /// The rows that are taken, and the columns, each with the number of values in a line.
+    pub(super) fn spans(&self) -> [LineSpan; 2] {
+        let span = |lines: Numbered, length| LineSpan { positions: lines.taken(self.stride).positions, length };
+        [span(self.rows, self.tensor.row_size), span(self.columns, self.tensor.rows())]
     }
 
     pub(super) fn stride(&self) -> usize {

@@ -23,7 +23,7 @@ struct RunSums {
 /// Sums of 0 for some lines of a reference and its members.
 fn zeros(lines: usize, members: usize) -> LineSums {
     let member = MemberSums { reference_change: vec![0.0; lines], change: vec![0.0; lines] };
-    LineSums { reference: vec![0.0; lines], members: vec![member; members] }
+    LineSums { reference: vec![0.0; lines], members: vec![member; members], spans: Vec::new() }
 }
 
 /// Adds the sums of consecutive lines to the total.
@@ -45,7 +45,8 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
     let pool = values.thread_pool()?;
     let jobs: Vec<(&Sheet<'_>, Range<usize>)> =
         sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
-    let mut all = LineSums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()) };
+    let spans = sheets.iter().flat_map(Sheet::spans).collect();
+    let mut all = LineSums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()), spans };
     let size: usize = sheets.iter().map(|s| s.tensor.size()).sum();
     // The reference is read once for each batch.
     values.announce(size * (members.len() + members.len().div_ceil(BATCH)));

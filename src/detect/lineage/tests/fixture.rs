@@ -78,6 +78,19 @@ impl Model {
         child
     }
 
+    /// Trained on: every value moves, those of later rows more. The last row moves three times as far as the first.
+    pub(crate) fn trained_unevenly(&self, seed: u64, step: f32) -> Self {
+        let mut child = self.clone();
+        let mut noise = noise(seed);
+        for matrix in &mut child.matrices {
+            let rows = (matrix.len() / COLUMNS) as f32;
+            for (i, value) in matrix.iter_mut().enumerate() {
+                *value += step * (1.0 + 2.0 * (i / COLUMNS) as f32 / rows) * noise.next().unwrap_or(0.0);
+            }
+        }
+        child
+    }
+
     /// This model with the increments of two others, each masked to half of its values.
     pub(crate) fn with_masked(&self, others: [&Self; 2], seed: u64) -> Self {
         let mut child = self.clone();

@@ -16,7 +16,7 @@ use crate::parent::{Number, NumberGroup, PrecedenceWeights};
 /// All numbers of the [`LineageDetector`](crate::detect::LineageDetector), grouped by the stage that uses them.
 ///
 /// `Default` gives the numbers that the detector is documented and measured with. Each field states its unit, its range and the
-/// reason for its value. One table in docs/method.md holds them all. None was fitted by optimization.
+/// reason for its value. One table in docs/method.md holds them all. Those of the imprint were fitted, on sets made for that.
 ///
 /// With the feature `serde`, weights can be read from and written to any format of serde. A missing field has its default, and
 /// an unknown field is an error.

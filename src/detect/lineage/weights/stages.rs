@@ -6,6 +6,9 @@ numbers! {
         /// Members that all witnesses compare, the first by distances and angles.
         rivals: usize = 4, "members", 2.0..=1e9,
             "Each costs one read of all members.";
+        /// What each factor of e in the number of a member's neighbors in the likeliest tree says for it as the root.
+        neighbors: f64 = 2.0, "nats", 0.0..=1e3,
+            "A root has more children than others. Between 1.5 and 3 results are the same; without it leaves of stars become roots.";
         /// Roots less probable than this are left out of the sum over roots.
         least: f64 = 0.02, "probability", 0.0..=1.0,
             "Each costs a whole tree; what is left out counts for no parent in the set.";
@@ -63,6 +66,9 @@ numbers! {
         /// Candidates of each member whose lines are compared with its own.
         compared: usize = 3, "members", 0.0..=1e9,
             "Each costs a read of both; with one, five edges of the second set change.";
+        /// What the root is worth as a parent, besides being as likely as all other members together.
+        root: f64 = 1.0, "nats", -1e3..=1e3,
+            "Measured on 565 edges of 21 sets: .874 of them are right without it and .883 with it.";
         /// How many independent tests all parameters together are worth.
         independent: f64 = 4.0, "tests", 0.0..=1e6,
             "Parameters of one network agree more than independent ones; four makes probabilities right about as often as they say.";

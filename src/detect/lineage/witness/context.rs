@@ -1,3 +1,4 @@
+use super::decay::shrunk;
 use crate::detect::lineage::index::Member;
 use crate::detect::lineage::norms::Norms;
 use crate::detect::lineage::weights::Weights;
@@ -7,6 +8,7 @@ use crate::geometry::{Comparison, Geometry};
 use crate::kernel::Square;
 use crate::model_set::{ModelId, Position};
 use crate::parent::Precedences;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// The measurements of one lineage that need no supposed root.
@@ -52,6 +54,47 @@ pub struct Lineage<'a> {
     precedences: Square<f64>,
     precedence_scores: Vec<f64>,
     lines: BTreeMap<Member, Lines>,
+    /// For each rival, and each member read beside it.
+    sides: BTreeMap<(Member, Member), Side>,
+}
+
+/// What the lines of one model, read beside those of another, say about which of the two came first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Side {
+    /// The evidence of the imprint that the reference came first, in nats.
+    imprint: f64,
+    /// `Greater` when exact lines of the member are smaller than those of the reference.
+    shrank: Ordering,
+}
+
+impl Side {
+    /// What the lines of a reference say of one of their members.
+    pub(super) fn of(lines: &Lines, member: Position<Lines>, weights: &Weights) -> Self {
+        let imprint = weights.witnesses.imprint.nats(lines.imprints(member));
+        Self { imprint, shrank: shrunk(lines, member, weights) }
+    }
+
+    /// What is known of the reference `a` and the member `b`, whichever of the two was the reference.
+    pub(super) fn between(sides: &BTreeMap<(Member, Member), Self>, a: Member, b: Member) -> Option<Self> {
+        match (sides.get(&(a, b)), sides.get(&(b, a)).map(|s| s.reversed())) {
+            // Two measurements are equal up to rounding. Their mean does not depend on the order of members.
+            (Some(&one), Some(other)) => Some(Self { imprint: (one.imprint + other.imprint) / 2.0, ..one }),
+            (one, other) => one.copied().or(other),
+        }
+    }
+
+    /// The same with the two exchanged.
+    fn reversed(self) -> Self {
+        Self { imprint: -self.imprint, shrank: self.shrank.reverse() }
+    }
+
+    pub(super) fn imprint(self) -> f64 {
+        self.imprint
+    }
+
+    pub(super) fn shrank(self) -> Ordering {
+        self.shrank
+    }
 }
 
 impl<'a> Lineage<'a> {
@@ -78,11 +121,13 @@ impl<'a> Lineage<'a> {
         // A merge cannot be the root, and it would bias distances and angles among the members that can.
         let plain = whole.of(&Position::all(plain).collect::<Vec<_>>());
         let RivalOrder { rivals, precedences, scores } = RivalOrder::of(&plain, weights);
-        let mut lines = BTreeMap::new();
+        let (mut lines, mut sides) = (BTreeMap::new(), BTreeMap::new());
         // Each rival may turn out to be the root, and lines are seen from the root.
         for &rival in &rivals {
             if let Some(found) = geometry.read_lines(models[rival.index()], models)? {
-                lines.insert(rival, found);
+                let others = Member::all(models.len()).filter(|&m| m != rival);
+                sides.extend(others.map(|m| ((rival, m), Side::of(&found, m.within(), weights))));
+                lines.insert(rival, found.without_imprints());
             }
         }
         Ok(Self {
@@ -96,6 +141,7 @@ impl<'a> Lineage<'a> {
             precedences,
             precedence_scores: scores,
             lines,
+            sides,
         })
     }
 
@@ -163,6 +209,16 @@ impl<'a> Lineage<'a> {
     /// Every rival that has [`lines`](Self::lines), with these lines.
     pub fn all_lines(&self) -> impl Iterator<Item = (Member, &Lines)> {
         self.lines.iter().map(|(&rival, lines)| (rival, lines))
+    }
+
+    /// What the lines of two members, read side by side, say; `None` when neither is a rival, or lines cannot be read.
+    pub(super) fn side(&self, a: Member, b: Member) -> Option<Side> {
+        Side::between(&self.sides, a, b)
+    }
+
+    /// The evidence of the imprint that `first` came before `later`; `None` when the two were not read side by side.
+    pub(super) fn imprint(&self, first: Member, later: Member) -> Option<f64> {
+        self.side(first, later).map(Side::imprint)
     }
 
     /// The evidence from norms, for all pairs of members.

@@ -1,8 +1,9 @@
 //! Witness: values shrunk by one exact factor, as weight decay leaves them where no gradient reached.
 
 use super::{Hypothesis, Lineage, Member, Witness};
-use crate::detect::lineage::weights::Tolerances;
-use crate::evidence::Lines;
+use crate::detect::lineage::weights::{Tolerances, Weights};
+use crate::evidence::{Factor, LineState, Lines};
+use crate::model_set::Position;
 use crate::parent::numbers;
 use crate::phylogeny::Signal;
 use std::cmp::Ordering;
@@ -37,6 +38,11 @@ impl Witness for ExactDecay {
         numbers.root * f64::from(grown(lines, later, first, &lineage.weights().tolerances) as i8)
     }
 
+    fn points(&self, hypothesis: &Hypothesis<'_>, first: Member, later: Member) -> f64 {
+        let shrank = hypothesis.shrank(first, later);
+        hypothesis.lineage().weights().witnesses.decay.root * f64::from(shrank as i8)
+    }
+
     fn forbids(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
         let weights = hypothesis.lineage().weights();
         let Some(lines) = hypothesis.lines() else { return 0.0 };
@@ -46,12 +52,24 @@ impl Witness for ExactDecay {
     }
 }
 
+/// Compares a member with the reference of the lines: `Greater` when the exact lines of the reference are larger.
+pub(super) fn shrunk(lines: &Lines, member: Position<Lines>, weights: &Weights) -> Ordering {
+    if lines.count(member, LineState::Exact) < weights.witnesses.decay.least_lines {
+        return Ordering::Equal;
+    }
+    beyond_rounding(lines.factor(member), &weights.tolerances).reverse()
+}
+
 /// Compares the lines that are exact in both models: `Greater` when they are larger in `to` than in `from`.
 ///
 /// The result is `Equal` when rounding hides the difference.
 fn grown(lines: &Lines, from: Member, to: Member, tolerances: &Tolerances) -> Ordering {
-    let ratio = lines.ratio(from.within(), to.within());
-    let Some(factor) = ratio.filter(|f| f.median > 0.0) else { return Ordering::Equal };
+    beyond_rounding(lines.ratio(from.within(), to.within()), tolerances)
+}
+
+/// Compares a factor with 1.
+fn beyond_rounding(factor: Option<Factor>, tolerances: &Tolerances) -> Ordering {
+    let Some(factor) = factor.filter(|f| f.median > 0.0) else { return Ordering::Equal };
     let log = factor.median.ln();
     // Rounding moves a factor by a fixed part, and the scatter of the lines shows how exact their median is.
     let slack = tolerances.factor + tolerances.deviations * factor.deviation / factor.median;

@@ -1,3 +1,4 @@
+use super::context::Side;
 use super::{ALL, COUNT, Lineage};
 use crate::detect::lineage::index::Member;
 use crate::detect::lineage::inheritance::Inheritance;
@@ -5,6 +6,7 @@ use crate::error::Error;
 use crate::evidence::Lines;
 use crate::model_set::{ModelId, Position};
 use crate::phylogeny::Evidence;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// A lineage under the assumption that one member is its root.
@@ -16,13 +18,17 @@ pub struct Hypothesis<'a> {
     /// For each pair (parent, child) read side by side: the number of lines that the child has from the parent and the root
     /// lacks.
     derived: BTreeMap<(Member, Member), usize>,
+    /// Lines of all members against the root, where the root is no rival.
+    lines: Option<Lines>,
+    /// What the lines of pairs say that were read side by side under this hypothesis.
+    sides: BTreeMap<(Member, Member), Side>,
 }
 
 impl<'a> Hypothesis<'a> {
     /// Measures a lineage under one supposed root. O(n² T) time for n members and T parameters.
     pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
         let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
-        Self { lineage, root, inheritance, derived: BTreeMap::new() }
+        Self { lineage, root, inheritance, derived: BTreeMap::new(), lines: None, sides: BTreeMap::new() }
     }
 
     /// The lineage that the hypothesis is about.
@@ -35,9 +41,67 @@ impl<'a> Hypothesis<'a> {
         self.root
     }
 
-    /// Lines of all members against the root; `None` where they could not be read, or where the root is no rival.
-    pub fn lines(&self) -> Option<&'a Lines> {
-        self.lineage.lines(self.root)
+    /// Lines of all members against the root; `None` where they could not be read.
+    ///
+    /// Where the root is no rival, they are there once [`read`](Self::read) has read them.
+    pub fn lines(&self) -> Option<&Lines> {
+        self.lineage.lines(self.root).or(self.lines.as_ref())
+    }
+
+    /// Reads the lines of all members against the root, where that was not done for a rival.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    pub fn read(&mut self) -> Result<(), Error> {
+        if self.lines().is_some() {
+            return Ok(());
+        }
+        let models: Vec<ModelId> = self.lineage.members().map(|m| self.lineage.model(m)).collect();
+        if let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(self.root), &models)? {
+            for m in self.lineage.members().filter(|&m| m != self.root) {
+                self.sides.insert((self.root, m), Side::of(&found, m.within(), self.lineage.weights()));
+            }
+            self.lines = Some(found.without_imprints());
+        }
+        Ok(())
+    }
+
+    /// Reads the two models of each edge side by side, where that was not done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    pub(crate) fn read_edges(&mut self, parents: &[Option<Member>]) -> Result<(), Error> {
+        let mut children: BTreeMap<Member, Vec<Member>> = BTreeMap::new();
+        for (c, &parent) in self.lineage.members().zip(parents) {
+            if let Some(q) = parent.filter(|&q| self.side(q, c).is_none()) {
+                children.entry(q).or_default().push(c);
+            }
+        }
+        for (q, children) in children {
+            let models: Vec<ModelId> = children.iter().map(|&c| self.lineage.model(c)).collect();
+            let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(q), &models)? else { break };
+            for (i, &c) in children.iter().enumerate() {
+                self.sides.insert((q, c), Side::of(&found, Position::new(i), self.lineage.weights()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the lines of two members say that were read side by side.
+    fn side(&self, a: Member, b: Member) -> Option<Side> {
+        self.lineage.side(a, b).or_else(|| Side::between(&self.sides, a, b))
+    }
+
+    /// The evidence of the imprint that `first` came before `later`, in nats; `None` when the two were not read side by side.
+    pub(super) fn imprint(&self, first: Member, later: Member) -> Option<f64> {
+        self.side(first, later).map(Side::imprint)
+    }
+
+    /// `Greater` when lines that are exact in both are smaller in `later`, by one factor.
+    pub(super) fn shrank(&self, first: Member, later: Member) -> Ordering {
+        self.side(first, later).map_or(Ordering::Equal, Side::shrank)
     }
 
     /// Number of lines that `child` has from `parent` and the root lacks; `None` when the two were not read side by side.
@@ -103,7 +167,9 @@ impl<'a> Hypothesis<'a> {
                 std::iter::once(self.root).chain(children.iter().copied()).map(|m| self.lineage.model(m)).collect();
             if let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(q), &members)? {
                 for (i, &c) in children.iter().enumerate() {
-                    self.derived.insert((q, c), found.kept_in_b_changed_in_a(Position::FIRST, Position::new(i + 1)));
+                    let place = Position::new(i + 1);
+                    self.derived.insert((q, c), found.kept_in_b_changed_in_a(Position::FIRST, place));
+                    self.sides.insert((q, c), Side::of(&found, place, self.lineage.weights()));
                 }
             }
         }

@@ -5,7 +5,7 @@
 //!
 //! | stage | question | what it adds up |
 //! |---|---|---|
-//! | root | which member is the root? | [`Witness::precedes`] |
+//! | root | which member is the root? | [`Witness::precedes`], [`Witness::points`] |
 //! | presence | is the root in the set? | [`Witness::contradicts`], [`Witness::presence`] |
 //! | parents | which member is the parent, given the root? | [`Witness::inherits`], [`Witness::forbids`] |
 //!
@@ -58,6 +58,15 @@ pub trait Witness: Send + Sync + Debug {
     /// Stage root: the evidence that `first` existed before `later`, against the reverse.
     fn precedes(&self, _lineage: &Lineage<'_>, _first: Member, _later: Member) -> f64 {
         0.0
+    }
+
+    /// Stage root: the evidence that the edge between two neighbours of the likeliest tree points from `first` to `later`.
+    ///
+    /// It is the same with the two exchanged, but for the sign. If it is not written, it is half of what
+    /// [`precedes`](Self::precedes) says the one way less the other way.
+    fn points(&self, hypothesis: &Hypothesis<'_>, first: Member, later: Member) -> f64 {
+        let lineage = hypothesis.lineage();
+        (self.precedes(lineage, first, later) - self.precedes(lineage, later, first)) / 2.0
     }
 
     /// Stage presence: for each member, the largest number of branches that share something which the member lacks.
@@ -128,7 +137,9 @@ witnesses! {
     precedence: Precedence, PrecedenceWitnessWeights;
     angle: Angle, AngleWeights;
     distance: Distance, DistanceWeights;
+    slope: Slope, SlopeWeights;
     norm: Norm, NormWeights;
+    imprint: Imprint, ImprintWeights;
     lines: SharedLines, LineWeights;
     decay: ExactDecay, DecayWeights;
     dtype: StoredDtype, DtypeWeights;
@@ -139,7 +150,8 @@ witnesses! {
 
 /// The signals that explanations of this detector can show: first those of the stages, then those of the witnesses.
 pub fn signals() -> Vec<Signal> {
-    let general = Signal::GENERAL.into_iter().chain([super::presence::BRANCHES, super::presence::HOLDS]);
+    let general =
+        Signal::GENERAL.into_iter().chain([super::root::NEIGHBORS, super::presence::BRANCHES, super::presence::HOLDS]);
     general.chain(ALL.iter().map(|w| w.signal())).collect()
 }
 

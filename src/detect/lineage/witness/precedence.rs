@@ -1,6 +1,6 @@
 //! Witness: distances and angles to all other members. Which rival stands first?
 
-use super::{Lineage, Member, Witness};
+use super::{Hypothesis, Lineage, Member, Witness};
 use crate::parent::numbers;
 use crate::phylogeny::Signal;
 
@@ -24,5 +24,10 @@ impl Witness for Precedence {
 
     fn precedes(&self, lineage: &Lineage<'_>, first: Member, later: Member) -> f64 {
         lineage.weights().witnesses.precedence.root * lineage.precedence(first, later).unwrap_or(0.0)
+    }
+
+    /// Nothing: distances and angles say who lies in the middle of a tree, and not where its edges point.
+    fn points(&self, _: &Hypothesis<'_>, _: Member, _: Member) -> f64 {
+        0.0
     }
 }
