@@ -99,6 +99,23 @@ impl Geometry {
         self.facts(model).is_some_and(|facts| facts.listed.iter().any(|info| info.quantization.is_some()))
     }
 
+    /// The method by which most of a model's quantized values were quantized. `None` where it has none in known steps.
+    ///
+    /// # Panics
+    ///
+    /// Panics when `model` is not of this geometry.
+    pub fn quantization(&self, model: ModelId) -> Option<String> {
+        let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+        for info in self.facts(model)?.listed.iter() {
+            if let Some(quantization) = &info.quantization {
+                *sizes.entry(quantization.method()).or_default() += info.size();
+            }
+        }
+        // Of equal sizes, the first by name counts.
+        let most = sizes.into_iter().rev().max_by_key(|&(_, size)| size);
+        most.map(|(method, _)| method.to_owned())
+    }
+
     /// The counters of a model: its integer buffers of one element, such as `num_batches_tracked`.
     ///
     /// They have the model's own names and are sorted by name.

@@ -3,9 +3,11 @@
 mod compute;
 mod facts;
 mod lines;
+mod nearness;
 mod pair;
 mod permutation;
 mod shared;
+mod unrounded;
 mod values;
 
 pub(crate) use facts::{facts, facts_of};

@@ -2,15 +2,18 @@
 
 use super::facts::facts_of;
 use super::lines;
+use super::nearness;
 use super::pair;
 use super::shared::{SharedTensor, SharedTensors};
 use crate::error::Error;
-use crate::geometry::{Counter, Evidence, GeometrySettings, LineSums, ModelFacts, PairEvidence, read_finite};
+use crate::geometry::{
+    Apart, Counter, Evidence, GeometrySettings, LineSums, ModelFacts, Nearness, PairEvidence, Spacing, read_finite,
+};
 use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::Dtype;
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,6 +132,24 @@ impl Evidence for Values {
             pairs.insert((a, b), Arc::clone(&evidence));
         }
         Ok(Some(evidence))
+    }
+
+    fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {
+        nearness::nearness(self, a, b)
+    }
+
+    fn apart(&self, a: ModelId, b: ModelId, spacing: [Spacing; 2]) -> Result<Option<Apart>, Error> {
+        nearness::apart(self, a, b, spacing).map(Some)
+    }
+
+    fn roundings(&self, model: ModelId) -> Result<BTreeMap<String, f64>, Error> {
+        let mut roundings = BTreeMap::new();
+        for tensor in self.shared(&[model])? {
+            if let Some(rounding) = self.rounding(model, tensor.own_names[0])? {
+                roundings.insert(tensor.name.to_owned(), rounding);
+            }
+        }
+        Ok(roundings)
     }
 
     fn without_values(&self) -> Arc<dyn Evidence> {

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::kernel::Moments;
 use crate::model_set::{Kind, Position};
 use ndarray::Array2;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A comparison of some models over every parameter that all of them hold. A model's [`Position`] is that in the list given.
@@ -56,6 +57,9 @@ pub struct ParameterView {
     at: Vec<Holder>,
 }
 
+/// The least share of a squared distance that is left when noise is taken off it.
+const LEAST_LEFT: f64 = 0.01;
+
 impl Comparison {
     /// Compares the models at some places of a group.
     ///
@@ -87,6 +91,33 @@ impl Comparison {
             parameters: self.parameters.iter().map(narrowed).collect(),
             in_scope: self.in_scope.clone(),
         }
+    }
+
+    /// Takes the noise of rounding off all distances and norms. `noise` has, for each model, the root mean square of the noise
+    /// in each tensor by its name; tensors without noise are left out.
+    ///
+    /// At least [`LEAST_LEFT`] of a squared distance is left, because noise is known on average alone.
+    pub(crate) fn without_noise(mut self, noise: &[BTreeMap<String, f64>]) -> Self {
+        for parameter in &mut self.parameters {
+            let tensors = &parameter.geometry.marginals.tensors;
+            let of_tensor = |noise: &BTreeMap<String, f64>| -> f64 {
+                tensors.iter().filter_map(|t| Some(noise.get(&t.name)?.powi(2) * t.size as f64)).sum()
+            };
+            let squared: Vec<f64> = noise.iter().map(of_tensor).collect();
+            if squared.iter().all(|noise| *noise == 0.0) {
+                continue;
+            }
+            let mut geometry = ParameterGeometry::clone(&parameter.geometry);
+            for (a, &Holder(i)) in parameter.at.iter().enumerate() {
+                for (b, &Holder(j)) in parameter.at[..=a].iter().enumerate() {
+                    let noise = if a == b { squared[a] } else { squared[a] + squared[b] };
+                    let before = geometry.distances.value(i, j);
+                    geometry.distances.set(i, j, (before - noise).max(LEAST_LEFT * before));
+                }
+            }
+            parameter.geometry = Arc::new(geometry);
+        }
+        self
     }
 
     /// Returns the number of models.

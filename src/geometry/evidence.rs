@@ -1,8 +1,10 @@
 //! Evidence beside distances, which is read from models on demand. A geometry keeps the reader and does not know how it reads.
 
+use super::nearness::{Apart, Nearness, Spacing};
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId};
 use crate::source::{Dtype, ParameterInfo};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,6 +34,33 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     ///
     /// The errors of [`line_sums`](Self::line_sums), and [`Error::Decomposition`].
     fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error>;
+
+    /// Reads a sample of the values of both. `None` when the values cannot be read, or there is no matrix.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`line_sums`](Self::line_sums).
+    fn nearness(&self, _a: ModelId, _b: ModelId) -> Result<Option<Nearness>, Error> {
+        Ok(None)
+    }
+
+    /// Returns the root mean square of what quantization changed in each tensor of a model, by name, where it is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    fn roundings(&self, _model: ModelId) -> Result<BTreeMap<String, f64>, Error> {
+        Ok(BTreeMap::new())
+    }
+
+    /// Tells how far the values of two models of such spacings are apart at most. `None` when the values cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`line_sums`](Self::line_sums).
+    fn apart(&self, _a: ModelId, _b: ModelId, _spacing: [Spacing; 2]) -> Result<Option<Apart>, Error> {
+        Ok(None)
+    }
 
     /// Returns the same evidence without any reference to a model's source.
     fn without_values(&self) -> Arc<dyn Evidence>;

@@ -82,6 +82,11 @@ impl GroupGeometry {
         covers(self.scope, marginals)
     }
 
+    /// The number of values of a member that no other member holds.
+    pub(super) fn unshared(&self, i: Place) -> usize {
+        self.unshared[i.0]
+    }
+
     /// Whether the two hold the same tensors with the same values.
     pub(super) fn identical(&self, i: Place, j: Place) -> bool {
         let same = |m: &Marginals| match (m.holder(i), m.holder(j)) {

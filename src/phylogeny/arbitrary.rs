@@ -132,6 +132,9 @@ fn reasoned(
     if parents.len() > 1 {
         builder = residual.into_iter().fold(builder, |b, r| b.with_residual(model, r));
     }
+    if let ([_], true) = (parents, unobserved) {
+        builder = builder.with_method(model, "Q8_0");
+    }
     if withheld && parents.is_empty() {
         builder = builder.with_withheld_parent(model);
     }

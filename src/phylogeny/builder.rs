@@ -45,6 +45,7 @@ pub struct PhylogenyBuilder {
     movements: Vec<(ModelId, ModelId, Vec<Movement>)>,
     counts: Vec<(ModelId, ModelId, Counts)>,
     residuals: Vec<(ModelId, f64)>,
+    methods: Vec<(ModelId, String)>,
     unobserved_roots: Vec<ModelId>,
     withheld: Vec<ModelId>,
     remarks: Vec<Remark>,
@@ -131,6 +132,12 @@ impl PhylogenyBuilder {
         self
     }
 
+    /// Adds the method by which a model was quantized from its only parent, as in `Q8_0`. A model has at most one.
+    pub fn with_method(mut self, child: ModelId, method: impl Into<String>) -> Self {
+        self.methods.push((child, method.into()));
+        self
+    }
+
     /// States that the family of `model` has siblings whose common parent is not in the set.
     pub fn with_unobserved_root(mut self, model: ModelId) -> Self {
         self.unobserved_roots.push(model);
@@ -177,6 +184,7 @@ impl PhylogenyBuilder {
     ///   - a weight, distance or confidence is out of its range, or the weights of one child's parents do not sum to 1;
     ///   - a score, margin, candidate, movement or residual is out of its range or given twice;
     ///   - movements are of two models that no edge joins, or a residual is of a model with fewer than two parents;
+    ///   - a method is given twice, or of a model that has not one parent;
     ///   - a model has both a parent and a withheld one.
     pub fn build(self) -> Result<Phylogeny, Error> {
         let names = match self.names {
@@ -223,6 +231,10 @@ impl PhylogenyBuilder {
         for (child, residual) in self.residuals {
             checker.residual(child, residual)?;
             checker.once(child, "residual", reasons.residuals.insert(child, residual).is_none())?;
+        }
+        for (child, method) in self.methods {
+            checker.method(child)?;
+            checker.once(child, "method", reasons.methods.insert(child, method).is_none())?;
         }
         for model in self.unobserved_roots {
             checker.model(model, "an unobserved root")?;

@@ -91,6 +91,16 @@ impl Checker<'_> {
         Ok(())
     }
 
+    pub(super) fn method(&self, child: ModelId) -> Result<(), Error> {
+        let name = self.model(child, "a method")?;
+        match self.parents(child) {
+            1 => Ok(()),
+            parents => {
+                invalid(format!("model `{name}` has a method of quantization and {parents} parents, expected 1"))
+            }
+        }
+    }
+
     pub(super) fn withheld(&self, child: ModelId) -> Result<(), Error> {
         let name = self.model(child, "a withheld parent")?;
         match self.parents(child) {

@@ -9,7 +9,7 @@ pub enum Relation {
     /// Training was continued from the parent's weights.
     #[default]
     FineTune,
-    /// The two have the same weights; nothing tells which was first.
+    /// The two have the same weights in everything that both hold. One may lack tensors of the other.
     Duplicate,
     /// The child is an affine combination of several parents.
     Merge,
@@ -23,6 +23,8 @@ pub enum Relation {
     Quantized,
     /// The parent's values in another dtype.
     Cast,
+    /// The parent's values with noise added, or saved again with other rounding.
+    Perturbed,
     /// The parent's values with some set to zero.
     Pruned,
     /// The parent's values multiplied by one factor, or by factors that leave the model's function unchanged.
@@ -37,7 +39,7 @@ pub enum Relation {
 
 impl Relation {
     /// Every relation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::FineTune,
         Self::Duplicate,
         Self::Merge,
@@ -46,6 +48,7 @@ impl Relation {
         Self::Continued,
         Self::Quantized,
         Self::Cast,
+        Self::Perturbed,
         Self::Pruned,
         Self::Scaled,
         Self::Permuted,
@@ -64,6 +67,7 @@ impl Relation {
             Self::Continued => "continued",
             Self::Quantized => "quantized",
             Self::Cast => "cast",
+            Self::Perturbed => "perturbed",
             Self::Pruned => "pruned",
             Self::Scaled => "scaled",
             Self::Permuted => "permuted",

@@ -12,6 +12,8 @@ pub(super) struct Reasons {
     pub(super) candidates: BTreeMap<ModelId, Vec<Candidate>>,
     pub(super) movements: BTreeMap<(ModelId, ModelId), Movements>,
     pub(super) residuals: BTreeMap<ModelId, f64>,
+    /// How models were quantized, by child.
+    pub(super) methods: BTreeMap<ModelId, String>,
     pub(super) unobserved_roots: BTreeSet<FamilyId>,
     /// Children whose parents are not named.
     pub(super) withheld: BTreeSet<ModelId>,
@@ -68,6 +70,15 @@ impl Phylogeny {
     /// When `child` is not one of this phylogeny's.
     pub fn residual(&self, child: ModelId) -> Option<f64> {
         self.reasons.residuals.get(&self.own(child)).copied()
+    }
+
+    /// The method by which a model was quantized from its parent, as in `Q8_0`. `None` where it was not, or nothing tells.
+    ///
+    /// # Panics
+    ///
+    /// When `child` is not one of this phylogeny's.
+    pub fn method(&self, child: ModelId) -> Option<&str> {
+        self.reasons.methods.get(&self.own(child)).map(String::as_str)
     }
 
     /// Whether a family has siblings whose common parent is not in the set.

@@ -38,6 +38,7 @@ impl Phylogeny {
         self.generations = check::generations(&self.names, &self.edges).unwrap_or(self.generations);
         self.reasons.movements.retain(|(child, _), _| !unsure.contains(child));
         self.reasons.residuals.retain(|child, _| !unsure.contains(child));
+        self.reasons.methods.retain(|child, _| !unsure.contains(child));
         let withheld = before - self.edges.len();
         self.reasons.withheld.extend(unsure);
         self.with_remark(Remark::Withheld { edges: withheld, minimum })

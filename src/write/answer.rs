@@ -92,7 +92,8 @@ fn edges<W: Write>(
     }
     let weights = if edges.iter().any(|e| e.weight != 1.0) { WeightColumn::Shown } else { WeightColumn::Hidden };
     let mut table = vec![edge::headings(title, weights)];
-    table.extend(edges.iter().map(|e| edge::row(shown(answer.phylogeny.name(other(e))), e, weights)));
+    table
+        .extend(edges.iter().map(|e| edge::row(&answer.phylogeny, shown(answer.phylogeny.name(other(e))), e, weights)));
     writeln!(writer)?;
     write_columns(edge::TEXT, &table, writer)
 }

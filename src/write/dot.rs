@@ -92,7 +92,7 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
             let style = if edge::doubtful(edge) { ", style=dashed" } else { "" };
             // The weight of a single parent is always 1.
             let weights = if parents.len() > 1 { WeightColumn::Shown } else { WeightColumn::Hidden };
-            let label = edge::label(edge, weights).join("\\n");
+            let label = edge::label(phylogeny, edge, weights).join("\\n");
             writeln!(writer, "  m{p} -> m{c} [label=\"{label}\"{style}];")?;
         }
     }

@@ -1,7 +1,8 @@
 //! How an edge is written, in every form. A field of [`Edge`] is named here and nowhere else in this room.
 
 use super::number::{brief, significant};
-use crate::phylogeny::Edge;
+use super::text::shown;
+use crate::phylogeny::{Edge, Phylogeny};
 
 /// One value that is shown of an edge.
 struct Column {
@@ -43,15 +44,23 @@ pub(super) fn headings(name: &str, weights: WeightColumn) -> Vec<String> {
 }
 
 /// The row of an edge, after a name. A dash stands for what is not known.
-pub(super) fn row(name: String, edge: &Edge, weights: WeightColumn) -> Vec<String> {
-    let cells = columns(weights).map(|c| (c.cell)(edge).unwrap_or_else(|| "-".to_owned()));
+pub(super) fn row(phylogeny: &Phylogeny, name: String, edge: &Edge, weights: WeightColumn) -> Vec<String> {
+    let cells = columns(weights).map(|c| cell(phylogeny, c, edge).unwrap_or_else(|| "-".to_owned()));
     std::iter::once(name).chain(cells).collect()
 }
 
+/// The text of one value. The relation has the method of quantization beside it.
+fn cell(phylogeny: &Phylogeny, column: &Column, edge: &Edge) -> Option<String> {
+    let cell = (column.cell)(edge)?;
+    // A parent outside this phylogeny is one of an answer, whose edges have no method.
+    let method = phylogeny.method(edge.child).filter(|_| column.heading == COLUMNS[0].heading);
+    Some(method.map_or_else(|| cell.clone(), |method| format!("{cell} ({})", shown(method))))
+}
+
 /// The known values of an edge, one a line.
-pub(super) fn label(edge: &Edge, weights: WeightColumn) -> Vec<String> {
+pub(super) fn label(phylogeny: &Phylogeny, edge: &Edge, weights: WeightColumn) -> Vec<String> {
     let line = |c: &Column| {
-        let cell = (c.cell)(edge)?;
+        let cell = cell(phylogeny, c, edge)?;
         Some(if c.heading == WEIGHT { format!("{WEIGHT} {cell}") } else { cell })
     };
     columns(weights).filter_map(line).collect()

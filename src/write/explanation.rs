@@ -126,7 +126,7 @@ fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut
     }
     let weights = if parents.len() > 1 { WeightColumn::Shown } else { WeightColumn::Hidden };
     let mut rows = vec![edge::headings("parent", weights)];
-    rows.extend(parents.iter().map(|e| edge::row(shown(phylogeny.name(e.parent)), e, weights)));
+    rows.extend(parents.iter().map(|e| edge::row(phylogeny, shown(phylogeny.name(e.parent)), e, weights)));
     writeln!(writer)?;
     write_columns(edge::TEXT, &rows, writer)
 }

@@ -221,7 +221,7 @@ fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row
         let mut own = match phylogeny.parents(model) {
             [] if phylogeny.is_withheld(model) => vec![name, "parent withheld".to_owned()],
             [] => vec![name],
-            [edge] => edge::row(name, edge, WeightColumn::Hidden),
+            [edge] => edge::row(phylogeny, name, edge, WeightColumn::Hidden),
             parents => vec![name, format!("{} parents", parents.len())],
         };
         if is_doubted(phylogeny, model) {
@@ -235,7 +235,7 @@ fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row
             let stem = if children.is_empty() { " " } else { "│" };
             rows.extend(parents.iter().map(|e| {
                 let share = format!("{below}{stem}  {:.2} × {}", e.weight, shown(phylogeny.name(e.parent)));
-                edge::row(share, e, WeightColumn::Hidden)
+                edge::row(phylogeny, share, e, WeightColumn::Hidden)
             }));
             let unexplained = |residual| vec![format!("{below}{stem}  unexplained {}", significant(residual))];
             rows.extend(phylogeny.residual(model).map(unexplained));

@@ -1,5 +1,6 @@
 //! The default detector: generated models whose every parent is known, and what must not change its result.
 
+mod copies;
 mod explanations;
 mod models;
 mod properties;

@@ -1,6 +1,6 @@
 //! Collects the results of all lineages into one phylogeny.
 
-use super::copies::Copy;
+use super::copies::{Copy, Sibling};
 use super::merges::Merge;
 use super::relations::{movements, relation};
 use super::solve::Solution;
@@ -9,7 +9,7 @@ use crate::detect::draft::Draft;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Evidence, Phylogeny, Relation, Remark, Signal, Stage};
+use crate::phylogeny::{Candidate, Edge, Evidence, Phylogeny, Relation, Remark, Signal, Stage};
 use std::collections::BTreeMap;
 
 /// The phylogeny in the making.
@@ -20,13 +20,15 @@ pub(super) struct Collector<'g> {
     family: ModelId,
     /// The margin of each family, by the family's first member: the smallest of its lineages' margins.
     margins: BTreeMap<ModelId, f64>,
+    /// The edges from the parents of each child so far, by child.
+    parents: BTreeMap<ModelId, Vec<Edge>>,
 }
 
 impl<'g> Collector<'g> {
     /// A phylogeny without edges yet.
     pub(super) fn new(geometry: &'g Geometry, independence: &'g Independence, weights: &'g Weights) -> Self {
         let draft = Draft::new(geometry, independence);
-        Self { weights, draft, family: ModelId::new(0), margins: BTreeMap::new() }
+        Self { weights, draft, family: ModelId::new(0), margins: BTreeMap::new(), parents: BTreeMap::new() }
     }
 
     /// Starts a family: its members are kin.
@@ -41,6 +43,10 @@ impl<'g> Collector<'g> {
         let candidates = vec![Candidate::new(Some(copy.source), copy.direction, evidence)];
         let edge = self.draft.edge(copy.source, copy.copy, copy.relation, copy.direction)?;
         self.draft.add(|builder| builder.with_edge(edge).with_candidates(copy.copy, candidates));
+        if let Some(method) = &copy.method {
+            self.draft.add(|builder| builder.with_method(copy.copy, method));
+        }
+        self.parents.insert(copy.copy, vec![edge]);
         // In a permuted copy every parameter moved and none changed, so movements would mislead.
         if !matches!(copy.relation, Relation::Duplicate | Relation::Permuted) {
             let movements = movements(self.draft.geometry, copy.source, copy.copy)?;
@@ -56,9 +62,10 @@ impl<'g> Collector<'g> {
         let mut candidates = Vec::new();
         for (&parent, &weight) in merge.combination.parents.iter().zip(&merge.combination.weights) {
             let edge = self.draft.edge(parent, child, Relation::Merge, confidence)?;
+            let edge = edge.with_weight(weight);
             let movements = movements(self.draft.geometry, parent, child)?;
-            self.draft
-                .add(|builder| builder.with_edge(edge.with_weight(weight)).with_movements(parent, child, movements));
+            self.draft.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
+            self.parents.entry(child).or_default().push(edge);
             let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
             candidates.push(Candidate::new(Some(parent), confidence, evidence));
         }
@@ -79,6 +86,7 @@ impl<'g> Collector<'g> {
                 let confidence = solved.confidences[c] * self.draft.independence.kinship(parent, child);
                 let edge = self.draft.edge(parent, child, relation, confidence)?;
                 self.draft.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
+                self.parents.insert(child, vec![edge]);
             }
         }
         for ((&member, score), candidates) in plain.iter().zip(solved.scores).zip(solved.candidates) {
@@ -91,6 +99,29 @@ impl<'g> Collector<'g> {
         // The result then says that the root of this family is outside the set.
         if solved.contradicted {
             self.draft.add(|builder| builder.with_unobserved_root(plain[0]));
+        }
+        Ok(())
+    }
+
+    /// Adds the siblings of models that stand for an absent one in their trees. It comes last, when these have their parents.
+    ///
+    /// A sibling descends from the same models. Where the one that stands has no parent, the absent model is the root.
+    pub(super) fn siblings(&mut self, siblings: &[Sibling]) -> Result<(), Error> {
+        for &Sibling { standing, sibling } in siblings {
+            let Some(edges) = self.parents.get(&standing).cloned() else {
+                self.draft.add(|builder| builder.with_unobserved_root(standing));
+                continue;
+            };
+            for above in &edges {
+                let edge =
+                    self.draft.edge(above.parent, sibling, above.relation, above.confidence.unwrap_or_default())?;
+                let movements = movements(self.draft.geometry, above.parent, sibling)?;
+                self.draft.add(|builder| {
+                    let builder = builder.with_edge(edge.with_weight(above.weight));
+                    builder.with_movements(above.parent, sibling, movements)
+                });
+            }
+            self.parents.insert(sibling, edges);
         }
         Ok(())
     }

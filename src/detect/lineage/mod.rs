@@ -182,14 +182,25 @@ impl LineageDetector {
     ) -> Result<(), Error> {
         collector.kin(members);
         // A copy ties with its source in all that follows, and shows nothing new.
-        let (originals, copies) = copies::copies(geometry, members, &self.weights)?;
-        for copy in &copies {
+        let separated = copies::separated(geometry, members, &self.weights)?;
+        for copy in &separated.copies {
             collector.copy(copy)?;
         }
-        if originals.len() < 2 {
-            return Ok(());
+        if separated.originals.len() >= 2 {
+            self.originals(geometry, independence, &separated.originals, collector)?;
         }
-        let comparison = geometry.compare(&originals)?;
+        collector.siblings(&separated.siblings)
+    }
+
+    /// Adds the merges and lineages of one family without its copies.
+    fn originals(
+        &self,
+        geometry: &Geometry,
+        independence: &Independence,
+        originals: &[ModelId],
+        collector: &mut Collector<'_>,
+    ) -> Result<(), Error> {
+        let comparison = geometry.compare_unrounded(originals)?;
         let model = |o: Original| originals[o.index()];
         let related = |a: Original, b: Original| self.families.related(independence, model(a), model(b));
         let (merges, lineages) = merges::merges(&comparison, &related, &self.weights);

@@ -126,6 +126,18 @@ impl PairEvidence {
         (share >= PRUNED && self.parameters.iter().all(|p| p.altered == 0)).then_some(share)
     }
 
+    /// The share of a's values that b has set to zero, where all others are those of a, rounded to a dtype.
+    ///
+    /// The result is `None` when the share is below 1 %, or when other values changed by more than one dtype rounds.
+    pub(crate) fn pruned_and_cast_share(&self) -> Option<f64> {
+        let zeroed: usize = self.parameters.iter().map(|p| p.zeroed).sum();
+        let share = zeroed as f64 / self.size().max(1) as f64;
+        // A value that was set to zero is no rounded one, so that it is among those that no cast explains.
+        let explained = |p: &ParameterEvidence, d: Dtype| p.cast_mismatches(d).is_some_and(|n| n <= p.zeroed);
+        let is_cast = |d: Dtype| self.altogether_changed().all(|p| explained(p, d));
+        (share >= PRUNED && CASTS.into_iter().any(is_cast)).then_some(share)
+    }
+
     /// The factor, when each changed parameter of b is that of a times a factor.
     ///
     /// The residual `‖b − s_t a‖` may be at most `1e-5 ‖b‖`, or what b's dtype rounds off when that is more. It may also be at

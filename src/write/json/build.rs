@@ -137,6 +137,7 @@ fn with_reasons(
 ) -> Result<PhylogenyBuilder, Error> {
     builder = entry.score.into_iter().fold(builder, |b, score| b.with_score(model, score));
     builder = entry.residual.into_iter().fold(builder, |b, residual| b.with_residual(model, residual));
+    builder = entry.method.iter().fold(builder, |b, method| b.with_method(model, method));
     for parent in &entry.parents {
         if let (Some(movements), Some(&id)) = (&parent.movements, ids.get(parent.name.as_str())) {
             builder = movements.add(builder, id, model);

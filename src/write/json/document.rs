@@ -42,6 +42,8 @@ pub(super) struct Model {
     pub(super) score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) residual: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) method: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) candidates: Vec<CandidateEntry>,
     /// The candidates that `candidates` has no place for.
@@ -128,6 +130,7 @@ impl Model {
             parents: phylogeny.parents(m).iter().map(parent).collect(),
             score: phylogeny.score(m),
             residual: phylogeny.residual(m),
+            method: phylogeny.method(m).map(str::to_owned),
             candidates: reasons::candidates(phylogeny, m, extent),
             more_candidates: reasons::more_candidates(phylogeny, m, extent),
             withheld: phylogeny.is_withheld(m),

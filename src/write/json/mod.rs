@@ -76,6 +76,7 @@ impl OutputFormat for Json {
 ///   likelihood ratio.
 /// - `movements` of an edge say how many parameters were `compared` and `untouched`. The 20 that moved most are in `largest`,
 ///   the rest in `others`.
+/// - `method` is how a model was quantized from its parent, as in `Q8_0`.
 /// - `residual` is that of a merge. `unobserved_root` is true of a family whose root is not in the set.
 /// - `withheld` is true of a model whose parent is not named, because it is less sure than the caller wanted.
 /// - `path`, `format`, `layout`, `content`, `parameters`, `dtype`, `quantization`, `left_out` and `not_comparable` of a model,

@@ -116,7 +116,7 @@ impl<'a> Lineage<'a> {
         plain: usize,
         weights: &'a Weights,
     ) -> Result<Self, Error> {
-        let whole = geometry.compare(models)?;
+        let whole = geometry.compare_unrounded(models)?;
         let norms = Norms::of(&whole, &weights.witnesses.norm);
         // A merge cannot be the root, and it would bias distances and angles among the members that can.
         let plain = whole.of(&Position::all(plain).collect::<Vec<_>>());
