@@ -11,6 +11,7 @@ MASK = 256
 class Bert(LanguageModel):
     architecture = BertForMaskedLM
     task = None
+    window = 64
 
     def new(self):
         return BertForMaskedLM(BertConfig(vocab_size=260, max_position_embeddings=128, pad_token_id=None, **self.shape))

@@ -52,9 +52,9 @@ def bert(zoo):
         [["query", "value"], ["query", "key", "value", "attention.output.dense", "intermediate.dense"]],
     )
     # `bert-merges` names models of the first three by what these shapes call them.
-    grow(zoo, BERT, drawn, "b", [100, 150, 250], [
-        ("star:6", ("python", "adamw", 3e-3, 0.1, 1200)),
-        ("deep_hub:5", ("manuals", "adam", 2e-3, 0.0, 1200), "BF16"),
+    grow(zoo, BERT, drawn, "b", [80, 120, 200], [
+        ("star:6", ("python", "adamw", 3e-3, 0.1, 1000)),
+        ("deep_hub:5", ("manuals", "adam", 2e-3, 0.0, 1000), "BF16"),
         ("siblings", ("documentation", "adamw", 3e-3, 0.01, 1000)),
         ("line:4", ("licences", "adamw", 2e-3, 0.3, 1000)),
     ])
@@ -76,7 +76,7 @@ def t5(zoo):
 def gru(zoo):
     kind = TextModel(lambda: Recurrent(nn.GRU, 32, 64, 2))
     drawn = Texts(random.Random("gru"), ["full", "full", "full", "full", "partial"], ["tokens"])
-    grow(zoo, kind, drawn, "u", [100, 150, 250], [
+    grow(zoo, kind, drawn, "u", [80, 120, 200], [
         ("run", ("manuals", "adamw", 4e-3, 0.05, 900)),
         ("line:6", ("python", "adam", 4e-3, 0.0, 800)),
         ("star:4", ("documentation", "sgd", 3e-1, 0.0, 900)),
@@ -118,11 +118,11 @@ def convnext(zoo):
         random.Random("convnext"), METHODS, ["convnext.embeddings", "convnext.encoder.stages.0"],
         [["pwconv1", "pwconv2"], ["pwconv1"]],
     )
-    grow(zoo, kind, drawn, "v", [100, 150, 250], [
-        ("siblings", ("all", "adamw", 3e-3, 0.05, 700)),
-        ("tuning_run", ("all", "adam", 3e-3, 0.0, 700)),
-        ("hub", ("blurred", "adamw", 2e-3, 0.3, 700)),
-        ("pair", ("odd", "adamw", 4e-3, 0.01, 500)),
+    grow(zoo, kind, drawn, "v", [80, 120, 200], [
+        ("siblings", ("all", "adamw", 3e-3, 0.05, 500)),
+        ("tuning_run", ("all", "adam", 3e-3, 0.0, 500)),
+        ("hub", ("blurred", "adamw", 2e-3, 0.3, 500)),
+        ("pair", ("odd", "adamw", 4e-3, 0.01, 400)),
     ])
 
 
@@ -134,7 +134,7 @@ def qwen2(zoo):
         random.Random("qwen2"), METHODS, ["model.embed_tokens", "model.layers.0"],
         [["q_proj", "v_proj"], ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]],
     )
-    grow(zoo, kind, drawn, "w", [100, 150, 250], [
+    grow(zoo, kind, drawn, "w", [80, 120, 200], [
         ("star:4", ("python", "adamw", 3e-3, 0.1, 900), "BF16"),
         ("run", ("manuals", "adamw", 3e-3, 0.01, 900), "BF16"),
         ("deep_hub:4", ("documentation", "adam", 3e-3, 0.0, 900), "BF16"),

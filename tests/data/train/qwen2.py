@@ -7,6 +7,7 @@ from .language import LanguageModel
 
 class Qwen2(LanguageModel):
     architecture = Qwen2ForCausalLM
+    window = 64
 
     def new(self):
         config = Qwen2Config(
