@@ -10,7 +10,7 @@ PICTURE_TASKS = [f"{kind} {number}" for kind in ("clusters", "teacher") for numb
 
 SYMBOLS = 16
 LENGTH = 12
-SEQUENCE_TASKS = ["reverse", "sort", "shift", "sums", "maxima", "counts", "swap", "differences", "mirror sums"]
+SEQUENCE_TASKS = ["reverse", "sort", "shift", "maxima", "counts", "swap", "halves", "next"]
 
 
 @cache
@@ -42,10 +42,9 @@ REWRITE = {
     "reverse": lambda x: x.flip(1),
     "sort": lambda x: x.sort(1).values,
     "shift": lambda x: x.roll(1, 1),
-    "sums": lambda x: x.cumsum(1) % SYMBOLS,
     "maxima": lambda x: x.cummax(1).values,
     "counts": lambda x: (x[:, :, None] == x[:, None, :]).sum(2),
     "swap": lambda x: x.roll(LENGTH // 2, 1),
-    "differences": lambda x: (x - x.roll(1, 1)) % SYMBOLS,
-    "mirror sums": lambda x: (x + x.flip(1)) % SYMBOLS,
+    "halves": lambda x: torch.cat([x[:, ::2], x[:, 1::2]], 1),
+    "next": lambda x: (x + 1) % SYMBOLS,
 }
