@@ -3,6 +3,8 @@
     python tests/data/train_zoo.py --out tests/data/zoo          the zoo of the repository
     python tests/data/train_zoo.py --large --out some/folder     the larger one, for the tables
     python tests/data/train_zoo.py --held-out --out some/folder  the held-out one, for judging what was tuned on the others
+    python tests/data/train_zoo.py --directions --out some/folder  tiny families, for fitting the witnesses of direction
+    python tests/data/train_zoo.py --fresh --out some/folder     the second held-out one, looked at once
 """
 
 import argparse
@@ -19,7 +21,7 @@ import diffusers
 import torch
 import transformers
 
-from train import held_out, presets
+from train import directions, fresh, held_out, presets
 from train.zoo import Zoo
 
 LIBRARIES = ["torch", "transformers", "peft", "diffusers", "safetensors", "scikit-learn", "numpy"]
@@ -31,11 +33,13 @@ def main():
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--large", action="store_true", help="the larger zoo, each kind with its own truth")
     which.add_argument("--held-out", action="store_true", help="the held-out zoo, each set with its own truth")
+    which.add_argument("--directions", action="store_true", help="tiny families of many kinds, each kind with its own truth")
+    which.add_argument("--fresh", action="store_true", help="the second held-out zoo, each set with its own truth")
     parser.add_argument("--only", action="append", metavar="FOLDER", help="make this kind or set only (repeatable)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.only and not (options.large or options.held_out):
-        parser.error("--only needs --large or --held-out: the small zoo has one truth for all of it")
+    if options.only and not (options.large or options.held_out or options.directions or options.fresh):
+        parser.error("--only needs one of the options above it: the small zoo has one truth for all of it")
 
     # One thread, so that sums are always added in the same order.
     torch.set_num_threads(1)
@@ -53,6 +57,10 @@ def main():
         grow_sets(sets, options, versions)
     elif options.held_out:
         grow_sets(held_out.sets(), options, versions)
+    elif options.directions:
+        grow_sets(directions.sets(), options, versions)
+    elif options.fresh:
+        grow_sets(fresh.sets(), options, versions)
     else:
         zoo = Zoo(options.out, options.seed)
         for folder, kind, recipes in presets.small():

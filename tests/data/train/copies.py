@@ -1,11 +1,15 @@
 """Copies of a model, given as {name: tensor}, that nobody trained: rounded, thinned out or scaled."""
 
+import re
+
 from .merges import largest
+
+LAYER = re.compile(r"\.(h|layer)\.\d")  # as GPT-2 and BERT name the parts of their layers
 
 
 def matrices(model, function):
     """`function` of the matrices of the linear layers; embeddings, biases and norms stay."""
-    return {n: function(t) if t.ndim == 2 and ".h." in n else t for n, t in model.items()}
+    return {n: function(t) if t.ndim == 2 and LAYER.search(n) else t for n, t in model.items()}
 
 
 def int8(model):

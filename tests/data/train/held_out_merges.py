@@ -2,11 +2,12 @@
 
 from . import copies, merges
 from .derived import Derived
+from .gpt2 import Gpt2
 from .zoo import Recipe
 
 
 def fill(zoo, source):
-    derived = Derived(zoo, source)
+    derived = Derived(zoo, source, Gpt2())
     linear_merges(derived)
     curved_merges(derived)
     sparse_merges(derived)

@@ -15,7 +15,9 @@ class LanguageModel(Kind):
 
     clip = 1.0
     architecture = None
+    task = "CAUSAL_LM"
     adapter = {}
+    window = WINDOW
 
     def __init__(self, **shape):
         self.shape = shape
@@ -27,21 +29,24 @@ class LanguageModel(Kind):
         if "vocabulary" in recipe.extra:
             network.resize_token_embeddings(recipe.extra["vocabulary"], mean_resizing=False)
         freeze(network, recipe)
-        return adapt(network, recipe, task_type="CAUSAL_LM", **self.adapter)
+        return adapt(network, recipe, task_type=self.task, **self.adapter)
 
     def batch_loss(self, network, recipe):
         train, _ = self._tokens(recipe)
-        starts = torch.randint(len(train) - WINDOW, (BATCH,)).tolist()
-        batch = torch.stack([train[s : s + WINDOW] for s in starts])
-        return network(input_ids=batch, labels=batch).loss
+        starts = torch.randint(len(train) - self.window, (BATCH,)).tolist()
+        return self.loss(network, torch.stack([train[s : s + self.window] for s in starts]))
 
     @torch.no_grad()
     def evaluate(self, network, recipe):
         _, held_out = self._tokens(recipe)
-        starts = torch.linspace(0, len(held_out) - WINDOW, 48).long().tolist()
-        batch = torch.stack([held_out[s : s + WINDOW] for s in starts])
+        starts = torch.linspace(0, len(held_out) - self.window, 48).long().tolist()
         network.eval()
-        return network(input_ids=batch, labels=batch).loss.item()
+        batch = torch.stack([held_out[s : s + self.window] for s in starts])
+        return self.loss(network, batch, torch.Generator().manual_seed(5)).item()
+
+    def loss(self, network, windows, generator=None):
+        """On (n, window) bytes. What is hidden from the network is drawn from `generator`."""
+        return network(input_ids=windows, labels=windows).loss
 
     def _tokens(self, recipe):
         substitute = corpus.text(recipe.data)[1]

@@ -12,16 +12,21 @@ def linear(models, weights):
 
 
 def slerp(a, b, share):
-    """Along the arc from `a` to `b`, each tensor by itself; along the line where they point almost the same way."""
+    return per_tensor(lambda a, b: along_arc(a, b, share), a, b)
 
-    def between(a, b):
-        cosine = (a * b).sum() / (a.norm() * b.norm())
-        if not cosine < 0.9995:
-            return (1 - share) * a + share * b
-        angle = torch.arccos(cosine.clamp(min=-1))
-        return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
 
-    return per_tensor(between, a, b)
+def slerp_gradient(a, b, share_of):
+    """The share of `b` differs from one tensor to the next: `share_of(name)`."""
+    return {name: along_arc(a[name], b[name], share_of(name)) for name in a}
+
+
+def along_arc(a, b, share):
+    """On the arc from `a` to `b`, each tensor by itself; on the line where they point almost the same way."""
+    cosine = (a * b).sum() / (a.norm() * b.norm())
+    if not cosine < 0.9995:
+        return (1 - share) * a + share * b
+    angle = torch.arccos(cosine.clamp(min=-1))
+    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
 
 
 def task_arithmetic(root, models, weights):

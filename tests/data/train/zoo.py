@@ -93,7 +93,7 @@ class Zoo:
         self.records.append(record)
 
     def _grow_one(self, kind, recipe, prefix):
-        path = self._path(prefix + recipe.name, kind)
+        path = self.path(prefix + recipe.name, kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         lr = recipe.lr
         for attempt in range(4):
@@ -101,7 +101,7 @@ class Zoo:
             if recipe.parent is None:
                 network = kind.new()
             else:
-                network = kind.load(self._path(prefix + recipe.parent, kind))
+                network = kind.load(self.path(prefix + recipe.parent, kind))
             origin = snapshot(network)
             network = kind.prepare(network, recipe)
             before = kind.evaluate(network, recipe)
@@ -116,17 +116,13 @@ class Zoo:
         final = snapshot(kind.save(network, path, recipe))
 
         record = {"name": prefix + recipe.name, "parent": recipe.parent and prefix + recipe.parent}
-        record |= {"method": recipe.method, "data": recipe.data, "optimizer": recipe.optimizer}
-        record |= {"lr": float(f"{lr:.3g}"), "weight_decay": recipe.weight_decay, "steps": recipe.steps}
-        record |= {"schedule": recipe.schedule, "saved_as": recipe.dtype, **recipe.extra}
-        if attempt:
-            record["attempts"] = attempt + 1
+        record |= followed(recipe, lr, attempt)
         if recipe.parent is not None:
             record["moved"] = round(moved(origin, final), 6)
         record |= {"loss_before": round(before, 4), "loss_after": round(after, 4)}
         return record
 
-    def _path(self, name, kind):
+    def path(self, name, kind):
         return self.folder / (name + kind.suffix)
 
     def write(self, versions):
@@ -136,8 +132,18 @@ class Zoo:
             (self.folder / name).write_text(json.dumps(content, indent=1) + "\n")
 
 
-def optimize(kind, network, recipe, lr):
-    """Train the parameters that `prepare` left trainable."""
+def followed(recipe, lr, attempt):
+    """What a record says of the recipe, and of the attempt that was kept."""
+    record = {"method": recipe.method, "data": recipe.data, "optimizer": recipe.optimizer}
+    record |= {"lr": float(f"{lr:.3g}"), "weight_decay": recipe.weight_decay, "steps": recipe.steps}
+    record |= {"schedule": recipe.schedule, "saved_as": recipe.dtype, **recipe.extra}
+    if attempt:
+        record["attempts"] = attempt + 1
+    return record
+
+
+def optimize(kind, network, recipe, lr, after_step=None):
+    """Train the parameters that `prepare` left trainable. `after_step` is called with the number of steps made."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     settings = {"lr": lr, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
@@ -154,6 +160,8 @@ def optimize(kind, network, recipe, lr):
         if kind.clip is not None:
             torch.nn.utils.clip_grad_norm_(parameters, kind.clip)
         optimizer.step()
+        if after_step is not None:
+            after_step(step + 1)
     network.eval()
 
 
