@@ -5,6 +5,8 @@ mod facts;
 mod lines;
 mod pair;
 mod permutation;
+mod prints;
+mod sample;
 mod shared;
 mod values;
 

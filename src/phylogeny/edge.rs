@@ -31,13 +31,15 @@ pub enum Relation {
     Permuted,
     /// Fine-tuned with rows added to or taken from its vocabulary.
     VocabularyResized,
+    /// The parent's layers, with some left out, repeated or added: depth up-scaling, block expansion, pruning of layers.
+    Restacked,
     /// Not stated, as in truth files.
     Unspecified,
 }
 
 impl Relation {
     /// Every relation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::FineTune,
         Self::Duplicate,
         Self::Merge,
@@ -50,6 +52,7 @@ impl Relation {
         Self::Scaled,
         Self::Permuted,
         Self::VocabularyResized,
+        Self::Restacked,
         Self::Unspecified,
     ];
 
@@ -68,6 +71,7 @@ impl Relation {
             Self::Scaled => "scaled",
             Self::Permuted => "permuted",
             Self::VocabularyResized => "vocabulary-resized",
+            Self::Restacked => "restacked",
             Self::Unspecified => "unspecified",
         }
     }

@@ -22,6 +22,7 @@ mod movements;
 mod newick;
 mod newick_unrooted;
 mod number;
+mod shares;
 mod table;
 mod text;
 mod why;

@@ -1,12 +1,15 @@
 //! Families, roots, parents of any depth, merges and copies, without a setting.
 
 mod affine;
+mod by_tensor;
 mod candidates;
 mod collector;
 mod confidence;
 mod copies;
 mod index;
 mod inheritance;
+mod layers;
+mod masks;
 mod merges;
 mod norms;
 mod presence;
@@ -14,6 +17,7 @@ mod relations;
 mod root;
 mod sheet;
 mod solve;
+mod span;
 mod spanning;
 mod sparse;
 #[cfg(test)]
@@ -29,6 +33,7 @@ use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::{Phylogeny, Remark};
+use crate::source::Dtype;
 use collector::Collector;
 use index::{Member, Original};
 use merges::Merge;
@@ -142,6 +147,12 @@ impl PhylogenyDetector for LineageDetector {
         let independence = geometry.independence();
         let expected = self.families.expected_from(geometry, &independence)?;
         let mut collector = Collector::new(geometry, &independence, &self.weights);
+        // Put together from tensors of others, a model compares with them under wrong names. So its layout stays apart from others.
+        let stacks = layers::stacks(geometry, &self.weights)?;
+        let stacked = |m: ModelId| {
+            let list = geometry.listed(m).map(|list| list.as_ptr());
+            stacks.iter().any(|s| geometry.listed(s.child).map(|list| list.as_ptr()) == list)
+        };
         let mut count = 0;
         for (members, labels) in geometry.groups().zip(&expected) {
             // Permuting changes distances, so the independence test misses permuted copies. They are found by their values.
@@ -149,15 +160,23 @@ impl PhylogenyDetector for LineageDetector {
             let place = |m: ModelId| members.iter().position(|&o| o == m);
             let twins: Vec<(usize, usize)> =
                 permuted.iter().filter_map(|&(a, b)| Some((place(a)?, place(b)?))).collect();
+            let apart: Vec<bool> = members.iter().map(|&m| stacked(m)).collect();
             let joined = |i: usize, j: usize| {
-                labels[i] == labels[j] || twins.iter().any(|&(a, b)| (a, b) == (i, j) || (a, b) == (j, i))
+                apart[i] == apart[j] && labels[i] == labels[j] || twins.iter().any(|&(a, b)| (a, b) == (i, j) || (a, b) == (j, i))
             };
             let families = components(members.len(), joined);
             count += families.len();
             for family in families.into_iter().filter(|f| f.len() > 1) {
                 let family: Vec<ModelId> = family.into_iter().map(|i| members[i]).collect();
+                let family = family.into_iter().filter(|m| stacks.iter().all(|s| s.child != *m)).collect::<Vec<_>>();
+                if family.len() < 2 {
+                    continue;
+                }
                 self.family(geometry, &independence, &family, &mut collector)?;
             }
+        }
+        for stack in &stacks {
+            collector.stack(stack);
         }
         let mut remarks = vec![Remark::FamiliesExpected { count }];
         if expected.len() > 1 {
@@ -188,7 +207,8 @@ impl LineageDetector {
         let comparison = geometry.compare(&originals)?;
         let model = |o: Original| originals[o.index()];
         let related = |a: Original, b: Original| self.families.related(independence, model(a), model(b));
-        let (merges, lineages) = merges::merges(&comparison, &related, &self.weights);
+        let rounding = |o: Original| rounding(geometry.dtype(model(o)));
+        let (merges, lineages) = merges::merges(&comparison, &related, &rounding, &self.weights);
         for merge in &merges {
             collector.merge(&merge.renumbered(model))?;
         }
@@ -211,6 +231,14 @@ impl LineageDetector {
         }
         Ok(())
     }
+}
+
+/// What storage in a dtype adds on average to a squared distance, as a share of the squared norm.
+///
+/// A value rounded to p binary digits is wrong by 2^(e − p + 1) / √12 at the exponent e, and its square is 9/4 · 4^e on average.
+fn rounding(dtype: Option<Dtype>) -> f64 {
+    let digits = dtype.and_then(Dtype::digits).unwrap_or(24);
+    0.25f64.powi(digits as i32 - 1) / 27.0
 }
 
 /// The members of a lineage and the parents of its merges.
@@ -261,6 +289,7 @@ mod adopted {
                 parents: parents.map(|(p, _)| o(p)).to_vec(),
                 weights: parents.map(|(_, w)| w).to_vec(),
                 residual: 0.0,
+                by_tensor: std::collections::BTreeMap::new(),
             },
             confidence: 0.95,
         };

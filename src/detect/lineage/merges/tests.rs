@@ -13,7 +13,7 @@ fn found(
         let (a, b) = (a.index(), b.index());
         !strangers.contains(&(a, b)) && !strangers.contains(&(b, a))
     };
-    merges(&comparison, &related, weights)
+    merges(&comparison, &related, &|_| 0.0, weights)
 }
 
 /// A root, children along axes of their own, and one more model.
@@ -103,6 +103,7 @@ fn increments_in_one_direction_are_one_lineage() {
             d: &d,
             logs: &logs,
             comparison: &comparison,
+            by_tensor: by_tensor::Search { d: &d, comparison: &comparison, rounding: &|_| 0.0, weights },
             weights,
             active: Vec::new(),
             found: Vec::new(),
