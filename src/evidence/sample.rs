@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_range_without_a_whole_row_gives_what_it_holds() {
-        let tensor = |row_size, values| SharedTensor { name: "w", kind: Kind::Matrix, row_size, values, own_names: Vec::new() };
+        let tensor =
+            |row_size, values| SharedTensor { name: "w", kind: Kind::Matrix, row_size, values, own_names: Vec::new() };
         assert_eq!(places(&tensor(10, 3..8)), [3]);
         assert_eq!(columns(&tensor(10, 3..8)), 5);
         assert_eq!(places(&tensor(10, 3..31)), [10, 20]);

@@ -7,7 +7,9 @@ use super::prints::prints;
 use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
 use crate::error::Error;
-use crate::geometry::{Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, PairEvidence, TensorPrint, read_finite};
+use crate::geometry::{
+    Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, PairEvidence, TensorPrint, read_finite,
+};
 use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::Dtype;

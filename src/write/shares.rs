@@ -3,7 +3,7 @@
 use super::columns::write_columns;
 use super::text::shown;
 use crate::phylogeny::{Edge, Phylogeny};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 /// Number of groups of tensors that are listed.
@@ -19,7 +19,12 @@ struct Range {
 impl Range {
     fn of(weights: impl Iterator<Item = f64>) -> Option<Self> {
         weights.fold(None, |range: Option<Self>, w| {
-            Some(range.map_or(Self { least: w, largest: w }, |r| Self { least: r.least.min(w), largest: r.largest.max(w) }))
+            Some(
+                range.map_or(Self { least: w, largest: w }, |r| Self {
+                    least: r.least.min(w),
+                    largest: r.largest.max(w),
+                }),
+            )
         })
     }
 
@@ -30,14 +35,19 @@ impl Range {
     }
 }
 
-/// The range of an edge's weights, in brackets; nothing where all tensors have one weight.
+/// The range of an edge's weights, in brackets; nothing where all listed tensors have one weight.
 pub(super) fn by_tensor(phylogeny: &Phylogeny, edge: &Edge) -> String {
     let weights = phylogeny.movements(edge.parent, edge.child).iter().filter_map(|m| m.weight);
-    Range::of(weights).map_or_else(String::new, |range| format!(" ({} by tensor)", range.text()))
+    let range = Range::of(weights).filter(|range| range.least < range.largest);
+    range.map_or_else(String::new, |range| format!(" ({} by tensor)", range.text()))
 }
 
 /// Writes the weights of each parent by group of tensors. A group is what names have in common before their last two parts.
 pub(super) fn write_shares<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut W) -> io::Result<()> {
+    // Whole layers from other places have a list of their own.
+    if parents.iter().any(|e| phylogeny.movements(e.parent, e.child).iter().any(|m| m.source.is_some())) {
+        return Ok(());
+    }
     // For each group, the weights of each parent.
     let mut groups: BTreeMap<Vec<Part<'_>>, Vec<Vec<f64>>> = BTreeMap::new();
     for (at, edge) in parents.iter().enumerate() {
@@ -64,6 +74,39 @@ pub(super) fn write_shares<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], wr
         0 => Ok(()),
         more => writeln!(writer, "  and {more} more"),
     }
+}
+
+/// Writes which layer of the child is which of a parent, where some are others.
+pub(super) fn write_sources<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut W) -> io::Result<()> {
+    let movements = |e: &Edge| phylogeny.movements(e.parent, e.child);
+    if !parents.iter().flat_map(movements).any(|m| m.source.is_some()) {
+        return Ok(());
+    }
+    let mut layers: BTreeMap<Vec<Part<'_>>, BTreeSet<(&str, Vec<Part<'_>>)>> = BTreeMap::new();
+    for edge in parents {
+        for m in movements(edge) {
+            let source = layer(m.source.as_ref().unwrap_or(&m.parameter));
+            layers.entry(layer(&m.parameter)).or_default().insert((phylogeny.name(edge.parent), source));
+        }
+    }
+    let joined = |parts: &[Part<'_>]| shown(&parts.iter().map(Part::text).collect::<Vec<_>>().join("."));
+    let mut rows: Vec<Vec<String>> = vec![["layer", "from", "layer there"].map(str::to_owned).to_vec()];
+    for (own, sources) in &layers {
+        rows.extend(sources.iter().map(|(parent, theirs)| vec![joined(own), shown(parent), joined(theirs)]));
+    }
+    let more = rows.len().saturating_sub(MOST + 1);
+    rows.truncate(MOST + 1);
+    writeln!(writer)?;
+    write_columns(3, &rows, writer)?;
+    if more > 0 { writeln!(writer, "  and {more} more") } else { Ok(()) }
+}
+
+/// The layer of a tensor: its name up to the first number, or its group where it has none.
+fn layer(name: &str) -> Vec<Part<'_>> {
+    let parts = group(name);
+    let number = parts.iter().position(|p| matches!(p, Part::Number(_)));
+    let kept = number.map_or(parts.len(), |at| at + 1);
+    parts[..kept].to_vec()
 }
 
 /// A part of a name. Numbers are sorted as numbers: layer 10 comes after layer 9.
@@ -105,7 +148,11 @@ mod tests {
             weights.iter().map(|&(name, w)| Movement::new(name, 4, 0.1).with_weight(share(w))).collect()
         };
         let merge = builder(3, &[(0, 2, 0.5), (1, 2, 0.5)]);
-        merge.with_movements(a, child, movements(&|w| w)).with_movements(b, child, movements(&|w| 1.0 - w)).build().unwrap()
+        merge
+            .with_movements(a, child, movements(&|w| w))
+            .with_movements(b, child, movements(&|w| 1.0 - w))
+            .build()
+            .unwrap()
     }
 
     #[test]
@@ -129,6 +176,27 @@ mod tests {
 ";
         assert_eq!(String::from_utf8(text).unwrap(), expected);
         assert_eq!(by_tensor(&phylogeny, &phylogeny.edges()[0]), " (0.00 to 1.00 by tensor)");
+    }
+
+    #[test]
+    fn layers_from_other_places_are_named() {
+        let [a, b, child] = [0, 1, 2].map(ModelId::new);
+        let from = |name: &str, source: &str| Movement::new(name, 4, 0.0).with_weight(1.0).with_source(source);
+        let merge = builder(3, &[(0, 2, 0.5), (1, 2, 0.5)]);
+        let merge = merge.with_movements(a, child, vec![Movement::new("layers.0.up.weight", 4, 0.0).with_weight(1.0)]);
+        let moved = vec![
+            from("layers.1.up.weight", "layers.0.up.weight"),
+            from("layers.1.down.weight", "layers.0.down.weight"),
+        ];
+        let phylogeny = merge.with_movements(b, child, moved).build().unwrap();
+        let mut text = Vec::new();
+        write_sources(&phylogeny, phylogeny.edges(), &mut text).unwrap();
+        let expected = "
+  layer     from  layer there
+  layers.0  0     layers.0
+  layers.1  1     layers.0
+";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-use super::shares::by_tensor;
 use super::columns::{line, widths};
 use super::edge::{self, WeightColumn};
 use super::format::{Content, ContentKind, OutputFormat};
 use super::heaviest::HeaviestParent;
 use super::number::significant;
+use super::shares::by_tensor;
 use super::text::{count, listed, shown};
 use super::{write_answer, write_explanation};
 use crate::error::{Error, unwritten};

@@ -9,6 +9,7 @@ use super::index::Original;
 use super::span::{Span, weights_within};
 use super::weights::{ByTensor, Weights};
 use crate::geometry::{Comparison, ParameterView};
+use crate::model_set::Kind;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -46,7 +47,9 @@ impl<D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'_, D, R> {
     ///
     /// O(n) for n models and a few parents, and O(n T) for a child that two parents explain in part.
     pub(super) fn combination(&self, child: Original, active: &[Original]) -> Option<Combination<Original>> {
-        let pairs = self.opposed_pairs(child, active);
+        let mut pairs = self.opposed_pairs(child, active);
+        let nearest = self.nearest_pairs(child, active);
+        pairs.extend(nearest.into_iter().filter(|pair| !pairs.contains(pair)).collect::<Vec<_>>());
         let explained: Vec<(Vec<Original>, Explained)> =
             pairs.into_iter().map(|pair| (pair.to_vec(), self.explained(child, &pair))).collect();
         let exact = explained.iter().filter(|(_, e)| e.exact).min_by(|(_, a), (_, b)| a.left.total_cmp(&b.left));
@@ -91,6 +94,31 @@ impl<D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'_, D, R> {
             }
         }
         pairs.into_iter().map(|(_, pair)| pair).collect()
+    }
+
+    /// The pairs among the models that are nearest to the child in most of a few matrices.
+    ///
+    /// Where weights go from 0 to 1, each parent is the nearest model in some tensor, whatever others are between them in all
+    /// tensors together.
+    fn nearest_pairs(&self, child: Original, active: &[Original]) -> Vec<[Original; 2]> {
+        let matrices: Vec<&ParameterView> = self.comparison.scoped().filter(|p| p.kind() == Kind::Matrix).collect();
+        let step = matrices.len().div_ceil(self.numbers().matrices).max(1);
+        let mut votes: BTreeMap<Original, usize> = BTreeMap::new();
+        for p in matrices.into_iter().step_by(step) {
+            let from_child = |q: &Original| p.squared_distance(child.within(), q.within());
+            let others = active.iter().copied().filter(|&q| q != child && (self.d)(child, q) > 0.0);
+            if let Some(q) = others.min_by(|a, b| from_child(a).total_cmp(&from_child(b)).then(a.cmp(b))) {
+                *votes.entry(q).or_default() += 1;
+            }
+        }
+        let mut votes: Vec<(usize, Original)> = votes.into_iter().map(|(q, votes)| (votes, q)).collect();
+        votes.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        votes.truncate(self.numbers().most);
+        let mut pairs = Vec::new();
+        for (i, &(_, p)) in votes.iter().enumerate() {
+            pairs.extend(votes[..i].iter().map(|&(_, q)| [p.min(q), p.max(q)]));
+        }
+        pairs
     }
 
     /// What the parents leave over in each tensor.

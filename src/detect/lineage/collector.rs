@@ -90,8 +90,7 @@ impl<'g> Collector<'g> {
             };
             let movements = given.tensors.iter().map(movement).collect();
             let (parent, weight) = (given.parent, given.weight);
-            self.draft
-                .add(|b| b.with_edge(edge.with_weight(weight)).with_movements(parent, stack.child, movements));
+            self.draft.add(|b| b.with_edge(edge.with_weight(weight)).with_movements(parent, stack.child, movements));
             let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
             candidates.push(Candidate::new(Some(given.parent), confidence, evidence));
         }

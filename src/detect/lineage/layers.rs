@@ -44,7 +44,12 @@ pub(super) fn stacks(geometry: &Geometry, weights: &Weights) -> Result<Vec<Stack
     }
     let Some(prints) = geometry.read_prints(&candidates)? else { return Ok(Vec::new()) };
     let models: Vec<Model<'_>> = candidates.iter().zip(&prints).map(|(&id, prints)| Model::new(id, prints)).collect();
-    let mut found: Vec<Stack> = models.iter().filter_map(|child| stack(child, &models, weights)).collect();
+    let known = holders(&models);
+    let likely = |child: &&Model<'_>| {
+        child.known_elsewhere(&known) as f64 >= (1.0 - weights.layers.left_over) * child.size() as f64
+    };
+    let mut found: Vec<Stack> =
+        models.iter().filter(likely).filter_map(|child| stack(child, &models, weights)).collect();
     // Of two stacks of one another, neither is known to be the child.
     let mutual: BTreeSet<ModelId> = found
         .iter()
@@ -85,6 +90,20 @@ fn is_matrix(shape: &[usize]) -> bool {
     shape.iter().filter(|&&n| n > 1).count() > 1
 }
 
+/// For each print, by shape and values, the numbers of matrices of the models that hold it: the least and the largest.
+type Holders<'p> = HashMap<(&'p [usize], u64), (usize, usize)>;
+
+fn holders<'p>(models: &[Model<'p>]) -> Holders<'p> {
+    let mut holders: Holders<'p> = HashMap::new();
+    for model in models {
+        for &print in model.by_values.keys() {
+            let range = holders.entry(print).or_insert((model.matrices, model.matrices));
+            *range = (range.0.min(model.matrices), range.1.max(model.matrices));
+        }
+    }
+    holders
+}
+
 /// The prints of one model, found by shape and values.
 struct Model<'p> {
     id: ModelId,
@@ -108,6 +127,14 @@ impl<'p> Model<'p> {
         let all = self.by_values.get(&(print.shape.as_slice(), print.rounded))?;
         let named = all.iter().find(|&&i| self.prints[i].name == print.name);
         named.or(all.first()).map(|&i| &self.prints[i])
+    }
+
+    /// Number of values in tensors that some model of another depth holds. Most models have few, so that no more is looked at.
+    fn known_elsewhere(&self, holders: &Holders<'_>) -> usize {
+        let elsewhere = |p: &&TensorPrint| {
+            holders.get(&(p.shape.as_slice(), p.rounded)).is_some_and(|range| *range != (self.matrices, self.matrices))
+        };
+        self.prints.iter().filter(elsewhere).map(TensorPrint::size).sum()
     }
 
     fn size(&self) -> usize {
@@ -163,7 +190,11 @@ fn stack(child: &Model<'_>, models: &[Model<'_>], weights: &Weights) -> Option<S
             Some((mine.name.clone(), mine.size(), parent.same(mine)?.name.clone()))
         };
         let values: usize = taken.iter().map(|&i| child.prints[i].size()).sum();
-        Given { parent: parent.id, weight: values as f64 / explained, tensors: taken.iter().filter_map(tensor).collect() }
+        Given {
+            parent: parent.id,
+            weight: values as f64 / explained,
+            tensors: taken.iter().filter_map(tensor).collect(),
+        }
     });
     Some(Stack { child: child.id, parents: given.collect(), residual: unexplained as f64 / size.max(1) as f64 })
 }
@@ -181,7 +212,9 @@ fn is_derived(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
     let whole = |m: &Model<'_>| m.covered_by(child) == m.size();
     match given {
         // Two that hold each other's tensors: the one that repeats some was made from the other.
-        [(parent, _)] => !whole(parent) || child.matrices - child.distinct_matrices() > parent.matrices - parent.distinct_matrices(),
+        [(parent, _)] => {
+            !whole(parent) || child.matrices - child.distinct_matrices() > parent.matrices - parent.distinct_matrices()
+        }
         // A file that holds several models whole, none of which repeats another, is not made of them.
         _ => !given.iter().all(|(parent, _)| whole(parent)) || child.distinct_matrices() < child.matrices,
     }

@@ -130,7 +130,9 @@ fn copied(matrix: &MatrixSample, line: f64) -> bool {
     let child = &matrix.values[1];
     matrix.values[2..].iter().enumerate().any(|(d, donor)| {
         let unlike = matrix.dtypes[1] != matrix.dtypes[d + 2];
-        let equal = |(c, p): &(&f32, &f32)| f64::from(**c) == if unlike { rounded(**p, matrix.dtypes[1]) } else { f64::from(**p) };
+        let equal = |(c, p): &(&f32, &f32)| {
+            f64::from(**c) == if unlike { rounded(**p, matrix.dtypes[1]) } else { f64::from(**p) }
+        };
         child.iter().zip(donor).filter(equal).count() as f64 >= line * child.len() as f64
     })
 }
@@ -217,8 +219,8 @@ impl Changes {
         let (least, largest) = (logs[best.start], logs[best.end - 1]);
         // Within the peak, precise ratios count more.
         let within = precise.iter().filter(|(_, ratio)| (least..=largest).contains(&ratio.ln()));
-        let (sum, weight) =
-            within.fold((0.0, 0.0), |(sum, weight), (off, ratio)| (sum + ratio / (off * off), weight + 1.0 / (off * off)));
+        let (sum, weight) = within
+            .fold((0.0, 0.0), |(sum, weight), (off, ratio)| (sum + ratio / (off * off), weight + 1.0 / (off * off)));
         let middle = sum / weight;
         // 1 is what increments have that were not scaled, so that a peak beside it is looked for there.
         if (middle - 1.0).abs() <= width { 1.0 } else { middle }

@@ -3,6 +3,7 @@
 use super::affine::{Combination, combination, spread, weights_by_parameter};
 use super::by_tensor::{self, Rounding};
 use super::index::Original;
+use super::swapped;
 use super::weights::Weights;
 use crate::detect::families::components;
 use crate::geometry::Comparison;
@@ -72,8 +73,9 @@ pub(super) fn merges(
     let logs = squared.mapv(|squared| if squared > 0.0 { squared.ln() } else { 0.0 });
     let active = all.clone();
     let by_tensor = by_tensor::Search { d: &d, comparison, rounding, weights };
+    let swapped = swapped::Search { d: &d, comparison, rounding, weights };
     let (found, roots) = (Vec::new(), Vec::new());
-    let mut search = Search { d: &d, logs: &logs, comparison, by_tensor, weights, active, found, roots };
+    let mut search = Search { d: &d, logs: &logs, comparison, by_tensor, swapped, weights, active, found, roots };
     let mut proposals = search.propose(&all);
     let fewest = weights.merges.fewest;
     // Means of strangers go first: they hold lineages together whose members are not kin.
@@ -120,6 +122,7 @@ struct Search<'a, D, R> {
     logs: &'a Array2<f64>,
     comparison: &'a Comparison,
     by_tensor: by_tensor::Search<'a, D, R>,
+    swapped: swapped::Search<'a, D, R>,
     weights: &'a Weights,
     /// Members that are no merges so far, sorted.
     active: Vec<Original>,
@@ -170,14 +173,25 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'a, D, R> 
                     central.iter().copied().filter(|&q| q != child && (self.d)(q, child) > 0.0).collect();
                 let whole = combination(self.d, child, &candidates, self.weights);
                 let whole = whole.and_then(|c| Some((self.certainty(child, &c)?, c)));
-                // One weight in all tensors says the same with less, unless it leaves more over than rounding does.
+                // One weight in all tensors says the same with less, unless it leaves much more over.
                 let exact = |&(certainty, ref c): &(Certainty, Combination<Original>)| {
                     certainty == Certainty::Convex && c.residual <= self.weights.merges.exact
                 };
-                let by_tensor = || Some((Certainty::ByTensor, self.by_tensor.combination(child, &self.active)?));
                 let (certainty, combination) = match whole {
                     Some(whole) if exact(&whole) => whole,
-                    whole => by_tensor().or(whole)?,
+                    whole => {
+                        let by_tensor = self.by_tensor.combination(child, &self.active);
+                        let by_tensor = by_tensor.or_else(|| self.swapped.combination(child, &self.active));
+                        match (whole, by_tensor) {
+                            (Some(whole), Some(by_tensor))
+                                if whole.1.residual <= self.weights.merges.superfluous * by_tensor.residual =>
+                            {
+                                whole
+                            }
+                            (_, Some(by_tensor)) => (Certainty::ByTensor, by_tensor),
+                            (whole, None) => whole?,
+                        }
+                    }
                 };
                 Some(Proposal { child, combination, certainty })
             })
@@ -296,7 +310,12 @@ impl<I: Copy + Ord> Combination<I> {
     /// The same combination with other numbers for the parents.
     fn renumbered<J>(&self, number: impl Fn(I) -> J) -> Combination<J> {
         let parents = self.parents.iter().map(|&p| number(p)).collect();
-        Combination { parents, weights: self.weights.clone(), residual: self.residual, by_tensor: self.by_tensor.clone() }
+        Combination {
+            parents,
+            weights: self.weights.clone(),
+            residual: self.residual,
+            by_tensor: self.by_tensor.clone(),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod solve;
 mod span;
 mod spanning;
 mod sparse;
+mod swapped;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -162,7 +163,8 @@ impl PhylogenyDetector for LineageDetector {
                 permuted.iter().filter_map(|&(a, b)| Some((place(a)?, place(b)?))).collect();
             let apart: Vec<bool> = members.iter().map(|&m| stacked(m)).collect();
             let joined = |i: usize, j: usize| {
-                apart[i] == apart[j] && labels[i] == labels[j] || twins.iter().any(|&(a, b)| (a, b) == (i, j) || (a, b) == (j, i))
+                apart[i] == apart[j] && labels[i] == labels[j]
+                    || twins.iter().any(|&(a, b)| (a, b) == (i, j) || (a, b) == (j, i))
             };
             let families = components(members.len(), joined);
             count += families.len();
@@ -208,24 +210,39 @@ impl LineageDetector {
         let model = |o: Original| originals[o.index()];
         let related = |a: Original, b: Original| self.families.related(independence, model(a), model(b));
         let rounding = |o: Original| rounding(geometry.dtype(model(o)));
-        let (merges, lineages) = merges::merges(&comparison, &related, &rounding, &self.weights);
+        let (mut merges, lineages) = merges::merges(&comparison, &related, &rounding, &self.weights);
         for merge in &merges {
             collector.merge(&merge.renumbered(model))?;
         }
+        let kinship = |a: ModelId, b: ModelId| independence.kinship(a, b);
         // Lineages that only a merge joins have no common root, so each is solved alone.
-        for plain in lineages.into_iter().filter(|plain| plain.len() >= 2) {
+        for mut plain in lineages.into_iter().filter(|plain| plain.len() >= 2) {
             // A merge may have children of its own, so it takes part in the tree of its lineage.
-            let (members, parts) = with_merges(&plain, &merges);
-            let models: Vec<ModelId> = members.iter().map(|&o| model(o)).collect();
+            let (mut members, mut parts) = with_merges(&plain, &merges);
+            let models_of = |members: &[Original]| -> Vec<ModelId> { members.iter().map(|&o| model(o)).collect() };
+            let mut models = models_of(&members);
             let merged = LineageMerges { plain: plain.len(), parts: &parts };
-            let kinship = |a: ModelId, b: ModelId| independence.kinship(a, b);
             let mut solved = solve::solve(geometry, &models, merged, &self.weights, &kinship)?;
 
-            // Masked increments are visible only from the root, which is known only now.
+            // Masked increments are visible only from an ancestor, which is known only now.
             let positions: Vec<_> = plain.iter().map(|o| o.within()).collect();
-            for merge in sparse::merges(geometry, &models, &comparison.of(&positions), &solved, &self.weights)? {
-                solved.set_aside(merge.child);
-                collector.merge(&merge.renumbered(|m| models[m.index()]))?;
+            let masked = sparse::merges(geometry, &models, &comparison.of(&positions), &solved, &self.weights)?;
+            if !masked.is_empty() {
+                // While they counted as children, they may have drawn their parents below them. So the tree is grown without them.
+                let masked: Vec<Merge<Original>> =
+                    masked.iter().map(|m| m.renumbered(|o| members[o.index()])).collect();
+                for merge in &masked {
+                    collector.merge(&merge.renumbered(model))?;
+                }
+                plain.retain(|o| masked.iter().all(|m| m.child != *o));
+                merges.extend(masked);
+                if plain.len() < 2 {
+                    continue;
+                }
+                (members, parts) = with_merges(&plain, &merges);
+                models = models_of(&members);
+                let merged = LineageMerges { plain: plain.len(), parts: &parts };
+                solved = solve::solve(geometry, &models, merged, &self.weights, &kinship)?;
             }
             collector.lineage(&models[..plain.len()], &models, solved)?;
         }

@@ -13,6 +13,9 @@ use super::weights::{Masked, Weights};
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry};
 use crate::model_set::ModelId;
+use ndarray::Array2;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// The members that carry masked increments of two or more other members. `solved` shows which members descend from which.
 ///
@@ -28,12 +31,20 @@ pub(super) fn merges(
     solved: &Solution,
     weights: &Weights,
 ) -> Result<Vec<Merge<Member>>, Error> {
-    let search = Search { geometry, models, comparison, solved, weights };
+    // Without values nothing is to be seen, and distances need not be gone through.
+    if geometry.read_sample(&models[..1])?.is_none() {
+        return Ok(Vec::new());
+    }
+    let squared = comparison.squared_distances();
+    let search = Search { geometry, models, comparison, squared: &squared, solved, weights };
+    let donors = |child: Member| -> Vec<(Member, Vec<Member>)> {
+        search.bases(child).into_iter().map(|base| (base, search.donors(base, child))).collect()
+    };
     let children: Vec<Member> = Member::all(comparison.len()).collect();
-    // Children one after another: each reads values, and readers use all threads.
+    let donors: Vec<_> = children.into_par_iter().map(|child| (child, donors(child))).collect();
     let mut masked = Vec::new();
-    for child in children {
-        if let Some(found) = search.best(child)? {
+    for (child, donors) in donors {
+        if let Some(found) = search.best(child, &donors)? {
             masked.push((child, found));
         }
     }
@@ -60,25 +71,22 @@ struct Search<'a> {
     geometry: &'a Geometry,
     models: &'a [ModelId],
     comparison: &'a Comparison,
+    /// Squared distances, shape (members, members).
+    squared: &'a Array2<f64>,
     solved: &'a Solution,
     weights: &'a Weights,
 }
 
 impl Search<'_> {
     fn squared(&self, a: Member, b: Member) -> f64 {
-        self.comparison.squared_distance(a.within(), b.within())
+        self.squared[(a.index(), b.index())]
     }
 
-    /// The masked increments of a child over the ancestor that shows most of them.
-    fn best(&self, child: Member) -> Result<Option<Found>, Error> {
+    /// The masked increments of a child over the ancestor that shows most of them, given the possible donors over each.
+    fn best(&self, child: Member, over: &[(Member, Vec<Member>)]) -> Result<Option<Found>, Error> {
         let mut best: Option<(f64, Found)> = None;
-        for base in self.bases(child) {
-            let donors = self.donors(base, child);
-            if donors.len() < 2 {
-                continue;
-            }
-            let all: Vec<ModelId> =
-                [base, child].iter().chain(&donors).map(|m| self.models[m.index()]).collect();
+        for &(base, ref donors) in over.iter().filter(|(_, donors)| donors.len() > 1) {
+            let all: Vec<ModelId> = [base, child].iter().chain(donors).map(|m| self.models[m.index()]).collect();
             let Some(sample) = self.geometry.read_sample(&all)? else { return Ok(None) };
             let Some(traces) = traces(&sample, &self.weights.masked) else { continue };
             if let Some((clarity, exact)) = recognized(&traces, &self.weights.masked) {
@@ -108,7 +116,23 @@ impl Search<'_> {
         let all: Vec<Member> = std::iter::once(base).chain(chosen.iter().copied()).collect();
         let Some(whole) = fit(&squared, child, &all) else { return Vec::new() };
         let weighty = |&(_, &w): &(&Member, &f64)| w >= self.weights.masked.donor;
-        chosen.iter().zip(&whole.weights[1..]).filter(weighty).map(|(&q, _)| q).collect()
+        let mut donors: Vec<Member> = chosen.iter().zip(&whole.weights[1..]).filter(weighty).map(|(&q, _)| q).collect();
+        if donors.len() < 2 {
+            return donors;
+        }
+        // Of one lineage, distances may name another member than the parent. Values tell them apart.
+        for donor in donors.clone() {
+            let cosine = |q: Member| {
+                let (to_donor, to_q) = (squared(base, donor), squared(base, q));
+                (to_donor + to_q - squared(donor, q)) / (2.0 * (to_donor * to_q).sqrt())
+            };
+            let beside = candidates.iter().copied().filter(|q| !donors.contains(q)).map(|q| (cosine(q), q));
+            let mut mates: Vec<(f64, Member)> =
+                beside.filter(|(cosine, _)| *cosine >= self.weights.merges.one_lineage).collect();
+            mates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            donors.extend(mates.into_iter().take(self.weights.masked.mates).map(|(_, q)| q));
+        }
+        donors
     }
 
     /// The parents of a masked merge with their weights.
@@ -118,11 +142,12 @@ impl Search<'_> {
         found: &Found,
         is_masked: &dyn Fn(&Member) -> bool,
     ) -> Option<Combination<Member>> {
-        // A descendant of the child cannot be its parent.
-        let free = |q: &Member| *q != found.base && *q != child && !is_masked(q) && !self.solved.descends(*q, child);
+        // Parents may hang on the child in the tree, which took it for one of them.
+        let free = |q: &Member| *q != found.base && *q != child && !is_masked(q);
         if found.exact.len() < 2 {
             let candidates: Vec<Member> = Member::all(self.comparison.len()).filter(free).collect();
-            return combination(self.comparison, found.base, child, &candidates, self.weights);
+            let combination = combination(self.comparison, found.base, child, &candidates, self.weights);
+            return combination.filter(|c| self.of_different_lineages(found.base, &c.parents));
         }
         let parents: Vec<Member> = found.exact.iter().map(|&(q, _)| q).filter(free).collect();
         let total: f64 = found.exact.iter().map(|(_, share)| share).sum();
@@ -130,8 +155,18 @@ impl Search<'_> {
         let weights = found.exact.iter().filter(|(q, _)| parents.contains(q)).map(|(_, share)| share / total).collect();
         let squared = |a: Member, b: Member| self.squared(a, b);
         let residual = fit(&squared, child, &parents)?.residual;
-        let by_tensor = std::collections::BTreeMap::new();
+        let by_tensor = BTreeMap::new();
         (parents.len() == found.exact.len()).then_some(Combination { parents, weights, residual, by_tensor })
+    }
+
+    /// Whether no two parents lie in nearly one direction from the base, as children of the merge do.
+    fn of_different_lineages(&self, base: Member, parents: &[Member]) -> bool {
+        parents.iter().enumerate().all(|(i, &a)| {
+            parents[..i].iter().all(|&b| {
+                let (to_a, to_b) = (self.squared(base, a), self.squared(base, b));
+                (to_a + to_b - self.squared(a, b)) / 2.0 <= self.weights.merges.one_lineage * (to_a * to_b).sqrt()
+            })
+        })
     }
 }
 
@@ -188,55 +223,4 @@ fn combination(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, of_points, point};
-
-    #[test]
-    fn masks_of_density_a_half_are_seen_and_dead_lines_are_not() {
-        let numbers = Weights::default().masked;
-        // Two masks of density ½ leave a quarter of the values alone.
-        assert!(is_alike(&[0.25, 0.24, 0.26], &numbers));
-        assert!(!is_alike(&[0.0, 0.25], &numbers) && !is_alike(&[0.25, 0.05], &numbers) && !is_alike(&[], &numbers));
-        noticed("masked", &["untouched", "alike"], |w| {
-            [[0.19, 0.19], [0.5, 0.3]].map(|shares| is_alike(&shares, &w.masked).to_string()).join(" ")
-        });
-    }
-
-    #[test]
-    fn parents_have_the_same_share_in_every_parameter() {
-        let found = |w: &Weights, shares: [[f64; 2]; 3]| {
-            let of = |share: [f64; 2]| {
-                let child = point(&[(0, 10.0), (1, share[0]), (2, share[1]), (9, 1.0)]);
-                vec![point(&[(0, 10.0)]), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 1.0)]), child]
-            };
-            let geometry = of_points(&shares.map(of));
-            let comparison = geometry.compare(&ids(&geometry)).unwrap();
-            combination(&comparison, m(0), m(3), &[m(1), m(2)], w)
-        };
-        let weights = Weights::default();
-        let merge = found(&weights, [[0.5, 0.5]; 3]).unwrap();
-        assert_eq!(merge.parents.len(), 2);
-        assert!(found(&weights, [[0.5, 0.1]; 3]).is_none());
-        noticed("masked", &["least_weight", "spread"], |w| {
-            format!("{:?} {:?}", found(w, [[0.5, 0.25]; 3]), found(w, [[0.4, 0.4], [0.5, 0.5], [0.6, 0.6]]))
-        });
-    }
-
-    #[test]
-    fn distances_alone_have_no_masks() {
-        let geometry = alike(1, &[point(&[(0, 10.0)]), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (2, 1.0)])]);
-        let ids = ids(&geometry);
-        let solved = Solution {
-            parents: vec![None, Some(m(0)), Some(m(0))],
-            confidences: vec![0.0; 3],
-            candidates: vec![Vec::new(); 3],
-            scores: vec![0.0; 3],
-            margin: 1.0,
-            contradicted: false,
-            root: Some(m(0)),
-        };
-        let comparison = geometry.compare(&ids).unwrap();
-        assert_eq!(merges(&geometry, &ids, &comparison, &solved, &Weights::default()).unwrap(), []);
-    }
-}
+mod tests;

@@ -99,11 +99,13 @@ fn increments_in_one_direction_are_one_lineage() {
         let d = |a: Original, b: Original| comparison.squared_distance(a.within(), b.within());
         let logs = Array2::zeros((3, 3));
         let roots = vec![Original::new(0)];
+        let rounding = |_: Original| 0.0;
         let search = Search {
             d: &d,
             logs: &logs,
             comparison: &comparison,
-            by_tensor: by_tensor::Search { d: &d, comparison: &comparison, rounding: &|_| 0.0, weights },
+            by_tensor: by_tensor::Search { d: &d, comparison: &comparison, rounding: &rounding, weights },
+            swapped: swapped::Search { d: &d, comparison: &comparison, rounding: &rounding, weights },
             weights,
             active: Vec::new(),
             found: Vec::new(),

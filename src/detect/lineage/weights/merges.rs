@@ -77,6 +77,9 @@ numbers! {
         /// The pairs of models that are looked at tensor by tensor.
         pairs: usize = 6, "pairs", 1.0..=1e9,
             "The parents are among the pairs that the merge sees in the most opposite directions.";
+        /// The matrices of which the nearest model is looked for.
+        matrices: usize = 12, "matrices", 1.0..=1e9,
+            "Each parent leads in a good part of the tensors.";
         /// The most cosine of the directions to two parents, all tensors together.
         opposed: f64 = 0.1, "cosine", -1.0..=1.0,
             "It is 0 where each tensor is that of one parent, and below 0 else.";
@@ -113,6 +116,12 @@ numbers! {
         /// Weights that vary less than this between tensors are one weight.
         same: f64 = 0.02, "share of the child", 0.0..=1.0,
             "Spherical interpolation and rounding move them by 0.01.";
+        /// The most cosine of the directions to two parents of whole tensors, seen from a model between them.
+        apart: f64 = 0.35, "cosine", -1.0..=1.0,
+            "Siblings have 0 to 0.3; a model that was trained on lies in the direction of its parent.";
+        /// The least squared distance from that model to a parent, as a share of that between the parents.
+        between: f64 = 0.1, "share", 0.0..=1.0,
+            "A model beside one parent sees nothing of what is between.";
         /// Probability that such a model is a merge.
         confidence: f64 = 0.95, "probability", 0.0..=0.999999,
             "By design: no ordinary child of any set came near.";
@@ -156,14 +165,14 @@ numbers! {
         least: f64 = 0.05, "share of values", 0.0..=1.0,
             "A mask leaves values in every matrix: 0.09 and more.";
         /// A changed value counts when it moved by this many steps of its dtype.
-        resolved: f64 = 16.0, "steps of storage", 1.0..=1e9,
-            "Nearer ones are met by chance; of 16 steps, one value in sixteen is.";
+        resolved: f64 = 8.0, "steps of storage", 1.0..=1e9,
+            "Nearer ones are met by chance; of 8 steps and more, one value in thirty is.";
         /// The least share of changed values that count, where there are no exact factors.
-        moved: f64 = 0.4, "share of changed values", 0.0..=1.0,
+        moved: f64 = 0.35, "share of changed values", 0.0..=1.0,
             "Training in small steps leaves most values of 16 bits unchanged, and moves others by one or two steps.";
         /// The least share of changed values that are one factor times an increment of one donor alone.
-        share: f64 = 0.06, "share of changed values", 0.0..=1.0,
-            "Parents have 0.07 to 0.57, others 0.046 at most.";
+        share: f64 = 0.05, "share of changed values", 0.0..=1.0,
+            "Parents have 0.07 to 0.57, others 0.03, or 0.046 beside parents that have 0.3.";
         /// The same share from which on no unchanged values are needed.
         share_alone: f64 = 0.1, "share of changed values", 0.0..=1.0,
             "Masks of high density leave few values unchanged.";
@@ -176,6 +185,9 @@ numbers! {
         /// The least weight of a member that may be a donor, in the increment from the base.
         donor: f64 = 0.04, "share of the increment", 0.0..=1.0,
             "Parents have 0.15 or more; values decide about the rest.";
+        /// Members that lie in the direction of a donor and may be it in its place.
+        mates: usize = 2, "members", 0.0..=1e9,
+            "A child of a parent is as likely to be named by distances as the parent.";
         /// The least weight of a parent in all parameters together, where there are no exact factors.
         least_weight: f64 = 0.15, "share of the increment", 0.0..=1.0,
             "As for merges that were trained on.";
