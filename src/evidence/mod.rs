@@ -6,6 +6,8 @@ mod lines;
 mod nearness;
 mod pair;
 mod permutation;
+mod prints;
+mod sample;
 mod shared;
 mod unrounded;
 mod values;

@@ -4,10 +4,13 @@ use super::facts::facts_of;
 use super::lines;
 use super::nearness;
 use super::pair;
+use super::prints::prints;
+use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
 use crate::error::Error;
 use crate::geometry::{
-    Apart, Counter, Evidence, GeometrySettings, LineSums, ModelFacts, Nearness, PairEvidence, Spacing, read_finite,
+    Apart, Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, Nearness, PairEvidence, Spacing, TensorPrint,
+    read_finite,
 };
 use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};
@@ -80,6 +83,11 @@ impl Values {
         self.shared.among(models)
     }
 
+    /// The set of models.
+    pub(super) fn models(&self) -> &ModelSet {
+        self.shared.models()
+    }
+
     /// The dtype in which a model stores one of its tensors.
     pub(super) fn dtype(&self, model: ModelId, own_name: &str) -> Option<Dtype> {
         self.shared.models().dtype(model, own_name)
@@ -150,6 +158,14 @@ impl Evidence for Values {
             }
         }
         Ok(roundings)
+    }
+
+    fn sample(&self, models: &[ModelId]) -> Result<Option<Vec<MatrixSample>>, Error> {
+        sample(self, models).map(Some)
+    }
+
+    fn prints(&self, models: &[ModelId]) -> Result<Option<Vec<Vec<TensorPrint>>>, Error> {
+        prints(self, models).map(Some)
     }
 
     fn without_values(&self) -> Arc<dyn Evidence> {

@@ -62,8 +62,58 @@ pub(crate) trait Evidence: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Reads the values of some models at the same places of every matrix that all of them hold. `None` when the values cannot be
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`line_sums`](Self::line_sums).
+    fn sample(&self, _models: &[ModelId]) -> Result<Option<Vec<MatrixSample>>, Error> {
+        Ok(None)
+    }
+
+    /// Reads a few values of every tensor of some models, and returns what tells equal tensors apart from others. `None` when the
+    /// values cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    fn prints(&self, _models: &[ModelId]) -> Result<Option<Vec<Vec<TensorPrint>>>, Error> {
+        Ok(None)
+    }
+
     /// Returns the same evidence without any reference to a model's source.
     fn without_values(&self) -> Arc<dyn Evidence>;
+}
+
+/// The values of some models at the same places of one matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MatrixSample {
+    /// The rows of the sample and the values in each: pieces of rows of the matrix.
+    pub(crate) shape: [usize; 2],
+    /// The values of each model, row by row.
+    pub(crate) values: Vec<Vec<f32>>,
+    /// The dtype in which each model stores the matrix.
+    pub(crate) dtypes: Vec<Dtype>,
+}
+
+/// What tells a tensor apart from others, whatever its name: its shape and a hash of some of its values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TensorPrint {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) shape: Vec<usize>,
+    /// Hash of the values, rounded to BF16. It is the same for a tensor and its cast to BF16.
+    pub(crate) rounded: u64,
+    /// Hash of the values as they are.
+    pub(crate) exact: u64,
+}
+
+impl TensorPrint {
+    /// The number of values.
+    pub(crate) fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
 }
 
 /// The facts about one model beside the values of its parameters.

@@ -28,7 +28,7 @@ mod sums;
 pub use crate::kernel::Moments;
 pub use comparison::{Comparison, ParameterView};
 pub use coordinates::Coordinates;
-pub(crate) use evidence::{Evidence, LineSpan, LineSums, MemberSums, ModelFacts};
+pub(crate) use evidence::{Evidence, LineSpan, LineSums, MatrixSample, MemberSums, ModelFacts, TensorPrint};
 pub use evidence::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub(crate) use faults::Faults;
 pub use given::ParameterDistances;

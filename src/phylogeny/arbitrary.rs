@@ -99,8 +99,14 @@ fn reasons(models: usize) -> impl Strategy<Value = Reasons> {
         (stage, signal, any::<f64>()).prop_map(|(stage, signal, weight)| Evidence::new(stage, signal, weight));
     let candidate = (prop::option::of(0..models.max(1)), 0.0..=1.0f64, prop::collection::vec(evidence, 0..4));
     let relative = prop_oneof![Just(0.0), Just(f64::INFINITY), 0.0..2.0f64];
-    let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()))
-        .prop_map(|(name, size, r, rank)| rank.into_iter().fold(Movement::new(name, size, r), Movement::with_rank));
+    let weight = prop::option::weighted(0.2, -2.0..2.0f64);
+    let movement = (any::<String>(), any::<usize>(), relative, prop::option::of(any::<usize>()), weight).prop_map(
+        |(name, size, r, rank, weight)| {
+            let movement = rank.into_iter().fold(Movement::new(name, size, r), Movement::with_rank);
+            let movement = weight.into_iter().fold(movement, Movement::with_weight);
+            if size % 7 == 0 { movement.with_source("elsewhere") } else { movement }
+        },
+    );
     // One list in ten is longer than the twenty movements that a file lists first.
     let list = prop_oneof![
         9 => prop::collection::vec(movement.clone(), 0..5),

@@ -68,6 +68,13 @@ impl Checker<'_> {
     }
 
     pub(super) fn movements(&self, child: ModelId, movements: &[Movement]) -> Result<(), Error> {
+        if let Some(m) = movements.iter().find(|m| m.weight.is_some_and(|w| !w.is_finite())) {
+            let (name, weight) = (&self.names[child.index()], m.weight.unwrap_or_default());
+            return invalid(format!(
+                "model `{name}` has a parameter `{}` of weight {weight}, expected a finite one",
+                m.parameter
+            ));
+        }
         match movements.iter().find(|m| m.relative.is_nan() || m.relative < 0.0) {
             Some(m) => invalid(format!(
                 "model `{}` has a parameter `{}` that moved by {}, expected at least 0",

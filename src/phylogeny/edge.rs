@@ -33,13 +33,15 @@ pub enum Relation {
     Permuted,
     /// Fine-tuned with rows added to or taken from its vocabulary.
     VocabularyResized,
+    /// The parent's layers, with some left out, repeated or added: depth up-scaling, block expansion, pruning of layers.
+    Restacked,
     /// Not stated, as in truth files.
     Unspecified,
 }
 
 impl Relation {
     /// Every relation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::FineTune,
         Self::Duplicate,
         Self::Merge,
@@ -53,6 +55,7 @@ impl Relation {
         Self::Scaled,
         Self::Permuted,
         Self::VocabularyResized,
+        Self::Restacked,
         Self::Unspecified,
     ];
 
@@ -72,6 +75,7 @@ impl Relation {
             Self::Scaled => "scaled",
             Self::Permuted => "permuted",
             Self::VocabularyResized => "vocabulary-resized",
+            Self::Restacked => "restacked",
             Self::Unspecified => "unspecified",
         }
     }

@@ -15,18 +15,37 @@ pub struct Movement {
     pub relative: f64,
     /// Rank of the increment, where it is low; else `None`.
     pub rank: Option<usize>,
+    /// The parent's share in this parameter, where a merge gives parameters unlike shares; else `None`. The shares of one
+    /// parameter sum to 1 over the parents.
+    pub weight: Option<f64>,
+    /// The parent's name of the parameter, where a layer of the child is another layer of the parent; else `None`.
+    pub source: Option<String>,
 }
 
 impl Movement {
     /// A movement without a rank: the increment has full rank, or its rank was not measured.
     pub fn new(parameter: impl Into<String>, size: usize, relative: f64) -> Self {
-        Self { parameter: parameter.into(), size, relative, rank: None }
+        Self { parameter: parameter.into(), size, relative, rank: None, weight: None, source: None }
     }
 
     /// Sets the rank of the increment.
     #[must_use]
     pub fn with_rank(mut self, rank: usize) -> Self {
         self.rank = Some(rank);
+        self
+    }
+
+    /// Sets the parent's name of the parameter.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Sets the parent's share in this parameter. It is finite.
+    #[must_use]
+    pub fn with_weight(mut self, weight: f64) -> Self {
+        self.weight = Some(weight);
         self
     }
 }

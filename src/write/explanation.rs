@@ -2,6 +2,7 @@ use super::candidates::write_candidates;
 use super::columns::write_columns;
 use super::edge::{self, WeightColumn};
 use super::movements::write_movements;
+use super::shares::{write_shares, write_sources};
 use super::text::{count, listed, shown};
 use super::why::why;
 use crate::error::{Error, unwritten};
@@ -16,6 +17,8 @@ const MOST: usize = 5;
 ///
 /// - Its generation, family and children, then its parents with weight, relation, distance (four digits) and confidence, and
 ///   the reason in one sentence.
+/// - For a merge whose weights differ by tensor, the weight of each parent by group of tensors. For a model put together from layers
+///   of others, which layer is which.
 /// - The ten most probable candidates that the detector listed, with their probability and the total of each stage. A total is
 ///   the natural logarithm of a likelihood ratio: +2.3 is ten to one for the candidate. A dash stands where a stage says
 ///   nothing.
@@ -90,6 +93,8 @@ fn explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -
         writeln!(writer, "{number}: {}", listed(children.into_iter(), MOST))?;
     }
     write_parents(phylogeny, phylogeny.parents(model), &mut writer)?;
+    write_sources(phylogeny, phylogeny.parents(model), &mut writer)?;
+    write_shares(phylogeny, phylogeny.parents(model), &mut writer)?;
     writeln!(writer, "\n{}", why(phylogeny, model))?;
     write_candidates(phylogeny, model, &mut writer)?;
     for edge in phylogeny.parents(model) {

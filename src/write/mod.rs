@@ -23,6 +23,7 @@ mod movements;
 mod newick;
 mod newick_unrooted;
 mod number;
+mod shares;
 mod table;
 mod text;
 mod why;

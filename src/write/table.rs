@@ -3,6 +3,7 @@ use super::edge::{self, WeightColumn};
 use super::format::{Content, ContentKind, OutputFormat};
 use super::heaviest::HeaviestParent;
 use super::number::significant;
+use super::shares::by_tensor;
 use super::text::{count, listed, shown};
 use super::{write_answer, write_explanation};
 use crate::error::{Error, unwritten};
@@ -234,7 +235,8 @@ fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row
         if let parents @ [_, _, ..] = phylogeny.parents(model) {
             let stem = if children.is_empty() { " " } else { "│" };
             rows.extend(parents.iter().map(|e| {
-                let share = format!("{below}{stem}  {:.2} × {}", e.weight, shown(phylogeny.name(e.parent)));
+                let name = shown(phylogeny.name(e.parent));
+                let share = format!("{below}{stem}  {:.2} × {name}{}", e.weight, by_tensor(phylogeny, e));
                 edge::row(phylogeny, share, e, WeightColumn::Hidden)
             }));
             let unexplained = |residual| vec![format!("{below}{stem}  unexplained {}", significant(residual))];

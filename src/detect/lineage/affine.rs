@@ -6,6 +6,7 @@ use crate::kernel::upper_median;
 use crate::model_set::Position;
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
+use std::collections::BTreeMap;
 
 /// A function that gives the squared distance of two models, over one parameter or over all.
 ///
@@ -23,6 +24,8 @@ pub(super) struct Combination<I> {
     /// What the combination leaves over: the squared distance from the child to it. It is a share of the squared distance
     /// from the child to its nearest parent. At least 0.
     pub(super) residual: f64,
+    /// For tensors whose weights differ from those of others, the weight of each parent. Empty where all have one weight.
+    pub(super) by_tensor: BTreeMap<String, Vec<f64>>,
 }
 
 /// The inner product `⟨a − origin, b − origin⟩`, from squared distances.
@@ -160,7 +163,7 @@ pub(super) fn fit<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> Opti
     weights.extend((0..k).map(|i| solved[(i, 0)]));
     let finite = weights.iter().all(|w| w.is_finite());
     let residual = ((whole - explained) / nearest).max(0.0);
-    finite.then(|| Combination { parents: parents.to_vec(), weights, residual })
+    finite.then(|| Combination { parents: parents.to_vec(), weights, residual, by_tensor: BTreeMap::new() })
 }
 
 /// The weights of [`fit`] in each parameter alone, for the parameters in which it succeeds.

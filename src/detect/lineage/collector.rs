@@ -1,6 +1,7 @@
 //! Collects the results of all lineages into one phylogeny.
 
 use super::copies::{Copy, Sibling};
+use super::layers::Stack;
 use super::merges::Merge;
 use super::relations::{movements, relation};
 use super::solve::Solution;
@@ -9,7 +10,7 @@ use crate::detect::draft::Draft;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Edge, Evidence, Phylogeny, Relation, Remark, Signal, Stage};
+use crate::phylogeny::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal, Stage};
 use std::collections::BTreeMap;
 
 /// The phylogeny in the making.
@@ -60,10 +61,13 @@ impl<'g> Collector<'g> {
         let (child, confidence) = (merge.child, merge.confidence);
         let odds = (confidence / (1.0 - confidence)).ln();
         let mut candidates = Vec::new();
-        for (&parent, &weight) in merge.combination.parents.iter().zip(&merge.combination.weights) {
+        for (i, (&parent, &weight)) in merge.combination.parents.iter().zip(&merge.combination.weights).enumerate() {
             let edge = self.draft.edge(parent, child, Relation::Merge, confidence)?;
             let edge = edge.with_weight(weight);
-            let movements = movements(self.draft.geometry, parent, child)?;
+            let mut movements = movements(self.draft.geometry, parent, child)?;
+            for movement in &mut movements {
+                movement.weight = merge.combination.by_tensor.get(&movement.parameter).map(|weights| weights[i]);
+            }
             self.draft.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
             self.parents.entry(child).or_default().push(edge);
             let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
@@ -73,6 +77,35 @@ impl<'g> Collector<'g> {
         let residual = merge.combination.residual.clamp(0.0, 1.0);
         self.draft.add(|builder| builder.with_candidates(child, candidates).with_residual(child, residual));
         Ok(())
+    }
+
+    /// Adds a model that was put together from tensors of others, with the tensors that came from each.
+    pub(super) fn stack(&mut self, stack: &Stack) {
+        let confidence = self.weights.layers.confidence;
+        let odds = (confidence / (1.0 - confidence)).ln();
+        let members = std::iter::once(stack.child).chain(stack.parents.iter().map(|g| g.parent));
+        let members: Vec<ModelId> = members.collect();
+        self.draft.add(|builder| builder.with_kin(members));
+        let mut candidates = Vec::new();
+        for given in &stack.parents {
+            let relation = if stack.parents.len() > 1 { Relation::Merge } else { Relation::Restacked };
+            // Distances under equal names mean nothing here.
+            let edge = Edge::new(given.parent, stack.child).with_relation(relation).with_confidence(confidence);
+            let movement = |(name, size, from): &(String, usize, String)| {
+                let movement = Movement::new(name.as_str(), *size, 0.0).with_weight(1.0);
+                if name == from { movement } else { movement.with_source(from.as_str()) }
+            };
+            let movements = given.tensors.iter().map(movement).collect();
+            let (parent, weight) = (given.parent, given.weight);
+            self.draft.add(|b| b.with_edge(edge.with_weight(weight)).with_movements(parent, stack.child, movements));
+            let evidence = vec![Evidence::new(Stage::Parent, Signal::MERGE, odds)];
+            candidates.push(Candidate::new(Some(given.parent), confidence, evidence));
+        }
+        let several = stack.parents.len() > 1;
+        self.draft.add(|builder| {
+            let builder = builder.with_candidates(stack.child, candidates);
+            if several { builder.with_residual(stack.child, stack.residual) } else { builder }
+        });
     }
 
     /// Adds the tree of one lineage. `plain` are the first of `models`: the members that are no merges.

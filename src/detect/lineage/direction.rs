@@ -1,6 +1,6 @@
 //! Two models alone: are they kin, which came first, and what changed?
 
-use super::copies::copies;
+use super::copies::separated;
 use super::index::Member;
 use super::relations::{movements, relation};
 use super::weights::Weights;
@@ -66,7 +66,13 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
     weights.check()?;
     let p_value = geometry.independence().z(a, b).map(Independence::p_value);
     let pair = [a, b];
-    if let Some(copy) = copies(geometry, &pair, weights)?.1.first() {
+    let separated = separated(geometry, &pair, weights)?;
+    if let [_] = separated.siblings[..] {
+        // Both are one absent model, rounded, so that neither came first.
+        let movements = movements(geometry, a, b)?;
+        return Ok(Direction { p_value, first: 0.5, evidence: Vec::new(), relation: Relation::Cast, movements });
+    }
+    if let Some(copy) = separated.copies.first() {
         let nats = (copy.direction / (1.0 - copy.direction)).ln();
         let said = if copy.source == a { nats } else { -nats };
         let movements = movements(geometry, copy.source, copy.copy)?;

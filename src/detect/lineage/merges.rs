@@ -1,7 +1,9 @@
 //! Merges: models that are combinations of others, found from distances alone, without named candidates.
 
 use super::affine::{Combination, combination, spread, weights_by_parameter};
+use super::by_tensor::{self, Rounding};
 use super::index::Original;
+use super::swapped;
 use super::weights::Weights;
 use crate::detect::families::components;
 use crate::geometry::Comparison;
@@ -23,6 +25,8 @@ pub(super) struct Merge<I> {
 enum Certainty {
     /// A mean of its parents, with nothing left over.
     Convex,
+    /// A combination of its parents in every tensor, with other weights in each.
+    ByTensor,
     /// A combination with something subtracted: task arithmetic.
     Extrapolated,
     /// A mean to which training added something.
@@ -34,6 +38,7 @@ impl Certainty {
     fn confidence(self, weights: &Weights) -> f64 {
         match self {
             Self::Convex => weights.merges.convex_confidence,
+            Self::ByTensor => weights.by_tensor.confidence,
             Self::Extrapolated => weights.merges.extrapolated_confidence,
             Self::Trained => weights.merges.trained_confidence,
         }
@@ -58,6 +63,7 @@ struct Proposal {
 pub(super) fn merges(
     comparison: &Comparison,
     related: &(dyn Fn(Original, Original) -> bool + Sync),
+    rounding: &impl Rounding,
     weights: &Weights,
 ) -> (Vec<Merge<Original>>, Vec<Vec<Original>>) {
     let all: Vec<Original> = Original::all(comparison.len()).collect();
@@ -66,19 +72,30 @@ pub(super) fn merges(
     // A distance of 0, as of a model to itself, adds nothing.
     let logs = squared.mapv(|squared| if squared > 0.0 { squared.ln() } else { 0.0 });
     let active = all.clone();
-    let mut search = Search { d: &d, logs: &logs, comparison, weights, active, found: Vec::new(), roots: Vec::new() };
+    let by_tensor = by_tensor::Search { d: &d, comparison, rounding, weights };
+    let swapped = swapped::Search { d: &d, comparison, rounding, weights };
+    let (found, roots) = (Vec::new(), Vec::new());
+    let mut search = Search { d: &d, logs: &logs, comparison, by_tensor, swapped, weights, active, found, roots };
     let mut proposals = search.propose(&all);
     let fewest = weights.merges.fewest;
     // Means of strangers go first: they hold lineages together whose members are not kin.
     search.accept_all(&mut proposals, &|s, m| {
         let parents = &m.combination.parents;
         let strangers = parents.iter().enumerate().any(|(i, &a)| parents[..i].iter().any(|&b| !related(a, b)));
-        m.certainty == Certainty::Convex && strangers && s.active.len() >= fewest
+        m.certainty <= Certainty::ByTensor && strangers && s.active.len() >= fewest
     });
-    // A root between a child and a negated child is a mean of the two, and yet no merge.
-    let lineages = search.lineages(related);
-    let root = |lineage: &Vec<Original>| likeliest_root(comparison, lineage, weights);
-    search.roots = lineages.iter().filter(|l| l.len() >= fewest).filter_map(root).collect();
+    // A root between a child and a negated child is a mean of the two, and yet no merge. Such a mean has one weight in all tensors.
+    let likeliest = |search: &Search<'_, _, _>| -> Vec<Original> {
+        let lineages = search.lineages(related);
+        lineages.iter().filter(|l| l.len() >= fewest).filter_map(|l| likeliest_root(comparison, l, weights)).collect()
+    };
+    search.roots = likeliest(&search);
+    search.accept_all(&mut proposals, &|s, m| {
+        let free = !m.combination.by_tensor.is_empty() || !s.roots.contains(&m.child);
+        m.certainty <= Certainty::ByTensor && free
+    });
+    // A merge may have looked like the root, so that the roots are known only now.
+    search.roots = likeliest(&search);
     search.accept_all(&mut proposals, &|s, m| {
         // The proposal was made before roots were known, so its test runs again.
         let still = m.certainty != Certainty::Trained || s.trained(m.child, &m.combination);
@@ -99,11 +116,13 @@ fn likeliest_root(comparison: &Comparison, members: &[Original], weights: &Weigh
 }
 
 /// The state of the search for merges.
-struct Search<'a, D> {
+struct Search<'a, D, R> {
     d: &'a D,
     /// Logarithms of the distances `d`, and 0 where `d` is 0.
     logs: &'a Array2<f64>,
     comparison: &'a Comparison,
+    by_tensor: by_tensor::Search<'a, D, R>,
+    swapped: swapped::Search<'a, D, R>,
     weights: &'a Weights,
     /// Members that are no merges so far, sorted.
     active: Vec<Original>,
@@ -112,13 +131,13 @@ struct Search<'a, D> {
 }
 
 /// A test whether a proposal may be accepted at this point.
-type Allowed<'f, 'a, D> = &'f dyn Fn(&Search<'a, D>, &Proposal) -> bool;
+type Allowed<'f, 'a, D, R> = &'f dyn Fn(&Search<'a, D, R>, &Proposal) -> bool;
 
-impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
+impl<'a, D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'a, D, R> {
     /// Accepts every proposal that is allowed, the surest first, then the one that leaves least over.
     ///
     /// Proposals with an accepted merge as a parent are made again without it.
-    fn accept_all(&mut self, proposals: &mut Vec<Proposal>, allowed: Allowed<'_, 'a, D>) {
+    fn accept_all(&mut self, proposals: &mut Vec<Proposal>, allowed: Allowed<'_, 'a, D, R>) {
         loop {
             let best = proposals
                 .iter()
@@ -152,8 +171,28 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync> Search<'a, D> {
                 // Identical models are no candidates: a copy would explain the child completely.
                 let candidates: Vec<Original> =
                     central.iter().copied().filter(|&q| q != child && (self.d)(q, child) > 0.0).collect();
-                let combination = combination(self.d, child, &candidates, self.weights)?;
-                let certainty = self.certainty(child, &combination)?;
+                let whole = combination(self.d, child, &candidates, self.weights);
+                let whole = whole.and_then(|c| Some((self.certainty(child, &c)?, c)));
+                // One weight in all tensors says the same with less, unless it leaves much more over.
+                let exact = |&(certainty, ref c): &(Certainty, Combination<Original>)| {
+                    certainty == Certainty::Convex && c.residual <= self.weights.merges.exact
+                };
+                let (certainty, combination) = match whole {
+                    Some(whole) if exact(&whole) => whole,
+                    whole => {
+                        let by_tensor = self.by_tensor.combination(child, &self.active);
+                        let by_tensor = by_tensor.or_else(|| self.swapped.combination(child, &self.active));
+                        match (whole, by_tensor) {
+                            (Some(whole), Some(by_tensor))
+                                if whole.1.residual <= self.weights.merges.superfluous * by_tensor.residual =>
+                            {
+                                whole
+                            }
+                            (_, Some(by_tensor)) => (Certainty::ByTensor, by_tensor),
+                            (whole, None) => whole?,
+                        }
+                    }
+                };
                 Some(Proposal { child, combination, certainty })
             })
             .collect()
@@ -271,7 +310,12 @@ impl<I: Copy + Ord> Combination<I> {
     /// The same combination with other numbers for the parents.
     fn renumbered<J>(&self, number: impl Fn(I) -> J) -> Combination<J> {
         let parents = self.parents.iter().map(|&p| number(p)).collect();
-        Combination { parents, weights: self.weights.clone(), residual: self.residual }
+        Combination {
+            parents,
+            weights: self.weights.clone(),
+            residual: self.residual,
+            by_tensor: self.by_tensor.clone(),
+        }
     }
 }
 

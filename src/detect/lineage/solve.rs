@@ -4,7 +4,7 @@ use super::candidates::LineageEvidence;
 use super::confidence::{Supposition, shares};
 use super::index::Member;
 use super::root::Roots;
-use super::tree::{LineageMerges, Tree, descends};
+use super::tree::{LineageMerges, Tree};
 use super::weights::Weights;
 use super::witness::Lineage;
 use crate::error::Error;
@@ -17,7 +17,7 @@ use rayon::prelude::*;
 /// The solution of one lineage. Members are numbered as they were given.
 #[derive(Debug)]
 pub(super) struct Solution {
-    /// Parent of each member; `None` for roots and for merges found later.
+    /// Parent of each member; `None` for roots.
     pub(super) parents: Vec<Option<Member>>,
     /// Confidence of the edge from that parent, in 0 to 1; 0 without a parent.
     pub(super) confidences: Vec<f64>,
@@ -31,19 +31,6 @@ pub(super) struct Solution {
     pub(super) contradicted: bool,
     /// The likeliest root; `None` for a tie or a contradicted root.
     pub(super) root: Option<Member>,
-}
-
-impl Solution {
-    /// Whether `model` is `ancestor` or descends from it.
-    pub(super) fn descends(&self, model: Member, ancestor: Member) -> bool {
-        descends(&self.parents, model, ancestor)
-    }
-
-    /// Removes the parent of a member and its candidates, because the member is a merge.
-    pub(super) fn set_aside(&mut self, member: Member) {
-        self.parents[member.index()] = None;
-        self.candidates[member.index()].clear();
-    }
 }
 
 /// Solves a lineage with two or more members that are no merges.

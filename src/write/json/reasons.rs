@@ -64,6 +64,10 @@ struct MovementEntry {
     relative: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rank: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
 }
 
 /// The foremost candidates of a model, most probable first.
@@ -101,6 +105,8 @@ pub(super) fn movements(
         size: m.size,
         relative: Some(m.relative).filter(|r| r.is_finite()),
         rank: m.rank,
+        weight: m.weight,
+        source: m.source.clone(),
     };
     let compared = phylogeny.compared(parent, child);
     let untouched = phylogeny.untouched(parent, child);
@@ -127,7 +133,9 @@ impl MovementsEntry {
     pub(super) fn add(&self, builder: PhylogenyBuilder, parent: ModelId, child: ModelId) -> PhylogenyBuilder {
         let movement = |m: &MovementEntry| {
             let movement = Movement::new(m.parameter.as_str(), m.size, m.relative.unwrap_or(f64::INFINITY));
-            m.rank.into_iter().fold(movement, Movement::with_rank)
+            let movement = m.rank.into_iter().fold(movement, Movement::with_rank);
+            let movement = m.weight.into_iter().fold(movement, Movement::with_weight);
+            m.source.iter().fold(movement, Movement::with_source)
         };
         let movements: Vec<Movement> = self.largest.iter().chain(&self.others).map(movement).collect();
         let still = movements.iter().filter(|m| m.relative == 0.0).count();

@@ -13,7 +13,7 @@ fn found(
         let (a, b) = (a.index(), b.index());
         !strangers.contains(&(a, b)) && !strangers.contains(&(b, a))
     };
-    merges(&comparison, &related, weights)
+    merges(&comparison, &related, &|_| 0.0, weights)
 }
 
 /// A root, children along axes of their own, and one more model.
@@ -99,10 +99,13 @@ fn increments_in_one_direction_are_one_lineage() {
         let d = |a: Original, b: Original| comparison.squared_distance(a.within(), b.within());
         let logs = Array2::zeros((3, 3));
         let roots = vec![Original::new(0)];
+        let rounding = |_: Original| 0.0;
         let search = Search {
             d: &d,
             logs: &logs,
             comparison: &comparison,
+            by_tensor: by_tensor::Search { d: &d, comparison: &comparison, rounding: &rounding, weights },
+            swapped: swapped::Search { d: &d, comparison: &comparison, rounding: &rounding, weights },
             weights,
             active: Vec::new(),
             found: Vec::new(),

@@ -6,7 +6,7 @@ mod stages;
 mod table;
 
 pub use copies::{Copies, Tolerances};
-pub use merges::{Masked, Merges};
+pub use merges::{ByTensor, Layers, Masked, Merges};
 pub use stages::{Confidence, Parents, Presence, Relations, Root};
 
 use super::witness::WitnessWeights;
@@ -41,6 +41,10 @@ pub struct Weights {
     pub copies: Copies,
     /// How merges are recognized.
     pub merges: Merges,
+    /// How merges whose weights differ by tensor are recognized.
+    pub by_tensor: ByTensor,
+    /// How models put together from tensors of others are recognized.
+    pub layers: Layers,
     /// How merges of masked increments are recognized.
     pub masked: Masked,
     /// How distances and angles to all members are weighed.
@@ -76,6 +80,8 @@ impl Weights {
         let mut groups: Vec<(String, Vec<Number>)> = [
             ("copies", self.copies.numbers()),
             ("merges", self.merges.numbers()),
+            ("by_tensor", self.by_tensor.numbers()),
+            ("layers", self.layers.numbers()),
             ("masked", self.masked.numbers()),
             ("precedence", self.precedence.numbers()),
             ("root", self.root.numbers()),
@@ -98,6 +104,8 @@ impl Weights {
         match group {
             "copies" => self.copies.set(name, value),
             "merges" => self.merges.set(name, value),
+            "by_tensor" => self.by_tensor.set(name, value),
+            "layers" => self.layers.set(name, value),
             "masked" => self.masked.set(name, value),
             "precedence" => self.precedence.set(name, value),
             "root" => self.root.set(name, value),
