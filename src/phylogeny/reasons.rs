@@ -12,7 +12,6 @@ pub(super) struct Reasons {
     pub(super) candidates: BTreeMap<ModelId, Vec<Candidate>>,
     pub(super) movements: BTreeMap<(ModelId, ModelId), Movements>,
     pub(super) residuals: BTreeMap<ModelId, f64>,
-    pub(super) unobserved_roots: BTreeSet<FamilyId>,
     /// Children whose parents are not named.
     pub(super) withheld: BTreeSet<ModelId>,
 }
@@ -68,16 +67,6 @@ impl Phylogeny {
     /// When `child` is not one of this phylogeny's.
     pub fn residual(&self, child: ModelId) -> Option<f64> {
         self.reasons.residuals.get(&self.own(child)).copied()
-    }
-
-    /// Whether a family has siblings whose common parent is not in the set.
-    ///
-    /// # Panics
-    ///
-    /// When `family` is not one of this phylogeny's.
-    pub fn unobserved_root(&self, family: FamilyId) -> bool {
-        assert!(family.index() < self.families.len(), "family {family} is not one of the {}", self.families.len());
-        self.reasons.unobserved_roots.contains(&family)
     }
 
     /// Whether a model has a parent in the set that is not named, because it is less sure than

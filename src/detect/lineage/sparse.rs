@@ -136,11 +136,11 @@ mod tests {
         let ids = ids(&geometry);
         let solved = Solution {
             parents: vec![None, Some(m(0)), Some(m(0))],
-            confidences: vec![0.0; 3],
+            answers: vec![(0.0, 0.0); 3],
             candidates: vec![Vec::new(); 3],
             scores: vec![0.0; 3],
             margin: 1.0,
-            contradicted: false,
+            absent: Vec::new(),
             root: Some(m(0)),
         };
         let comparison = geometry.compare(&ids).unwrap();
