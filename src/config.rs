@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Everything that can be set for a run.
 ///
 /// Defaults: [`LineageDetector`], seed 0, 1 GiB of memory, one thread for each processor, distances over matrix-shaped
-/// parameters, no edge withheld. A clone shares detector and selector.
+/// parameters, edges below even odds withheld. A clone shares detector and selector.
 ///
 /// A selector without a detector works as in the paper. Families come from the [independence
 /// test](crate::geometry::Independence), and every other member is a child of the one that the selector chooses
@@ -41,7 +41,7 @@ pub struct Config {
     selector: Option<Arc<dyn ParentSelector>>,
     seed: u64,
     geometry: GeometrySettings,
-    minimum_confidence: f64,
+    minimum_confidence: Option<f64>,
     contents: ContentHashes,
 }
 
@@ -96,10 +96,12 @@ impl Config {
         self
     }
 
-    /// Leaves out edges less sure than this, in [0, 1]. Default: 0, so that none is left out. See
+    /// Leaves out edges less sure than this, in [0, 1]. With 0 none is left out. Default: 0.5, even odds, where the detector says
+    /// how sure it is that the parent is in the set ([`Edge::presence`](crate::Edge::presence)); 0 for other detectors, whose
+    /// confidence is no probability. See
     /// [`Phylogeny::with_minimum_confidence`](crate::Phylogeny::with_minimum_confidence).
     pub fn with_minimum_confidence(mut self, minimum: f64) -> Self {
-        self.minimum_confidence = minimum;
+        self.minimum_confidence = Some(minimum);
         self
     }
 
@@ -148,10 +150,10 @@ impl Config {
 
     /// Refuses settings that are out of range or without effect, before anything is read.
     fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
-        if !(0.0..=1.0).contains(&self.minimum_confidence) {
+        if let Some(found) = self.minimum_confidence.filter(|minimum| !(0.0..=1.0).contains(minimum)) {
             return Err(Error::InvalidSetting {
                 setting: "minimum_confidence",
-                found: self.minimum_confidence.to_string(),
+                found: found.to_string(),
                 expected: "a number from 0 to 1",
             });
         }

@@ -294,6 +294,7 @@ mod naming;
 pub mod parent;
 pub mod phylogeny;
 pub mod query;
+pub mod rebuild;
 pub mod sketch;
 pub mod source;
 pub mod store;

@@ -34,17 +34,16 @@ impl Answer {
         self.phylogeny.children(self.model)
     }
 
-    /// Stored models that have a parent in common with it, sorted. Where its own parent is not stored, they are the models
-    /// whose parent is not stored either. A model whose parent is [withheld](Phylogeny::is_withheld) has none and is none.
+    /// Stored models that have a parent in common with it, sorted. Where its own parent is not stored, they are the other
+    /// children of that parent. A model whose parent is [withheld](Phylogeny::is_withheld) has none and is none.
     pub fn siblings(&self) -> Vec<ModelId> {
         let mut siblings: Vec<ModelId> = Vec::new();
         for edge in self.parents() {
             siblings.extend(self.phylogeny.children(edge.parent).map(|e| e.child));
         }
-        let family = self.phylogeny.family_of(self.model);
-        let is_root = self.parents().is_empty() && !self.phylogeny.is_withheld(self.model);
-        if is_root && self.phylogeny.unobserved_root(family) {
-            siblings.extend(&self.phylogeny.family(family).roots);
+        for link in self.phylogeny.links_to(self.model) {
+            let edges = link.parent.model().into_iter().flat_map(|m| self.phylogeny.children(m)).map(|e| e.child);
+            siblings.extend(edges.chain(self.phylogeny.links_from(link.parent).filter_map(|l| l.child.model())));
         }
         siblings.retain(|&m| m != self.model);
         siblings.sort_unstable();

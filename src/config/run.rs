@@ -160,5 +160,10 @@ fn detect<N: Into<String>>(
     let left_out = geometry.left_out().map(<[String]>::to_vec);
     let remark = left_out.map(|left_out| Remark::Sketched { left_out });
     let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark).with_names(names)?;
-    Ok(phylogeny.with_minimum_confidence(config.minimum_confidence))
+    let told_apart = phylogeny.edges().iter().any(|edge| edge.presence.is_some());
+    let default = if told_apart { EVEN_ODDS } else { 0.0 };
+    Ok(phylogeny.with_minimum_confidence(config.minimum_confidence.unwrap_or(default)))
 }
+
+/// Edges below even odds are not named by default: they are more probably wrong than right.
+const EVEN_ODDS: f64 = 0.5;

@@ -21,8 +21,9 @@ pub struct Settings {
     pub memory: u64,
     /// Which parameters made up distances.
     pub scope: Scope,
-    /// Edges less sure than this were left out; in [0, 1].
-    pub minimum_confidence: f64,
+    /// Edges less sure than this were left out; in [0, 1]. `None` stands for the default of
+    /// [`Config::with_minimum_confidence`](super::Config::with_minimum_confidence).
+    pub minimum_confidence: Option<f64>,
     /// The detector and its settings, as `Debug` prints them.
     pub detector: String,
     /// The selector, as `Debug` prints it; `None` where the detector uses none.

@@ -1,5 +1,5 @@
 use super::ancestors::Ancestors;
-use super::counts::Ratio;
+use super::counts::{Ratio, Retrieval};
 use super::matched::Matched;
 
 /// The paper's accuracy: `|{c : P(c) = T(c)}| / |{c : T(c) ≠ ∅}|`.
@@ -12,9 +12,18 @@ pub(super) fn accuracy(m: &Matched<'_>) -> Ratio {
 
 /// The accuracy with true roots counted as well. A root is right when it is given no parent; in the paper, a parent is its own.
 ///
-/// Orphans are left out.
+/// A root that is given an unobserved parent is wrong. Orphans are left out.
 pub(super) fn accuracy_with_roots(m: &Matched<'_>) -> Ratio {
-    Ratio::count((0..m.len()).filter(|&c| !m.is_orphan(c)).map(|c| m.parents_right(c)))
+    let right = |c: usize| m.parents_right(c) && !(m.is_true_root(c) && m.is_said_orphan(c));
+    Ratio::count((0..m.len()).filter(|&c| !m.is_orphan(c)).map(right))
+}
+
+/// Models that are said to have a parent that is not in the set, against orphans.
+pub(super) fn absent_parents(m: &Matched<'_>) -> Retrieval {
+    let models = || 0..m.len();
+    let found = models().filter(|&c| m.is_said_orphan(c));
+    let right = found.clone().filter(|&c| m.is_orphan(c)).count();
+    Retrieval::new(right, found.count(), models().filter(|&c| m.is_orphan(c)).count())
 }
 
 /// Counts children whose true parents are all absent. Such an orphan is right when no parent was invented for it: `P(c) ⊆

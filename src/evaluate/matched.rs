@@ -42,15 +42,23 @@ impl<'a> Matched<'a> {
         self.found_parents[model] == self.true_parents[model]
     }
 
-    /// Whether the result takes a model for a root: it gives it no parent here, and withholds none.
+    /// Whether the result takes a model for a root: it gives it no parent here, withholds none, and says of none that it is not in
+    /// the set.
     pub(super) fn is_found_root(&self, model: usize) -> bool {
-        self.found_parents[model].is_empty() && !self.result.is_withheld(self.models[model].0)
+        let of_result = self.models[model].0;
+        let open = self.result.is_withheld(of_result) || self.result.has_unobserved_parent(of_result);
+        self.found_parents[model].is_empty() && !open
+    }
+
+    /// Whether the result gives a model a parent that is not in the set.
+    pub(super) fn is_said_orphan(&self, model: usize) -> bool {
+        self.result.has_unobserved_parent(self.models[model].0)
     }
 
     /// Whether a model has no parent in truth, named or withheld.
     pub(super) fn is_true_root(&self, model: usize) -> bool {
         let (truth, model) = (self.truth.phylogeny(), self.models[model].1);
-        truth.parents(model).is_empty() && !truth.is_withheld(model)
+        truth.parents(model).is_empty() && !truth.is_withheld(model) && !truth.has_unobserved_parent(model)
     }
 
     /// Whether a model has parents in truth, but none among the matched models.

@@ -42,7 +42,8 @@ pub struct Evaluation {
     pub models: usize,
     /// The paper's accuracy: children whose parents are exactly the true ones, of all children.
     pub accuracy: Ratio,
-    /// The same with roots counted, of all children and roots. A root is right when it is given no parent.
+    /// The same with roots counted, of all children and roots. A root is right when it is given no parent,
+    /// observed or not.
     pub accuracy_with_roots: Ratio,
     /// Parent → child edges.
     pub edges: Retrieval,
@@ -60,6 +61,9 @@ pub struct Evaluation {
     pub families: FamilyAgreement,
     /// Orphans for which no parent was invented, of all orphans. An ancestor is not invented.
     pub orphans: Ratio,
+    /// Models said to have a parent that is not in the set, against orphans.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub absent_parents: Retrieval,
     /// Models with several parents.
     pub merges: Retrieval,
     /// Weights of merges, on edges rightly found.
@@ -137,6 +141,7 @@ pub fn evaluate(result: &Phylogeny, truth: &Truth) -> Result<Evaluation, Error> 
         root_families: roots::root_families(&m),
         families: families::families(&m),
         orphans: accuracy::orphans(&m, &true_lineages),
+        absent_parents: accuracy::absent_parents(&m),
         merges: merges::merges(&m),
         merge_weights: merges::merge_weights(&m),
         reliability: reliability::reliability(&m),

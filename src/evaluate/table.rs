@@ -35,11 +35,12 @@ impl fmt::Display for Evaluation {
             "\n{:LABEL$}{:>7}{:>7}{:>7}{:>11}{:>8}{:>8}",
             "", "right", "found", "true", "precision", "recall", "F1"
         )?;
-        let retrievals: [(&str, Retrieval); 5] = [
+        let retrievals: [(&str, Retrieval); 6] = [
             ("edges", self.edges),
             ("pairs without direction", self.pairs),
             ("ancestor pairs", self.ancestors),
             ("roots", self.roots),
+            ("parents not in the set", self.absent_parents),
             ("merges", self.merges),
         ];
         for (label, r) in retrievals {

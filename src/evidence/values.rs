@@ -9,8 +9,8 @@ use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
 use crate::error::Error;
 use crate::geometry::{
-    Apart, Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, Nearness, PairEvidence, Spacing, TensorPrint,
-    read_finite,
+    Apart, Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, Nearness, PairEvidence, Spacing,
+    TensorPrint, read_finite,
 };
 use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};

@@ -1,6 +1,9 @@
 //! Phylogenies for property tests.
 
-use super::{Candidate, Edge, Evidence, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage};
+use super::{
+    Candidate, Edge, Evidence, Link, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage,
+    UnobservedId,
+};
 use crate::model_set::{GroupRecord, Inventory, ModelId, ModelRecord, Skipped, UnreadRecord};
 use proptest::prelude::*;
 
@@ -87,8 +90,8 @@ fn inventory(models: usize) -> impl Strategy<Value = Inventory> {
 type Drawn = (prop::sample::Index, (f64, Option<f64>, Option<f64>, Relation));
 
 /// What is drawn for one model: its candidates, the movements of each of its edges with the number of parameters that are not
-/// listed, its residual, and two marks. The marks are that the family's root is not in the set, and that the parent is
-/// withheld.
+/// listed, its residual, and two marks. The marks are that its parent is not in the set, where no edge leads to it, and that the
+/// parent is withheld.
 type Reasons =
     (Vec<(Option<usize>, f64, Vec<Evidence>)>, Vec<(Vec<Movement>, Option<[u8; 2]>)>, Option<f64>, [bool; 2]);
 
@@ -144,7 +147,19 @@ fn reasoned(
     if withheld && parents.is_empty() {
         builder = builder.with_withheld_parent(model);
     }
-    if unobserved { builder.with_unobserved_root(model) } else { builder }
+    if !unobserved || withheld || !parents.is_empty() {
+        return builder;
+    }
+    // Every other one descends from an unobserved model itself.
+    let id = UnobservedId::new(builder.unobserved_len());
+    let builder = builder.with_unobserved(residual).with_links([Link::new(id, model).with_weight(1.0)]);
+    if model.index().is_multiple_of(2) {
+        return builder;
+    }
+    let above = UnobservedId::new(builder.unobserved_len());
+    let link =
+        Link { confidence: residual, distance: residual, ..Link::new(above, id).with_relation(Relation::LowRank) };
+    builder.with_unobserved(None).with_links([link])
 }
 
 /// Every kind of remark.
@@ -198,6 +213,9 @@ fn edges(child: usize, drawn: &[Drawn], order: &[usize]) -> Vec<Edge> {
             let edge = edge.with_weight(*weight).with_relation(*relation);
             // A few edges have an error, because it is written and read beside the distance.
             let error = distance.filter(|d| *d > 1.0).map_or(0.0, |d| d / 64.0);
+            // Some detectors tell their questions apart.
+            let apart = confidence.filter(|c| *c > 0.5);
+            let edge = apart.into_iter().fold(edge, |edge, c| edge.with_answers(c, 1.0, c));
             edges.push(Edge { distance: *distance, confidence: *confidence, ..edge.with_distance_error(error) });
         }
     }

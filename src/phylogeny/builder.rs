@@ -2,10 +2,11 @@ use super::check::{self, invalid};
 use super::checker::Checker;
 use super::movement::Movements;
 use super::reasons::Reasons;
-use super::{Candidate, Edge, FamilyId, Movement, Phylogeny, Remark};
+use super::unobserved::{self, Unobserved};
+use super::{Candidate, Edge, Link, Movement, Phylogeny, Remark, UnobservedId};
 use crate::error::Error;
 use crate::model_set::{Inventory, ModelId, Skipped};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Collects what is known of a set of models, and makes a [`Phylogeny`] of it.
 ///
@@ -38,6 +39,8 @@ pub struct PhylogenyBuilder {
     models: usize,
     names: Option<Vec<String>>,
     edges: Vec<Edge>,
+    unobserved: Vec<Option<f64>>,
+    links: Vec<Link>,
     kin: Vec<Vec<ModelId>>,
     scores: Vec<(ModelId, f64)>,
     margins: Vec<(ModelId, f64)>,
@@ -80,6 +83,27 @@ impl PhylogenyBuilder {
     /// Adds edges.
     pub fn with_edges(mut self, edges: impl IntoIterator<Item = Edge>) -> Self {
         self.edges.extend(edges);
+        self
+    }
+
+    /// Adds an unobserved model: one that is not in the set, and that models of the set descend from. The first one added has
+    /// the id 0. Every one needs a [link](Self::with_links) to a child.
+    ///
+    /// `probability` says how probable it is that there is such a model and that it is not in the set, in [0, 1]. `None` stands
+    /// for not stated.
+    pub fn with_unobserved(mut self, probability: Option<f64>) -> Self {
+        self.unobserved.push(probability);
+        self
+    }
+
+    /// The number of unobserved models added so far: the position of the next one's id.
+    pub fn unobserved_len(&self) -> usize {
+        self.unobserved.len()
+    }
+
+    /// Adds links, in any order: steps of descent of which one end or both are unobserved.
+    pub fn with_links(mut self, links: impl IntoIterator<Item = Link>) -> Self {
+        self.links.extend(links);
         self
     }
 
@@ -138,7 +162,8 @@ impl PhylogenyBuilder {
         self
     }
 
-    /// States that the family of `model` has siblings whose common parent is not in the set.
+    /// States that the family of `model` has siblings whose common parent is not in the set: an unobserved model is added above
+    /// every member that has neither a parent nor a withheld one. At least one member must be so.
     pub fn with_unobserved_root(mut self, model: ModelId) -> Self {
         self.unobserved_roots.push(model);
         self
@@ -185,7 +210,8 @@ impl PhylogenyBuilder {
     ///   - a score, margin, candidate, movement or residual is out of its range or given twice;
     ///   - movements are of two models that no edge joins, or a residual is of a model with fewer than two parents;
     ///   - a method is given twice, or of a model that has not one parent;
-    ///   - a model has both a parent and a withheld one.
+    ///   - a model has both a parent, observed or not, and a withheld one;
+    ///   - an unobserved model has no child, or a link joins two models of the set.
     pub fn build(self) -> Result<Phylogeny, Error> {
         let names = match self.names {
             Some(names) => check::named(self.models, names)?,
@@ -195,17 +221,51 @@ impl PhylogenyBuilder {
         // All lookups of a model's parents are searches in this order.
         edges.sort_by_key(|e| (e.child, e.parent));
         check::edges(&names, &edges)?;
-        let generations = check::generations(&names, &edges)?;
-        let mut families = check::families(self.models, &edges, &self.kin)?;
-        let mut family_of = vec![FamilyId::new(0); self.models];
-        for (f, family) in families.iter().enumerate() {
-            for member in &family.members {
-                family_of[member.index()] = FamilyId::new(f);
-            }
+        let (mut unobserved, mut links) = (self.unobserved, self.links);
+        links.sort_by_key(|link| (link.child, link.parent));
+        unobserved::checked(&names, &unobserved, &links)?;
+        let withheld: BTreeSet<ModelId> = self.withheld.iter().copied().collect();
+        let joined = |links: &[Link]| -> Vec<Link> {
+            let mut steps: Vec<Link> = edges.iter().map(|&edge| edge.into()).chain(links.iter().copied()).collect();
+            steps.sort_by_key(|step| (step.child, step.parent));
+            steps
+        };
+        let (families, family_of) = check::families(self.models, unobserved.len(), &joined(&links), &self.kin)?;
+        let flagged = Checker { names: &names, edges: &edges, links: &links };
+        let mut rootless = BTreeSet::new();
+        for model in self.unobserved_roots {
+            flagged.model(model, "an unobserved root")?;
+            rootless.insert(family_of[model.index()]);
         }
+        let mut above = Vec::new();
+        for family in rootless {
+            let id = UnobservedId::new(unobserved.len());
+            let children = families[family.index()].roots.iter().filter(|root| !withheld.contains(root));
+            let before = above.len();
+            above.extend(children.map(|&child| Link::new(id, child)));
+            if above.len() == before {
+                let first = &names[families[family.index()].members[0].index()];
+                return invalid(format!(
+                    "the family of model `{first}` has an unobserved root and no model without a parent"
+                ));
+            }
+            unobserved.push(None);
+        }
+        links.extend(above);
+        links.sort_by_key(|link| (link.child, link.parent));
+        let steps = joined(&links);
+        check::weights(&names, &steps)?;
+        let generations = check::generations(&names, unobserved.len(), &steps)?;
+        let (mut families, mut family_of) = check::families(self.models, unobserved.len(), &steps, &self.kin)?;
+        let of_unobserved = family_of.split_off(self.models);
+        let unobserved: Vec<Unobserved> = unobserved
+            .into_iter()
+            .zip(of_unobserved)
+            .map(|(probability, family)| Unobserved { probability, family })
+            .collect();
 
         // All that follows refers to models, edges and families, so that these are checked first.
-        let checker = Checker { names: &names, edges: &edges };
+        let checker = Checker { names: &names, edges: &edges, links: &links };
         let mut scores = vec![None; self.models];
         for (model, score) in self.scores {
             checker.model(model, "a score")?;
@@ -236,10 +296,6 @@ impl PhylogenyBuilder {
             checker.method(child)?;
             checker.once(child, "method", reasons.methods.insert(child, method).is_none())?;
         }
-        for model in self.unobserved_roots {
-            checker.model(model, "an unobserved root")?;
-            reasons.unobserved_roots.insert(family_of[model.index()]);
-        }
         for child in self.withheld {
             checker.withheld(child)?;
             reasons.withheld.insert(child);
@@ -253,6 +309,8 @@ impl PhylogenyBuilder {
         Ok(Phylogeny {
             names,
             edges,
+            unobserved,
+            links,
             families,
             family_of,
             generations,

@@ -1,4 +1,4 @@
-use super::{Edge, Family};
+use super::{Edge, Family, FamilyId, Link, Node};
 use crate::error::Error;
 use crate::model_set::ModelId;
 use petgraph::unionfind::UnionFind;
@@ -24,7 +24,7 @@ pub(super) fn named(models: usize, names: Vec<String>) -> Result<Vec<String>, Er
     Ok(names)
 }
 
-/// Checks ranges, repetition and weights; `edges` are sorted by child, then parent.
+/// Checks ranges and repetition; `edges` are sorted by child, then parent.
 pub(super) fn edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
     for e in edges {
         let (Some(p), Some(c)) = (names.get(e.parent.index()), names.get(e.child.index())) else {
@@ -45,27 +45,42 @@ pub(super) fn edges(names: &[String], edges: &[Edge]) -> Result<(), Error> {
             return invalid(format!("edge `{p}` -> `{c}` is given twice"));
         }
     }
-    for parents in edges.chunk_by(|a, b| a.child == b.child) {
+    Ok(())
+}
+
+/// Checks that the weights of the parents of each node sum to 1; `steps` are sorted by child.
+pub(super) fn weights(names: &[String], steps: &[Link]) -> Result<(), Error> {
+    for parents in steps.chunk_by(|a, b| a.child == b.child) {
         let sum: f64 = parents.iter().map(|e| e.weight).sum();
         if (sum - 1.0).abs() > WEIGHT_SUM_TOLERANCE {
-            let child = &names[parents[0].child.index()];
-            return invalid(format!("weights of the parents of model `{child}` sum to {sum}, expected 1"));
+            let child = shown(names, parents[0].child);
+            return invalid(format!("weights of the parents of {child} sum to {sum}, expected 1"));
         }
     }
     Ok(())
 }
 
-/// Gives the longest way up from each model, by Kahn's algorithm. Cycles are refused.
-pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>, Error> {
-    let models = names.len();
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); models];
-    let mut waiting = vec![0usize; models];
-    for e in edges {
-        children[e.parent.index()].push(e.child.index());
-        waiting[e.child.index()] += 1;
+/// A node in a message.
+fn shown(names: &[String], node: Node) -> String {
+    match node {
+        Node::Model(model) => format!("model `{}`", names[model.index()]),
+        Node::Unobserved(id) => format!("unobserved model {id}"),
     }
-    let mut generation = vec![0; models];
-    let mut ready: Vec<usize> = (0..models).filter(|&m| waiting[m] == 0).collect();
+}
+
+/// Gives the longest way up from each model, by Kahn's algorithm. Cycles are refused.
+pub(super) fn generations(names: &[String], unobserved: usize, steps: &[Link]) -> Result<Vec<usize>, Error> {
+    let models = names.len();
+    let nodes = models + unobserved;
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes];
+    let mut waiting = vec![0usize; nodes];
+    for step in steps {
+        let (parent, child) = (step.parent.number(models), step.child.number(models));
+        children[parent].push(child);
+        waiting[child] += 1;
+    }
+    let mut generation = vec![0; nodes];
+    let mut ready: Vec<usize> = (0..nodes).filter(|&m| waiting[m] == 0).collect();
     let mut done = 0;
     // A model is ready when all its parents are done, so that its generation is final.
     while let Some(m) = ready.pop() {
@@ -79,18 +94,27 @@ pub(super) fn generations(names: &[String], edges: &[Edge]) -> Result<Vec<usize>
         }
     }
     // A model that never became ready is on a cycle or below one.
-    if done < models {
+    if done < nodes {
         let stuck = waiting.iter().position(|&w| w > 0).unwrap_or_default();
-        return invalid(format!("model `{}` is its own ancestor or descends from a cycle", names[stuck]));
+        let node = shown(names, Node::of(stuck, models));
+        return invalid(format!("{node} is its own ancestor or descends from a cycle"));
     }
+    generation.truncate(models);
     Ok(generation)
 }
 
-/// Gives the connected components of edges and kin, sorted by their first member.
-pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> Result<Vec<Family>, Error> {
-    let mut components = UnionFind::<usize>::new(models);
-    for e in edges {
-        components.union(e.parent.index(), e.child.index());
+/// Gives the connected components of steps and kin, sorted by their first member, and the family of every node.
+///
+/// Every unobserved model has a child, so that its family has a member.
+pub(super) fn families(
+    models: usize,
+    unobserved: usize,
+    steps: &[Link],
+    kin: &[Vec<ModelId>],
+) -> Result<(Vec<Family>, Vec<FamilyId>), Error> {
+    let mut components = UnionFind::<usize>::new(models + unobserved);
+    for step in steps {
+        components.union(step.parent.number(models), step.child.number(models));
     }
     for set in kin {
         if let Some(m) = set.iter().find(|m| m.index() >= models) {
@@ -101,22 +125,25 @@ pub(super) fn families(models: usize, edges: &[Edge], kin: &[Vec<ModelId>]) -> R
             components.union(pair[0].index(), pair[1].index());
         }
     }
-    let mut is_root = vec![true; models];
-    for e in edges {
-        is_root[e.child.index()] = false;
+    let mut is_root = vec![true; models + unobserved];
+    for step in steps {
+        is_root[step.child.number(models)] = false;
     }
     let mut by_label: BTreeMap<usize, usize> = BTreeMap::new();
     let mut families: Vec<Family> = Vec::new();
+    let mut family_of = Vec::with_capacity(models + unobserved);
     // Models come in the order of their ids, so that families are numbered by their first member and members are sorted.
     for (m, label) in components.into_labeling().into_iter().enumerate() {
         let f = *by_label.entry(label).or_insert_with(|| {
             families.push(Family { members: Vec::new(), roots: Vec::new() });
             families.len() - 1
         });
-        families[f].members.push(ModelId::new(m));
+        family_of.push(FamilyId::new(f));
+        let Node::Model(model) = Node::of(m, models) else { continue };
+        families[f].members.push(model);
         if is_root[m] {
-            families[f].roots.push(ModelId::new(m));
+            families[f].roots.push(model);
         }
     }
-    Ok(families)
+    Ok((families, family_of))
 }

@@ -1,6 +1,6 @@
 use super::check::invalid;
 use super::evidence::LARGEST_WEIGHT;
-use super::{Candidate, Edge, Movement};
+use super::{Candidate, Edge, Link, Movement, Node};
 use crate::error::Error;
 use crate::model_set::ModelId;
 
@@ -9,6 +9,8 @@ pub(super) struct Checker<'a> {
     pub(super) names: &'a [String],
     /// Sorted by child, then parent.
     pub(super) edges: &'a [Edge],
+    /// The links of unobserved models, sorted by child, then parent.
+    pub(super) links: &'a [Link],
 }
 
 impl Checker<'_> {
@@ -112,12 +114,15 @@ impl Checker<'_> {
         let name = self.model(child, "a withheld parent")?;
         match self.parents(child) {
             0 => Ok(()),
-            parents => invalid(format!("model `{name}` has a withheld parent and {parents} named, expected none")),
+            parents => invalid(format!(
+                "model `{name}` has a withheld parent and {parents} named or unobserved, expected none"
+            )),
         }
     }
 
     fn parents(&self, child: ModelId) -> usize {
         let begin = self.edges.partition_point(|e| e.child < child);
-        self.edges[begin..].partition_point(|e| e.child == child)
+        let edges = self.edges[begin..].partition_point(|e| e.child == child);
+        edges + self.links.iter().filter(|link| link.child == Node::Model(child)).count()
     }
 }

@@ -135,8 +135,16 @@ pub struct Edge {
     pub distance: Option<f64>,
     /// Standard error of the distance where it comes from sketches. `None` where the distance is exact or was not measured.
     pub distance_error: Option<f64>,
-    /// How sure the detector is of pair and direction, in [0, 1]. `None` when the detector does not say.
+    /// How sure the detector is that the child came from this parent, in [0, 1]. `None` when the detector does not say. Where it
+    /// tells its three questions apart, it is the product of `kinship`, `direction` and `presence`.
     pub confidence: Option<f64>,
+    /// Are the two kin? Probability, in [0, 1]. `None` when the detector does not say it apart.
+    pub kinship: Option<f64>,
+    /// Which model of the set is the parent, and which of the two came first? Probability of this answer, in [0, 1], given that
+    /// the two are kin and that the parent is in the set.
+    pub direction: Option<f64>,
+    /// Is the parent in the set at all? Probability, in [0, 1].
+    pub presence: Option<f64>,
 }
 
 impl Edge {
@@ -150,6 +158,9 @@ impl Edge {
             distance: None,
             distance_error: None,
             confidence: None,
+            kinship: None,
+            direction: None,
+            presence: None,
         }
     }
 
@@ -188,14 +199,36 @@ impl Edge {
         self
     }
 
+    /// Sets the probabilities of the three questions, each in [0, 1], and the confidence to their product.
+    ///
+    /// ```
+    /// use neural_phylogeny::{Edge, ModelId};
+    /// let edge = Edge::new(ModelId::new(0), ModelId::new(1)).with_answers(1.0, 0.96, 0.5);
+    /// assert_eq!((edge.confidence, edge.direction), (Some(0.48), Some(0.96)));
+    /// ```
+    #[must_use]
+    pub fn with_answers(mut self, kinship: f64, direction: f64, presence: f64) -> Self {
+        (self.kinship, self.direction, self.presence) = (Some(kinship), Some(direction), Some(presence));
+        self.confidence = Some(kinship * direction * presence);
+        self
+    }
+
     /// Says which value is out of its range and what was expected; `None` when every value is in its range.
     pub(super) fn out_of_range(&self) -> Option<String> {
         let length = |value: f64| value.is_finite() && value >= 0.0;
         if !self.weight.is_finite() {
             return Some(format!("weight {}, expected a finite one", self.weight));
         }
-        if let Some(confidence) = self.confidence.filter(|c| !(0.0..=1.0).contains(c)) {
-            return Some(format!("confidence {confidence}, expected 0 to 1"));
+        let probabilities = [
+            ("confidence", self.confidence),
+            ("kinship", self.kinship),
+            ("direction", self.direction),
+            ("presence", self.presence),
+        ];
+        for (what, found) in probabilities {
+            if let Some(found) = found.filter(|p| !(0.0..=1.0).contains(p)) {
+                return Some(format!("{what} {found}, expected 0 to 1"));
+            }
         }
         if let Some(error) = self.distance_error.filter(|d| !length(*d)) {
             return Some(format!("a distance error of {error}, expected a finite one of at least 0"));

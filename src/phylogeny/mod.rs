@@ -9,28 +9,36 @@ mod descent;
 mod edge;
 mod evidence;
 mod family;
+mod link;
 mod movement;
+mod node;
 mod reasons;
 mod remark;
+mod unobserved;
 mod withhold;
 
 pub use builder::PhylogenyBuilder;
 pub use edge::{Edge, Relation, UnknownRelation};
 pub use evidence::{Candidate, Evidence, Signal, Stage};
 pub use family::{Family, FamilyId};
+pub use link::Link;
 pub use movement::Movement;
+pub use node::{Node, UnobservedId};
 pub use remark::Remark;
 
 use crate::error::Error;
 use crate::model_set::{Inventory, ModelId, Skipped, unknown_model};
 use petgraph::unionfind::UnionFind;
 use reasons::Reasons;
+use unobserved::Unobserved;
 
 /// Which models descend from which, and what that was concluded from.
 ///
 /// - Every model appears once, in exactly one family.
 /// - Edges are acyclic; the weights of one child's parents sum to 1.
-/// - A model without parent is a root, unless its parent is [withheld](Self::is_withheld); a family of one is
+/// - Models that are not in the set may be part of it: [unobserved](Self::unobserved) roots, inner ones, parents of merges. They
+///   have ids of their own, and [links](Self::links) in place of edges.
+/// - A model without parent is a root, unless its parent is [withheld](Self::is_withheld) or unobserved; a family of one is
 ///   [isolated](Self::isolated).
 /// - Edges are sorted by child, then parent; families by their first member.
 ///
@@ -62,6 +70,8 @@ use reasons::Reasons;
 pub struct Phylogeny {
     names: Vec<String>,
     edges: Vec<Edge>,
+    unobserved: Vec<Unobserved>,
+    links: Vec<Link>,
     families: Vec<Family>,
     family_of: Vec<FamilyId>,
     generations: Vec<usize>,
@@ -216,9 +226,14 @@ impl Phylogeny {
     }
 
     /// Models without a parent, sorted. Isolated models are among them. Models whose parent is
-    /// [withheld](Self::is_withheld) are not.
+    /// [withheld](Self::is_withheld) or [unobserved](Self::has_unobserved_parent) are not.
     pub fn roots(&self) -> impl Iterator<Item = ModelId> + '_ {
-        self.models().filter(|&m| self.parents(m).is_empty() && !self.is_withheld(m))
+        self.models().filter(|&m| self.is_top(m) && !self.is_withheld(m))
+    }
+
+    /// Whether nothing leads to a model, no edge and no link.
+    fn is_top(&self, model: ModelId) -> bool {
+        self.parents(model).is_empty() && self.links_to(model).is_empty()
     }
 
     /// All families, sorted by their first member.
@@ -244,17 +259,17 @@ impl Phylogeny {
         self.family_of[model.index()]
     }
 
-    /// The members of a family that no edge leads to, sorted: its roots, and the members whose parent is withheld.
+    /// The members of a family that neither edge nor link leads to, sorted: its roots, and the members whose parent is withheld.
     ///
     /// # Panics
     ///
     /// When `family` is not one of this phylogeny's.
     pub(crate) fn tops(&self, family: FamilyId) -> impl Iterator<Item = ModelId> + '_ {
-        self.family(family).members.iter().copied().filter(|&m| self.parents(m).is_empty())
+        self.family(family).members.iter().copied().filter(|&m| self.is_top(m))
     }
 
-    /// The number of pieces into which a family falls when only edges join models. It is above 1 where siblings or a tie have
-    /// no parent.
+    /// The number of pieces into which a family falls when only edges and links join models. It is above 1 where siblings or a
+    /// tie have no parent.
     ///
     /// # Panics
     ///
@@ -262,12 +277,20 @@ impl Phylogeny {
     pub(crate) fn edge_components(&self, family: FamilyId) -> usize {
         let members = &self.family(family).members;
         let position = |m: ModelId| members.partition_point(|&other| other < m);
-        let mut components = UnionFind::<usize>::new(members.len());
-        let edges = members.iter().flat_map(|&m| self.parents(m));
-        members.len() - edges.filter(|e| components.union(position(e.parent), position(e.child))).count()
+        let unobserved: Vec<UnobservedId> = self.unobserved_in(family).collect();
+        let place = |node: Node| match node {
+            Node::Model(model) => position(model),
+            Node::Unobserved(id) => members.len() + unobserved.partition_point(|&other| other < id),
+        };
+        let nodes = members.len() + unobserved.len();
+        let mut components = UnionFind::<usize>::new(nodes);
+        let edges = members.iter().flat_map(|&m| self.parents(m)).map(|e| (position(e.parent), position(e.child)));
+        let links = self.links.iter().filter(|link| self.family_of_node(link.child) == family);
+        let links = links.map(|link| (place(link.parent), place(link.child)));
+        nodes - edges.chain(links).filter(|&(a, b)| components.union(a, b)).count()
     }
 
-    /// Edges on the longest way up from a model: 0 for a root, and for a model whose parent is withheld.
+    /// Steps on the longest way up from a model, links included: 0 for a root, and for a model whose parent is withheld.
     ///
     /// # Panics
     ///

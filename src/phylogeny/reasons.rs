@@ -14,7 +14,6 @@ pub(super) struct Reasons {
     pub(super) residuals: BTreeMap<ModelId, f64>,
     /// How models were quantized, by child.
     pub(super) methods: BTreeMap<ModelId, String>,
-    pub(super) unobserved_roots: BTreeSet<FamilyId>,
     /// Children whose parents are not named.
     pub(super) withheld: BTreeSet<ModelId>,
 }
@@ -79,16 +78,6 @@ impl Phylogeny {
     /// When `child` is not one of this phylogeny's.
     pub fn method(&self, child: ModelId) -> Option<&str> {
         self.reasons.methods.get(&self.own(child)).map(String::as_str)
-    }
-
-    /// Whether a family has siblings whose common parent is not in the set.
-    ///
-    /// # Panics
-    ///
-    /// When `family` is not one of this phylogeny's.
-    pub fn unobserved_root(&self, family: FamilyId) -> bool {
-        assert!(family.index() < self.families.len(), "family {family} is not one of the {}", self.families.len());
-        self.reasons.unobserved_roots.contains(&family)
     }
 
     /// Whether a model has a parent in the set that is not named, because it is less sure than

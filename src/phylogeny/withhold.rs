@@ -1,12 +1,13 @@
-use super::{Edge, Phylogeny, Remark, check};
+use super::{Phylogeny, Remark, check};
 use crate::model_set::ModelId;
 use std::collections::BTreeSet;
 
 impl Phylogeny {
     /// Leaves out edges less sure than `minimum`, in [0, 1]: no parent is better than a likely wrong one.
     ///
-    /// - An edge of lower confidence is left out. A merge loses all its edges when one of them is that unsure. An edge without
-    ///   a stated confidence stays.
+    /// - An edge of lower confidence is left out, and so is a link from an unobserved parent to a model. A merge loses all its
+    ///   edges and links when one of them is that unsure. What has no stated confidence stays. An unobserved model that is left
+    ///   without children goes too.
     /// - A child that loses its edges is [withheld](Self::is_withheld). It stays in its family, is no root of it, and keeps its
     ///   [`candidates`](Self::candidates).
     /// - [`Remark::Withheld`] gives the number of edges that were left out, if there are any.
@@ -27,19 +28,23 @@ impl Phylogeny {
     #[must_use]
     pub fn with_minimum_confidence(mut self, minimum: f64) -> Self {
         let minimum = minimum.clamp(0.0, 1.0);
-        let unsure = |e: &&Edge| e.confidence.is_some_and(|c| c < minimum);
-        let unsure: BTreeSet<ModelId> = self.edges.iter().filter(unsure).map(|e| e.child).collect();
+        let unsure = |confidence: Option<f64>| confidence.is_some_and(|c| c < minimum);
+        let edges = self.edges.iter().filter(|e| unsure(e.confidence)).map(|e| e.child);
+        let links = self.links.iter().filter(|link| unsure(link.confidence)).filter_map(|link| link.child.model());
+        let unsure: BTreeSet<ModelId> = edges.chain(links).collect();
         if unsure.is_empty() {
             return self;
         }
-        let before = self.edges.len();
+        let before = self.edges.len() + self.links.len();
         self.edges.retain(|e| !unsure.contains(&e.child));
-        // Edges that form no cycle form none when some of them go.
-        self.generations = check::generations(&self.names, &self.edges).unwrap_or(self.generations);
+        self.unlink(&unsure);
+        // Steps that form no cycle form none when some of them go.
+        let generations = check::generations(&self.names, self.unobserved.len(), &self.steps());
+        self.generations = generations.unwrap_or(self.generations);
         self.reasons.movements.retain(|(child, _), _| !unsure.contains(child));
         self.reasons.residuals.retain(|child, _| !unsure.contains(child));
         self.reasons.methods.retain(|child, _| !unsure.contains(child));
-        let withheld = before - self.edges.len();
+        let withheld = before - self.edges.len() - self.links.len();
         self.reasons.withheld.extend(unsure);
         self.with_remark(Remark::Withheld { edges: withheld, minimum })
     }
@@ -49,7 +54,7 @@ impl Phylogeny {
 mod tests {
     use super::*;
     use crate::phylogeny::arbitrary::any_phylogeny;
-    use crate::phylogeny::{Candidate, FamilyId, Movement, PhylogenyBuilder};
+    use crate::phylogeny::{Candidate, Edge, FamilyId, Movement, PhylogenyBuilder};
     use proptest::prelude::*;
 
     fn edge(parent: usize, child: usize, weight: f64, confidence: f64) -> Edge {

@@ -1,5 +1,5 @@
 use super::columns::write_columns;
-use super::edge::{self, WeightColumn};
+use super::edge::{self, Columns, WeightColumn};
 use super::text::{count, listed, shown};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
@@ -50,11 +50,10 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
             None => writeln!(writer, "no{other} kin in the store")?,
         }
     } else if parents.is_empty() {
-        let family = phylogeny.family_of(answer.model);
         writeln!(
             writer,
             "{}",
-            match phylogeny.unobserved_root(family) {
+            match phylogeny.has_unobserved_parent(answer.model) {
                 _ if phylogeny.is_withheld(answer.model) => "its parent is withheld, as less sure than the limit",
                 true => "its parent is not in the store",
                 false => "a root: nothing compared was before it",
@@ -91,9 +90,10 @@ fn edges<W: Write>(
         return Ok(());
     }
     let weights = if edges.iter().any(|e| e.weight != 1.0) { WeightColumn::Shown } else { WeightColumn::Hidden };
-    let mut table = vec![edge::headings(title, weights)];
-    table
-        .extend(edges.iter().map(|e| edge::row(&answer.phylogeny, shown(answer.phylogeny.name(other(e))), e, weights)));
+    let columns = Columns::of(&answer.phylogeny, weights);
+    let mut table = vec![edge::headings(title, columns)];
+    let row = |e: &&Edge| edge::row(&answer.phylogeny, shown(answer.phylogeny.name(other(e))), e, columns);
+    table.extend(edges.iter().map(row));
     writeln!(writer)?;
     write_columns(edge::TEXT, &table, writer)
 }

@@ -2,7 +2,7 @@ use super::edge::{self, WeightColumn};
 use super::format::{Content, ContentKind, OutputFormat};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
-use crate::phylogeny::Phylogeny;
+use crate::phylogeny::{Node, Phylogeny, UnobservedId};
 use std::io::{self, Write};
 
 /// The form of [`write_dot`].
@@ -41,6 +41,7 @@ impl OutputFormat for Dot {
 ///   parent's weight. An edge of confidence below 0.5 is dashed.
 /// - A family without a known parent (a tie) is a cluster without edges. The label of a family says when its root is not in the
 ///   set.
+/// - A model that is not in the set is a dashed box, such as `?1`, with the probability that it is so. Its edges are dashed.
 ///
 /// The writer is not `petgraph::dot`, which has no clusters.
 ///
@@ -74,12 +75,18 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
         let number = phylogeny.family_of(family.members[0]);
         // A cluster around one box would only add a frame.
         if let [isolated] = family.members[..] {
+            for id in phylogeny.unobserved_in(number) {
+                unobserved(phylogeny, id, "  ", &mut writer)?;
+            }
             node(phylogeny, isolated, "  ", &mut writer)?;
             continue;
         }
         writeln!(writer, "  subgraph cluster_{number} {{")?;
         let root = if phylogeny.unobserved_root(number) { ", its root not in the set" } else { "" };
         writeln!(writer, "    label=\"family {number}{root}\";")?;
+        for id in phylogeny.unobserved_in(number) {
+            unobserved(phylogeny, id, "    ", &mut writer)?;
+        }
         for &member in &family.members {
             node(phylogeny, member, "    ", &mut writer)?;
         }
@@ -96,9 +103,30 @@ fn graph<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> io::Result<()> {
             writeln!(writer, "  m{p} -> m{c} [label=\"{label}\"{style}];")?;
         }
     }
+    for link in phylogeny.links() {
+        let several =
+            link.child.model().map_or(0, |m| phylogeny.parents(m).len()) + phylogeny.links_to(link.child).len();
+        let weight = (several > 1).then(|| format!("weight {:.2}", link.weight));
+        let confidence = link.confidence.map(|c| format!("{c:.2}"));
+        let label = weight.into_iter().chain(confidence).collect::<Vec<_>>().join("\\n");
+        writeln!(writer, "  {} -> {} [label=\"{label}\", style=dashed];", place(link.parent), place(link.child))?;
+    }
     writeln!(writer, "}}")?;
     writer.flush()?;
     Ok(())
+}
+
+/// The identifier of a node.
+fn place(node: Node) -> String {
+    match node {
+        Node::Model(model) => format!("m{}", model.index()),
+        Node::Unobserved(id) => format!("u{}", id.index()),
+    }
+}
+
+fn unobserved<W: Write>(phylogeny: &Phylogeny, id: UnobservedId, indent: &str, writer: &mut W) -> io::Result<()> {
+    let probability = phylogeny.unobserved_probability(id).map_or_else(String::new, |p| format!("\\n{p:.2}"));
+    writeln!(writer, "{indent}u{} [label=\"{id}\\nnot in the set{probability}\", style=dashed];", id.index())
 }
 
 fn node<W: Write>(phylogeny: &Phylogeny, model: ModelId, indent: &str, writer: &mut W) -> io::Result<()> {

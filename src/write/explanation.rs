@@ -1,13 +1,13 @@
 use super::candidates::write_candidates;
 use super::columns::write_columns;
-use super::edge::{self, WeightColumn};
+use super::edge::{self, Columns, WeightColumn};
 use super::movements::write_movements;
 use super::shares::{write_shares, write_sources};
 use super::text::{count, listed, shown};
 use super::why::why;
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Edge, Phylogeny};
+use crate::phylogeny::Phylogeny;
 use std::io::{self, Write};
 
 /// Number of roots and children that the first lines name.
@@ -16,7 +16,8 @@ const MOST: usize = 5;
 /// Writes why one model has the parents it has, for a terminal.
 ///
 /// - Its generation, family and children, then its parents with weight, relation, distance (four digits) and confidence, and
-///   the reason in one sentence.
+///   the reason in one sentence. Where the detector tells them apart, three more columns say how sure it is that the two are kin,
+///   that this is the parent and came first, and that the parent is in the set. The confidence is their product.
 /// - For a merge whose weights differ by tensor, the weight of each parent by group of tensors. For a model put together from layers
 ///   of others, which layer is which.
 /// - The ten most probable candidates that the detector listed, with their probability and the total of each stage. A total is
@@ -92,7 +93,7 @@ fn explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -
         let number = count(children.len(), "child", "children");
         writeln!(writer, "{number}: {}", listed(children.into_iter(), MOST))?;
     }
-    write_parents(phylogeny, phylogeny.parents(model), &mut writer)?;
+    write_parents(phylogeny, model, &mut writer)?;
     write_sources(phylogeny, phylogeny.parents(model), &mut writer)?;
     write_shares(phylogeny, phylogeny.parents(model), &mut writer)?;
     writeln!(writer, "\n{}", why(phylogeny, model))?;
@@ -117,21 +118,27 @@ fn place(phylogeny: &Phylogeny, model: ModelId) -> String {
     let generation = phylogeny.generation(model);
     let models = count(family.members.len(), "model", "models");
     let roots = if family.roots.len() == 1 { "root" } else { "roots" };
-    let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);
+    let names = match family.roots.len() {
+        0 => String::new(),
+        _ => format!(", {roots} {}", listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST)),
+    };
     let below = if phylogeny.unobserved_root(number) { ", descended from one that is not in the set" } else { "" };
     if phylogeny.is_withheld(model) {
-        return format!("of family {number}, {models}, {roots} {names}{below}; its parent is withheld");
+        return format!("of family {number}, {models}{names}{below}; its parent is withheld");
     }
-    format!("generation {generation} of family {number}, {models}, {roots} {names}{below}")
+    format!("generation {generation} of family {number}, {models}{names}{below}")
 }
 
-fn write_parents<W: Write>(phylogeny: &Phylogeny, parents: &[Edge], writer: &mut W) -> io::Result<()> {
-    if parents.is_empty() {
+fn write_parents<W: Write>(phylogeny: &Phylogeny, model: ModelId, writer: &mut W) -> io::Result<()> {
+    let (parents, unobserved) = (phylogeny.parents(model), phylogeny.links_to(model));
+    if parents.is_empty() && unobserved.is_empty() {
         return Ok(());
     }
-    let weights = if parents.len() > 1 { WeightColumn::Shown } else { WeightColumn::Hidden };
-    let mut rows = vec![edge::headings("parent", weights)];
-    rows.extend(parents.iter().map(|e| edge::row(phylogeny, shown(phylogeny.name(e.parent)), e, weights)));
+    let weights = if parents.len() + unobserved.len() > 1 { WeightColumn::Shown } else { WeightColumn::Hidden };
+    let columns = Columns::of(phylogeny, weights);
+    let mut rows = vec![edge::headings("parent", columns)];
+    rows.extend(parents.iter().map(|e| edge::row(phylogeny, shown(phylogeny.name(e.parent)), e, columns)));
+    rows.extend(unobserved.iter().map(|l| edge::link_row(format!("{}, not in the set", l.parent), l, columns)));
     writeln!(writer)?;
     write_columns(edge::TEXT, &rows, writer)
 }

@@ -1,8 +1,7 @@
 use super::format::{Content, ContentKind, OutputFormat};
 use super::heaviest::HeaviestParent;
 use crate::error::{Error, unwritten};
-use crate::model_set::ModelId;
-use crate::phylogeny::{Edge, Phylogeny};
+use crate::phylogeny::{Node, Phylogeny};
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -45,6 +44,7 @@ impl OutputFormat for Newick {
 ///   characters above and `_` is written as `%` and two hexadecimal digits.
 /// - Several roots hang under a root without name. They occur where nothing shows which was first, or where a merge joined
 ///   them. Models whose parent is [withheld](Phylogeny::is_withheld) hang there too.
+/// - A model that is not in the set is a node such as `'?1'[&unobserved=true]`, without a length.
 /// - Confidence is not written.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
@@ -71,7 +71,9 @@ pub fn write_newick<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<()
     let forest = HeaviestParent::new(phylogeny);
     for family in phylogeny.families() {
         // A model whose parent is withheld is no root, and yet no edge leads to it.
-        let tops = phylogeny.tops(phylogeny.family_of(family.members[0]));
+        let number = phylogeny.family_of(family.members[0]);
+        let absent = phylogeny.unobserved_in(number).filter(|&id| phylogeny.links_to(id).is_empty()).map(Node::from);
+        let tops = phylogeny.tops(number).map(Node::from).chain(absent);
         let trees: Vec<String> = tops.map(|top| tree(phylogeny, &forest, top)).collect();
         let text = match &trees[..] {
             [tree] => tree.clone(),
@@ -84,7 +86,7 @@ pub fn write_newick<W: Write>(phylogeny: &Phylogeny, mut writer: W) -> Result<()
 }
 
 /// Writes one root's tree without the semicolon. It is not recursive, because a lineage may be as long as the set is large.
-fn tree(phylogeny: &Phylogeny, forest: &HeaviestParent, root: ModelId) -> String {
+fn tree(phylogeny: &Phylogeny, forest: &HeaviestParent, root: Node) -> String {
     let mut text = String::new();
     // Each entry is a model on the way down, and how many of its children are written.
     let mut path = vec![(root, 0)];
@@ -104,17 +106,37 @@ fn tree(phylogeny: &Phylogeny, forest: &HeaviestParent, root: ModelId) -> String
     text
 }
 
-fn label(phylogeny: &Phylogeny, model: ModelId, text: &mut String) {
-    quote(phylogeny.name(model), text);
-    let parents = phylogeny.parents(model);
-    if parents.len() > 1 {
-        let share = |e: &Edge| format!("{}={}", encode(phylogeny.name(e.parent)), e.weight);
-        let shares: Vec<String> = parents.iter().map(share).collect();
+fn label(phylogeny: &Phylogeny, node: Node, text: &mut String) {
+    let links = phylogeny.links_to(node);
+    let edges = node.model().map_or(&[][..], |model| phylogeny.parents(model));
+    match node {
+        Node::Model(model) => quote(phylogeny.name(model), text),
+        // A model may have this name too, so that a comment says what the node is.
+        Node::Unobserved(id) => {
+            quote(&id.to_string(), text);
+            text.push_str("[&unobserved=true]");
+        }
+    }
+    if edges.len() + links.len() > 1 {
+        let edges = edges.iter().map(|e| format!("{}={}", encode(phylogeny.name(e.parent)), e.weight));
+        let links = links.iter().map(|l| format!("{}={}", encode(&shown(phylogeny, l.parent)), l.weight));
+        let shares: Vec<String> = edges.chain(links).collect();
         // Writing to a string cannot fail.
         let _ = write!(text, "[&merge={{{}}}]", shares.join(","));
     }
-    if let Some(distance) = phylogeny.parent(model).and_then(|e| e.distance) {
+    let distance = match node.model().and_then(|model| phylogeny.parent(model)) {
+        Some(edge) => edge.distance,
+        None => links.first().and_then(|link| link.distance),
+    };
+    if let Some(distance) = distance {
         let _ = write!(text, ":{distance}");
+    }
+}
+
+fn shown(phylogeny: &Phylogeny, node: Node) -> String {
+    match node {
+        Node::Model(model) => phylogeny.name(model).to_owned(),
+        Node::Unobserved(id) => id.to_string(),
     }
 }
 
@@ -153,6 +175,7 @@ fn encode(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model_set::ModelId;
     use crate::phylogeny::PhylogenyBuilder;
     use crate::phylogeny::arbitrary::{any_phylogeny, builder, family};
     use proptest::prelude::*;
@@ -235,6 +258,7 @@ mod tests {
             let (_, mut found) = scan(&text);
             let blank = |name: &str| name.replace(char::is_control, " ");
             let mut expected: Vec<String> = phylogeny.models().map(|m| blank(phylogeny.name(m))).collect();
+            expected.extend(phylogeny.unobserved().map(|id| id.to_string()));
             found.sort_unstable();
             expected.sort_unstable();
             prop_assert_eq!(found, expected);

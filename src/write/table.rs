@@ -1,5 +1,5 @@
 use super::columns::{line, widths};
-use super::edge::{self, WeightColumn};
+use super::edge::{self, Columns, WeightColumn};
 use super::format::{Content, ContentKind, OutputFormat};
 use super::heaviest::HeaviestParent;
 use super::number::significant;
@@ -8,15 +8,15 @@ use super::text::{count, listed, shown};
 use super::{write_answer, write_explanation};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
-use crate::phylogeny::{FamilyId, Phylogeny, Remark};
+use crate::phylogeny::{FamilyId, Node, Phylogeny, Remark, UnobservedId};
 use std::fmt;
 use std::io::{self, Write};
 
 /// Number of roots that a family's heading names. The tree below it names them all.
 const ROOTS_IN_HEADING: usize = 3;
 
-/// Stands for a root that is not in the set.
-const UNOBSERVED: &str = "(not in the set)";
+/// Stands after an unobserved model.
+const UNOBSERVED: &str = "not in the set";
 
 /// Stands after a child that has no parent in the set with a higher probability than the one that is named.
 const DOUBTED: &str = "*";
@@ -59,7 +59,10 @@ impl OutputFormat for Table {
 /// - A child stands under its parent with the edge's relation, distance (four digits) and confidence (two decimals).
 /// - A merge stands under its heaviest parent (of equal weights, the first). A line below it gives each parent with its weight,
 ///   distance and confidence. The last line gives the share of its squared distance that they leave unexplained.
-/// - Siblings whose common parent is not in the set hang under a line that says so.
+/// - A model that is not in the set has a line of its own, such as `?1`, with the words "not in the set". Its confidence is the
+///   probability that it is so. The confidence of its children is that their parent is not in the set.
+/// - Where the detector tells its three questions apart, three more columns have how sure it is that the two are kin, that this is
+///   the parent and came first, and that the parent is in the set. The confidence is their product.
 /// - A star stands after a child for which the detector gives "no parent in the set" a higher probability than its parent here.
 ///   The tree as a whole names a parent; the odds of that child alone do not.
 /// - A model whose parent is [withheld](Phylogeny::is_withheld) has the words "parent withheld", and the heading does not name
@@ -133,9 +136,10 @@ impl fmt::Display for Phylogeny {
         }
 
         let forest = HeaviestParent::new(self);
-        let headings = edge::headings("model", WeightColumn::Hidden);
+        let columns = Columns::of(self, WeightColumn::Hidden);
+        let headings = edge::headings("model", columns);
         // Widths are those of all families, so that the columns of the whole table align.
-        let tables: Vec<Vec<Row>> = families.iter().map(|&id| rows(self, &forest, id)).collect();
+        let tables: Vec<Vec<Row>> = families.iter().map(|&id| rows(self, &forest, id, columns)).collect();
         let widths = widths(tables.iter().flatten().chain([&headings]));
         for (&id, table) in families.iter().zip(&tables) {
             writeln!(f, "\n{}", heading(self, id))?;
@@ -188,8 +192,9 @@ fn heading(phylogeny: &Phylogeny, id: FamilyId) -> String {
         text.push_str(if roots.len() == 1 { ", root " } else { ", roots " });
         text.push_str(&listed(roots.iter().map(|&m| phylogeny.name(m)), ROOTS_IN_HEADING));
     }
-    if phylogeny.unobserved_root(id) {
-        text.push_str(", descended from one that is not in the set");
+    let absent: Vec<String> = absent_roots(phylogeny, id).map(|root| root.to_string()).collect();
+    if !absent.is_empty() {
+        text.push_str(&format!(", descended from {}, {UNOBSERVED}", absent.join(", ")));
     } else if roots.len() > 1 && phylogeny.edge_components(id) > 1 {
         text.push_str(", no parent known between them");
     }
@@ -202,58 +207,83 @@ fn heading(phylogeny: &Phylogeny, id: FamilyId) -> String {
     text
 }
 
+/// The unobserved models of a family that have no parent.
+fn absent_roots(phylogeny: &Phylogeny, id: FamilyId) -> impl Iterator<Item = UnobservedId> + '_ {
+    phylogeny.unobserved_in(id).filter(|&root| phylogeny.links_to(root).is_empty())
+}
+
 /// Makes the rows of one family, depth first. It is not recursive, because a lineage may be as long as the set is large.
-fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId) -> Vec<Row> {
+fn rows(phylogeny: &Phylogeny, forest: &HeaviestParent, id: FamilyId, columns: Columns) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    let roots = &phylogeny.family(id).roots;
-    let on_top =
-        |models: &[ModelId]| -> Vec<_> { models.iter().rev().map(|&m| (m, String::new(), String::new())).collect() };
-    // Each entry is a model, the text before its own name, and the text before the lines below it. The next model is the last.
-    let mut waiting: Vec<(ModelId, String, String)> = on_top(&withheld(phylogeny, id));
-    if phylogeny.unobserved_root(id) {
-        rows.push(vec![UNOBSERVED.to_owned()]);
-        waiting.extend(branches(roots, ""));
-    } else {
-        waiting.extend(on_top(roots));
-    }
-    while let Some((model, before, below)) = waiting.pop() {
-        let children = forest.children(model);
-        let name = format!("{before}{}", shown(phylogeny.name(model)));
-        let mut own = match phylogeny.parents(model) {
-            [] if phylogeny.is_withheld(model) => vec![name, "parent withheld".to_owned()],
-            [] => vec![name],
-            [edge] => edge::row(phylogeny, name, edge, WeightColumn::Hidden),
-            parents => vec![name, format!("{} parents", parents.len())],
-        };
-        if is_doubted(phylogeny, model) {
-            // The mark has a column of its own, after those that this row leaves empty.
-            own.resize(edge::headings("", WeightColumn::Hidden).len(), String::new());
-            own.push(DOUBTED.to_owned());
-        }
-        rows.push(own);
-        // A merge stands in the tree once, so its parents are listed below it. The stem goes on to its own children.
-        if let parents @ [_, _, ..] = phylogeny.parents(model) {
-            let stem = if children.is_empty() { " " } else { "│" };
-            rows.extend(parents.iter().map(|e| {
-                let name = shown(phylogeny.name(e.parent));
-                let share = format!("{below}{stem}  {:.2} × {name}{}", e.weight, by_tensor(phylogeny, e));
-                edge::row(phylogeny, share, e, WeightColumn::Hidden)
-            }));
-            let unexplained = |residual| vec![format!("{below}{stem}  unexplained {}", significant(residual))];
-            rows.extend(phylogeny.residual(model).map(unexplained));
+    let roots = phylogeny.family(id).roots.iter().copied().map(Node::from);
+    let unsure = withheld(phylogeny, id).into_iter().map(Node::from);
+    // Each entry is a node, the text before its own name, and the text before the lines below it. The next node is the last.
+    let tops: Vec<Node> = roots.chain(absent_roots(phylogeny, id).map(Node::from)).chain(unsure).collect();
+    let mut waiting: Vec<(Node, String, String)> =
+        tops.into_iter().rev().map(|node| (node, String::new(), String::new())).collect();
+    while let Some((node, before, below)) = waiting.pop() {
+        let children = forest.children(node);
+        match node {
+            Node::Model(model) => {
+                let stem = if children.is_empty() { " " } else { "│" };
+                of_model(phylogeny, model, &before, &format!("{below}{stem}"), columns, &mut rows);
+            }
+            Node::Unobserved(id) => rows.push(of_unobserved(phylogeny, id, &before, columns)),
         }
         waiting.extend(branches(children, &below));
     }
     rows
 }
 
-/// The models that hang under one, the last first, each with the text before its name and before the lines below it.
-fn branches(models: &[ModelId], below: &str) -> Vec<(ModelId, String, String)> {
-    let branch = |(i, &model): (usize, &ModelId)| {
-        let (branch, stem) = if i + 1 == models.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        (model, format!("{below}{branch}"), format!("{below}{stem}"))
+/// The row of a model. A merge stands in the tree once, so its parents are listed below it; the stem goes on to its children.
+fn of_model(phylogeny: &Phylogeny, model: ModelId, before: &str, stem: &str, columns: Columns, rows: &mut Vec<Row>) {
+    let name = format!("{before}{}", shown(phylogeny.name(model)));
+    let (parents, links) = (phylogeny.parents(model), phylogeny.links_to(model));
+    let mut own = match (parents, links) {
+        ([], []) if phylogeny.is_withheld(model) => vec![name, "parent withheld".to_owned()],
+        ([], []) => vec![name],
+        ([edge], []) => edge::row(phylogeny, name, edge, columns),
+        ([], [link]) => edge::link_row(name, link, columns),
+        _ => vec![name, format!("{} parents", parents.len() + links.len())],
     };
-    models.iter().enumerate().rev().map(branch).collect()
+    if is_doubted(phylogeny, model) {
+        // The mark has a column of its own, after those that this row leaves empty.
+        own.resize(edge::headings("", columns).len(), String::new());
+        own.push(DOUBTED.to_owned());
+    }
+    rows.push(own);
+    if parents.len() + links.len() < 2 {
+        return;
+    }
+    rows.extend(parents.iter().map(|e| {
+        let name = shown(phylogeny.name(e.parent));
+        let share = format!("{stem}  {:.2} × {name}{}", e.weight, by_tensor(phylogeny, e));
+        edge::row(phylogeny, share, e, columns)
+    }));
+    rows.extend(links.iter().map(|link| {
+        edge::link_row(format!("{stem}  {:.2} × {}, {UNOBSERVED}", link.weight, link.parent), link, columns)
+    }));
+    let unexplained = |residual| vec![format!("{stem}  unexplained {}", significant(residual))];
+    rows.extend(phylogeny.residual(model).map(unexplained));
+}
+
+/// The row of an unobserved model: where it descends from something, the probability of that stands in its children's rows.
+fn of_unobserved(phylogeny: &Phylogeny, id: UnobservedId, before: &str, columns: Columns) -> Row {
+    let name = format!("{before}{id}");
+    let probability = phylogeny.unobserved_probability(id).map_or_else(|| "-".to_owned(), |p| format!("{p:.2}"));
+    vec![name, UNOBSERVED.to_owned(), "-".to_owned(), probability]
+        .into_iter()
+        .take(edge::headings("", columns).len())
+        .collect()
+}
+
+/// The nodes that hang under one, the last first, each with the text before its name and before the lines below it.
+fn branches(nodes: &[Node], below: &str) -> Vec<(Node, String, String)> {
+    let branch = |(i, &node): (usize, &Node)| {
+        let (branch, stem) = if i + 1 == nodes.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        (node, format!("{below}{branch}"), format!("{below}{stem}"))
+    };
+    nodes.iter().enumerate().rev().map(branch).collect()
 }
 
 fn block<W: Write>(title: &str, lines: Vec<String>, writer: &mut W) -> io::Result<()> {

@@ -11,10 +11,11 @@ const MOST: usize = 3;
 pub(super) fn why(phylogeny: &Phylogeny, model: ModelId) -> String {
     match phylogeny.parents(model) {
         [] => without_parent(phylogeny, model),
-        [edge] => of_one_parent(phylogeny, edge),
+        [edge] if phylogeny.links_to(model).is_empty() => of_one_parent(phylogeny, edge),
         parents => {
             let term = |e: &Edge| format!("{:.2} × {}", e.weight, shown(phylogeny.name(e.parent)));
-            let sum = parents.iter().map(term).collect::<Vec<_>>().join(" + ");
+            let absent = phylogeny.links_to(model).iter().map(|l| format!("{:.2} × {}", l.weight, l.parent));
+            let sum = parents.iter().map(term).chain(absent).collect::<Vec<_>>().join(" + ");
             let left = phylogeny.residual(model).map_or_else(String::new, |residual| {
                 format!(", which leaves {} of its squared distance to the nearest unexplained", significant(residual))
             });
@@ -109,8 +110,21 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
         });
         return format!("Its parent is withheld, as less sure than the limit{named}.");
     }
-    if phylogeny.unobserved_root(number) {
-        return "It descends from the root of its family, which is not in the set.".to_owned();
+    if let [link, ..] = phylogeny.links_to(model) {
+        let sure = link.confidence.map_or_else(String::new, |c| format!(", at a probability of {c:.3}"));
+        let likeliest = phylogeny.candidates(model).iter().find(|c| c.parent.is_some());
+        let named = likeliest.map_or_else(String::new, |c| {
+            format!("; {}, the likeliest one in it, has {:.3}", label(phylogeny, c), c.probability)
+        });
+        let others = phylogeny.links_from(link.parent).count();
+        return match others {
+            0 | 1 => format!("Its parent, {}, is not in the set{sure}{named}.", link.parent),
+            others => format!(
+                "Its parent, {}, which it shares with {}, is not in the set{sure}{named}.",
+                link.parent,
+                count(others - 1, "other model", "other models")
+            ),
+        };
     }
     // Detectors that keep candidates list the likeliest first, so the first one decides what is said.
     match phylogeny.candidates(model) {
@@ -131,7 +145,7 @@ fn without_parent(phylogeny: &Phylogeny, model: ModelId) -> String {
             None => "No other model of the set is its kin.".to_owned(),
         },
         // Such a family was stated: siblings or a tie.
-        [] if phylogeny.edge_components(number) > 1 => {
+        [] if phylogeny.edge_components(number) > 1 && !family.roots.is_empty() => {
             let roots = count(family.roots.len(), "root", "roots");
             let names = listed(family.roots.iter().map(|&r| phylogeny.name(r)), MOST);
             format!("No parent is named for the {roots} of its family: {names}.")

@@ -53,7 +53,7 @@ fn the_evaluation_can_be_json_in_a_file() {
 fn what_cannot_be_evaluated_is_named() {
     let zoo = evaluated();
     zoo.write("broken.json", "{");
-    zoo.write("later.json", r#"{"version": 2, "models": []}"#);
+    zoo.write("later.json", r#"{"version": 3, "models": []}"#);
     zoo.write("strange.json", r#"{"version": 1, "models": [{"name": "x"}]}"#);
     zoo.write(
         "against.json",
@@ -61,7 +61,7 @@ fn what_cannot_be_evaluated_is_named() {
     );
     for (words, part) in [
         ("broken.json a.json", "error: cannot read broken.json: not a phylogeny: "),
-        ("result.json later.json", "error: cannot read later.json: not a phylogeny: version is 2, expected 1"),
+        ("result.json later.json", "error: cannot read later.json: not a phylogeny: version is 3, expected 1 or 2"),
         ("result.json strange.json", "error: cannot evaluate: result and truth have no model in common"),
         ("result.json a.json broken.json", "error: cannot read broken.json: "),
         ("result.json", "<TRUTH.json>..."),

@@ -1,4 +1,4 @@
-use crate::models::{Weights, detected, family, mapped};
+use crate::models::{Weights, detected, family, mapped, rng, root};
 use neural_phylogeny::{Edge, Phylogeny};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -64,5 +64,31 @@ proptest! {
         let added = after.remove(&(name, "copy".to_owned()));
         prop_assert!(added.is_some());
         same(&before, &after, 1e-9);
+    }
+    #[test]
+    fn a_stranger_changes_nothing(seed in 100u64..10_000) {
+        let mut models = family(seed);
+        let before = detected(&models);
+        models.push(("stranger".to_owned(), root(&mut rng(seed + 50_000))));
+        let after = detected(&models);
+        same(&edges(&before), &edges(&after), 1e-9);
+        prop_assert_eq!(before.links(), after.links());
+        prop_assert!(after.parents(after.id("stranger").unwrap()).is_empty());
+        prop_assert_eq!(after.families().len(), before.families().len() + 1);
+    }
+
+    /// Leaves say something of the others, so that edges near the limit may change.
+    #[test]
+    fn without_a_leaf_no_sure_edge_changes(seed in 100u64..10_000, leaf in prop::sample::select(vec!["a", "d", "e", "b0", "c00"])) {
+        const SURE: f64 = 0.8;
+        let mut models = family(seed);
+        let before = detected(&models);
+        models.retain(|(name, _)| name != leaf);
+        let after = edges(&detected(&models));
+        for (key, edge) in edges(&before).into_iter().filter(|(key, _)| key.1 != leaf && key.0 != leaf) {
+            if edge.confidence.is_some_and(|c| c >= SURE) {
+                prop_assert!(after.contains_key(&key), "{key:?} {edge:?} without {leaf}: {after:?}");
+            }
+        }
     }
 }

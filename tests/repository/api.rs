@@ -35,9 +35,11 @@ use neural_phylogeny::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, PrecedenceWeights, SmallestNorm,
 };
 use neural_phylogeny::phylogeny::{
-    Candidate, Evidence, Family, FamilyId, Movement, PhylogenyBuilder, Remark, Signal, Stage, UnknownRelation,
+    Candidate, Evidence, Family, FamilyId, Link, Movement, Node, PhylogenyBuilder, Remark, Signal, Stage,
+    UnknownRelation, UnobservedId,
 };
 use neural_phylogeny::query::{Answer, Query};
+use neural_phylogeny::rebuild::{RebuildError, Rebuilt, RebuiltTensor, TensorOrigin};
 use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
 use neural_phylogeny::source::{Dequantized, EntryDistribution, PeftAdapter, RandomSource, Shards};
 use neural_phylogeny::store::{AddOutcome, Nearest, Neighbor, SketchStore, StoreEntry, StoreProblem};
@@ -56,6 +58,13 @@ fn auto_traits<T: Send + Sync + Unpin + ?Sized>() {}
 fn public_types_are_send_sync_and_unpin() {
     auto_traits::<AddOutcome>();
     auto_traits::<BaseRule>();
+    auto_traits::<Link>();
+    auto_traits::<Node>();
+    auto_traits::<UnobservedId>();
+    auto_traits::<RebuildError>();
+    auto_traits::<Rebuilt>();
+    auto_traits::<RebuiltTensor>();
+    auto_traits::<TensorOrigin>();
     auto_traits::<Dequantized>();
     auto_traits::<GroupRecord>();
     auto_traits::<IgnoredKind>();

@@ -2,7 +2,9 @@
 
 use neural_phylogeny::evaluate::Truth;
 use neural_phylogeny::model_set::Skipped;
-use neural_phylogeny::phylogeny::{Candidate, Evidence, Movement, PhylogenyBuilder, Remark, Signal, Stage};
+use neural_phylogeny::phylogeny::{
+    Candidate, Evidence, Link, Movement, PhylogenyBuilder, Remark, Signal, Stage, UnobservedId,
+};
 use neural_phylogeny::write::{write_dot, write_explanation, write_newick, write_table};
 use neural_phylogeny::{Edge, Error, ModelId, Phylogeny, Relation, evaluate};
 use std::path::Path;
@@ -198,6 +200,69 @@ fn json_with_everything() -> TestResult {
     check("whole.json", &text)?;
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/whole.json");
     assert_eq!(neural_phylogeny::write::read_json(std::fs::File::open(golden)?)?, whole()?);
+    Ok(())
+}
+
+/// Files of version 1 mean what they meant.
+#[cfg(feature = "serde")]
+#[test]
+fn json_of_version_1() -> TestResult {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/version-1");
+    for (file, meant) in [("sample.json", sample()?), ("reasoned.json", reasoned()?), ("whole.json", whole()?)] {
+        let read = neural_phylogeny::write::read_json(std::fs::File::open(golden.join(file))?)?;
+        assert_eq!(read, meant, "{file}");
+    }
+    Ok(())
+}
+
+/// A result with models that are not in the set: a root, an inner one, and a parent of a merge.
+fn absent() -> Result<Phylogeny, Error> {
+    let id = ModelId::new;
+    let [root, inner, other] = [0, 1, 2].map(UnobservedId::new);
+    let edge = Edge::new(id(0), id(3)).with_distance(1.5).with_answers(1.0, 0.75, 0.75);
+    let merge = Edge::new(id(1), id(5)).with_weight(0.75).with_relation(Relation::Merge).with_answers(1.0, 0.875, 1.0);
+    PhylogenyBuilder::new(7)
+        .with_names(["a", "b", "c", "a/x", "b/x", "a + ?", "alone"])
+        .with_edges([edge, merge])
+        .with_unobserved(Some(0.875))
+        .with_unobserved(Some(0.5))
+        .with_unobserved(None)
+        .with_links([
+            Link::new(root, id(0)).with_confidence(0.875),
+            Link::new(root, id(1)).with_confidence(0.75),
+            Link::new(root, inner).with_confidence(0.5),
+            Link::new(inner, id(2)).with_confidence(0.5).with_relation(Relation::LowRank),
+            Link::new(inner, id(4)).with_confidence(0.625),
+            Link::new(other, id(5)).with_weight(0.25).with_relation(Relation::Merge),
+        ])
+        .with_candidates(id(0), vec![Candidate::new(None, 0.875, vec![]), Candidate::new(Some(id(1)), 0.125, vec![])])
+        .build()
+}
+
+#[test]
+fn unobserved_models_in_every_form() -> TestResult {
+    let mut text = Vec::new();
+    write_table(&absent()?, &mut text)?;
+    check("absent.txt", &text)?;
+    text.clear();
+    for model in [0, 3, 5] {
+        write_explanation(&absent()?, ModelId::new(model), &mut text)?;
+        text.extend(b"\n--\n\n");
+    }
+    check("absent-explanations.txt", &text)?;
+    text.clear();
+    write_dot(&absent()?, &mut text)?;
+    check("absent.dot", &text)?;
+    text.clear();
+    write_newick(&absent()?, &mut text)?;
+    check("absent.nwk", &text)?;
+    #[cfg(feature = "serde")]
+    {
+        text.clear();
+        neural_phylogeny::write::write_json(&absent()?, &mut text)?;
+        check("absent.json", &text)?;
+        assert_eq!(neural_phylogeny::write::read_json(text.as_slice())?, absent()?);
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "error",
     "bytes",
     "format",
@@ -20,6 +20,7 @@ const ORDER: [&str; 20] = [
     "detect",
     "config",
     "query",
+    "rebuild",
     "write",
     "evaluate",
     "testing",

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Explain(Box<Explain>),
     /// Compare two models alone: are they kin, which came first, and what changed?
     Compare(Compare),
+    /// Rebuild a model that is not in the set from its fine-tunes of low rank (LoRA), and write it as a checkpoint.
+    Rebuild(Box<Rebuild>),
     /// Show what was found, its layouts, what can be compared with what, and what would be skipped and why.
     Inspect(Inspect),
     /// Compare a result with the truth, or with another result.
@@ -123,8 +125,13 @@ pub(crate) struct Detection {
     pub(crate) geometry: GeometryOptions,
 
     /// Leave out parents less sure than this, from 0 to 1. Such a child stays in its family, and its parent counts as withheld.
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
-    pub(crate) minimum_confidence: f64,
+    /// [default: 0.5, even odds, of detectors that say how sure they are that the parent is among the models; 0 of others].
+    #[arg(long, value_name = "P")]
+    pub(crate) minimum_confidence: Option<f64>,
+
+    /// Show parents below even odds too: the likeliest one of every model, however unsure.
+    #[arg(long, conflicts_with = "minimum_confidence")]
+    pub(crate) all_edges: bool,
 
     /// Give the hash of each whole model in the JSON. Every model is then read once more. A store has the hashes at hand.
     #[arg(long, conflicts_with = "store")]
@@ -197,6 +204,21 @@ pub(crate) struct Compare {
     /// Write to a file, whole or not at all, instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Rebuild {
+    /// What to rebuild: the number of a family whose root is not in the set, the name of a member, an unobserved model as `detect`
+    /// shows it (`?1`), or the names of siblings, separated by commas.
+    #[arg(value_name = "FAMILY")]
+    pub(crate) family: String,
+
+    #[command(flatten)]
+    pub(crate) detection: Detection,
+
+    /// Folder for `model.safetensors`. It is made when it does not exist; a file that is there is not replaced.
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -75,8 +75,9 @@ fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
         .with_detector(arguments.clustering.detector(arguments.selector.is_some())?)
         .with_seed(arguments.seed)
         .with_geometry(arguments.geometry.settings(arguments.seed)?)
-        .with_minimum_confidence(arguments.minimum_confidence)
         .with_content_hashes(if arguments.content { ContentHashes::Read } else { ContentHashes::AtHand });
+    let minimum = if arguments.all_edges { Some(0.0) } else { arguments.minimum_confidence };
+    let config = minimum.into_iter().fold(config, Config::with_minimum_confidence);
     let Some(selector) = arguments.selector else { return Ok(config) };
     Ok(match selector {
         Selector::Precedence => config.with_selector(Precedence),

@@ -16,6 +16,7 @@ mod notes;
 mod output;
 mod progress;
 mod query;
+mod rebuild;
 mod resume;
 mod sketch;
 mod store;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Detect(arguments) => detect::run(&arguments).map(whole),
         Command::Explain(arguments) => explain::run(&arguments).map(whole),
         Command::Compare(arguments) => compare::run(&arguments).map(whole),
+        Command::Rebuild(arguments) => rebuild::run(&arguments).map(whole),
         Command::Inspect(arguments) => inspect::run(&arguments).map(whole),
         Command::Evaluate(arguments) => evaluate::run(&arguments).map(whole),
         Command::Sketch(arguments) => sketch::run(&arguments).map(whole),

@@ -47,9 +47,13 @@ pub(crate) struct Query {
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
 
-    /// Leave out parents less sure than this, from 0 to 1.
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
-    minimum_confidence: f64,
+    /// Leave out parents less sure than this, from 0 to 1 [default: 0.5, even odds].
+    #[arg(long, value_name = "P")]
+    minimum_confidence: Option<f64>,
+
+    /// Show parents below even odds too: the likeliest one of every model, however unsure.
+    #[arg(long, conflicts_with = "minimum_confidence")]
+    all_edges: bool,
 
     /// Form of the answer.
     #[arg(long, value_parser = form::of(ContentKind::Answer), default_value = form::DEFAULT)]
@@ -73,7 +77,9 @@ pub(crate) fn run(arguments: &Query) -> Result<ExitCode, Box<dyn Error>> {
         }
         sketched => sketched?,
     };
-    let config = Config::new().with_threads(arguments.threads).with_minimum_confidence(arguments.minimum_confidence);
+    let config = Config::new().with_threads(arguments.threads);
+    let minimum = if arguments.all_edges { Some(0.0) } else { arguments.minimum_confidence };
+    let config = minimum.into_iter().fold(config, Config::with_minimum_confidence);
     let started = Instant::now();
     let mut answer = neural_phylogeny::query::Query::new(&store)
         .with_nearest(arguments.count)

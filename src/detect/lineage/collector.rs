@@ -10,7 +10,9 @@ use crate::detect::draft::Draft;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
-use crate::phylogeny::{Candidate, Edge, Evidence, Movement, Phylogeny, Relation, Remark, Signal, Stage};
+use crate::phylogeny::{
+    Candidate, Edge, Evidence, Link, Movement, Phylogeny, Relation, Remark, Signal, Stage, UnobservedId,
+};
 use std::collections::BTreeMap;
 
 /// The phylogeny in the making.
@@ -115,9 +117,10 @@ impl<'g> Collector<'g> {
                 let parent = models[q.index()];
                 let far = self.weights.relations.far;
                 let (relation, movements) = relation(self.draft.geometry, parent, child, far)?;
-                // An edge holds only if the two are kin, so the probability of kinship is a factor of its confidence.
-                let confidence = solved.confidences[c] * self.draft.independence.kinship(parent, child);
-                let edge = self.draft.edge(parent, child, relation, confidence)?;
+                // An edge holds only if the two are kin and the parent is there, so all three are factors of its confidence.
+                let kinship = self.draft.independence.kinship(parent, child).clamp(0.0, 1.0);
+                let (direction, presence) = solved.answers[c];
+                let edge = self.draft.edge(parent, child, relation, 0.0)?.with_answers(kinship, direction, presence);
                 self.draft.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
                 self.parents.insert(child, vec![edge]);
             }
@@ -129,9 +132,13 @@ impl<'g> Collector<'g> {
         self.margins.entry(self.family).and_modify(|least| *least = least.min(solved.margin)).or_insert(solved.margin);
         // A margin of 0 is how a lineage reports a tie.
         self.draft.count_tie(solved.margin == 0.0);
-        // The result then says that the root of this family is outside the set.
-        if solved.contradicted {
-            self.draft.add(|builder| builder.with_unobserved_root(plain[0]));
+        for absent in solved.absent {
+            self.draft.add(|builder| {
+                let id = UnobservedId::new(builder.unobserved_len());
+                let above = absent.parent.map(|p| Link::new(models[p.index()], id).with_confidence(absent.probability));
+                let below = absent.children.iter().map(|&(c, p)| Link::new(id, models[c.index()]).with_confidence(p));
+                builder.with_unobserved(Some(absent.probability)).with_links(above.into_iter().chain(below))
+            });
         }
         Ok(())
     }
@@ -184,11 +191,11 @@ mod tests {
         let (independence, weights, models) = (geometry.independence(), Weights::default(), ids(&geometry));
         let solution = |margin| Solution {
             parents: vec![None, Some(m(0))],
-            confidences: vec![0.0, 0.5],
+            answers: vec![(0.0, 0.0), (0.5, 1.0)],
             candidates: vec![Vec::new(); 2],
             scores: vec![0.0, margin],
             margin,
-            contradicted: false,
+            absent: Vec::new(),
             root: Some(m(0)),
         };
         for margins in [[0.25, 0.75], [0.75, 0.25]] {

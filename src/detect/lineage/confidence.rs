@@ -38,23 +38,39 @@ pub(super) fn holds(from_root: bool, present: f64, without_root: f64) -> f64 {
     if from_root { present } else { without_root + (1.0 - without_root) * present }
 }
 
-/// Probability of each edge by (parent, child), shape `(members, members)`, summed over the likely roots.
-///
-/// For each child, what is missing to 1 is the probability of no parent.
+/// The probabilities of all edges by (parent, child), shape `(members, members)`, summed over the likely roots.
+pub(super) struct Shares {
+    /// Probability of each edge. For each child, what is missing to 1 is the probability of no parent in the set.
+    pub(super) all: Square<f64>,
+    /// The same, given that the root is in the set.
+    pub(super) given: Square<f64>,
+}
+
+impl Shares {
+    /// The probability that this is the parent given that it is in the set, and the probability that it is in the set.
+    pub(super) fn apart(&self, parent: Member, child: Member) -> (f64, f64) {
+        let (all, given) = (self.all[(parent, child)].min(1.0), self.given[(parent, child)].min(1.0));
+        (given, if given > 0.0 { (all / given).min(1.0) } else { 0.0 })
+    }
+}
+
+/// Sums the probabilities of all edges over the likely roots.
 ///
 /// # Errors
 ///
 /// [`Error::Detection`] when a child has no finite weight.
-pub(super) fn shares(suppositions: &[Supposition], members: usize, weights: &Weights) -> Result<Square<f64>, Error> {
+pub(super) fn shares(suppositions: &[Supposition], members: usize, weights: &Weights) -> Result<Shares, Error> {
     let negligible = weights.tolerances.negligible;
     let over_trees = |s: &Supposition| edge_probabilities(&s.weights, s.root, negligible);
     let edges: Vec<Square<f64>> = suppositions.par_iter().map(over_trees).collect::<Result<_, Error>>()?;
-    let mut shares = Square::filled(members, 0.0);
+    let mut shares = Shares { all: Square::filled(members, 0.0), given: Square::filled(members, 0.0) };
     for (supposition, edges) in suppositions.iter().zip(&edges) {
         for q in Member::all(members) {
             let there = supposition.holds(q, weights.confidence.without_root);
             for c in Member::all(members) {
-                shares[(q, c)] += supposition.probability * there * edges[(q, c)];
+                let given = supposition.probability * edges[(q, c)];
+                shares.given[(q, c)] += given;
+                shares.all[(q, c)] += there * given;
             }
         }
     }
@@ -79,7 +95,7 @@ mod tests {
             present,
             weights: Square::filled(2, 0.0),
         };
-        let found = shares(&[flat(0, 0.75, 0.5), flat(1, 0.25, 1.0)], 2, &Weights::default()).unwrap();
+        let found = shares(&[flat(0, 0.75, 0.5), flat(1, 0.25, 1.0)], 2, &Weights::default()).unwrap().all;
         assert_eq!((found[(0usize, 1usize)], found[(1usize, 0usize)]), (0.375, 0.25));
     }
 
@@ -90,7 +106,7 @@ mod tests {
             let mut weights = Square::filled(3, 0.0);
             weights[(2usize, 1usize)] = -below;
             let supposition = Supposition { root: Member::new(0), probability: 1.0, present: 1.0, weights };
-            shares(&[supposition], 3, w).unwrap()[(2usize, 1usize)]
+            shares(&[supposition], 3, w).unwrap().all[(2usize, 1usize)]
         };
         let weights = Weights::default();
         assert!(share(&weights, 30.0) > 0.0 && share(&weights, 60.0) == 0.0);

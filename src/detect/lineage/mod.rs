@@ -1,5 +1,6 @@
 //! Families, roots, parents of any depth, merges and copies, without a setting.
 
+mod absent;
 mod affine;
 mod by_tensor;
 mod candidates;
@@ -32,7 +33,7 @@ pub mod witness;
 pub use direction::{Direction, direction};
 
 use super::families::{Families, components};
-use super::{NamedDetector, PhylogenyDetector, SelectorUse};
+use super::{NamedDetector, NamedSetting, PhylogenyDetector, SelectorUse};
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence, Quantity};
 use crate::model_set::ModelId;
@@ -61,7 +62,8 @@ use weights::Weights;
 /// 5. **Parents**: for every member and every possible ancestor, whether the way from the root goes through that ancestor.
 ///    The evidence is a likelihood ratio from angles, distances and norms. Training that cannot be undone has a veto against
 ///    it. The tree is the arborescence of largest total evidence. The confidence of an edge is its probability over *all*
-///    arborescences and the likely roots. It is multiplied by the probability that the root is in the set at all.
+///    arborescences and the likely roots. It is multiplied by the probability that the root is in the set at all. Where the root
+///    is more probably not in the set, its children get an [unobserved](Phylogeny::unobserved) parent.
 /// 6. **Relations**, and the movement of each parameter along each edge.
 ///
 /// This detector does not use the parent selector: it has evidence of its own.
@@ -121,6 +123,15 @@ impl LineageDetector {
         self
     }
 
+    /// Sets the probability that the root of a lineage is in the set, before anything is measured: a number between 0 and 1. The
+    /// default is that of `presence.prior` in [`Weights`], in favor of the set.
+    ///
+    /// Where nothing in the weights tells whether the root is there, this prior is all there is.
+    pub fn with_presence_prior(mut self, probability: f64) -> Self {
+        self.weights.presence.prior = probability;
+        self
+    }
+
     /// Sets the numbers that evidence is weighed by. They are checked when the detector runs.
     pub fn with_weights(mut self, weights: Weights) -> Self {
         self.weights = weights;
@@ -132,9 +143,30 @@ impl LineageDetector {
 pub(super) const NAMED: NamedDetector = NamedDetector::new(
     "lineage",
     "Any depth, merges, copies and how sure each edge is, with nothing to set; uses no selector",
-    &[],
-    |families, _| Ok(Box::new(LineageDetector::new().with_families(families))),
+    &[NamedSetting::new(
+        PRIOR,
+        "P",
+        "probability that the root of a family is in the set, before anything is measured, in (0, 1) [default: 0.9]",
+        |word| prior(word).map(drop),
+    )],
+    |families, words| {
+        let detector = LineageDetector::new().with_families(families);
+        let prior = words.value(PRIOR, prior)?;
+        Ok(Box::new(prior.into_iter().fold(detector, LineageDetector::with_presence_prior)))
+    },
 );
+
+/// The name of the setting of [`LineageDetector::with_presence_prior`].
+const PRIOR: &str = "presence-prior";
+
+/// Reads the prior of presence from a word.
+fn prior(word: &str) -> Result<f64, Error> {
+    word.parse().ok().filter(|&p| p > 0.0 && p < 1.0).ok_or_else(|| Error::InvalidSetting {
+        setting: "presence_prior",
+        found: format!("`{word}`"),
+        expected: "a number between 0 and 1",
+    })
+}
 
 impl PhylogenyDetector for LineageDetector {
     fn selector_use(&self) -> SelectorUse {

@@ -1,8 +1,10 @@
 //! The solution of one lineage: its root, its tree, and the probability of each edge.
 
+use super::absent::{self, Absent};
 use super::candidates::LineageEvidence;
 use super::confidence::{Supposition, shares};
 use super::index::Member;
+use super::presence::ranks;
 use super::root::Roots;
 use super::tree::{LineageMerges, Tree};
 use super::weights::Weights;
@@ -19,17 +21,19 @@ use rayon::prelude::*;
 pub(super) struct Solution {
     /// Parent of each member; `None` for roots.
     pub(super) parents: Vec<Option<Member>>,
-    /// Confidence of the edge from that parent, in 0 to 1; 0 without a parent.
-    pub(super) confidences: Vec<f64>,
+    /// For the edge from that parent, given that the two are kin: the probability that this is the parent if it is in the set, and
+    /// the probability that it is. Both are 0 without a parent.
+    pub(super) answers: Vec<(f64, f64)>,
     /// The likeliest parents of each member that is no merge.
     pub(super) candidates: Vec<Vec<Candidate>>,
     /// The root score of each member that is no merge. The root has the lowest score.
     pub(super) scores: Vec<f64>,
     /// The second lowest root score less the lowest; 0 for a tie.
     pub(super) margin: f64,
-    /// Whether shared lines or tensors rule out that any member is the root.
-    pub(super) contradicted: bool,
-    /// The likeliest root; `None` for a tie or a contradicted root.
+    /// The models that are not in the set.
+    pub(super) absent: Vec<Absent>,
+    /// The likeliest root, which may be a sibling of one that is not in the set; `None` for a tie, and where shared lines or tensors
+    /// rule every member out.
     pub(super) root: Option<Member>,
 }
 
@@ -59,6 +63,7 @@ pub(super) fn solve(
         // The tree that the roots were compared along is mostly that of one of them.
         let grown = first.take_if(|tree| tree.hypothesis.root() == root);
         let mut tree = grown.map_or_else(|| Tree::of(&lineage, merged, root), Ok)?;
+        ranks::weigh(&mut tree, merged.plain)?;
         // A tree holds measurements of all pairs. To save memory, trees under less likely roots leave only their edge weights.
         let edges = std::mem::replace(&mut tree.weights, Square::filled(0, 0.0));
         suppositions.push(Supposition::of(&tree, probability, edges));
@@ -76,21 +81,35 @@ pub(super) fn solve(
     drop(suppositions);
 
     let kin = |a: Member, b: Member| kinship(lineage.model(a), lineage.model(b));
-    let evidence = LineageEvidence { lineage: &lineage, roots: &roots, tree: &tree, shares: &shares, kinship: &kin };
+    let evidence =
+        LineageEvidence { lineage: &lineage, roots: &roots, tree: &tree, shares: &shares.all, kinship: &kin };
     let candidates = lineage.plain_members().collect::<Vec<_>>();
-    let candidates = candidates.into_par_iter().map(|c| evidence.candidates(c)).collect();
+    let candidates: Vec<Vec<Candidate>> = candidates.into_par_iter().map(|c| evidence.candidates(c)).collect();
 
-    // Where two roots tie, or lines rule the root out, its children get no parent.
+    // Where two roots tie, its children get no parent. Where the root is more probably not in the set, they get one that is not.
     let tie = roots.tied(weights.tolerances.tie);
-    let contradicted = tree.presence.contradicted;
-    let parents = named(&tree, tie || contradicted);
-    let confidence = |c: Member| parents[c.index()].map_or(0.0, |q| shares[(q, c)].min(1.0));
+    let mut parents = tree.parents.clone();
+    let mut absent = Vec::new();
+    if !tie {
+        absent.extend(Absent::root(&tree, &candidates));
+        let inner = absent::inner(&lineage, &tree, merged.plain);
+        let without_root = !absent.is_empty();
+        let root = tree.hypothesis.root();
+        absent.extend(inner.into_iter().filter(|inner| !without_root || inner.parent != Some(root)));
+    }
+    let rootless = tie || absent.iter().any(|model| model.parent.is_none());
+    let root = tree.hypothesis.root();
+    parents.iter_mut().for_each(|parent| *parent = parent.filter(|&p| !(rootless && p == root)));
+    for &(child, _) in absent.iter().flat_map(|model| &model.children) {
+        parents[child.index()] = None;
+    }
+    let answers = |c: Member| parents[c.index()].map_or((0.0, 0.0), |q| shares.apart(q, c));
     Ok(Solution {
-        confidences: lineage.members().map(confidence).collect(),
+        answers: lineage.members().map(answers).collect(),
         candidates,
         margin: if tie { 0.0 } else { roots.margin() },
-        contradicted,
-        root: (!contradicted && !tie).then_some(tree.hypothesis.root()),
+        absent,
+        root: (!tie && !tree.presence.contradicted).then_some(root),
         parents,
         scores: roots.scores,
     })
@@ -105,10 +124,4 @@ fn rooted<'a>(lineage: &'a Lineage<'a>, merged: LineageMerges<'_>) -> Result<(Ro
     let mut tree = Tree::of(lineage, merged, root)?;
     tree.hypothesis.read_edges(&tree.parents)?;
     Ok((first.along(&tree.hypothesis, &tree.parents, merged.plain), Some(tree)))
-}
-
-/// The parents in the likeliest tree. With `rootless`, the children of the root have no parent.
-fn named(tree: &Tree<'_>, rootless: bool) -> Vec<Option<Member>> {
-    let root = tree.hypothesis.root();
-    tree.parents.iter().map(|&parent| parent.filter(|&p| !(rootless && p == root))).collect()
 }

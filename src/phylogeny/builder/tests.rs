@@ -1,6 +1,6 @@
 use super::*;
 use crate::phylogeny::arbitrary::builder;
-use crate::phylogeny::{Evidence, Signal, Stage};
+use crate::phylogeny::{Evidence, FamilyId, Link, Node, Signal, Stage, UnobservedId};
 
 fn id(model: usize) -> ModelId {
     ModelId::new(model)
@@ -95,7 +95,10 @@ fn whatever_is_wrong_is_said() {
     refused(merged().with_residual(id(3), 0.5), "model `3` has a residual and 1 parents, expected 2 or more");
     refused(merged().with_residual(id(2), 1.5), "model `2` has a residual of 1.5, expected 0 to 1");
     refused(merged().with_residual(id(2), f64::NAN), "model `2` has a residual of NaN, expected 0 to 1");
-    refused(merged().with_withheld_parent(id(3)), "model `3` has a withheld parent and 1 named, expected none");
+    refused(
+        merged().with_withheld_parent(id(3)),
+        "model `3` has a withheld parent and 1 named or unobserved, expected none",
+    );
     refused(merged().with_kin([id(0), id(7)]), "a family names model 7 beyond the 4 there are");
     let duplicate = merged().with_names(["a", "b", "a", "c"]).build();
     assert!(matches!(duplicate, Err(Error::DuplicateName { name }) if name == "a"));
@@ -125,4 +128,92 @@ fn movements_out_of_range_are_said() {
     refused(moved(0, 2, f64::NAN), "model `2` has a parameter `a` that moved by NaN, expected at least 0");
     refused(moved(0, 2, -1.0), "model `2` has a parameter `a` that moved by -1, expected at least 0");
     refused(moved(0, 2, 1.0).with_movements(id(0), id(2), moves(&[2.0])), "model `2` has a list of movements twice");
+}
+
+/// Siblings 0 and 1 of an absent parent, which descends from 2; 3 is a merge of 2 and of another absent model.
+fn with_absent() -> PhylogenyBuilder {
+    let [first, second] = [0, 1].map(UnobservedId::new);
+    builder(4, &[(2, 3, 0.75)]).with_unobserved(Some(0.875)).with_unobserved(None).with_links([
+        Link::new(first, id(1)),
+        Link::new(first, id(0)).with_confidence(0.75),
+        Link::new(id(2), first),
+        Link::new(second, id(3)).with_weight(0.25),
+    ])
+}
+
+#[test]
+fn unobserved_models_are_part_of_descent_and_no_models() {
+    let phylogeny = with_absent().build().unwrap();
+    let [first, second] = [0, 1].map(UnobservedId::new);
+    assert_eq!((phylogeny.len(), phylogeny.unobserved().len(), phylogeny.families().len()), (4, 2, 1));
+    assert_eq!(phylogeny.ancestors(id(0)), [id(2)]);
+    assert_eq!(phylogeny.lineage(id(0)), [Node::from(first), id(2).into()]);
+    assert_eq!(phylogeny.descendants(id(2)), [id(3), id(0), id(1)]);
+    assert_eq!(phylogeny.common_ancestor(id(0), id(1)), Some(first.into()));
+    assert_eq!(phylogeny.common_ancestor(id(0), id(3)), Some(id(2).into()));
+    assert_eq!(phylogeny.roots().collect::<Vec<_>>(), [id(2)]);
+    assert_eq!(phylogeny.family(FamilyId::new(0)).roots, [id(2)]);
+    assert!(phylogeny.unobserved_root(FamilyId::new(0)), "the other parent of the merge has no parent");
+    assert_eq!((phylogeny.generation(id(0)), phylogeny.generation(id(3))), (2, 1));
+    assert_eq!([first, second].map(|u| phylogeny.unobserved_probability(u)), [Some(0.875), None]);
+    assert_eq!(phylogeny.to_graph().node_count(), 6);
+    assert!(phylogeny.has_unobserved_parent(id(3)) && !phylogeny.has_unobserved_parent(id(2)));
+}
+
+#[test]
+fn unobserved_models_without_children_and_links_out_of_place_are_refused() {
+    let first = UnobservedId::new(0);
+    let one = || builder(2, &[]).with_unobserved(None);
+    refused(one(), "unobserved model ?1 has no child");
+    refused(
+        one().with_links([Link::new(first, id(0)), Link::new(id(0), id(1))]),
+        "link `0` -> `1` joins two models of the set, which is an edge",
+    );
+    refused(
+        one().with_links([Link::new(first, id(7))]),
+        "link ?1 -> 7 names a model beyond the 2 there are and the 1 unobserved",
+    );
+    refused(one().with_links([Link::new(first, id(0)), Link::new(first, id(0))]), "link ?1 -> `0` is given twice");
+    refused(
+        one().with_links([Link::new(first, id(0)).with_weight(0.5)]),
+        "weights of the parents of model `0` sum to 0.5, expected 1",
+    );
+    refused(
+        one().with_links([Link::new(first, id(0)), Link::new(id(0), first)]),
+        "model `0` is its own ancestor or descends from a cycle",
+    );
+    refused(
+        one().with_links([Link::new(first, id(0)).with_confidence(1.5)]),
+        "link ?1 -> `0` has confidence 1.5, expected 0 to 1",
+    );
+    refused(
+        one().with_links([Link::new(first, id(0))]).with_withheld_parent(id(0)),
+        "model `0` has a withheld parent and 1 named or unobserved, expected none",
+    );
+    refused(
+        builder(2, &[]).with_unobserved(Some(2.0)).with_links([Link::new(first, id(0))]),
+        "unobserved model ?1 has probability 2, expected 0 to 1",
+    );
+}
+
+#[test]
+fn withholding_takes_links_and_childless_unobserved_models_along() {
+    let sure = with_absent().build().unwrap().with_minimum_confidence(0.8);
+    assert_eq!(sure.unobserved().len(), 2);
+    assert_eq!(sure.links_from(UnobservedId::new(0)).map(|link| link.child).collect::<Vec<_>>(), [Node::from(id(1))]);
+    assert!(sure.is_withheld(id(0)) && !sure.is_withheld(id(1)));
+    let one = builder(2, &[]).with_kin([id(0), id(1)]).with_unobserved(Some(0.6));
+    let one = one.with_links([Link::new(UnobservedId::new(0), id(0)).with_confidence(0.6)]).build().unwrap();
+    let sure = one.with_minimum_confidence(0.7);
+    assert_eq!((sure.unobserved().len(), sure.links().len(), sure.families().len()), (0, 0, 1));
+}
+
+#[test]
+fn an_unobserved_root_of_a_family_is_above_every_member_without_a_parent() {
+    let phylogeny = builder(4, &[(0, 1, 1.0)]).with_kin([id(0), id(2)]).with_unobserved_root(id(1)).build().unwrap();
+    let children: Vec<Node> = phylogeny.links_from(UnobservedId::new(0)).map(|link| link.child).collect();
+    assert_eq!(children, [Node::from(id(0)), id(2).into()]);
+    assert_eq!(phylogeny.roots().collect::<Vec<_>>(), [id(3)]);
+    let none = builder(2, &[]).with_withheld_parent(id(0)).with_unobserved_root(id(0));
+    refused(none, "the family of model `0` has an unobserved root and no model without a parent");
 }

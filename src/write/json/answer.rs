@@ -1,4 +1,4 @@
-use super::document::{Parent, VERSION};
+use super::document::Parent;
 use super::pretty;
 use crate::error::Error;
 use crate::phylogeny::Edge;
@@ -6,6 +6,9 @@ use crate::query::Answer;
 use crate::store::Neighbor;
 use serde::Serialize;
 use std::io::Write;
+
+/// The version of an answer's form. Unobserved models of a phylogeny did not change it.
+const VERSION: u64 = 1;
 
 #[derive(Serialize)]
 struct Document {

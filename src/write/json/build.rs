@@ -1,8 +1,8 @@
-use super::document::{Document, FamilyEntry, Model, VERSION};
+use super::document::{Document, FamilyEntry, Model, Parent, READ, UnobservedParent};
 use super::inventory::inventory;
 use crate::error::Error;
 use crate::model_set::{ModelId, Skipped};
-use crate::phylogeny::{Edge, Phylogeny, PhylogenyBuilder, Remark};
+use crate::phylogeny::{Edge, Link, Node, Phylogeny, PhylogenyBuilder, Remark, UnobservedId};
 use std::collections::{BTreeMap, HashMap};
 
 /// Whether a file may name parents that it does not list as models. A result may not, a truth may.
@@ -31,9 +31,10 @@ impl Document {
     ///
     /// [`Error::Format`] and [`Error::InvalidPhylogeny`], each with the name of the model.
     pub(crate) fn build(self, parents: Parents) -> Result<Built, Error> {
-        if self.version != VERSION {
-            return invalid(format!("version is {}, expected {VERSION}", self.version));
+        if !READ.contains(&self.version) {
+            return invalid(format!("version is {}, expected {}", self.version, expected_versions()));
         }
+        let first = self.version == 1;
         let mut names = Names::default();
         for model in &self.models {
             if names.insert(&model.name).is_none() {
@@ -53,9 +54,14 @@ impl Document {
         for (child, model) in self.models.iter().enumerate() {
             weighted[child] = append_edges(model, ModelId::new(child), &names, &mut edges)?;
         }
+        let links = self.links(&names)?;
         let families = stated_families(&self.models, &self.families, &names)?;
         let Names { in_order, ids } = names;
-        let mut builder = PhylogenyBuilder::new(in_order.len()).with_names(in_order).with_edges(edges);
+        let mut builder =
+            PhylogenyBuilder::new(in_order.len()).with_names(in_order).with_edges(edges).with_links(links);
+        for entry in &self.unobserved {
+            builder = builder.with_unobserved(entry.probability);
+        }
         // Kin holds a family together where no edge does: siblings without a parent, and ties.
         for family in &families {
             builder = builder.with_kin(family.members.iter().copied());
@@ -69,7 +75,11 @@ impl Document {
         }
         for (family, &member) in families.iter().filter_map(|f| Some((f, f.members.first()?))) {
             builder = family.margin.into_iter().fold(builder, |b, margin| b.with_margin(member, margin));
-            builder = if family.unobserved_root { builder.with_unobserved_root(member) } else { builder };
+            // In version 1 the mark is all there is; later it follows from the unobserved models. Where every member had a
+            // parent, named or withheld, there is nothing that the mark could say.
+            let open = |m: &ModelId| self.models.get(m.index()).is_some_and(|m| m.parents.is_empty() && !m.withheld);
+            let marked = first && family.unobserved_root && family.members.iter().any(open);
+            builder = if marked { builder.with_unobserved_root(member) } else { builder };
         }
         builder = if self.structured_remarks.is_empty() {
             builder.with_remarks(self.remarks.into_iter().map(Remark::Other))
@@ -81,6 +91,52 @@ impl Document {
         let phylogeny = builder.with_skipped(skipped).build()?.with_inventory(inventory);
         check_families(&phylogeny, &families)?;
         Ok(Built { phylogeny, listed, weighted })
+    }
+}
+
+/// The versions that are read, for a message.
+pub(super) fn expected_versions() -> String {
+    READ.map(|version| version.to_string()).join(" or ")
+}
+
+impl Document {
+    /// The links of unobserved models.
+    fn links(&self, names: &Names<'_>) -> Result<Vec<Link>, Error> {
+        if let Some((at, entry)) = self.unobserved.iter().enumerate().find(|(at, entry)| entry.id != *at) {
+            return invalid(format!("the unobserved model at place {at} has id {}, expected {at}", entry.id));
+        }
+        let of_models = self.models.iter().enumerate().map(|(m, model)| {
+            (Node::from(ModelId::new(m)), &model.name, &[][..], &model.unobserved_parents[..], model.parents.len())
+        });
+        let mut links = Vec::new();
+        let mut add = |child: Node, name: &str, parents: &[Parent], absent: &[UnobservedParent], others: usize| {
+            let share = 1.0 / (parents.len() + absent.len() + others) as f64;
+            for parent in parents {
+                let Some(&id) = names.ids.get(parent.name.as_str()) else {
+                    return invalid(format!("{name} has parent `{}`, which is not among the models", parent.name));
+                };
+                links.push(parent.edge.link(id.into(), child, share));
+            }
+            for parent in absent {
+                if parent.unobserved >= self.unobserved.len() {
+                    return invalid(format!(
+                        "{name} has the unobserved parent {}, which is not among the {} unobserved models",
+                        parent.unobserved,
+                        self.unobserved.len()
+                    ));
+                }
+                links.push(parent.edge.link(UnobservedId::new(parent.unobserved).into(), child, share));
+            }
+            Ok(())
+        };
+        for (child, name, parents, absent, others) in of_models {
+            add(child, &format!("model `{name}`"), parents, absent, others)?;
+        }
+        for (at, entry) in self.unobserved.iter().enumerate() {
+            let id = UnobservedId::new(at);
+            add(id.into(), &format!("unobserved model {id}"), &entry.parents, &entry.unobserved_parents, 0)?;
+        }
+        Ok(links)
     }
 }
 
@@ -109,8 +165,9 @@ impl<'a> Names<'a> {
 
 /// Appends the edges to one model. Gives whether their weights were stated.
 fn append_edges(model: &Model, child: ModelId, names: &Names<'_>, edges: &mut Vec<Edge>) -> Result<bool, Error> {
-    let count = model.parents.len();
-    let given = model.parents.iter().filter(|p| p.edge.weight.is_some()).count();
+    let count = model.parents.len() + model.unobserved_parents.len();
+    let weights = model.parents.iter().map(|p| p.edge.weight);
+    let given = weights.chain(model.unobserved_parents.iter().map(|p| p.edge.weight)).flatten().count();
     if given != 0 && given != count {
         let reason =
             format!("model `{}` has weights for {given} of its {count} parents, expected all or none", model.name);

@@ -2,13 +2,16 @@ use super::inventory::{self, GroupEntry, Record, UnreadEntry};
 use super::reasons::{self, CandidateEntry, Extent, MovementsEntry};
 use super::remark::RemarkEntry;
 use crate::model_set::{ModelId, Skipped};
-use crate::phylogeny::{Edge, FamilyId, Phylogeny};
+use crate::phylogeny::{Edge, FamilyId, Link, Node, Phylogeny, UnobservedId};
 use crate::write::edge::EdgeEntry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The only version of the form.
-pub(super) const VERSION: u64 = 1;
+/// The version of the form that is written.
+pub(super) const VERSION: u64 = 2;
+
+/// The versions that are read. In version 1 an unobserved root is a mark of its family, and there are no other unobserved models.
+pub(super) const READ: [u64; 2] = [1, VERSION];
 
 /// A phylogeny file as it stands in JSON. Fields that follow from others are written and not read.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,6 +20,8 @@ pub(crate) struct Document {
     pub(super) models: Vec<Model>,
     #[serde(default)]
     pub(super) families: Vec<FamilyEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) unobserved: Vec<UnobservedEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) remarks: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -38,6 +43,8 @@ pub(super) struct Model {
     pub(super) generation: usize,
     #[serde(default)]
     pub(super) parents: Vec<Parent>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) unobserved_parents: Vec<UnobservedParent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) score: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +86,58 @@ pub(super) struct Parent {
     pub(super) edge: EdgeEntry,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) movements: Option<MovementsEntry>,
+}
+
+/// An unobserved model.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UnobservedEntry {
+    pub(super) id: usize,
+    /// What tables and drawings call it.
+    #[serde(skip_deserializing)]
+    label: String,
+    #[serde(skip_deserializing)]
+    family: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) probability: Option<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) parents: Vec<Parent>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) unobserved_parents: Vec<UnobservedParent>,
+    /// Its children in the set; they follow from `unobserved_parents` of the models.
+    #[serde(skip_deserializing)]
+    children: Vec<String>,
+}
+
+/// A parent that is not in the set.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UnobservedParent {
+    /// `id` of an unobserved model.
+    pub(super) unobserved: usize,
+    #[serde(flatten)]
+    pub(super) edge: EdgeEntry,
+}
+
+/// The parents of a node that are not in the set.
+fn unobserved_parents(phylogeny: &Phylogeny, node: Node) -> Vec<UnobservedParent> {
+    let entry =
+        |link: &Link| Some(UnobservedParent { unobserved: link.parent.unobserved()?.index(), edge: link.into() });
+    phylogeny.links_to(node).iter().filter_map(entry).collect()
+}
+
+impl UnobservedEntry {
+    fn new(phylogeny: &Phylogeny, id: UnobservedId) -> Self {
+        let name = |node: Node| node.model().map(|model| phylogeny.name(model).to_owned());
+        let parent = |link: &Link| Some(Parent { name: name(link.parent)?, edge: link.into(), movements: None });
+        Self {
+            id: id.index(),
+            label: id.to_string(),
+            family: phylogeny.family_of_node(id).index(),
+            probability: phylogeny.unobserved_probability(id),
+            parents: phylogeny.links_to(id).iter().filter_map(parent).collect(),
+            unobserved_parents: unobserved_parents(phylogeny, id.into()),
+            children: phylogeny.links_from(id).filter_map(|link| name(link.child)).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,6 +187,7 @@ impl Model {
             family: Some(phylogeny.family_of(m).index()),
             generation: phylogeny.generation(m),
             parents: phylogeny.parents(m).iter().map(parent).collect(),
+            unobserved_parents: unobserved_parents(phylogeny, m.into()),
             score: phylogeny.score(m),
             residual: phylogeny.residual(m),
             method: phylogeny.method(m).map(str::to_owned),
@@ -169,6 +229,7 @@ impl From<&Phylogeny> for Document {
             version: VERSION,
             models: phylogeny.models().map(|m| Model::new(phylogeny, m, Extent::Foremost)).collect(),
             families: families.map(|id| FamilyEntry::new(phylogeny, FamilyId::new(id))).collect(),
+            unobserved: phylogeny.unobserved().map(|id| UnobservedEntry::new(phylogeny, id)).collect(),
             remarks: phylogeny.remarks().iter().map(ToString::to_string).collect(),
             skipped: phylogeny.skipped().iter().map(skipped).collect(),
             unread: inventory::unread(phylogeny),

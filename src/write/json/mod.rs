@@ -14,7 +14,7 @@ use super::format::{Content, ContentKind, OutputFormat};
 use crate::error::{Error, unwritten};
 use crate::model_set::ModelId;
 use crate::phylogeny::Phylogeny;
-use document::{Document, OneModel, VERSION};
+use document::{Document, OneModel, READ};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::io::{Read, Write};
 
@@ -52,7 +52,7 @@ impl OutputFormat for Json {
 ///
 /// ```json
 /// {
-///   "version": 1,
+///   "version": 2,
 ///   "models": [{
 ///     "name": "l0_c0", "family": 0, "generation": 1, "score": 12.5,
 ///     "parents": [{"name": "l0", "weight": 1.0, "relation": "fine-tune", "distance": 3.21, "confidence": 0.98}]
@@ -77,6 +77,11 @@ impl OutputFormat for Json {
 /// - `movements` of an edge say how many parameters were `compared` and `untouched`. The 20 that moved most are in `largest`,
 ///   the rest in `others`.
 /// - `method` is how a model was quantized from its parent, as in `Q8_0`.
+/// - `kinship`, `direction` and `presence` of a parent are the answers to the three questions apart: are the two kin, is this the
+///   parent and did it come first, is the parent in the set? `confidence` is their product.
+/// - `unobserved` has the models that are not in the set. `id` is their number from 0, and `label` what tables call them. Each has
+///   its `probability`, its `parents` and its `children`. `unobserved_parents` of a model are parents among them, by `id`; the
+///   other fields are those of a parent.
 /// - `residual` is that of a merge. `unobserved_root` is true of a family whose root is not in the set.
 /// - `withheld` is true of a model whose parent is not named, because it is less sure than the caller wanted.
 /// - `path`, `format`, `layout`, `content`, `parameters`, `dtype`, `quantization`, `left_out` and `not_comparable` of a model,
@@ -154,7 +159,9 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 
 /// Reads a phylogeny that [`write_json`] wrote, or that was written by hand in its form.
 ///
-/// - Reading what was written gives an equal phylogeny. A file of the first, shorter form of version 1 has no
+/// - Reading what was written gives an equal phylogeny. Files of version 1 are read too: `unobserved_root` of a family stands there
+///   for one unobserved model above its roots.
+/// - A file of the first, shorter form of version 1 has no
 ///   `more_candidates`, `others` and `structured_remarks`. What it lacks is not there, and its remarks come back as
 ///   [`Remark::Other`](crate::phylogeny::Remark::Other).
 /// - A file needs only `models`, with names and parents. Missing weights are equal shares. A missing confidence is none.
@@ -170,7 +177,7 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 ///
 /// - [`Error::Read`] when the reader fails.
 /// - [`Error::Format`] when
-///   - the text is not JSON of this form, or the version is not 1;
+///   - the text is not JSON of this form, or the version is neither 1 nor 2;
 ///   - two models have one name, or a parent, a candidate or a family's member is not among the models;
 ///   - only some of a model's parents have weights, or families and edges disagree;
 ///   - a member of a group is not among the models.
@@ -184,7 +191,7 @@ pub(super) fn pretty<W: Write>(value: &impl Serialize, mut writer: W) -> Result<
 /// assert_eq!(phylogeny.edges().len(), 1);
 ///
 /// let error = read_json(text.replace('1', "7").as_bytes()).unwrap_err();
-/// assert_eq!(error.to_string(), "not a phylogeny: version is 7, expected 1");
+/// assert_eq!(error.to_string(), "not a phylogeny: version is 7, expected 1 or 2");
 /// # Ok(())
 /// # }
 /// ```
@@ -204,11 +211,13 @@ pub(crate) fn parse<R: Read>(mut reader: R) -> Result<Document, Error> {
     let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file);
     let syntax = |e: serde_json::Error| Error::Format { reason: e.to_string() };
     let found = match serde_json::from_slice::<Versioned>(text).map_err(syntax)?.version {
-        Some(version) if version.as_u64() == Some(VERSION) => return serde_json::from_slice(text).map_err(syntax),
+        Some(version) if version.as_u64().is_some_and(|v| READ.contains(&v)) => {
+            return serde_json::from_slice(text).map_err(syntax);
+        }
         Some(version) => version.to_string(),
         None => "missing".to_owned(),
     };
-    Err(Error::Format { reason: format!("version is {found}, expected {VERSION}") })
+    Err(Error::Format { reason: format!("version is {found}, expected {}", build::expected_versions()) })
 }
 
 /// Written as [`write_json`] writes, without its line breaks.

@@ -25,9 +25,9 @@ fn models_refused(text: &str, expected: &str) {
 
 #[test]
 fn other_versions_are_refused_whatever_else_they_hold() {
-    refused(r#"{"version": 2, "trees": {}}"#, "not a phylogeny: version is 2, expected 1");
-    refused(r#"{"version": "1"}"#, "not a phylogeny: version is \"1\", expected 1");
-    refused(r#"{"models": []}"#, "not a phylogeny: version is missing, expected 1");
+    refused(r#"{"version": 3, "trees": {}}"#, "not a phylogeny: version is 3, expected 1 or 2");
+    refused(r#"{"version": "1"}"#, "not a phylogeny: version is \"1\", expected 1 or 2");
+    refused(r#"{"models": []}"#, "not a phylogeny: version is missing, expected 1 or 2");
 }
 
 #[test]
@@ -69,6 +69,45 @@ fn every_contradiction_names_its_model() {
         r#"{"name": "a"}, {"name": "b", "parents": [{"name": "a", "confidence": 2}]}"#,
         "invalid phylogeny: edge `a` -> `b` has confidence 2, expected 0 to 1",
     );
+}
+
+#[test]
+fn unobserved_models_that_contradict_the_file_are_refused() {
+    let file = |unobserved: &str, parents: &str| {
+        format!(r#"{{"version": 2, "models": [{{"name": "a"{parents}}}], "unobserved": [{unobserved}]}}"#)
+    };
+    let parent = r#", "unobserved_parents": [{"unobserved": 0}]"#;
+    let read = read_json(file(r#"{"id": 0, "probability": 0.75}"#, parent).as_bytes()).unwrap();
+    assert!(read.has_unobserved_parent(ModelId::new(0)) && read.links()[0].weight == 1.0);
+    refused(&file(r#"{"id": 0}"#, ""), "invalid phylogeny: unobserved model ?1 has no child");
+    refused(&file(r#"{"id": 1}"#, parent), "not a phylogeny: the unobserved model at place 0 has id 1, expected 0");
+    refused(
+        &file("", parent),
+        "not a phylogeny: model `a` has the unobserved parent 0, which is not among the 0 unobserved models",
+    );
+    refused(
+        &file(r#"{"id": 0, "parents": [{"name": "b"}]}"#, parent),
+        "not a phylogeny: unobserved model ?1 has parent `b`, which is not among the models",
+    );
+    refused(
+        &file(r#"{"id": 0, "probability": -1}"#, parent),
+        "invalid phylogeny: unobserved model ?1 has probability -1, expected 0 to 1",
+    );
+}
+
+#[test]
+fn a_mark_of_version_1_is_an_unobserved_root() {
+    let file = |version: u64, parents: &str| {
+        format!(
+            r#"{{"version": {version}, "models": [{{"name": "a"}}, {{"name": "b"{parents}}}],
+                "families": [{{"members": ["a", "b"], "unobserved_root": true}}]}}"#
+        )
+    };
+    let read = |file: String| read_json(file.as_bytes()).unwrap();
+    let marked = read(file(1, ""));
+    assert_eq!((marked.unobserved().len(), marked.links().len(), marked.roots().count()), (1, 2, 0));
+    // Later the mark follows from the unobserved models, and is not read.
+    assert_eq!(read(file(2, "")).unobserved().len(), 0);
 }
 
 #[test]

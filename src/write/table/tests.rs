@@ -58,12 +58,12 @@ fn siblings_hang_under_a_root_that_is_not_in_the_set() {
     let siblings = builder(3, &[(0, 2, 1.0)]).with_kin((0..3).map(ModelId::new));
     let phylogeny = siblings.with_unobserved_root(ModelId::new(0)).build().unwrap();
     let expected = "\
-family 0: 3 models, roots 0, 1, descended from one that is not in the set
-  model             relation   distance  confidence
-  (not in the set)
-  ├─ 0
-  │  └─ 2           fine-tune         -           -
-  └─ 1
+family 0: 3 models, descended from ?1, not in the set
+  model    relation        distance  confidence
+  ?1       not in the set         -           -
+  ├─ 0     -                      -           -
+  │  └─ 2  fine-tune              -           -
+  └─ 1     -                      -           -
 ";
     assert!(table(&phylogeny).ends_with(expected), "{}", table(&phylogeny));
 }

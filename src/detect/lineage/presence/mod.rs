@@ -2,9 +2,10 @@
 //!
 //! Two descendants of different children of the root share only what the root had. They may share a line (or tensor) that the
 //! supposed root lacks. Then they had it from another model, and the root is not in the set. Where there are no such lines,
-//! only the angles between the root's nearest children are left.
+//! only the inner products of its children's increments are left.
 
 mod branches;
+pub(super) mod ranks;
 
 use super::index::Member;
 use super::weights::Presence as Numbers;
@@ -29,16 +30,24 @@ pub(super) struct Presence {
     pub(super) terms: Vec<(Signal, f64)>,
 }
 
+impl Presence {
+    /// Adds a term to the log odds.
+    fn add(&mut self, signal: Signal, odds: f64) {
+        self.terms.push((signal, odds));
+        self.probability = logistic(self.terms.iter().fold(0.0, |sum, (_, odds)| sum + odds));
+    }
+}
+
 /// Tests whether the supposed root is present.
 ///
 /// `parents` is the tree under the supposed root, among the members that are no merges; `None` for the root itself.
 pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) -> Presence {
     let (lineage, root) = (hypothesis.lineage(), hypothesis.root());
     let numbers = &lineage.weights().presence;
+    let prior = (Signal::PRIOR, (numbers.prior / (1.0 - numbers.prior)).ln());
     // With so few members, two branches cannot contradict a third. The prior is all there is.
     if parents.len() <= numbers.few {
-        let terms = vec![(Signal::PRIOR, (numbers.even / (1.0 - numbers.even)).ln())];
-        return Presence { probability: numbers.even, contradicted: false, terms };
+        return Presence { probability: numbers.prior, contradicted: false, terms: vec![prior] };
     }
     // Two branches may really be one with an uncertain edge at its top. They must not contradict as two.
     let branches = branches::joined(branches::branches(root, parents), hypothesis);
@@ -47,10 +56,8 @@ pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) 
     let own = against[root.index()];
     let of_lines = odds(own, typical(children.iter().map(|m| against[m.index()]).collect()), numbers);
 
-    // Lines and angles show the same training. Where lines say much already, angles add less.
-    let share = if of_lines >= numbers.many { numbers.after_many } else { 1.0 };
-    let supposed = SupposedRoot { lineage, root, children: &children, share };
-    let mut terms = vec![(BRANCHES, of_lines)];
+    let supposed = SupposedRoot { lineage, root, children: &children };
+    let mut terms = vec![prior, (BRANCHES, of_lines)];
     terms.extend(ALL.iter().map(|witness| (witness.signal(), witness.presence(&supposed))));
     terms.retain(|&(_, odds)| odds != 0.0);
     let sum = terms.iter().fold(0.0, |sum, (_, odds)| sum + odds);
@@ -99,7 +106,7 @@ fn odds(own: usize, typical: f64, numbers: &Numbers) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, of_points, point};
+    use crate::detect::lineage::tests::fixture::{alike, ids, m, noticed, point};
     use crate::detect::lineage::weights::Weights;
 
     #[test]
@@ -115,68 +122,40 @@ mod tests {
         }
     }
 
-    /// A root and children whose increments have a cosine to one another, and what is known of its presence.
-    fn seen(weights: &Weights, cosine: f64, children: usize) -> Presence {
-        let (common, own) = (cosine.sqrt(), (1.0 - cosine).sqrt());
-        let child = |i: usize| point(&[(0, 10.0), (1, common), (2 + i, own)]);
-        let points: Vec<Vec<f64>> = std::iter::once(point(&[(0, 10.0)])).chain((0..children).map(child)).collect();
-        let geometry = alike(4, &points);
+    /// What is known of the presence of the first of these points, with all others its children.
+    fn seen(weights: &Weights, points: &[Vec<f64>]) -> Presence {
+        let geometry = alike(4, points);
         let ids = ids(&geometry);
         let lineage = Lineage::of(&geometry, &ids, weights).unwrap();
         let parents: Vec<Option<Member>> = (0..points.len()).map(|i| (i > 0).then_some(m(0))).collect();
         presence(&Hypothesis::of(&lineage, m(0)), &parents)
     }
 
+    /// A root and children that moved by unlike lengths and drift alike by one cosine.
+    fn family(children: usize) -> Vec<Vec<f64>> {
+        let child = |i: usize| {
+            let length = 0.5 + i as f64;
+            point(&[(0, 10.0), (1, 0.3 * length), (2 + i, 0.95 * length)])
+        };
+        std::iter::once(point(&[(0, 10.0)])).chain((0..children).map(child)).collect()
+    }
+
     #[test]
-    fn angles_between_the_nearest_children_tell() {
+    fn pairs_tell_a_root_from_a_sibling() {
         let weights = Weights::default();
-        let odds = |cosine| seen(&weights, cosine, 4).terms.iter().map(|(_, odds)| odds).sum::<f64>();
-        assert!(odds(0.17).abs() < 1e-9 && (odds(0.27) + 1.0).abs() < 1e-9);
-        assert!((odds(0.9) + 2.5).abs() < 1e-9 && (odds(0.0) - 1.5).abs() < 1e-9);
-        assert_eq!(seen(&weights, 0.9, 2).probability, 0.5);
-        noticed("witnesses.angle", &["even_cosine", "cosine_scale", "presence_least", "presence_most"], |w| {
-            [0.0, 0.15, 0.9].map(|cosine| seen(w, cosine, 4).probability.to_string()).join(" ")
+        let present = seen(&weights, &family(7)).probability;
+        // Without the root, the nearest sibling takes its place.
+        let siblings: Vec<Vec<f64>> = (0..7).map(|i| point(&[(0, 10.0), (2 + i, 1.0 + 0.5 * i as f64)])).collect();
+        let absent = seen(&weights, &siblings).probability;
+        assert!(present > 0.95 && absent < 0.5, "{present} {absent}");
+        // The prior alone speaks where two branches cannot contradict a third.
+        assert_eq!(seen(&weights, &family(2)).probability, weights.presence.prior);
+        noticed("witnesses.pairs", &["weight", "even", "children", "compared", "floor"], |w| {
+            [family(7), siblings.clone()]
+                .map(|points| seen(w, &points).terms.iter().map(|t| t.1).sum::<f64>().to_string())
+                .join(" ")
         });
-        noticed("presence", &["few", "even"], |w| format!("{:?} {:?}", seen(w, 0.3, 2), seen(w, 0.3, 3)));
-    }
-
-    #[test]
-    fn the_nearest_children_and_the_upper_quartile_are_asked() {
-        // Near children are orthogonal, far ones drift alike; in one parameter of four all drift alike.
-        let far = |i: usize| point(&[(0, 10.0), (1, 8.0), (2 + i, 8.0)]);
-        let near = |i: usize| point(&[(0, 10.0), (1, 0.1), (2 + i, 1.0)]);
-        let drifting = |i: usize| point(&[(0, 10.0), (1, 0.45), (2 + i, 1.0)]);
-        let points = |near: &dyn Fn(usize) -> Vec<f64>| -> Vec<Vec<f64>> {
-            let children = (0..6).map(near).chain((6..12).map(far));
-            std::iter::once(point(&[(0, 10.0)])).chain(children).collect()
-        };
-        let geometry = of_points(&[points(&near), points(&near), points(&drifting), points(&drifting)]);
-        let ids = ids(&geometry);
-        noticed("witnesses.angle", &["nearest", "quantile"], |w| {
-            let lineage = Lineage::of(&geometry, &ids, w).unwrap();
-            let parents: Vec<Option<Member>> = (0..13).map(|i| (i > 0).then_some(m(0))).collect();
-            format!("{:?}", presence(&Hypothesis::of(&lineage, m(0)), &parents))
-        });
-    }
-
-    #[test]
-    fn much_from_lines_leaves_angles_half() {
-        // Seven children share each tensor with the root, so that those without it are ruled out by eight branches.
-        let child =
-            |i: usize, shared: bool| if shared { point(&[(0, 10.0)]) } else { point(&[(0, 10.0), (2 + i, 1.0)]) };
-        let parameter = |t: usize| -> Vec<Vec<f64>> {
-            std::iter::once(point(&[(0, 10.0)])).chain((0..28).map(|i| child(i, i % 4 == t))).collect()
-        };
-        let geometry = of_points(&(0..4).map(parameter).collect::<Vec<_>>());
-        let ids = ids(&geometry);
-        let found = |w: &Weights| {
-            let lineage = Lineage::of(&geometry, &ids, w).unwrap();
-            let parents: Vec<Option<Member>> = (0..29).map(|i| (i > 0).then_some(m(0))).collect();
-            presence(&Hypothesis::of(&lineage, m(0)), &parents)
-        };
-        let terms = found(&Weights::default()).terms;
-        assert!(terms[0].1 > 2.0 && terms[1].1 == 0.75, "{terms:?}");
-        noticed("presence", &["many", "after_many", "telling", "even_branches"], |w| format!("{:?}", found(w)));
+        noticed("presence", &["few", "prior"], |w| format!("{:?} {:?}", seen(w, &family(2)), seen(w, &family(3))));
     }
 
     #[test]

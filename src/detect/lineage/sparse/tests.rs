@@ -5,11 +5,11 @@ use crate::detect::lineage::tests::fixture::{Model, alike, ids, m, noticed, of_m
 fn star(members: usize) -> Solution {
     Solution {
         parents: (0..members).map(|i| (i > 0).then(|| m(0))).collect(),
-        confidences: vec![0.0; members],
+        answers: vec![(0.0, 0.0); members],
         candidates: vec![Vec::new(); members],
         scores: vec![0.0; members],
         margin: 1.0,
-        contradicted: false,
+        absent: Vec::new(),
         root: Some(m(0)),
     }
 }

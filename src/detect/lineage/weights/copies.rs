@@ -70,9 +70,6 @@ numbers! {
         /// How many median deviations a factor must be from 1.
         deviations: f64 = 5.0, "median deviations", 0.0..=1e9,
             "Five are far out of normal scatter.";
-        /// Squared distances below this share of the median one count alike when members are ordered.
-        nearest: f64 = 1e-12, "share of the squared median", 0.0..=1.0,
-            "Only keeps a logarithm finite.";
         /// Probabilities of roots nearer than this are a tie.
         tie: f64 = 1e-12, "probability", 0.0..=1.0,
             "Sums in another order differ by about 1e-15.";

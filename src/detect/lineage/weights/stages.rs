@@ -21,12 +21,19 @@ numbers! {
 numbers! {
     /// The numbers of the second question: is the root in the set, or are its children siblings of a missing one?
     pub struct Presence {
+        /// The probability that the root is in the set, before anything is measured.
+        prior: f64 = 0.9, "probability", 1e-6..=0.999999,
+            "Those who collect fine-tunes mostly have their base too. An absent root and a sibling that hardly moved are the same to all that weights say, so that the prior decides there.";
         /// Lineages of no more members are not tested.
         few: usize = 3, "members", 2.0..=1e9,
             "Two branches of one model each cannot contradict a third.";
-        /// The probability that the root is there when nothing is tested.
-        even: f64 = 0.5, "probability", 1e-6..=0.999999,
-            "There is no evidence.";
+        /// The probability of an inner model that is not in the set, where siblings share whole tensors which their parent lacks.
+        inner: f64 = 0.9, "probability", 1e-6..=0.999999,
+            "By design: the tensors are equal bit for bit, and a sibling that was read as one may be the model itself.";
+        /// Log odds of its presence where ranks of low-rank increments add up from it, and against it where they add up from a model
+        /// that is not there.
+        ranks: f64 = 6.0, "nats", 0.0..=1e3,
+            "Ranks are whole numbers and exact: by chance two increments hardly ever have directions in common.";
         /// Branches that share a line which the supposed root lacks, and so rule it out.
         contradicting: usize = 3, "branches", 1.0..=1e9,
             "Two may be one branch that was taken for two; three are not.";
@@ -45,12 +52,6 @@ numbers! {
         /// So many branches are as likely with the root present as without it.
         even_branches: f64 = 1.5, "branches", 1e-3..=1e9,
             "Chosen among round values by log loss over the second set and the larger zoo.";
-        /// With log odds of lines above this, angles can add half of what they could.
-        many: f64 = 2.0, "nats", -1e3..=1e3,
-            "Lines and angles come from the same training.";
-        /// What is left then of the most that angles can add.
-        after_many: f64 = 0.5, "share", 0.0..=1.0,
-            "Lines and angles come from the same training.";
     }
 }
 

@@ -183,7 +183,6 @@ pub struct SupposedRoot<'a> {
     pub(crate) lineage: &'a Lineage<'a>,
     pub(crate) root: Member,
     pub(crate) children: &'a [Member],
-    pub(crate) share: f64,
 }
 
 impl<'a> SupposedRoot<'a> {
@@ -200,11 +199,5 @@ impl<'a> SupposedRoot<'a> {
     /// The children of the root in the likeliest tree.
     pub fn children(&self) -> &'a [Member] {
         self.children
-    }
-
-    /// The part of its largest contribution that a witness may add, in 0 to 1. It is below 1 where lines have said much
-    /// already.
-    pub fn share(&self) -> f64 {
-        self.share
     }
 }

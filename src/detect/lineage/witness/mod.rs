@@ -146,12 +146,17 @@ witnesses! {
     counters: Counters, CounterWeights;
     vocabulary: Vocabulary, VocabularyWeights;
     untouched: Untouched, UntouchedWeights;
+    pairs: Pairs, PairWeights;
 }
 
 /// The signals that explanations of this detector can show: first those of the stages, then those of the witnesses.
 pub fn signals() -> Vec<Signal> {
-    let general =
-        Signal::GENERAL.into_iter().chain([super::root::NEIGHBORS, super::presence::BRANCHES, super::presence::HOLDS]);
+    let general = Signal::GENERAL.into_iter().chain([
+        super::root::NEIGHBORS,
+        super::presence::BRANCHES,
+        super::presence::HOLDS,
+        super::presence::ranks::RANKS,
+    ]);
     general.chain(ALL.iter().map(|w| w.signal())).collect()
 }
 

@@ -1,0 +1,79 @@
+//! Ranks: what low-rank increments of siblings say of the presence of their root, exactly.
+
+use crate::detect::lineage::index::Member;
+use crate::detect::lineage::tree::Tree;
+use crate::error::Error;
+use crate::geometry::PairEvidence;
+use crate::model_set::Kind;
+use crate::phylogeny::Signal;
+use std::collections::BTreeMap;
+
+/// The term of ranks that add up from the root, or do not.
+pub(in crate::detect::lineage) const RANKS: Signal = Signal::new(
+    "ranks",
+    "whether ranks of low-rank increments add up from the root, or from a model that is not there",
+);
+
+/// Children whose increments are looked at: three pairs of them.
+const CHILDREN: usize = 3;
+
+/// The share of matrices that must agree.
+const AGREED: f64 = 0.8;
+
+/// Adds what ranks say to the presence of the root of a tree.
+///
+/// Increments i and j of low rank from the root add up: `rank(i − j) = rank(i − r) + rank(j − r)`. Seen from a sibling s, the rank
+/// of its own increment is in both terms on the right, and not on the left. Values are read again for at most three children and
+/// the pairs among them, and only where their increments are of low rank.
+///
+/// # Errors
+///
+/// [`Error::Source`] for a model that cannot be read any more.
+pub(in crate::detect::lineage) fn weigh(tree: &mut Tree<'_>, plain: usize) -> Result<(), Error> {
+    let (lineage, root) = (tree.hypothesis.lineage(), tree.hypothesis.root());
+    let numbers = lineage.weights().presence;
+    let mut children: Vec<Member> = Member::all(plain).filter(|m| tree.parents[m.index()] == Some(root)).collect();
+    if children.len() < 2 {
+        return Ok(());
+    }
+    let far = |m: &Member| lineage.comparison().squared_distance(root.within(), m.within());
+    children.sort_by(|a, b| far(a).total_cmp(&far(b)));
+    let read = |a: Member, b: Member| lineage.geometry().read_pair(lineage.model(a), lineage.model(b));
+    let mut low: Vec<(Member, BTreeMap<String, usize>)> = Vec::new();
+    for &child in &children {
+        if low.len() == CHILDREN {
+            break;
+        }
+        let Some(pair) = read(root, child)? else { return Ok(()) };
+        if pair.low_rank().is_some() {
+            low.push((child, ranks(&pair)));
+        }
+    }
+    let (mut adding, mut shared, mut all) = (0usize, 0usize, 0usize);
+    for (i, (a, of_a)) in low.iter().enumerate() {
+        for (b, of_b) in &low[..i] {
+            let Some(pair) = read(*a, *b)? else { return Ok(()) };
+            for (name, rank) in ranks(&pair) {
+                let (Some(&ra), Some(&rb)) = (of_a.get(&name), of_b.get(&name)) else { continue };
+                all += 1;
+                adding += usize::from(rank == ra + rb);
+                // A rank that is the difference of the two is that of a step from one of them to the other.
+                shared += usize::from(rank < ra + rb && rank > ra.abs_diff(rb) && (ra + rb - rank) % 2 == 0);
+            }
+        }
+    }
+    let agreed = |count: usize| all > 0 && count as f64 >= AGREED * all as f64;
+    let odds = match (agreed(adding), agreed(shared)) {
+        (true, _) => numbers.ranks,
+        (_, true) => -numbers.ranks,
+        _ => return Ok(()),
+    };
+    tree.presence.add(RANKS, odds);
+    Ok(())
+}
+
+/// The ranks of the matrices that changed by a low one.
+fn ranks(pair: &PairEvidence) -> BTreeMap<String, usize> {
+    let matrices = pair.parameters().iter().filter(|p| p.kind == Kind::Matrix);
+    matrices.filter_map(|p| Some((p.name.clone(), p.low_rank().filter(|&rank| rank > 0)?))).collect()
+}
