@@ -54,6 +54,8 @@ pub(super) struct Values {
     facts: Arc<[ModelFacts]>,
     settings: GeometrySettings,
     pairs: Mutex<Pairs>,
+    /// The noise of rounding of each model that was sampled.
+    noise: Mutex<HashMap<ModelId, f64>>,
     /// Number of values read, those read when the geometry was computed included.
     counter: Counter,
 }
@@ -65,7 +67,14 @@ impl Values {
         let fitting = (settings.memory.0 / PER_THREAD).max(1) as usize;
         let own = GeometrySettings::new().with_threads(settings.wanted_threads().min(fitting));
         let counter = Counter::new(settings.observer.clone(), read, read);
-        Self { shared: SharedTensors::new(models), facts, settings: own, pairs: Mutex::default(), counter }
+        Self {
+            shared: SharedTensors::new(models),
+            facts,
+            settings: own,
+            pairs: Mutex::default(),
+            noise: Mutex::default(),
+            counter,
+        }
     }
 
     /// Announces to the observer that `values` more values are going to be read.
@@ -166,6 +175,16 @@ impl Evidence for Values {
 
     fn prints(&self, models: &[ModelId]) -> Result<Option<Vec<Vec<TensorPrint>>>, Error> {
         prints(self, models).map(Some)
+    }
+
+    fn own_noise(&self, model: ModelId) -> Result<f64, Error> {
+        let noise = || self.noise.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&known) = noise().get(&model) {
+            return Ok(known);
+        }
+        let found = nearness::own_noise(self, model)?;
+        noise().insert(model, found);
+        Ok(found)
     }
 
     fn without_values(&self) -> Arc<dyn Evidence> {

@@ -57,6 +57,31 @@ pub struct ParameterView {
     at: Vec<Holder>,
 }
 
+/// What rounding changed in a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Noise {
+    /// The root mean square of the noise in each tensor by its name, in units of the weights. Others have none.
+    pub(crate) of_tensors: BTreeMap<String, f64>,
+    /// The size of the noise in every matrix next to its norm.
+    pub(crate) share: f64,
+}
+
+impl Noise {
+    /// Whether there is any.
+    pub(crate) fn is_known(&self) -> bool {
+        self.share > 0.0 || !self.of_tensors.is_empty()
+    }
+
+    /// The squared size of the noise in one parameter of model a.
+    fn squared(&self, parameter: &ParameterView, a: Position<Comparison>) -> f64 {
+        let marginals = &parameter.geometry.marginals;
+        let tensors = marginals.tensors.iter();
+        let known = tensors.filter_map(|t| Some(self.of_tensors.get(&t.name)?.powi(2) * t.size as f64)).sum::<f64>();
+        let share = if marginals.kind == Kind::Matrix { self.share } else { 0.0 };
+        known + share * share * parameter.squared_norm(a)
+    }
+}
+
 /// The least share of a squared distance that is left when noise is taken off it.
 const LEAST_LEFT: f64 = 0.01;
 
@@ -93,17 +118,14 @@ impl Comparison {
         }
     }
 
-    /// Takes the noise of rounding off all distances and norms. `noise` has, for each model, the root mean square of the noise
-    /// in each tensor by its name; tensors without noise are left out.
+    /// Takes the noise of rounding, one for each model, off all distances and norms.
     ///
-    /// At least [`LEAST_LEFT`] of a squared distance is left, because noise is known on average alone.
-    pub(crate) fn without_noise(mut self, noise: &[BTreeMap<String, f64>]) -> Self {
+    /// At least a hundredth of a squared distance is left, because noise is known on average alone.
+    pub(crate) fn without_noise(mut self, noise: &[Noise]) -> Self {
         for parameter in &mut self.parameters {
-            let tensors = &parameter.geometry.marginals.tensors;
-            let of_tensor = |noise: &BTreeMap<String, f64>| -> f64 {
-                tensors.iter().filter_map(|t| Some(noise.get(&t.name)?.powi(2) * t.size as f64)).sum()
-            };
-            let squared: Vec<f64> = noise.iter().map(of_tensor).collect();
+            let view: &ParameterView = parameter;
+            let of_model = |(a, noise): (usize, &Noise)| noise.squared(view, Position::new(a));
+            let squared: Vec<f64> = noise.iter().enumerate().map(of_model).collect();
             if squared.iter().all(|noise| *noise == 0.0) {
                 continue;
             }

@@ -53,6 +53,16 @@ pub(crate) trait Evidence: Debug + Send + Sync {
         Ok(BTreeMap::new())
     }
 
+    /// Returns the size of what rounding to steps by blocks changed in the matrices of a model, next to their norm. It is 0 where
+    /// the values lie on no such steps, or cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    fn own_noise(&self, _model: ModelId) -> Result<f64, Error> {
+        Ok(0.0)
+    }
+
     /// Tells how far the values of two models of such spacings are apart at most. `None` when the values cannot be read.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ mod settings;
 mod sums;
 
 pub use crate::kernel::Moments;
+pub(crate) use comparison::Noise;
 pub use comparison::{Comparison, ParameterView};
 pub use coordinates::Coordinates;
 pub(crate) use evidence::{Evidence, LineSpan, LineSums, MatrixSample, MemberSums, ModelFacts, TensorPrint};

@@ -7,6 +7,7 @@ use super::pairwise::ParameterGeometry;
 use super::{Geometry, ModelFacts};
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId, Position};
+use crate::source::Dtype;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -133,12 +134,14 @@ impl Geometry {
         values.unwrap_or_else(|| {
             let Some(evidence) = self.evidence() else { return Ordering::Equal };
             let (a, b) = (evidence.facts(a), evidence.facts(b));
+            // The narrower dtype tells how the same values were rounded, and the wider one hides it.
+            let digits = |facts: &ModelFacts| facts.dtype.and_then(Dtype::digits).unwrap_or(u32::MAX);
             let counters = || {
                 let of = |facts: &ModelFacts| facts.counters.iter().map(|(n, c)| (n.clone(), c.to_bits())).collect();
                 let [a, b]: [Vec<(String, u64)>; 2] = [of(a), of(b)];
                 a.cmp(&b)
             };
-            a.listed.cmp(&b.listed).then_with(counters)
+            digits(a).cmp(&digits(b)).then_with(|| a.listed.cmp(&b.listed)).then_with(counters)
         })
     }
 }

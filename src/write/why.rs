@@ -7,6 +7,9 @@ use crate::phylogeny::{Candidate, Edge, Phylogeny, Relation, Signal, Stage};
 /// Number of roots that a sentence names.
 const MOST: usize = 3;
 
+/// The confidence of a copy of which nothing tells whether it is one, or the source.
+const EVEN: f64 = 0.5;
+
 /// Says in one sentence why a model has the parents it has, or none.
 pub(super) fn why(phylogeny: &Phylogeny, model: ModelId) -> String {
     match phylogeny.parents(model) {
@@ -56,8 +59,26 @@ fn of_one_parent(phylogeny: &Phylogeny, edge: &Edge) -> String {
             label(phylogeny, next),
             decisive(chosen, next)
         ),
-        _ => format!("{parent} is the only candidate."),
+        _ => made(phylogeny, edge, &parent),
     }
+}
+
+/// Says how a model was made from its only candidate.
+fn made(phylogeny: &Phylogeny, edge: &Edge, parent: &str) -> String {
+    let method =
+        phylogeny.method(edge.child).map_or_else(|| "on coarser steps".to_owned(), |m| format!("in {}", shown(m)));
+    let how = match edge.relation {
+        Relation::Duplicate => format!("It has the weights of {parent} in everything that both hold"),
+        Relation::Cast => format!("Its values are those of {parent}, rounded to another dtype"),
+        Relation::Quantized => format!("Its values are those of {parent} {method}"),
+        Relation::Pruned => format!("Its values are those of {parent}, some set to zero"),
+        Relation::Perturbed => {
+            format!("It differs from {parent} by noise or rounding, which is not how training moves a model")
+        }
+        _ => return format!("{parent} is the only candidate."),
+    };
+    let open = edge.confidence.is_some_and(|confidence| confidence <= EVEN);
+    if open { format!("{how}. Nothing tells which of the two was first.") } else { format!("{how}.") }
 }
 
 fn times(chosen: f64, next: f64) -> String {
@@ -196,6 +217,23 @@ mod tests {
         );
         says(vec![candidate(Some(1), 0.9, 1.0)], "1 is the only candidate.");
         says(Vec::new(), "The detector keeps no candidates.");
+    }
+
+    #[test]
+    fn copies_are_said_to_be_made_as_they_were() {
+        let said = |relation, confidence| {
+            let edge = Edge::new(id(0), id(1)).with_relation(relation).with_confidence(confidence);
+            let copy =
+                builder(2, &[]).with_edge(edge).with_candidates(id(1), vec![candidate(Some(0), confidence, 0.0)]);
+            let method = if relation == Relation::Quantized { copy.with_method(id(1), "Q8_0") } else { copy };
+            why(&method.build().unwrap(), id(1))
+        };
+        assert_eq!(said(Relation::Quantized, 0.98), "Its values are those of 0 in Q8_0.");
+        assert_eq!(
+            said(Relation::Duplicate, 0.5),
+            "It has the weights of 0 in everything that both hold. Nothing tells which of the two was first."
+        );
+        assert_eq!(said(Relation::Scaled, 0.5), "0 is the only candidate.");
     }
 
     #[test]

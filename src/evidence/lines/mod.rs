@@ -31,6 +31,12 @@ fn changed(dtypes: [Option<Dtype>; 2]) -> f64 {
     dtypes.into_iter().map(of).fold(0.0, f64::max)
 }
 
+/// The same where a model was quantized in known steps.
+const QUANTIZED: f64 = 0.3;
+
+/// The same in units of the noise of rounding, where values show it.
+const ROUNDINGS: f64 = 10.0;
+
 /// How one line of a member relates to the same line of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineState {
@@ -134,7 +140,15 @@ impl Geometry {
         let Some(evidence) = self.evidence() else { return Ok(None) };
         let Some(sums) = evidence.line_sums(reference, members)? else { return Ok(None) };
         // Fewer stored digits mean more rounding, so the bound depends on the dtypes of both.
-        let above: Vec<f64> = members.iter().map(|&m| changed([self.dtype(reference), self.dtype(m)])).collect();
+        // So do few levels, which a dtype does not tell.
+        let quantized = |m: ModelId| -> Result<f64, Error> {
+            Ok(if self.is_quantized(m) { QUANTIZED } else { ROUNDINGS * evidence.own_noise(m)? })
+        };
+        let of_reference = quantized(reference)?;
+        let above = |&m: &ModelId| -> Result<f64, Error> {
+            Ok(changed([self.dtype(reference), self.dtype(m)]).max(of_reference).max(quantized(m)?))
+        };
+        let above: Vec<f64> = members.iter().map(above).collect::<Result<_, _>>()?;
         let mut lines = Lines::new(members, &above, &sums);
         for ((of, sums_of), &member) in lines.of.iter_mut().zip(&sums.members).zip(members) {
             of.imprints = Imprint::all(&sums, sums_of, [self.dtype(reference), self.dtype(member)]);

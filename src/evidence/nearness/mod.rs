@@ -62,6 +62,11 @@ pub(super) fn nearness(values: &Values, a: ModelId, b: ModelId) -> Result<Option
     }))
 }
 
+/// The size of what rounding to steps by blocks changed in a model, next to its values; 0 where it lies on no such steps.
+pub(super) fn own_noise(values: &Values, model: ModelId) -> Result<f64, Error> {
+    Ok(steps::noise(&sample::samples(values, model, model)?))
+}
+
 /// How far the values of two models are apart at most.
 pub(super) fn apart(values: &Values, a: ModelId, b: ModelId, spacing: [Spacing; 2]) -> Result<Apart, Error> {
     let units = Units::new(spacing);
@@ -69,6 +74,8 @@ pub(super) fn apart(values: &Values, a: ModelId, b: ModelId, spacing: [Spacing; 
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
     for tensor in values.shared(&[a, b])? {
         for run in tensor.runs() {
+            // This may end at any run, so that no more is announced than is read.
+            values.announce(2 * run.len());
             values.read(a, tensor.own_names[0], &run, &mut of_a)?;
             values.read(b, tensor.own_names[1], &run, &mut of_b)?;
             most = most.max(units.apart(&of_a, &of_b));

@@ -85,6 +85,7 @@ fn sample(values: &Values, tensor: &SharedTensor<'_>, models: [ModelId; 2]) -> R
     let mut row_values = Vec::new();
     for row in spread(last.saturating_sub(first), ROWS).map(|row| first + row) {
         let run = row * row_size..row * row_size + columns;
+        values.announce(models.len() * run.len());
         for ((model, name), out) in models.iter().zip(&tensor.own_names).zip(&mut sample.values) {
             values.read(*model, name, &run, &mut row_values)?;
             out.extend_from_slice(&row_values);

@@ -57,6 +57,32 @@ pub(super) fn steps(samples: &[Sample], from: usize, to: usize) -> Option<BlockS
     (all > 0 && (astray as f64) <= ASTRAY * all as f64).then_some(found)
 }
 
+/// The size of what rounding to steps by blocks changed, next to the values: the root of the ratio of the sums of squares.
+///
+/// It is 0 where the values lie on no such steps.
+pub(super) fn noise(samples: &[Sample]) -> f64 {
+    let samples: Vec<&Sample> = samples.iter().filter(|s| s.columns() >= BLOCK).collect();
+    let all = |steps: BlockSteps| !samples.is_empty() && samples.iter().all(|s| lies_on(s, 0, steps));
+    let Some(steps) = [BlockSteps::Q4, BlockSteps::Q5, BlockSteps::Nf4, BlockSteps::Q8].into_iter().find(|&s| all(s))
+    else {
+        return 0.0;
+    };
+    let (length, step) = match steps {
+        BlockSteps::Q8 => (BLOCK, 1.0 / 127.0),
+        BlockSteps::Q4 => (BLOCK, 1.0 / 8.0),
+        BlockSteps::Q5 => (BLOCK, 1.0 / 16.0),
+        // Levels are a ninth apart or so.
+        BlockSteps::Nf4 | BlockSteps::Few => (LONG_BLOCK, 1.0 / 9.0),
+    };
+    let (mut squared, mut rounded) = (0.0, 0.0);
+    for block in samples.iter().flat_map(|s| blocks(s, 0, length)) {
+        squared += block.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+        // Rounding to the nearest step leaves a twelfth of the squared step on average.
+        rounded += block.len() as f64 * (largest(block) * step).powi(2) / 12.0;
+    }
+    if squared > 0.0 { (rounded / squared).sqrt() } else { 0.0 }
+}
+
 /// The blocks of a model's values in a sample.
 fn blocks(sample: &Sample, which: usize, length: usize) -> impl Iterator<Item = &[f32]> {
     sample.values(which).chunks_exact(sample.columns()).flat_map(move |row| row.chunks_exact(length))
@@ -184,6 +210,21 @@ mod tests {
             assert_eq!(found(&a, &b), [Some(steps), None]);
             assert_eq!(found(&b, &a), [None, Some(steps)]);
         }
+    }
+
+    #[test]
+    fn the_noise_of_steps_is_as_large_as_it_is() {
+        let a = weights(4);
+        let copy = |n: f32| {
+            let b = quantized(&a, 32, |x, most| (x / (most / -n)).round().clamp(-n, n - 1.0) * (most / -n));
+            let squared = |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>();
+            let moved = squared(&mut a.iter().zip(&b).map(|(a, b)| a - b)) / squared(&mut a.iter().copied());
+            let found = noise(&[Sample::new(128, b.clone(), b)]);
+            assert!((found / moved.sqrt() - 1.0).abs() < 0.1, "{found} {}", moved.sqrt());
+        };
+        copy(8.0);
+        copy(16.0);
+        assert_eq!(noise(&[Sample::new(128, a.clone(), a.clone())]), 0.0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::link::Origin;
 use super::same::first;
 use super::search::{Distinct, Search};
+use crate::phylogeny::Relation;
 
 /// What one other model may say at most of which of two came first, in nats.
 const MOST: f64 = 3.0;
@@ -33,7 +34,7 @@ pub(super) fn standing(search: &Search<'_>, component: &[Distinct]) -> Option<(D
     let surest = others(standing).map(|other| before(search, component, standing, other)).fold(f64::INFINITY, f64::min);
     let numbers = &search.weights.copies;
     let probability = 1.0 / (1.0 + (-surest).exp());
-    Some((standing, if surest < LEAST { numbers.even } else { probability.clamp(numbers.even, numbers.likely) }))
+    Some((standing, if surest < LEAST { numbers.even } else { probability.min(numbers.likely) }))
 }
 
 /// How much the rest of the family says, in nats, that `a` came before `b`.
@@ -47,8 +48,14 @@ fn before(search: &Search<'_>, component: &[Distinct], a: Distinct, b: Distinct)
         let ratio = values as f64 * (to_b - to_a) / (2.0 * to_a.min(to_b));
         if ratio.is_finite() { ratio.clamp(-MOST, MOST) } else { 0.0 }
     };
-    let others = search.all().filter(|x| !component.contains(x));
-    let rest: f64 = others.map(|x| vote(search.squared(x, a), search.squared(x, b))).sum();
-    let noise = search.links.iter().any(|link| link.other(a) == Some(b) && link.origin == Origin::Noise);
+    let others = || search.all().filter(|x| !component.contains(x));
+    let link = search.links.iter().find(|link| link.other(a) == Some(b));
+    // What scales or permutes a model is no noise. The source is nearer to the others on the whole.
+    if link.is_some_and(|link| matches!(link.relation, Relation::Scaled | Relation::Permuted)) {
+        let nearer: f64 = others().map(|x| (search.squared(x, b) / search.squared(x, a)).ln()).sum();
+        return if nearer.abs() > 0.0 { MOST.copysign(nearer) } else { 0.0 };
+    }
+    let rest: f64 = others().map(|x| vote(search.squared(x, a), search.squared(x, b))).sum();
+    let noise = link.is_some_and(|link| link.origin == Origin::Noise);
     rest + if noise { vote(search.squared_norm(a), search.squared_norm(b)) } else { 0.0 }
 }

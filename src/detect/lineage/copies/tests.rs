@@ -135,11 +135,19 @@ fn noise_hangs_on_its_source_and_training_does_not() {
     let root = Network::new(1);
     let (near, far) = (root.trained(2, 0.03), root.trained(3, 0.2));
     let (noisy, more) = (root.noisy(5, 0.01), root.noisy(6, 0.02));
-    let expected = [(0, 1, Relation::Perturbed, 0.9)];
-    assert_eq!(found(&weights, &of_networks(&[&root, &noisy, &far])), expected);
-    assert_eq!(found(&weights, &of_networks(&[&root, &near, &far])), []);
-    let two = found(&weights, &of_networks(&[&root, &noisy, &more, &far]));
-    assert_eq!(two, [(0, 1, Relation::Perturbed, 0.9), (0, 2, Relation::Perturbed, 0.9)]);
+    // The rest of a family of three or four tells the source in part.
+    let of = |networks: &[&Network]| -> Vec<(usize, usize, Relation)> {
+        let found = found(&weights, &of_networks(networks));
+        found
+            .into_iter()
+            .map(|(s, c, r, direction)| (s, c, if direction > 0.6 { r } else { Relation::Unspecified }))
+            .collect()
+    };
+    assert_eq!(of(&[&root, &noisy, &far]), [(0, 1, Relation::Perturbed)]);
+    assert_eq!(of(&[&root, &near, &far]), []);
+    let mut two = of(&[&root, &noisy, &more, &far]);
+    two.sort_by_key(|c| c.1);
+    assert_eq!(two, [(0, 1, Relation::Perturbed), (0, 2, Relation::Perturbed)]);
     // Two copies by noise of an absent model are siblings.
     let other = root.noisy(7, 0.01);
     let without = of_networks(&[&noisy, &other, &far]);
@@ -238,7 +246,7 @@ fn rounding_far_apart_and_unlike_is_not_looked_at() {
     // What is left of pruned models is rounded, and pruned all the same.
     let pruned = |seed| {
         let network = Network::new(seed);
-        let copy = network.mapped(|x| if x.abs() < 0.06 { 0.0 } else { brain(x) });
+        let copy = network.mapped(|x| if x.abs() < 0.06 { 0.0 } else { float8::F8E4M3::from_f32(x).to_f32() });
         [network, copy]
     };
     let of =
