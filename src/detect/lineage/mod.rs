@@ -1,6 +1,7 @@
 //! Families, roots, parents of any depth, merges and copies, without a setting.
 
 mod affine;
+mod branch;
 mod candidates;
 mod collector;
 mod confidence;
