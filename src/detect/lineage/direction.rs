@@ -26,13 +26,13 @@ pub struct Direction {
     pub evidence: Vec<(Signal, f64)>,
     /// How the later model came from the earlier one, whichever of the two is likelier to be the earlier.
     pub relation: Relation,
-    /// How far each parameter moved from the likelier first to the other, in norms of the first.
+    /// How far each parameter moved from the likelier first to the other, in norms of the first; the farthest first.
     pub movements: Vec<Movement>,
 }
 
 /// Compares two models by themselves.
 ///
-/// All witnesses of the default detector but distances and angles speak: imprints, norms, counters, exact decay, vocabularies.
+/// All witnesses of the default detector speak that need no third model: imprints, norms, counters, exact decay, vocabularies.
 /// Exchanging a and b gives `1 − first`, and evidence of the other sign.
 ///
 /// # Errors
@@ -75,7 +75,8 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
     if let Some(copy) = separated.copies.first() {
         let nats = (copy.direction / (1.0 - copy.direction)).ln();
         let said = if copy.source == a { nats } else { -nats };
-        let movements = movements(geometry, copy.source, copy.copy)?;
+        let mut movements = movements(geometry, copy.source, copy.copy)?;
+        farthest_first(&mut movements);
         return Ok(Direction {
             p_value,
             first: logistic(said),
@@ -90,9 +91,15 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
     let evidence: Vec<(Signal, f64)> = ALL.iter().map(|w| (w.signal(), w.points(&hypothesis, first, later))).collect();
     let said: f64 = evidence.iter().fold(0.0, |sum, (_, nats)| sum + nats);
     let (parent, child) = if said < 0.0 { (b, a) } else { (a, b) };
-    let (relation, movements) = relation(geometry, parent, child, weights.relations.far)?;
+    let (relation, mut movements) = relation(geometry, parent, child, weights.relations.far)?;
+    farthest_first(&mut movements);
     let evidence = evidence.into_iter().filter(|&(_, nats)| nats != 0.0).collect();
     Ok(Direction { p_value, first: logistic(said), evidence, relation, movements })
+}
+
+/// Orders parameters as results do: those that moved farthest first, by name where they moved alike.
+fn farthest_first(movements: &mut [Movement]) {
+    movements.sort_by(|a, b| b.relative.total_cmp(&a.relative).then_with(|| a.parameter.cmp(&b.parameter)));
 }
 
 /// The probability for log odds in nats.

@@ -16,6 +16,8 @@ use rayon::prelude::*;
 #[derive(Debug)]
 pub(super) struct Inheritance {
     cells: Square<Cell>,
+    /// The members that cells are of, in order; `None` for all members of the lineage.
+    among: Option<Vec<Member>>,
 }
 
 /// The evidence of distances for one ordered pair, in natural logarithms of likelihood ratios summed over parameters.
@@ -63,12 +65,25 @@ impl Inheritance {
                 (cell.slope, cell.beyond) = (cell.slope / count, cell.beyond / count);
             }
         });
-        Self { cells }
+        Self { cells, among: None }
+    }
+
+    /// Measures all pairs of some members, one of which is the supposed root. They are in ascending order.
+    pub(super) fn among(comparison: &Comparison, root: Member, among: Vec<Member>, weights: &Weights) -> Self {
+        let place = among.binary_search(&root).unwrap_or_default();
+        let positions: Vec<_> = among.iter().map(|m| m.within()).collect();
+        Self { among: Some(among), ..Self::of(&comparison.of(&positions), Member::new(place), weights) }
     }
 
     /// The evidence for `q → c`. It is 0 where q or c is the root, and where both are one member.
+    ///
+    /// # Panics
+    ///
+    /// Panics when a member was not measured.
     pub(super) fn cell(&self, q: Member, c: Member) -> &Cell {
-        &self.cells[(q, c)]
+        let Some(among) = &self.among else { return &self.cells[(q, c)] };
+        let place = |m: Member| among.binary_search(&m).expect("only members of the branch are asked about");
+        &self.cells[(place(q), place(c))]
     }
 }
 

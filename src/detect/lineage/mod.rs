@@ -2,6 +2,7 @@
 
 mod absent;
 mod affine;
+mod branch;
 mod by_tensor;
 mod candidates;
 mod collector;

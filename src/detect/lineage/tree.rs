@@ -1,6 +1,7 @@
 //! The likeliest tree under a supposed root.
 
 use super::affine::fit;
+use super::branch::weigh_again;
 use super::index::Member;
 use super::presence::{Presence, presence};
 use super::weights::Parents;
@@ -56,6 +57,7 @@ impl<'a> Tree<'a> {
             (parents, weights) = grown(&hypothesis, merged);
             seen = presence(&hypothesis, &above_merges(&parents, merged.plain));
         }
+        (parents, weights) = grown_again(&hypothesis, merged, parents, weights);
         Ok(Self { hypothesis, parents, weights, presence: seen })
     }
 }
@@ -103,6 +105,22 @@ fn grown(hypothesis: &Hypothesis<'_>, merged: LineageMerges<'_>) -> (Vec<Option<
     // Each merge alone may be allowed, and all of them together may still close a circle.
     let consistent = merged.all().all(|(merge, parts)| parts.iter().all(|&(p, _)| !descends(&second, p, merge)));
     if consistent { (second, weights) } else { (first, without_merges) }
+}
+
+/// The likeliest tree once more, with the edges within each branch of a tree weighed as seen from the head of the branch.
+///
+/// The given tree stays where a merge would come to descend from itself.
+fn grown_again(
+    hypothesis: &Hypothesis<'_>,
+    merged: LineageMerges<'_>,
+    parents: Vec<Option<Member>>,
+    weights: Square<f64>,
+) -> (Vec<Option<Member>>, Square<f64>) {
+    let mut again = weights.clone();
+    weigh_again(hypothesis, &parents, merged.plain, &mut again);
+    let found = arborescence(&again, hypothesis.root());
+    let consistent = merged.all().all(|(merge, parts)| parts.iter().all(|&(p, _)| !descends(&found, p, merge)));
+    if consistent { (found, again) } else { (parents, weights) }
 }
 
 /// The natural logarithm of the likelihood ratio of `q → c` against a parent chosen by chance.

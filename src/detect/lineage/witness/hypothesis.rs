@@ -22,13 +22,25 @@ pub struct Hypothesis<'a> {
     lines: Option<Lines>,
     /// What the lines of pairs say that were read side by side under this hypothesis.
     sides: BTreeMap<(Member, Member), Side>,
+    /// The hypothesis about the whole lineage, where this one is about a branch of it.
+    whole: Option<&'a Hypothesis<'a>>,
 }
 
 impl<'a> Hypothesis<'a> {
     /// Measures a lineage under one supposed root. O(n² T) time for n members and T parameters.
     pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
         let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
-        Self { lineage, root, inheritance, derived: BTreeMap::new(), lines: None, sides: BTreeMap::new() }
+        Self { lineage, root, inheritance, derived: BTreeMap::new(), lines: None, sides: BTreeMap::new(), whole: None }
+    }
+
+    /// Measures a branch of a lineage as if its first member were the root. Nothing is read for it.
+    ///
+    /// `among` are the members of the branch, with `root`, in ascending order. Only they may be asked about.
+    pub(crate) fn of_branch(whole: &'a Hypothesis<'a>, root: Member, among: Vec<Member>) -> Self {
+        let lineage = whole.lineage;
+        let inheritance = Inheritance::among(lineage.comparison(), root, among, lineage.weights());
+        let (derived, sides) = (BTreeMap::new(), BTreeMap::new());
+        Self { lineage, root, inheritance, derived, lines: None, sides, whole: Some(whole) }
     }
 
     /// The lineage that the hypothesis is about.
@@ -91,7 +103,8 @@ impl<'a> Hypothesis<'a> {
 
     /// What the lines of two members say that were read side by side.
     fn side(&self, a: Member, b: Member) -> Option<Side> {
-        self.lineage.side(a, b).or_else(|| Side::between(&self.sides, a, b))
+        let own = || Side::between(&self.sides, a, b).or_else(|| self.whole?.side(a, b));
+        self.lineage.side(a, b).or_else(own)
     }
 
     /// The evidence of the imprint that `first` came before `later`, in nats; `None` when the two were not read side by side.
@@ -134,8 +147,8 @@ impl<'a> Hypothesis<'a> {
         weights.map(Evidence::cut)
     }
 
-    /// The sum of all witnesses without those that forbid.
-    fn inherits(&self, parent: Member, child: Member) -> f64 {
+    /// The sum of all witnesses without those that forbid, in nats.
+    pub(crate) fn inherits(&self, parent: Member, child: Member) -> f64 {
         ALL.iter().fold(0.0, |sum, witness| sum + witness.inherits(self, parent, child))
     }
 

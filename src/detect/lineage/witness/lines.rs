@@ -3,7 +3,7 @@
 //! A line that no gradient reached stays as it was, or shrinks by one exact factor. Other models share it with the parent, and
 //! not with a sibling that trained it.
 
-use super::{Lineage, Member, Witness};
+use super::{Hypothesis, Lineage, Member, Witness};
 use crate::evidence::{LineState, Lines};
 use crate::parent::numbers;
 use crate::phylogeny::Signal;
@@ -39,6 +39,11 @@ impl Witness for SharedLines {
         };
         // Adding 1 keeps the logarithm finite where nobody contradicts.
         numbers.contradiction * ((1.0 + others(of_first, later)) / (1.0 + others(of_later, first))).ln()
+    }
+
+    /// Nothing: all on one side of an edge share lines with the end on their side, whichever end is older.
+    fn points(&self, _: &Hypothesis<'_>, _: Member, _: Member) -> f64 {
+        0.0
     }
 
     /// For each member, the number of branches that share a line which the member lacks.
