@@ -1,4 +1,5 @@
 use super::*;
+use crate::detect::lineage::tests::fixture::noticed;
 use crate::detect::lineage::weights::Weights;
 
 const SHAPE: [usize; 2] = [64, 64];
@@ -134,4 +135,14 @@ fn rounding_is_that_of_the_formats() {
     assert_eq!(rounded(-1.006, Dtype::BF16), -1.0078125);
     assert_eq!(rounded(3e-8, Dtype::F16), 2f64.powi(-24) / 1.0 * (3e-8 / 2f64.powi(-24)).round());
     assert_eq!((spacing(1.5, Dtype::F32), spacing(0.0, Dtype::F16)), (2f64.powi(-23), 2f64.powi(-24)));
+}
+
+#[test]
+fn values_within_rounding_do_not_count() {
+    let base = values(1);
+    let [a, b] = [2, 3].map(|seed| tuned(&base, seed, 0.05));
+    let merge = merged(&base, [&a, &b], [1.5, 0.75], 0.5);
+    let small: Vec<Vec<f32>> = [&base, &merge, &a, &b].map(|m| bf16(m)).to_vec();
+    let sample = sample(small, &[Dtype::BF16; 4]);
+    noticed("masked", &["resolved"], |w| format!("{:?}", traces(&sample, &w.masked)));
 }
