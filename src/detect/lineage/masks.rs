@@ -169,20 +169,24 @@ impl Changes {
         let mut alone = vec![0usize; donors];
         let mut squares = vec![0.0; donors];
         let mut products = vec![vec![0.0; donors]; donors];
+        let mut lengths = vec![vec![0.0; donors]; donors];
         for &i in far {
             let mut hits = (0..donors).filter(|&d| hit(d, i));
             if let (Some(d), None) = (hits.next(), hits.next()) {
                 alone[d] += 1;
                 squares[d] += self.all[i].moved * self.all[i].moved;
-                for (other, product) in products[d].iter_mut().enumerate() {
-                    *product += self.all[i].moved * self.increments[other][i];
+                for (other, increments) in self.increments.iter().enumerate() {
+                    products[d][other] += self.all[i].moved * increments[i];
+                    lengths[d][other] += increments[i] * increments[i];
                 }
             }
         }
-        // A child of the merge has the merge's change and its own. On average it goes along by all of the change.
+        // A child of the merge has the merge's change and its own. So it goes along by all of the change, and in its direction.
         let follows = |d: usize, other: usize| {
-            let slope = if squares[d] > 0.0 { products[d][other] / squares[d] } else { 0.0 };
-            (1.0 - slope).abs() <= numbers.follows
+            let product: f64 = products[d][other];
+            let slope = if squares[d] > 0.0 { product / squares[d] } else { 0.0 };
+            let along = product >= numbers.along * (squares[d] * lengths[d][other]).sqrt();
+            (1.0 - slope).abs() <= numbers.follows && along
         };
         let strong = |d: usize| alone[d] as f64 >= numbers.share * far.len() as f64 && alone[d] > 0;
         let of = |d: usize| Donated {

@@ -109,6 +109,19 @@ fn children_of_a_model_are_not_its_donors() {
 }
 
 #[test]
+fn a_donor_that_goes_along_by_chance_is_none_that_follows() {
+    // The second donor moved five times as far, a little in the direction of the first.
+    let base = values(1);
+    let a = tuned(&base, 2, 0.04);
+    let own = tuned(&base, 3, 0.2);
+    let b: Vec<f32> = own.iter().zip(&a).zip(&base).map(|((own, a), base)| own + (a - base)).collect();
+    let merge = merged(&base, [&a, &b], [1.0, 1.0], 0.5);
+    let sample = sample(vec![base, merge, a, b], &[Dtype::F32; 4]);
+    assert!(traces(&sample, &Weights::default().masked).unwrap().donors.iter().all(|d| d.share > 0.2 && !d.followed));
+    noticed("masked", &["along"], |w| format!("{:?}", traces(&sample, &w.masked)));
+}
+
+#[test]
 fn whole_lines_and_whole_matrices_are_no_masks() {
     let base = values(1);
     let mut child = tuned(&base, 2, 0.2);

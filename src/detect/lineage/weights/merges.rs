@@ -182,6 +182,9 @@ numbers! {
         /// The most by which the slope of another donor's increment is off 1 where that donor is a child of the merge.
         follows: f64 = 0.25, "slope", 0.0..=1.0,
             "A child has all of its parent's change and its own beside it.";
+        /// The least cosine of that increment and the change of the merge.
+        along: f64 = 0.5, "cosine", -1.0..=1.0,
+            "Siblings have up to 0.4; a child that kept values of the merge moved little.";
         /// The least weight of a member that may be a donor, in the increment from the base.
         donor: f64 = 0.04, "share of the increment", 0.0..=1.0,
             "Parents have 0.15 or more; values decide about the rest.";
