@@ -51,6 +51,8 @@ struct Changes {
 }
 
 /// The traces in a sample of the base, the child and the donors, in this order. `None` where nothing changed.
+///
+/// Without donors, only untouched values are counted.
 pub(super) fn traces(sample: &[MatrixSample], numbers: &Masked) -> Option<Traces> {
     let donors = sample.first()?.values.len().checked_sub(2)?;
     let mut changes = Changes { all: Vec::new(), increments: vec![Vec::new(); donors] };
@@ -70,15 +72,15 @@ pub(super) fn traces(sample: &[MatrixSample], numbers: &Masked) -> Option<Traces
             equal += untouched;
             least = least.min(untouched as f64 / size as f64);
         }
-        if !copied(matrix, numbers.line) {
+        if donors > 0 && !copied(matrix, numbers.line) {
             changes.add(matrix, &same, step);
         }
     }
-    if outside == 0 || changes.all.is_empty() {
+    if outside == 0 || (donors > 0 && changes.all.is_empty()) {
         return None;
     }
     let far: Vec<usize> = (0..changes.all.len()).filter(|&i| changes.is_resolved(i, numbers.resolved)).collect();
-    let resolved = far.len() as f64 / changes.all.len() as f64;
+    let resolved = far.len() as f64 / changes.all.len().max(1) as f64;
     Some(Traces { untouched: equal as f64 / outside as f64, least, resolved, donors: changes.donated(&far, numbers) })
 }
 

@@ -155,6 +155,9 @@ numbers! {
         /// A row or column of which this share is unchanged is left out, as is a matrix that is a donor's to this share.
         line: f64 = 0.9, "share of values", 0.0..=1.0,
             "Dead inputs, dead neurons and frozen tensors keep lines whole; a mask does not.";
+        /// The least share of unchanged values outside lines for which donors are read.
+        seen: f64 = 0.03, "share of values", 0.0..=1.0,
+            "Ordinary children in F32 have none; two masks of density 0.8 leave 0.04.";
         /// The least share of unchanged values outside lines, beside donors of exact factors.
         untouched: f64 = 0.08, "share of values", 0.0..=1.0,
             "Three masks of density ½ leave 0.125, three of TIES more; ordinary children leave at most 0.089.";
