@@ -37,7 +37,7 @@ pub(super) struct Given {
 ///
 /// # Errors
 ///
-/// [`Error::Source`] for a model that cannot be read any more.
+/// [`Error::Interrupted`].
 pub(super) fn stacks(geometry: &Geometry, weights: &Weights) -> Result<Vec<Stack>, Error> {
     let candidates = of_several_depths(geometry);
     if candidates.is_empty() {
