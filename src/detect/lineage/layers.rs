@@ -45,8 +45,8 @@ pub(super) fn stacks(geometry: &Geometry, weights: &Weights) -> Result<Vec<Stack
     }
     let Some(prints) = geometry.read_prints(&candidates)? else { return Ok(Vec::new()) };
     let matrices = |id: ModelId| geometry.listed(id).map_or(0, |list| count_matrices(list));
-    let of = |(&id, prints)| Model::new(id, prints, matrices(id));
-    let models: Vec<Model<'_>> = candidates.iter().zip(&prints).map(of).collect();
+    let of = |(i, &id): (usize, &ModelId)| Model::new(id, &prints[i], matrices(id));
+    let models: Vec<Model<'_>> = candidates.iter().enumerate().map(of).collect();
     let known = holders(&models);
     let likely = |child: &&Model<'_>| {
         child.known_elsewhere(&known) as f64 >= (1.0 - weights.layers.left_over) * child.size() as f64
