@@ -18,12 +18,13 @@ const PIECE: usize = 64;
 impl Geometry {
     /// Reads the prints of every parameter of some models, in the order of their names.
     ///
-    /// Parameters of which all values read are equal have none: gains of 1 and biases of 0 are alike in strangers. At most 256
-    /// values of each parameter are read. The result is `None` when values are not at hand.
+    /// Parameters of which all values read are equal have none: gains of 1 and biases of 0 are alike in strangers. Nor have those
+    /// that cannot be read or are not finite. At most 256 values of each parameter are read. The result is `None` when values are not
+    /// at hand.
     ///
     /// # Errors
     ///
-    /// [`Error::Source`] for a model that cannot be read any more.
+    /// [`Error::Interrupted`].
     pub(crate) fn read_prints(&self, models: &[ModelId]) -> Result<Option<Vec<Vec<TensorPrint>>>, Error> {
         self.evidence().map_or(Ok(None), |evidence| evidence.prints(models))
     }
@@ -66,10 +67,13 @@ fn places(size: usize) -> Vec<(usize, usize)> {
 fn print(values: &Values, model: ModelId, info: &ParameterInfo) -> Result<Option<TensorPrint>, Error> {
     let (mut all, mut piece) = (Vec::new(), Vec::new());
     for (begin, length) in places(info.size()) {
-        values.read(model, &info.name, &(begin..begin + length), &mut piece)?;
+        // A tensor that no other model has under its name was not read before. One that is broken has no print.
+        if !values.peek(model, &info.name, &(begin..begin + length), &mut piece)? {
+            return Ok(None);
+        }
         all.extend_from_slice(&piece);
     }
-    if all.iter().all(|x| *x == all[0]) {
+    if all.iter().all(|x| *x == all[0]) || all.iter().any(|x| !x.is_finite()) {
         return Ok(None);
     }
     let hash = |bits: &dyn Fn(f32) -> u32| {
@@ -113,6 +117,23 @@ mod tests {
         assert_eq!((a.kind, a.size()), (Kind::Matrix, 4096));
         // A step below what BF16 stores changes the exact hash alone, but for values near 0.
         assert!(d.exact != c.exact);
+    }
+
+    #[test]
+    fn what_is_not_finite_has_no_print() {
+        let model = |names: [&str; 2], last: f32| {
+            let mut values: Vec<f32> = (0..64).map(|i| i as f32).collect();
+            let model = InMemory::new().with_parameter("shared", [8, 8], values.clone()).unwrap();
+            values[63] = last;
+            names.iter().fold(model, |m, name| m.with_parameter(*name, [8, 8], values.clone()).unwrap())
+        };
+        // Tensors that one model alone has are not read when the geometry is computed.
+        let models = [("a", model(["a.x", "a.y"], f32::NAN)), ("b", model(["b.x", "b.y"], 1.0))];
+        let set = ModelSet::builder().with_minimum_shared(0.1);
+        let set = models.into_iter().fold(set, |set, (name, model)| set.with_model(name, model)).build().unwrap();
+        let geometry = Geometry::compute(&set, &GeometrySettings::default()).unwrap();
+        let prints = geometry.read_prints(&[ModelId::new(0), ModelId::new(1)]).unwrap().unwrap();
+        assert_eq!(prints.iter().map(Vec::len).collect::<Vec<_>>(), [1, 3]);
     }
 
     #[test]

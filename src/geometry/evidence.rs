@@ -87,7 +87,7 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error::Source`] for a model that cannot be read any more.
+    /// [`Error::Interrupted`].
     fn prints(&self, _models: &[ModelId]) -> Result<Option<Vec<Vec<TensorPrint>>>, Error> {
         Ok(None)
     }

@@ -2,6 +2,7 @@
 
 mod copies;
 mod explanations;
+mod merges;
 mod models;
 mod properties;
 mod real;

@@ -125,7 +125,8 @@ impl<D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'_, D, R> {
     fn explained(&self, child: Original, parents: &[Original]) -> Explained {
         let numbers = self.numbers();
         let noise = (self.rounding)(child).max(numbers.least_rounding);
-        let (mut left, mut nearest, mut rounded, mut telling) = (0.0, 0.0, 0.0, 0);
+        let (mut left, mut nearest, mut rounded) = (0.0, 0.0, 0.0);
+        let (mut telling, mut taken) = (0, 0);
         let mut exact = true;
         let mut spans = Vec::new();
         for p in self.comparison.scoped() {
@@ -142,10 +143,13 @@ impl<D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'_, D, R> {
                 exact &= weights_within(&span.weights, numbers.outside);
             }
             // A tensor that equals that of a parent has a weight of 1 for it, if the parents differ there.
-            let known = tells || span.apart > numbers.above_rounding * rounding;
+            let apart = span.apart > numbers.above_rounding * rounding;
+            taken += usize::from(!tells && apart);
+            let known = tells || apart;
             spans.push(Some(span).filter(|_| known));
         }
-        exact &= telling >= numbers.tensors
+        // Tensors that are a parent's count as one that tells.
+        exact &= telling + usize::from(taken > 0) >= numbers.tensors
             && left <= numbers.left_over * nearest + numbers.rounding * rounded
             && nearest >= numbers.above_rounding * rounded;
         Explained { left, nearest, exact, spans }

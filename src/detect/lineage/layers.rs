@@ -8,6 +8,7 @@ use super::weights::Weights;
 use crate::error::Error;
 use crate::geometry::{Geometry, TensorPrint};
 use crate::model_set::{Kind, ModelId};
+use crate::source::ParameterInfo;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A model put together from tensors of others.
@@ -36,24 +37,29 @@ pub(super) struct Given {
 ///
 /// # Errors
 ///
-/// [`Error::Source`] for a model that cannot be read any more.
+/// [`Error::Interrupted`].
 pub(super) fn stacks(geometry: &Geometry, weights: &Weights) -> Result<Vec<Stack>, Error> {
     let candidates = of_several_depths(geometry);
     if candidates.is_empty() {
         return Ok(Vec::new());
     }
     let Some(prints) = geometry.read_prints(&candidates)? else { return Ok(Vec::new()) };
-    let models: Vec<Model<'_>> = candidates.iter().zip(&prints).map(|(&id, prints)| Model::new(id, prints)).collect();
+    let matrices = |id: ModelId| geometry.listed(id).map_or(0, |list| count_matrices(list));
+    let of = |(i, &id): (usize, &ModelId)| Model::new(id, &prints[i], matrices(id));
+    let models: Vec<Model<'_>> = candidates.iter().enumerate().map(of).collect();
     let known = holders(&models);
     let likely = |child: &&Model<'_>| {
         child.known_elsewhere(&known) as f64 >= (1.0 - weights.layers.left_over) * child.size() as f64
     };
     let mut found: Vec<Stack> =
         models.iter().filter(likely).filter_map(|child| stack(child, &models, weights)).collect();
-    // Of two stacks of one another, neither is known to be the child.
+    // Of two stacks of one another, the one that several models explain is the child; else neither is known to be.
     let mutual: BTreeSet<ModelId> = found
         .iter()
-        .filter(|s| found.iter().any(|o| is_parent(s, o.child) && is_parent(o, s.child)))
+        .filter(|s| {
+            let other = |o: &&Stack| is_parent(s, o.child) && is_parent(o, s.child);
+            found.iter().filter(other).any(|o| o.parents.len() >= s.parents.len())
+        })
         .map(|s| s.child)
         .collect();
     found.retain(|s| !mutual.contains(&s.child));
@@ -67,7 +73,7 @@ fn is_parent(stack: &Stack, model: ModelId) -> bool {
 /// Models in an order of their content, whose matrices have shapes of models with another number of matrices.
 fn of_several_depths(geometry: &Geometry) -> Vec<ModelId> {
     // Models of one layout share the list, so each list is looked at once.
-    let mut outlines: HashMap<*const crate::source::ParameterInfo, (usize, BTreeSet<Vec<usize>>)> = HashMap::new();
+    let mut outlines: HashMap<*const ParameterInfo, (usize, BTreeSet<Vec<usize>>)> = HashMap::new();
     let key = |model: ModelId| geometry.listed(model).map(|list| list.as_ptr());
     for &model in geometry.models() {
         let Some(list) = geometry.listed(model) else { return Vec::new() };
@@ -84,6 +90,10 @@ fn of_several_depths(geometry: &Geometry) -> Vec<ModelId> {
         outlines.iter().map(|(k, a)| (*k as usize, outlines.values().any(|b| apart(a, b)))).collect();
     let has = |model: &ModelId| key(*model).is_some_and(|k| stands.get(&(k as usize)) == Some(&true));
     geometry.models().iter().copied().filter(has).collect()
+}
+
+fn count_matrices(list: &[ParameterInfo]) -> usize {
+    list.iter().filter(|info| is_matrix(&info.shape) && !info.dtype.is_integer()).count()
 }
 
 fn is_matrix(shape: &[usize]) -> bool {
@@ -109,16 +119,16 @@ struct Model<'p> {
     id: ModelId,
     prints: &'p [TensorPrint],
     by_values: HashMap<(&'p [usize], u64), Vec<usize>>,
+    /// Number of its matrices, those without a print included.
     matrices: usize,
 }
 
 impl<'p> Model<'p> {
-    fn new(id: ModelId, prints: &'p [TensorPrint]) -> Self {
+    fn new(id: ModelId, prints: &'p [TensorPrint], matrices: usize) -> Self {
         let mut by_values: HashMap<(&'p [usize], u64), Vec<usize>> = HashMap::new();
         for (i, print) in prints.iter().enumerate() {
             by_values.entry((&print.shape, print.rounded)).or_default().push(i);
         }
-        let matrices = prints.iter().filter(|p| p.kind == Kind::Matrix).count();
         Self { id, prints, by_values, matrices }
     }
 
@@ -146,10 +156,10 @@ impl<'p> Model<'p> {
         self.prints.iter().filter(|p| other.same(p).is_some()).map(TensorPrint::size).sum()
     }
 
-    /// Number of matrices whose values no other matrix of this model has.
-    fn distinct_matrices(&self) -> usize {
-        let matrix = |all: &&Vec<usize>| self.prints[all[0]].kind == Kind::Matrix;
-        self.by_values.values().filter(matrix).count()
+    /// Number of matrices whose values an earlier matrix of this model has.
+    fn repeated(&self) -> usize {
+        let matrices = self.by_values.values().filter(|all| self.prints[all[0]].kind == Kind::Matrix);
+        matrices.map(|all| all.len() - 1).sum()
     }
 }
 
@@ -201,22 +211,21 @@ fn stack(child: &Model<'_>, models: &[Model<'_>], weights: &Weights) -> Option<S
 
 /// Whether the child came from these models, and not they from it.
 fn is_derived(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
-    let moved = |(parent, taken): &(&Model<'_>, Vec<usize>)| {
-        let other = |&i: &usize| parent.same(&child.prints[i]).is_some_and(|p| p.name != child.prints[i].name);
-        taken.iter().filter(|&&i| child.prints[i].kind == Kind::Matrix).any(|i| other(i))
-    };
-    // Under equal names, a model that lacks some tensors is a copy in part.
-    if !given.iter().any(moved) {
+    let pairs = given.iter().flat_map(|(parent, taken)| taken.iter().map(move |&i| (parent, &child.prints[i])));
+    let matrices: Vec<bool> = pairs
+        .filter(|(_, mine)| mine.kind == Kind::Matrix)
+        .filter_map(|(parent, mine)| Some(parent.same(mine)?.name == mine.name))
+        .collect();
+    // Under equal names alone, a model that lacks some tensors is a copy in part. Under other names alone, it is a part of a file.
+    if !(matrices.contains(&true) && matrices.contains(&false)) {
         return false;
     }
     let whole = |m: &Model<'_>| m.covered_by(child) == m.size();
     match given {
-        // Two that hold each other's tensors: the one that repeats some was made from the other.
-        [(parent, _)] => {
-            !whole(parent) || child.matrices - child.distinct_matrices() > parent.matrices - parent.distinct_matrices()
-        }
+        // Of two that hold each other's tensors, the one with repeated tensors or more of them was made from the other.
+        [(parent, _)] => !whole(parent) || child.repeated() > parent.repeated() || child.matrices > parent.matrices,
         // A file that holds several models whole, none of which repeats another, is not made of them.
-        _ => !given.iter().all(|(parent, _)| whole(parent)) || child.distinct_matrices() < child.matrices,
+        _ => !given.iter().all(|(parent, _)| whole(parent)) || child.repeated() > 0,
     }
 }
 

@@ -51,6 +51,8 @@ struct Changes {
 }
 
 /// The traces in a sample of the base, the child and the donors, in this order. `None` where nothing changed.
+///
+/// Without donors, only untouched values are counted.
 pub(super) fn traces(sample: &[MatrixSample], numbers: &Masked) -> Option<Traces> {
     let donors = sample.first()?.values.len().checked_sub(2)?;
     let mut changes = Changes { all: Vec::new(), increments: vec![Vec::new(); donors] };
@@ -70,15 +72,15 @@ pub(super) fn traces(sample: &[MatrixSample], numbers: &Masked) -> Option<Traces
             equal += untouched;
             least = least.min(untouched as f64 / size as f64);
         }
-        if !copied(matrix, numbers.line) {
+        if donors > 0 && !copied(matrix, numbers.line) {
             changes.add(matrix, &same, step);
         }
     }
-    if outside == 0 || changes.all.is_empty() {
+    if outside == 0 || (donors > 0 && changes.all.is_empty()) {
         return None;
     }
     let far: Vec<usize> = (0..changes.all.len()).filter(|&i| changes.is_resolved(i, numbers.resolved)).collect();
-    let resolved = far.len() as f64 / changes.all.len() as f64;
+    let resolved = far.len() as f64 / changes.all.len().max(1) as f64;
     Some(Traces { untouched: equal as f64 / outside as f64, least, resolved, donors: changes.donated(&far, numbers) })
 }
 
@@ -169,20 +171,24 @@ impl Changes {
         let mut alone = vec![0usize; donors];
         let mut squares = vec![0.0; donors];
         let mut products = vec![vec![0.0; donors]; donors];
+        let mut lengths = vec![vec![0.0; donors]; donors];
         for &i in far {
             let mut hits = (0..donors).filter(|&d| hit(d, i));
             if let (Some(d), None) = (hits.next(), hits.next()) {
                 alone[d] += 1;
                 squares[d] += self.all[i].moved * self.all[i].moved;
-                for (other, product) in products[d].iter_mut().enumerate() {
-                    *product += self.all[i].moved * self.increments[other][i];
+                for (other, increments) in self.increments.iter().enumerate() {
+                    products[d][other] += self.all[i].moved * increments[i];
+                    lengths[d][other] += increments[i] * increments[i];
                 }
             }
         }
-        // A child of the merge has the merge's change and its own. On average it goes along by all of the change.
+        // A child of the merge has the merge's change and its own. So it goes along by all of the change, and in its direction.
         let follows = |d: usize, other: usize| {
-            let slope = if squares[d] > 0.0 { products[d][other] / squares[d] } else { 0.0 };
-            (1.0 - slope).abs() <= numbers.follows
+            let product: f64 = products[d][other];
+            let slope = if squares[d] > 0.0 { product / squares[d] } else { 0.0 };
+            let along = product >= numbers.along * (squares[d] * lengths[d][other]).sqrt();
+            (1.0 - slope).abs() <= numbers.follows && along
         };
         let strong = |d: usize| alone[d] as f64 >= numbers.share * far.len() as f64 && alone[d] > 0;
         let of = |d: usize| Donated {

@@ -1,6 +1,7 @@
 //! Where a child lies among a few parents in one tensor: on the line, on the arc or in the plane that they span.
 
 use super::affine::Squared;
+use std::array::from_fn;
 
 /// The most parents of a merge by tensor.
 pub(super) const MOST: usize = 6;
@@ -65,14 +66,13 @@ fn flat<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> (f64, Vec<f64>
     let (origin, rest) = (parents[0], &parents[1..]);
     let k = rest.len();
     let inner = |a: I, b: I, ab: f64| (d(origin, a) + d(origin, b) - ab) / 2.0;
-    let mut gram = [[0.0; MOST]; MOST];
-    let mut toward = [0.0; MOST];
-    for i in 0..k {
-        for j in 0..k {
-            gram[i][j] = if i == j { d(origin, rest[i]) } else { inner(rest[i], rest[j], d(rest[i], rest[j])) };
-        }
-        toward[i] = inner(rest[i], child, d(rest[i], child));
-    }
+    let product = |i: usize, j: usize| match (rest.get(i), rest.get(j)) {
+        (Some(&a), Some(_)) if i == j => d(origin, a),
+        (Some(&a), Some(&b)) => inner(a, b, d(a, b)),
+        _ => 0.0,
+    };
+    let gram: [[f64; MOST]; MOST] = from_fn(|i| from_fn(|j| product(i, j)));
+    let toward: [f64; MOST] = from_fn(|i| rest.get(i).map_or(0.0, |&a| inner(a, child, d(a, child))));
     let solved = solve(gram, toward, k);
     let explained: f64 = (0..k).map(|i| solved[i] * toward[i]).sum();
     let mut weights = vec![1.0 - solved[..k].iter().sum::<f64>()];
@@ -81,24 +81,25 @@ fn flat<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> (f64, Vec<f64>
 }
 
 /// The solution of a small positive definite system by Cholesky factors. A direction that others span gets 0.
-fn solve(mut a: [[f64; MOST]; MOST], b: [f64; MOST], k: usize) -> [f64; MOST] {
-    // Pivots below this share of the diagonal are rounding.
+fn solve(mut a: [[f64; MOST]; MOST], mut x: [f64; MOST], k: usize) -> [f64; MOST] {
+    // Pivots below this share of the diagonal are rounding. Their factors are 0 and mark the direction.
     const SINGULAR: f64 = 1e-12;
-    let mut used = [true; MOST];
     for j in 0..k {
         let pivot = a[j][j] - (0..j).map(|m| a[j][m] * a[j][m]).sum::<f64>();
-        used[j] = pivot > SINGULAR * a[j][j];
+        let used = pivot > SINGULAR * a[j][j];
         for i in j..k {
             let value = a[i][j] - (0..j).map(|m| a[i][m] * a[j][m]).sum::<f64>();
-            a[i][j] = if used[j] { value / pivot.sqrt() } else { 0.0 };
+            a[i][j] = if used { value / pivot.sqrt() } else { 0.0 };
         }
     }
-    let mut x = [0.0; MOST];
+    let divided = |value: f64, pivot: f64| if pivot > 0.0 { value / pivot } else { 0.0 };
     for i in 0..k {
-        x[i] = if used[i] { (b[i] - (0..i).map(|m| a[i][m] * x[m]).sum::<f64>()) / a[i][i] } else { 0.0 };
+        let left = x[i] - (0..i).map(|m| a[i][m] * x[m]).sum::<f64>();
+        x[i] = divided(left, a[i][i]);
     }
     for i in (0..k).rev() {
-        x[i] = if used[i] { (x[i] - (i + 1..k).map(|m| a[m][i] * x[m]).sum::<f64>()) / a[i][i] } else { 0.0 };
+        let left = x[i] - (i + 1..k).map(|m| a[m][i] * x[m]).sum::<f64>();
+        x[i] = divided(left, a[i][i]);
     }
     x
 }
@@ -113,7 +114,8 @@ fn along_arc<I: Copy>(d: &impl Squared<I>, child: I, a: I, b: I) -> (f64, f64) {
     let (u_c, u_a, c_a) = ((ab + ac - bc) / 2.0, (norm_b - norm_a - ab) / 2.0, (norm_c - norm_a - ac) / 2.0);
     let determinant = ab * norm_a - u_a * u_a;
     let cosine = (norm_a + norm_b - ab) / (2.0 * (norm_a * norm_b).sqrt());
-    if !(determinant > 1e-12 * ab * norm_a) || cosine.is_nan() || cosine.abs() >= 1.0 {
+    let spans = determinant > 1e-12 * ab * norm_a;
+    if !spans || cosine.is_nan() || cosine.abs() >= 1.0 {
         return NONE;
     }
     // c ≈ first·a + second·b; the ratio of the two tells how far along the arc the child is.
@@ -126,4 +128,48 @@ fn along_arc<I: Copy>(d: &impl Squared<I>, child: I, a: I, b: I) -> (f64, f64) {
     let left = ac + second * second * ab + longer * longer * norm_a - 2.0 * second * u_c - 2.0 * longer * c_a
         + 2.0 * second * longer * u_a;
     if left.is_finite() { (left.max(0.0), share) } else { NONE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Squared distances of points, and their squared norms.
+    fn between(points: &[[f64; 4]]) -> impl Fn(usize, usize) -> f64 + '_ {
+        |a, b| {
+            let origin = if a == b { &[0.0; 4] } else { &points[b] };
+            points[a].iter().zip(origin).map(|(x, y)| (x - y) * (x - y)).sum()
+        }
+    }
+
+    #[test]
+    fn weights_are_those_of_the_combination() {
+        let points = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.2, 0.3, 0.5, 0.1]];
+        let span = Span::of(&between(&points), 3, &[0, 1, 2], false);
+        assert!((span.left - 0.01).abs() < 1e-12, "{span:?}");
+        assert!(span.weights.iter().zip([0.2, 0.3, 0.5]).all(|(w, share)| (w - share).abs() < 1e-12), "{span:?}");
+        assert!((span.nearest - (0.04 + 0.09 + 0.25 + 0.01)).abs() < 1e-12 && span.apart == 2.0);
+    }
+
+    #[test]
+    fn equal_parents_count_once_and_a_parent_itself_wholly() {
+        let points = [[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.4, 0.6, 0.0, 0.0]];
+        let span = Span::of(&between(&points), 3, &[0, 1, 2], false);
+        assert!(span.left < 1e-12 && (span.weights[0] - 0.4).abs() < 1e-12 && span.weights[1] == 0.0, "{span:?}");
+        let same = Span::of(&between(&points), 1, &[2, 0], false);
+        assert_eq!((same.left, same.nearest, same.weights), (0.0, 0.0, vec![0.0, 1.0]));
+    }
+
+    #[test]
+    fn a_point_on_the_arc_is_farther_out_than_the_line() {
+        let angle = 0.9f64;
+        let at = |share: f64| {
+            let (first, second) = (((1.0 - share) * angle).sin() / angle.sin(), (share * angle).sin() / angle.sin());
+            [2.0 * first + 3.0 * second * angle.cos(), 3.0 * second * angle.sin(), 0.0, 0.0]
+        };
+        let points = [at(0.0), at(1.0), at(0.3)];
+        let curved = Span::of(&between(&points), 2, &[0, 1], true);
+        assert!(curved.left < 1e-12 && (curved.weights[1] - 0.3).abs() < 1e-9, "{curved:?}");
+        assert!(Span::of(&between(&points), 2, &[0, 1], false).left > 1e-3);
+    }
 }

@@ -86,8 +86,16 @@ impl Search<'_> {
     fn best(&self, child: Member, over: &[(Member, Vec<Member>)]) -> Result<Option<Found>, Error> {
         let mut best: Option<(f64, Found)> = None;
         for &(base, ref donors) in over.iter().filter(|(_, donors)| donors.len() > 1) {
-            let all: Vec<ModelId> = [base, child].iter().chain(donors).map(|m| self.models[m.index()]).collect();
-            let Some(sample) = self.geometry.read_sample(&all)? else { return Ok(None) };
+            let models =
+                |members: &[Member]| -> Vec<ModelId> { members.iter().map(|m| self.models[m.index()]).collect() };
+            // Most children have next to no value of their base, so that donors need not be read.
+            let Some(pair) = self.geometry.read_sample(&models(&[base, child]))? else { return Ok(None) };
+            let seen = traces(&pair, &self.weights.masked).is_some_and(|t| t.untouched >= self.weights.masked.seen);
+            if !seen {
+                continue;
+            }
+            let all: Vec<Member> = [base, child].iter().chain(donors).copied().collect();
+            let Some(sample) = self.geometry.read_sample(&models(&all))? else { return Ok(None) };
             let Some(traces) = traces(&sample, &self.weights.masked) else { continue };
             if let Some((clarity, exact)) = recognized(&traces, &self.weights.masked) {
                 let exact = exact.into_iter().map(|(d, share)| (donors[d], share)).collect();

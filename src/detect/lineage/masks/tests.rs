@@ -1,4 +1,5 @@
 use super::*;
+use crate::detect::lineage::tests::fixture::noticed;
 use crate::detect::lineage::weights::Weights;
 
 const SHAPE: [usize; 2] = [64, 64];
@@ -108,6 +109,19 @@ fn children_of_a_model_are_not_its_donors() {
 }
 
 #[test]
+fn a_donor_that_goes_along_by_chance_is_none_that_follows() {
+    // The second donor moved five times as far, a little in the direction of the first.
+    let base = values(1);
+    let a = tuned(&base, 2, 0.04);
+    let own = tuned(&base, 3, 0.2);
+    let b: Vec<f32> = own.iter().zip(&a).zip(&base).map(|((own, a), base)| own + (a - base)).collect();
+    let merge = merged(&base, [&a, &b], [1.0, 1.0], 0.5);
+    let sample = sample(vec![base, merge, a, b], &[Dtype::F32; 4]);
+    assert!(traces(&sample, &Weights::default().masked).unwrap().donors.iter().all(|d| d.share > 0.2 && !d.followed));
+    noticed("masked", &["along"], |w| format!("{:?}", traces(&sample, &w.masked)));
+}
+
+#[test]
 fn whole_lines_and_whole_matrices_are_no_masks() {
     let base = values(1);
     let mut child = tuned(&base, 2, 0.2);
@@ -134,4 +148,14 @@ fn rounding_is_that_of_the_formats() {
     assert_eq!(rounded(-1.006, Dtype::BF16), -1.0078125);
     assert_eq!(rounded(3e-8, Dtype::F16), 2f64.powi(-24) / 1.0 * (3e-8 / 2f64.powi(-24)).round());
     assert_eq!((spacing(1.5, Dtype::F32), spacing(0.0, Dtype::F16)), (2f64.powi(-23), 2f64.powi(-24)));
+}
+
+#[test]
+fn values_within_rounding_do_not_count() {
+    let base = values(1);
+    let [a, b] = [2, 3].map(|seed| tuned(&base, seed, 0.05));
+    let merge = merged(&base, [&a, &b], [1.5, 0.75], 0.5);
+    let small: Vec<Vec<f32>> = [&base, &merge, &a, &b].map(|m| bf16(m)).to_vec();
+    let sample = sample(small, &[Dtype::BF16; 4]);
+    noticed("masked", &["resolved"], |w| format!("{:?}", traces(&sample, &w.masked)));
 }

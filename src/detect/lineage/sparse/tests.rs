@@ -52,6 +52,22 @@ fn masks_on_the_root_and_on_another_ancestor_are_found() {
 }
 
 #[test]
+fn donors_are_read_only_where_the_base_is_seen() {
+    let root = Model::new(1);
+    let child = |seed| root.trained(seed, 0..0, 1.0);
+    let (a, b) = (child(2), child(3));
+    // A quarter of the values of a masked merge is the root's.
+    let merge = root.with_masked([&a, &b], 7);
+    let geometry = of_models(&[root.clone(), a, b, merge, child(4), child(5)]);
+    let of = |seen: f64| {
+        let mut weights = Weights::default();
+        weights.masked.seen = seen;
+        found(&geometry, &star(6), &weights).len()
+    };
+    assert_eq!([of(0.1), of(0.3)], [1, 0]);
+}
+
+#[test]
 fn ordinary_families_have_no_masks() {
     let root = Model::new(1);
     let child = |seed| root.trained(seed, 0..6, 1.0);
@@ -98,7 +114,7 @@ fn numbers_of_masks_are_noticed() {
     // Six rows of sixteen columns are dead to nine tenths.
     let dead = |rows| root.trained(9, 0..rows, 1.0);
     let follower = merge.trained(11, 0..0, 1.0).with_rows_of(&merge, 0..20);
-    noticed("masked", &["line", "resolved", "follows"], |w| {
+    noticed("masked", &["line", "follows"], |w| {
         let all = [
             sample([&root, &merge, &a, &b]),
             sample([&root, &dead(6), &a, &b]),

@@ -155,6 +155,9 @@ numbers! {
         /// A row or column of which this share is unchanged is left out, as is a matrix that is a donor's to this share.
         line: f64 = 0.9, "share of values", 0.0..=1.0,
             "Dead inputs, dead neurons and frozen tensors keep lines whole; a mask does not.";
+        /// The least share of unchanged values outside lines for which donors are read.
+        seen: f64 = 0.03, "share of values", 0.0..=1.0,
+            "Ordinary children in F32 have none; two masks of density 0.8 leave 0.04.";
         /// The least share of unchanged values outside lines, beside donors of exact factors.
         untouched: f64 = 0.08, "share of values", 0.0..=1.0,
             "Three masks of density ½ leave 0.125, three of TIES more; ordinary children leave at most 0.089.";
@@ -182,6 +185,9 @@ numbers! {
         /// The most by which the slope of another donor's increment is off 1 where that donor is a child of the merge.
         follows: f64 = 0.25, "slope", 0.0..=1.0,
             "A child has all of its parent's change and its own beside it.";
+        /// The least cosine of that increment and the change of the merge.
+        along: f64 = 0.5, "cosine", -1.0..=1.0,
+            "Siblings have up to 0.4; a child that kept values of the merge moved little.";
         /// The least weight of a member that may be a donor, in the increment from the base.
         donor: f64 = 0.04, "share of the increment", 0.0..=1.0,
             "Parents have 0.15 or more; values decide about the rest.";
