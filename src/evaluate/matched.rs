@@ -108,8 +108,9 @@ fn families(phylogeny: &Phylogeny, models: impl Iterator<Item = ModelId> + Clone
         components.union(edge.parent.index(), edge.child.index());
     }
     for (number, family) in phylogeny.families().iter().enumerate() {
-        // Edges do not hold such a family together, so that it was stated to be one.
-        if phylogeny.edge_components(FamilyId::new(number)) > 1 {
+        // Edges alone do not hold such a family together: it was stated to be one, or an unobserved model joins it.
+        let id = FamilyId::new(number);
+        if phylogeny.edge_components(id) > 1 || phylogeny.unobserved_in(id).next().is_some() {
             let members: Vec<usize> = family.members.iter().map(|m| m.index()).filter(|&m| kept[m]).collect();
             members.windows(2).for_each(|pair| {
                 components.union(pair[0], pair[1]);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model_set::ModelId;
 use crate::phylogeny::arbitrary::any_phylogeny;
-use crate::phylogeny::{Edge, PhylogenyBuilder};
+use crate::phylogeny::{Edge, Link, PhylogenyBuilder, UnobservedId};
 use proptest::prelude::*;
 
 /// Makes models by name from lines like `c: a b`. The weights of several parents are equal.
@@ -299,8 +299,9 @@ proptest! {
         for r in [e.edges, e.pairs, e.ancestors, e.roots, e.merges] {
             prop_assert_eq!((r.right, r.right), (r.found, r.expected));
         }
-        // A model whose true parent is withheld has a parent that nobody can name.
-        let named = phylogeny.models().filter(|&m| !phylogeny.is_withheld(m)).count();
+        // A model whose true parent is withheld or not in the set has a parent that nobody can name.
+        let open = |m| phylogeny.is_withheld(m) || (phylogeny.has_unobserved_parent(m) && phylogeny.parents(m).is_empty());
+        let named = phylogeny.models().filter(|&m| !open(m)).count();
         prop_assert_eq!(e.accuracy_with_roots.of, named);
         prop_assert_eq!(e.families.exact.of, phylogeny.families().len());
         prop_assert!(e.merge_weights.largest.is_none_or(|w| w == 0.0));
@@ -313,9 +314,27 @@ proptest! {
         for ratio in [e.accuracy, e.accuracy_with_roots, e.direction, e.root_families, e.families.exact, e.orphans] {
             prop_assert!(ratio.right <= ratio.of);
         }
-        for r in [e.edges, e.pairs, e.ancestors, e.roots, e.merges] {
+        for r in [e.edges, e.pairs, e.ancestors, e.roots, e.merges, e.absent_parents] {
             prop_assert!(r.right <= r.found.min(r.expected));
         }
         prop_assert!(e.families.adjusted_rand.is_none_or(|r| (-0.5..=1.0).contains(&r)));
     }
+}
+
+#[test]
+fn parents_said_to_be_absent_are_scored_against_orphans() {
+    let [r, a, b, c] = [0, 1, 2, 3].map(ModelId::new);
+    // In truth r is the root, and the parent of c is not in the set.
+    let truth = PhylogenyBuilder::new(4).with_edges([Edge::new(r, a), Edge::new(r, b)]).with_unobserved(None);
+    let absent = UnobservedId::new(0);
+    let truth = truth.with_links([Link::new(r, absent), Link::new(absent, c)]).build().unwrap();
+    let said = |children: &[ModelId]| {
+        let builder = PhylogenyBuilder::new(4).with_kin([r, a, b, c]).with_unobserved(None);
+        let result = builder.with_links(children.iter().map(|&child| Link::new(absent, child))).build().unwrap();
+        evaluate(&result, &Truth::from(truth.clone())).unwrap()
+    };
+    assert_eq!(said(&[c]).absent_parents, Retrieval::new(1, 1, 1));
+    let e = said(&[r, a, b]);
+    assert_eq!(e.absent_parents, Retrieval::new(0, 3, 1));
+    assert_eq!((e.accuracy_with_roots, e.accuracy), (Ratio::new(0, 3), Ratio::new(0, 2)));
 }

@@ -6,8 +6,8 @@ use faer::Mat;
 /// Rounds of alternation after which it stops. In closed form it takes one or two.
 const ROUNDS: usize = 400;
 
-/// A change of the estimate below this share of the increments ends the alternation.
-const STILL: f64 = 1e-10;
+/// A change of the estimate below this share of what counts as rounding ends the alternation.
+const STILL: f64 = 1e-3;
 
 /// The absent matrix, less the first child's, and what was found on the way.
 pub(super) struct Found {
@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) left: Vec<f64>,
     /// Squared norms of all increments, summed.
     pub(super) moved: f64,
+    /// Whether the alternation went no farther from the closed form than rounding reaches.
+    pub(super) closed: bool,
 }
 
 /// Finds the absent matrix from `children`, each less the first one. Singular values up to `limit` are rounding.
@@ -50,7 +52,7 @@ pub(super) fn find(children: &[Mat<f64>], limit: f64) -> Result<Found, String> {
         match of_triple(children, triple, &rank, limit) {
             Ok((base, own)) => {
                 let ranks = ranks(&rank, triple, own);
-                return alternated(children, base, ranks).ok_or_else(stuck);
+                return alternated(children, base, ranks, limit).ok_or_else(stuck);
             }
             Err(said) => reason = said,
         }
@@ -120,14 +122,14 @@ fn of_triple(
             (off / whole).sqrt()
         ));
     }
-    let block = blocks.get(..ra, ..ra).to_owned();
+    let block = blocks.submatrix(0, 0, ra, ra).to_owned();
     let increment = &columns_a * block * rows_a.transpose();
     Ok((&children[a] - increment, [ra, rb, rc]))
 }
 
 /// Alternates from a first estimate: increments cut to their ranks, then the mean of what is left.
-fn alternated(children: &[Mat<f64>], mut base: Mat<f64>, ranks: Vec<usize>) -> Option<Found> {
-    let mut rounds = 0;
+fn alternated(children: &[Mat<f64>], first: Mat<f64>, ranks: Vec<usize>, limit: f64) -> Option<Found> {
+    let (mut rounds, mut base) = (0, first.clone());
     loop {
         rounds += 1;
         let mut next = Mat::<f64>::zeros(base.nrows(), base.ncols());
@@ -143,8 +145,9 @@ fn alternated(children: &[Mat<f64>], mut base: Mat<f64>, ranks: Vec<usize>) -> O
         let next = Mat::from_fn(next.nrows(), next.ncols(), |i, j| next[(i, j)] * share);
         let change = squared((&next - &base).as_ref());
         base = next;
-        if change <= STILL * STILL * moved || rounds == ROUNDS {
-            return Some(Found { base, ranks, rounds, left, moved });
+        if change <= (STILL * limit).powi(2) || rounds == ROUNDS {
+            let closed = squared((&base - &first).as_ref()) <= limit * limit * ranks.len() as f64;
+            return Some(Found { base, ranks, rounds, left, moved, closed });
         }
     }
 }

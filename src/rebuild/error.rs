@@ -7,11 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum RebuildError {
     /// Two increments of low rank cannot be told apart by their difference: three children are needed.
-    #[error(
-        "{found} children{}, expected at least 3, or two that share {} bit for bit",
-        tensor.as_ref().map_or_else(String::new, |tensor| format!(" with unlike values of `{tensor}`")),
-        if tensor.is_some() { "it" } else { "each tensor" }
-    )]
+    #[error("{found} children{}, expected at least 3", of(.tensor))]
     TooFew {
         /// Number of children.
         found: usize,
@@ -50,11 +46,16 @@ pub enum RebuildError {
     #[error(transparent)]
     Model(Error),
     /// The file cannot be written.
-    #[error("cannot write {}", file.display())]
+    #[error("cannot write {}", .file.display())]
     Write {
         /// The file.
         file: PathBuf,
         /// The cause.
         source: io::Error,
     },
+}
+
+/// Which tensor the children hold in unlike values.
+fn of(tensor: &Option<String>) -> String {
+    tensor.as_ref().map_or_else(String::new, |tensor| format!(" with unlike values of `{tensor}`"))
 }

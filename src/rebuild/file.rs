@@ -101,13 +101,15 @@ fn tensor(
         let added = solved
             .factors
             .as_ref()
-            .map(|(left, right)| left.get(first..first + values[0].len() / rows.row, ..) * right.transpose());
+            .map(|(left, right)| left.subrows(first, values[0].len() / rows.row) * right.transpose());
         for (at, &value) in values[0].iter().enumerate() {
             let add = added.as_ref().map_or(0.0, |added| added[(at / rows.row, at % rows.row)]);
             append(f64::from(value) + add, dtype, &mut bytes);
         }
         // The reader's errors and the writer's have types of their own.
-        outcome = writer.write_all(&bytes);
+        if outcome.is_ok() {
+            outcome = writer.write_all(&bytes);
+        }
         Ok(())
     });
     read.map_err(Failure::Values)?;

@@ -22,7 +22,7 @@ mod tensor;
 pub use error::RebuildError;
 
 use crate::error::{Error, SourceError};
-use crate::format::ParameterInfo;
+use crate::format::{Format, ParameterInfo, Safetensors};
 use crate::model_set::{ModelId, ModelSet};
 use std::path::Path;
 
@@ -140,6 +140,12 @@ pub fn rebuild(models: &ModelSet, children: &[ModelId], file: impl AsRef<Path>) 
     let names: Vec<&str> = children.iter().map(|&child| models.name(child)).collect();
     file::write(file.as_ref(), &tensors, &solved, &readers, &rebuilt, &names)?;
     Ok(rebuilt)
+}
+
+/// The name that a rebuilt checkpoint gets in its folder: the one that libraries look for.
+pub fn file_name() -> String {
+    let extension = Safetensors.extensions().first().copied().unwrap_or_default();
+    format!("model.{extension}")
 }
 
 /// One child, and how its tensors are read.

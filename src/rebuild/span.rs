@@ -28,19 +28,19 @@ impl Decomposed {
 
     /// The first singular vectors of the left side.
     pub(super) fn columns(&self, rank: usize) -> Mat<f64> {
-        self.left.get(.., ..rank).to_owned()
+        self.left.subcols(0, rank).to_owned()
     }
 
     /// The first singular vectors of the right side.
     pub(super) fn rows(&self, rank: usize) -> Mat<f64> {
-        self.right.get(.., ..rank).to_owned()
+        self.right.subcols(0, rank).to_owned()
     }
 
     /// The nearest matrix of a rank.
     pub(super) fn cut(&self, rank: usize) -> Mat<f64> {
         let rank = rank.min(self.values.len());
         let scaled = Mat::from_fn(self.left.nrows(), rank, |i, j| self.left[(i, j)] * self.values[j]);
-        &scaled * self.right.get(.., ..rank).transpose()
+        &scaled * self.right.subcols(0, rank).transpose()
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn pseudoinverse(matrix: &Mat<f64>) -> Option<Mat<f64>> {
     let largest = svd.values.first().copied().unwrap_or_default();
     let rank = svd.rank(1e-12 * largest);
     let scaled = Mat::from_fn(svd.right.nrows(), rank, |i, j| svd.right[(i, j)] / svd.values[j]);
-    Some(&scaled * svd.left.get(.., ..rank).transpose())
+    Some(&scaled * svd.left.subcols(0, rank).transpose())
 }
 
 /// Two matrices side by side.

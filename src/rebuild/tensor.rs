@@ -75,7 +75,7 @@ pub(super) fn solve(info: &ParameterInfo, children: &[Child<'_>]) -> Result<Solv
         return Err(not(format!("increments of ranks {:?} leave {share:.2} of the movement unexplained", found.ranks)));
     }
     let error = (found.left.iter().sum::<f64>() / n as f64 / norm.max(f64::MIN_POSITIVE)).sqrt();
-    let exact = info.dtype.size() >= 4 && found.rounds <= 3;
+    let exact = info.dtype.size() >= 4 && found.closed;
     Ok(Solved {
         origin: if exact { TensorOrigin::ClosedForm } else { TensorOrigin::Iterated { rounds: found.rounds } },
         child: 0,
@@ -179,7 +179,7 @@ fn sketched(rows: &Rows<'_, '_>, rounding: f64) -> Result<Option<Sketched>, Rebu
         }
         let mut images = vec![Mat::<f64>::zeros(columns.ncols(), rows.row); n - 1];
         rows.each(|first, values| {
-            let own = columns.get(first..first + values[0].len() / rows.row, ..);
+            let own = columns.subrows(first, values[0].len() / rows.row);
             for (i, image) in images.iter_mut().enumerate() {
                 *image = &*image + own.transpose() * rows.apart(&values[0], &values[i + 1]);
             }

@@ -39,7 +39,7 @@ fn set(children: Vec<Vec<f32>>) -> ModelSet {
 
 fn rebuilt(models: &ModelSet) -> (Result<Rebuilt, RebuildError>, Option<Vec<f32>>) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("model.safetensors");
+    let file = folder.path().join(file_name());
     let children: Vec<ModelId> = models.ids().collect();
     let outcome = rebuild(models, &children, &file);
     let values = std::fs::read(&file).ok().map(|bytes| {
@@ -112,16 +112,16 @@ fn values_of_sixteen_bits_are_rebuilt_up_to_their_rounding() {
         values.into_iter().flat_map(|v| half::bf16::from_f32(v).to_le_bytes()).collect()
     };
     let folder = tempfile::tempdir().unwrap();
-    let models = (2..6).map(|seed| {
+    for seed in 2..6 {
         let bytes = rounded(child(seed, 2));
-        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::BF16, vec![ROWS, COLUMNS], &bytes).unwrap();
-        let path = folder.path().join(format!("c{seed}.safetensors"));
+        let view = safetensors::tensor::TensorView::new(safetensors::tensor::Dtype::BF16, vec![ROWS, COLUMNS], &bytes)
+            .unwrap();
+        let path = folder.path().join(format!("c{seed}-{}", file_name()));
         std::fs::write(&path, safetensors::serialize([("fc.weight", view)], None).unwrap()).unwrap();
-    });
-    models.for_each(drop);
+    }
     let set = ModelSet::discover(folder.path()).unwrap();
     let children: Vec<ModelId> = set.ids().collect();
-    let file = folder.path().join("out.safetensors");
+    let file = folder.path().join("out.bin");
     let rebuilt = rebuild(&set, &children, &file).unwrap();
     assert!(matches!(rebuilt.tensors[0].origin, TensorOrigin::Iterated { .. }));
     assert_eq!(set.source(children[0]).parameters().unwrap()[0].dtype, Dtype::BF16);

@@ -271,10 +271,9 @@ fn of_model(phylogeny: &Phylogeny, model: ModelId, before: &str, stem: &str, col
 fn of_unobserved(phylogeny: &Phylogeny, id: UnobservedId, before: &str, columns: Columns) -> Row {
     let name = format!("{before}{id}");
     let probability = phylogeny.unobserved_probability(id).map_or_else(|| "-".to_owned(), |p| format!("{p:.2}"));
-    vec![name, UNOBSERVED.to_owned(), "-".to_owned(), probability]
-        .into_iter()
-        .take(edge::headings("", columns).len())
-        .collect()
+    let mut row = vec![name, UNOBSERVED.to_owned(), "-".to_owned(), probability];
+    row.resize(edge::headings("", columns).len(), "-".to_owned());
+    row
 }
 
 /// The nodes that hang under one, the last first, each with the text before its name and before the lines below it.

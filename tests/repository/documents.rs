@@ -167,7 +167,7 @@ mod command {
     #[test]
     fn options_and_commands_that_documents_name_exist() {
         let top = help(&[]);
-        let commands = ["detect", "explain", "inspect", "evaluate", "sketch", "query", "store"];
+        let commands = ["detect", "explain", "rebuild", "inspect", "evaluate", "sketch", "query", "store"];
         let help: String =
             commands.iter().map(|command| help(&[command])).chain([help(&["store", "verify"])]).collect();
         for document in ["README.md", "docs/command.md"] {

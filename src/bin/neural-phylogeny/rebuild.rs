@@ -1,14 +1,14 @@
 use crate::args::Rebuild;
 use crate::detect::{self, Input};
 use neural_phylogeny::phylogeny::{FamilyId, UnobservedId};
-use neural_phylogeny::rebuild::{Rebuilt, TensorOrigin, rebuild};
+use neural_phylogeny::rebuild::{Rebuilt, TensorOrigin, file_name, rebuild};
 use neural_phylogeny::{ModelId, ModelSet, Phylogeny};
 use std::error::Error;
 use std::fs;
 
 /// Finds the siblings, rebuilds their absent parent, and says how well it explains each of them.
 pub(crate) fn run(arguments: &Rebuild) -> Result<(), Box<dyn Error>> {
-    let file = arguments.output.join("model.safetensors");
+    let file = arguments.output.join(file_name());
     if fs::symlink_metadata(&file).is_ok() {
         return Err(format!("{} exists, expected a folder without it", file.display()).into());
     }
