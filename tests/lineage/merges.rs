@@ -1,8 +1,9 @@
 //! Merges of every kind, made of the small real transformers. tests/data/train/merge_kinds.py makes them of any others.
 
 use neural_phylogeny::format::Dtype;
+use neural_phylogeny::source::ParameterInfo;
 use neural_phylogeny::{
-    Config, InMemory, ModelSet, ParameterInfo, ParameterSource, Phylogeny, Relation, SourceError, detect_phylogeny,
+    Config, InMemory, ModelSet, ParameterSource, Phylogeny, Relation, SourceError, detect_phylogeny,
 };
 use std::collections::BTreeMap;
 
@@ -173,7 +174,7 @@ fn masked_increments_are_merges_in_any_dtype() {
     let dare = |density: f64, weights: [f64; 2]| {
         let draw = std::cell::RefCell::new(draws(5));
         mixed(&[base, a, b], |_, x| {
-            let mut kept =
+            let kept =
                 |i: usize| if (draw.borrow_mut())() < density { weights[i] / density * (x[i + 1] - x[0]) } else { 0.0 };
             x[0] + kept(0) + kept(1)
         })
