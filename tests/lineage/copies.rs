@@ -132,7 +132,7 @@ fn copies(source: &Network, seed: u64) -> Vec<(&'static str, Network, Relation)>
         ("q8", blocks(source, 127.0), Relation::Quantized),
         ("q4", blocks(source, 8.0), Relation::Quantized),
         ("noise", noisy(source, 0.005, seed), Relation::Perturbed),
-        ("more noise", noisy(source, 0.03, seed), Relation::Perturbed),
+        ("more noise", noisy(source, 0.03, seed + 1), Relation::Perturbed),
         ("pruned", prune(source), Relation::Pruned),
         ("pruned half", half(&prune(source)), Relation::Pruned),
         ("biases", mapped(source, |name, x| if name == "bias" { x + 0.3 } else { x }), Relation::FineTune),
