@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Tensors by name: shape and values.
 type Network = BTreeMap<&'static str, (Vec<usize>, Vec<f32>)>;
 
-const HIDDEN: usize = 48;
+const HIDDEN: usize = 64;
 const WORDS: usize = 96;
 
 fn normal(rng: &mut impl Rng, count: usize) -> Vec<f32> {
@@ -125,14 +125,14 @@ fn copies(source: &Network, seed: u64) -> Vec<(&'static str, Network, Relation)>
         ("same", source.clone(), Relation::Duplicate),
         ("no head", without(source, "head"), Relation::Duplicate),
         ("more", more, Relation::Duplicate),
-        ("other head", other_head, Relation::VocabularyResized),
+        ("other head", other_head, Relation::Duplicate),
         ("padded", padded, Relation::VocabularyResized),
         ("half", half(source), Relation::Cast),
         ("brain", brain(source), Relation::Cast),
         ("q8", blocks(source, 127.0), Relation::Quantized),
         ("q4", blocks(source, 8.0), Relation::Quantized),
         ("noise", noisy(source, 0.005, seed), Relation::Perturbed),
-        ("more noise", noisy(source, 0.03, seed), Relation::Perturbed),
+        ("more noise", noisy(source, 0.03, seed + 1), Relation::Perturbed),
         ("pruned", prune(source), Relation::Pruned),
         ("pruned half", half(&prune(source)), Relation::Pruned),
         ("biases", mapped(source, |name, x| if name == "bias" { x + 0.3 } else { x }), Relation::FineTune),
@@ -227,7 +227,7 @@ fn duplicates_three_times_hang_on_one_model() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig::with_cases(3))]
 
     #[test]
     fn neither_names_nor_order_have_a_part_in_copies(seed in 100u64..10_000, order in Just((0..20).collect::<Vec<usize>>()).prop_shuffle()) {

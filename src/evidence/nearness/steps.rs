@@ -1,7 +1,8 @@
 //! Whether the values of a model lie on few levels, block by block, as dequantized weights do.
 
 use super::sample::Sample;
-use crate::geometry::BlockSteps;
+use super::units;
+use crate::geometry::{Apart, BlockSteps};
 
 /// Number of values in a block.
 const BLOCK: usize = 32;
@@ -41,7 +42,10 @@ const NF4: [f64; 16] = [
 
 /// The steps on which the values of model `to` are those of model `from`, rounded. `None` where they lie on none.
 pub(super) fn steps(samples: &[Sample], from: usize, to: usize) -> Option<BlockSteps> {
-    let moved: Vec<&Sample> = samples.iter().filter(|s| s.columns() >= BLOCK && 2 * s.equal() < s.len()).collect();
+    // Conversions leave some matrices in a dtype of 16 bits, such as those whose rows are no whole number of blocks.
+    let stored = |s: &Sample| units::apart(s.values(from), s.values(to)) == Apart::Rounding;
+    let changed = |s: &&Sample| s.columns() >= BLOCK && 2 * s.equal() < s.len() && !stored(s);
+    let moved: Vec<&Sample> = samples.iter().filter(changed).collect();
     if moved.is_empty() {
         return None;
     }

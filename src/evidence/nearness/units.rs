@@ -39,6 +39,11 @@ impl Units {
     }
 }
 
+/// How far values of two models are apart at most, by the spacing of these values alone.
+pub(super) fn apart(a: &[f32], b: &[f32]) -> Apart {
+    Units::new([spacing(a.iter()), spacing(b.iter())]).apart(a, b)
+}
+
 /// The largest power of two that is at most the magnitude; 0 for a subnormal value of f32.
 fn power_below(x: f32) -> f32 {
     f32::from_bits(x.to_bits() & 0x7f80_0000)
@@ -73,10 +78,6 @@ mod tests {
     fn master() -> Vec<f32> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
         (0..20_000).map(|_| rng.gen_range(-1.0f32..1.0).powi(3)).collect()
-    }
-
-    fn apart(a: &[f32], b: &[f32]) -> Apart {
-        Units::new([spacing(a.iter()), spacing(b.iter())]).apart(a, b)
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use super::link::{Link, Origin};
 use super::search::{Distinct, Search};
 use crate::error::Error;
-use crate::geometry::Nearness;
 use crate::geometry::ParameterView;
 use crate::phylogeny::Relation;
 use std::collections::BTreeSet;
@@ -41,8 +40,7 @@ impl Search<'_> {
             }
         }
         self.link_with_originals()?;
-        self.link_noisy(noisy);
-        Ok(())
+        self.link_noisy(noisy)
     }
 
     /// Links copies of copies with the original, where values prove that as well.
@@ -91,32 +89,29 @@ impl Search<'_> {
         if let Some(link) = self.rounded(a, b, &seen)? {
             return Ok(Some(Near::Proved(link)));
         }
-        // What storage rounds off depends on the values, and noise and steps are much the same everywhere.
-        if !alike(&self.parameters, a, b, numbers.alike) {
+        for (source, copy, steps) in [(a, b, seen.steps[0]), (b, a, seen.steps[1])] {
+            if let Some(steps) = steps {
+                let link = Link::proved(source, copy, Relation::Quantized);
+                return Ok(Some(Near::Proved(link.with_method(Some(steps.method().to_owned())))));
+            }
+        }
+        // What storage rounds off depends on the values. A grid and noise are much the same everywhere, and no training.
+        let structured = seen.structure.is_some_and(|structure| structure > numbers.structure);
+        if structured || !alike(&self.parameters, a, b, numbers.alike) {
             return Ok(None);
         }
-        if let Some(link) = self.in_steps(a, b, &seen)? {
+        if let Some(link) = self.on_grid(a, b)? {
             return Ok(Some(Near::Proved(link)));
         }
         let noise = apart <= numbers.perturbed
             && 1.0 - seen.equal >= numbers.altered
             && seen.moved >= numbers.altered
-            && seen.structure.is_some_and(|structure| structure <= numbers.structure);
+            && seen.structure.is_some();
         Ok(noise.then(|| Near::Noise(Link::noise(a, b))))
     }
 
-    /// The link of two models of which one lies on steps, as the values show.
-    fn in_steps(&self, a: Distinct, b: Distinct, seen: &Nearness) -> Result<Option<Link>, Error> {
-        for (source, copy, steps) in [(a, b, seen.steps[0]), (b, a, seen.steps[1])] {
-            if let Some(steps) = steps {
-                let link = Link::proved(source, copy, Relation::Quantized);
-                return Ok(Some(link.with_method(Some(steps.method().to_owned()))));
-            }
-        }
-        // A grid over rows or whole tensors needs all values. It is looked for only where what changed looks like rounding.
-        if seen.structure.is_some_and(|structure| structure > self.weights.copies.structure) {
-            return Ok(None);
-        }
+    /// The link of two models of which one lies on a grid over rows or whole tensors. All values are read.
+    fn on_grid(&self, a: Distinct, b: Distinct) -> Result<Option<Link>, Error> {
         for (source, copy) in [(a, b), (b, a)] {
             let pair = self.geometry.read_pair(self.model(source), self.model(copy))?;
             if let Some(bits) = pair.and_then(|pair| pair.quantized_bits()) {
@@ -127,10 +122,11 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// Adds links of models that differ by noise, where they are far nearer to each other than to all others.
+    /// Adds links of models that differ by noise, where they are far nearer to each other than to all others, or where others
+    /// do not differ by noise.
     ///
     /// Several copies of one model are near to one another, so that links are judged component by component.
-    fn link_noisy(&mut self, noisy: Vec<Link>) {
+    fn link_noisy(&mut self, noisy: Vec<Link>) -> Result<(), Error> {
         let before = self.links.len();
         self.links.extend(noisy);
         let far = self.weights.copies.far_nearer.powi(2);
@@ -143,7 +139,8 @@ impl Search<'_> {
             {
                 let [a, b] = link.models;
                 let to = |x: &Distinct| self.squared(*x, a).min(self.squared(*x, b));
-                kept[at] = outside.iter().all(|x| far * self.squared(a, b) <= to(x));
+                kept[at] =
+                    outside.iter().all(|x| far * self.squared(a, b) <= to(x)) || self.stands_out([a, b], &outside)?;
                 if self.shared_in_part(a, b, &outside) {
                     origins[at] = Origin::Neither;
                 }
@@ -152,6 +149,16 @@ impl Search<'_> {
         self.links.iter_mut().zip(origins).for_each(|(link, origin)| link.origin = origin);
         let mut kept = kept.into_iter();
         self.links.retain(|_| kept.next().unwrap_or(true));
+        Ok(())
+    }
+
+    /// Whether the rest of the family moved as training does, so that noise stands out however near the rest is.
+    fn stands_out(&self, pair: [Distinct; 2], others: &[Distinct]) -> Result<bool, Error> {
+        let apart = others.iter().flat_map(|&x| pair.map(|m| (self.squared(x, m), x, m)));
+        let Some((_, x, m)) = apart.min_by(|a, b| a.0.total_cmp(&b.0)) else { return Ok(false) };
+        let seen = self.geometry.nearness(self.model(m), self.model(x))?;
+        let structure = seen.and_then(|seen| seen.structure);
+        Ok(structure.is_some_and(|structure| structure > self.weights.copies.structure))
     }
 
     /// Whether a part of what two models differ by is in all others: then both are copies of an absent model.

@@ -150,21 +150,23 @@ fn noise_hangs_on_its_source_and_training_does_not() {
     assert_eq!(two, [(0, 1, Relation::Perturbed), (0, 2, Relation::Perturbed)]);
     // Two copies by noise of an absent model are siblings.
     let other = root.noisy(7, 0.01);
-    let without = of_networks(&[&noisy, &other, &far]);
+    let close = root.trained(12, 0.05);
+    let without = of_networks(&[&noisy, &other, &close]);
     assert_eq!(separated(&without, &ids(&without), &weights).unwrap().siblings.len(), 1);
     // One unit in the last place.
     let next = root.mapped(|x| f32::from_bits(x.to_bits() + 1));
     let resaved = found(&weights, &of_networks(&[&next, &root, &far]));
     assert_eq!(resaved.iter().map(|c| c.2).collect::<Vec<_>>(), [Relation::Perturbed]);
     noticed("copies", &["perturbed", "far_nearer", "structure", "between"], |w| {
-        let third = root.noisy(8, 0.03);
+        let (third, steady) = (root.noisy(8, 0.03), root.noisy(13, 0.05));
         let at_edge = [root.trained(9, 0.08), root.trained(10, 0.05), root.trained(11, 0.025)];
         let sets = [
             vec![&root, &third],
             vec![&root, &third, &at_edge[0]],
             vec![&root, &third, &at_edge[1]],
+            vec![&root, &third, &steady],
             vec![&root, &at_edge[2]],
-            vec![&noisy, &other, &far],
+            vec![&noisy, &other, &close],
             vec![&noisy, &third, &far],
         ];
         let all = sets.map(|set| {
