@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn the_three_questions_stand_apart() {
-        let values = |turn: f32| (0..1024).map(|i| ((i * 7919 % 1009) as f32 - 504.0 + turn * (i % 13) as f32) / 500.0);
+        let values =
+            |turn: f32| (0..1024).map(move |i| ((i * 7919 % 1009) as f32 - 504.0 + turn * (i % 13) as f32) / 500.0);
         let model = |turn| InMemory::new().with_parameter("w", [32, 32], values(turn).collect::<Vec<_>>()).unwrap();
         let models = ModelSet::from_models([("a", model(0.0)), ("b", model(5.0))]).unwrap();
         let geometry = Geometry::compute(&models, &GeometrySettings::new()).unwrap();
