@@ -10,10 +10,10 @@ numbers! {
     /// The numbers of [`Imprint`].
     pub struct ImprintWeights {
         /// What slopes are worth that agree in all axes, for each axis that they could be drawn from at random.
-        slopes: f64 = 0.5, "nats", 0.0..=1e3,
+        slopes: f64 = 0.3, "nats", 0.0..=1e3,
             "Fitted: see the table of fits above.";
         /// What a correlation of 1 is worth by which changes go with the norms of the one and not of the other, as a mean.
-        independence: f64 = 9.0, "nats", 0.0..=1e3,
+        independence: f64 = 10.5, "nats", 0.0..=1e3,
             "Fitted: see the table of fits above.";
         /// So many axes without a sign of independence are averaged in.
         unseen: f64 = 4.0, "axes", 0.0..=1e6,

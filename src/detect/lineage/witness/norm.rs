@@ -11,7 +11,7 @@ numbers! {
         root: f64 = 0.5, "share", 0.0..=1e3,
             "Decay and growth on purpose are common; the evidence is at most 2 either way, so that norms count for at most 1.";
         /// The same for the edges of the likeliest tree, where the imprint of the two is known too.
-        beside: f64 = 0.1, "share", 0.0..=1e3,
+        beside: f64 = 0.2, "share", 0.0..=1e3,
             "Fitted beside the imprint: see the table of fits above.";
         /// Share of the evidence of norms that counts for a parent against the root.
         parent: f64 = 0.6, "share", 0.0..=1e3,
