@@ -150,10 +150,17 @@ mod tests {
         assert!(present > 0.95 && absent < 0.5, "{present} {absent}");
         // The prior alone speaks where two branches cannot contradict a third.
         assert_eq!(seen(&weights, &family(2)).probability, weights.presence.prior);
-        noticed("witnesses.pairs", &["weight", "even", "children", "compared", "floor"], |w| {
-            [family(7), siblings.clone()]
-                .map(|points| seen(w, &points).terms.iter().map(|t| t.1).sum::<f64>().to_string())
-                .join(" ")
+        // Children that moved by like lengths tell little, so that no limit is reached.
+        let like = |children: usize| -> Vec<Vec<f64>> {
+            let child = |i: usize| {
+                let length = 1.0 + 0.01 * i as f64;
+                point(&[(0, 10.0), (1, 0.3 * length), (2 + i % 29, length), (2 + (i * i) % 29, 0.1)])
+            };
+            std::iter::once(point(&[(0, 10.0)])).chain((0..children).map(child)).collect()
+        };
+        noticed("witnesses.pairs", &[], |w| {
+            let all = [family(7), siblings.clone(), like(4), like(12), like(60)];
+            all.map(|points| seen(w, &points).terms.iter().map(|t| t.1).sum::<f64>().to_string()).join(" ")
         });
         noticed("presence", &["few", "prior"], |w| format!("{:?} {:?}", seen(w, &family(2)), seen(w, &family(3))));
     }

@@ -10,10 +10,10 @@ numbers! {
     /// The numbers of [`Pairs`].
     pub struct PairWeights {
         /// What a unit of the log ratio of residuals is worth for each child but the first.
-        weight: f64 = 1.5, "nats", 0.0..=1e3,
-            "Twice the slope of a logistic fit on families of five members trained for fitting: pairs of many children are more nearly independent.";
+        weight: f64 = 1.0, "nats", 0.0..=1e3,
+            "A logistic fit on families trained for fitting, mostly of five to eight members, gives 0.75; rounded up, as pairs of many children are more nearly independent.";
         /// With this log ratio for the constant, root and sibling are as likely.
-        even: f64 = -0.25, "log ratio", -1e2..=1e2,
+        even: f64 = -0.35, "log ratio", -1e2..=1e2,
             "The same fit: where movements are alike the two regressions differ little, and an absent root shows by little.";
         /// Children beyond this add nothing to the weight.
         children: usize = 8, "members", 2.0..=1e9,
@@ -22,8 +22,8 @@ numbers! {
         compared: usize = 32, "members", 2.0..=1e9,
             "Some five hundred pairs; more cost time and add nothing.";
         /// The most that the regressions say, either way.
-        cap: f64 = 5.0, "nats", 0.0..=1e3,
-            "One family in a hundred is odd for a reason that no weight knows.";
+        cap: f64 = 3.0, "nats", 0.0..=1e3,
+            "One family in twenty is odd for a reason that no weight knows.";
         /// What is added to both mean squared residuals of cosines.
         floor: f64 = 1e-4, "squared cosine", 1e-12..=1.0,
             "A cosine is known to a hundredth at best: nothing is that exact in training.";
