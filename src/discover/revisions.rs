@@ -3,63 +3,21 @@
 //! Source of the layout: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
 
 use super::Ignored;
-use super::hub::{self, Cached};
+use super::hub::{self, Cached, Place};
 use super::names::Named;
 use super::surroundings::Surroundings;
 use crate::bytes::{EntryKind, Listing};
 use crate::format::Library;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
-
-/// How the folder of a repository begins. The rest is its name, with `--` in place of `/`.
-const REPOSITORY: &str = "models--";
-
-/// The folder of revisions in that of a repository.
-const SNAPSHOTS: &str = "snapshots";
+use std::path::{Path, PathBuf};
 
 /// Fewest characters of a revision in a name. More are used where they do not tell revisions apart.
 const SHORT: usize = 8;
 
-/// A place in a cache.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    /// The folder of the repository.
-    folder: PathBuf,
-    /// The name of the repository, such as `org/name`.
-    repository: String,
-    revision: String,
-    /// What follows the folder of the revision.
-    inside: PathBuf,
-}
-
-impl Place {
-    fn of(path: &Path) -> Option<Self> {
-        let parts: Vec<Component<'_>> = path.components().collect();
-        let text = |at: usize| parts.get(at).map(|part: &Component<'_>| part.as_os_str().to_string_lossy());
-        let at = (0..parts.len()).rev().find(|&at| {
-            text(at).is_some_and(|name| name.starts_with(REPOSITORY)) && text(at + 1).is_some_and(|n| n == SNAPSHOTS)
-        })?;
-        Some(Self {
-            folder: parts[..=at].iter().collect(),
-            repository: repository(&text(at)?),
-            revision: text(at + 2)?.into_owned(),
-            inside: parts.get(at + 3..).unwrap_or_default().iter().collect(),
-        })
-    }
-}
-
-/// Returns the name of the repository whose folder has this name.
-fn repository(folder: &str) -> String {
-    // Names on the hub do not contain `--`.
-    folder.strip_prefix(REPOSITORY).unwrap_or(folder).replacen("--", "/", 1)
-}
-
 /// Returns the folder of the revision that a repository's folder stands for: that of `refs/main`, else the only one.
 pub(super) fn snapshot(around: &Surroundings, folder: &Path) -> Option<PathBuf> {
     let real = around.tree.identity(folder).ok()?;
-    if !real.file_name()?.to_string_lossy().starts_with(REPOSITORY) {
-        return None;
-    }
+    hub::repository(&real.file_name()?.to_string_lossy())?;
     match hub::snapshot(&*around.tree, &real, None)? {
         Cached::Snapshot(path) => Some(path),
         Cached::Several(_) | Cached::OtherRevision(_) => None,
@@ -181,18 +139,6 @@ fn blobs(around: &Surroundings, model: &Named) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_tells_repository_revision_and_file() {
-        let place = Place::of(Path::new("/hub/models--acme--base-7b/snapshots/0a1b/unet/x.safetensors")).unwrap();
-        assert_eq!((place.repository.as_str(), place.revision.as_str()), ("acme/base-7b", "0a1b"));
-        assert_eq!((place.folder, place.inside), ("/hub/models--acme--base-7b".into(), "unet/x.safetensors".into()));
-        let old = Place::of(Path::new("models--gpt2/snapshots/0a")).unwrap();
-        assert_eq!((old.repository.as_str(), old.inside), ("gpt2", PathBuf::new()));
-        for path in ["models--a--b", "models--a--b/snapshots", "datasets--a--b/snapshots/0a", "a/snapshots/b"] {
-            assert_eq!(Place::of(Path::new(path)), None, "{path}");
-        }
-    }
 
     #[test]
     fn revisions_are_as_short_as_they_can_be() {

@@ -2,7 +2,7 @@
 
 use super::{ParameterInfo, ParameterSource};
 use crate::bytes::{Folder, Listing, json};
-use crate::error::SourceError;
+use crate::error::{ShardError, SourceError};
 use crate::format::{FilePart, Formats, Tensors, check_range, slice_name};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ impl Slices {
     ///
     /// # Errors
     ///
-    /// [`SourceError::ShardMissing`] when a number is missing; [`SourceError::UnsupportedContent`] when the layout does not
+    /// [`ShardError::Missing`] when a number is missing; [`SourceError::UnsupportedContent`] when the layout does not
     /// tell how a tensor is split; any error that the format finds in a slice.
     pub(crate) fn open_in(
         tree: &dyn Folder,
@@ -241,7 +241,9 @@ fn slices_beside(tree: &dyn Folder, formats: &Formats, path: &Path) -> Result<Ve
     numbers.sort_unstable();
     let path_of = |number| folder.join(slice_name(&own.stem, own.extension, number));
     match (0..).zip(&numbers).find(|(expected, number)| expected != *number) {
-        Some((missing, _)) => Err(SourceError::ShardMissing { index: folder.to_owned(), shard: path_of(missing) }),
+        Some((missing, _)) => {
+            Err(SourceError::Shards(ShardError::Missing { index: folder.to_owned(), shard: path_of(missing) }))
+        }
         None => Ok(numbers.into_iter().map(path_of).collect()),
     }
 }

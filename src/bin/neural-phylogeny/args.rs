@@ -162,7 +162,7 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     pub(crate) models: Models,
 
-    /// List every tensor of every model.
+    /// List every tensor of every model, and every one that only some models of a group have.
     #[arg(long)]
     pub(crate) tensors: bool,
 }
