@@ -115,7 +115,8 @@ impl Opener<'_> {
         let found = places.filter(|place| place.repository == identifier).map(|place| place.folder.clone());
         let folders = above.chain(roots).map(|place| place.join(&folder)).chain(found);
         let tree = &*self.around.tree;
-        folders.into_iter().find_map(|folder| hub::snapshot(tree, &folder, revision))
+        let mut folders = folders.into_iter().filter(|folder| !hub::is_address(folder));
+        folders.find_map(|folder| hub::snapshot(tree, &folder, revision))
     }
 
     /// Finds a model beside the adapter.

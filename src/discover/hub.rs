@@ -1,4 +1,5 @@
-//! Folders of a hub cache: `models--ORG--NAME/snapshots/REVISION`, and `refs/BRANCH` with the revision of a branch.
+//! Repositories of a hub: in its cache, `models--ORG--NAME/snapshots/REVISION` with the revision of a branch in `refs/BRANCH`, and
+//! behind its addresses, `hf://ORG/NAME@REVISION`.
 //!
 //! Layout: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
 
@@ -10,6 +11,9 @@ const REPOSITORY: &str = "models--";
 
 /// The folder of revisions in that of a repository.
 const SNAPSHOTS: &str = "snapshots";
+
+/// How the address of a repository begins.
+const ADDRESS: &str = "hf://";
 
 /// The branch whose revision is meant where none is recorded.
 const MAIN: &str = "main";
@@ -27,10 +31,10 @@ pub(super) enum Cached {
     OtherRevision(PathBuf),
 }
 
-/// A place in a cache: a revision of a repository, or a path in it.
+/// A place in a cache or behind an address: a revision of a repository, or a path in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
-    /// The folder of the repository.
+    /// The folder of the repository, or its address.
     pub(super) folder: PathBuf,
     /// The name of the repository, such as `org/name`.
     pub(super) repository: String,
@@ -42,6 +46,9 @@ pub(super) struct Place {
 impl Place {
     /// Takes a path apart. `None` when it leads to or into no revision.
     pub(super) fn of(path: &Path) -> Option<Self> {
+        if let Some(address) = path.to_str().and_then(|text| text.strip_prefix(ADDRESS)) {
+            return Self::of_address(address);
+        }
         let parts: Vec<Component<'_>> = path.components().collect();
         let text = |at: usize| parts.get(at).map(|part: &Component<'_>| part.as_os_str().to_string_lossy());
         let is_place = |at: usize| Some((repository(&text(at)?)?, text(at + 1).filter(|name| name == SNAPSHOTS)?));
@@ -54,10 +61,38 @@ impl Place {
         })
     }
 
+    /// Takes what follows the scheme of an address apart.
+    fn of_address(address: &str) -> Option<Self> {
+        let mut parts = Path::new(address).components().map(|part| part.as_os_str().to_string_lossy());
+        let (organization, name) = (parts.next()?, parts.next()?);
+        let (name, revision) = name.split_once('@').unwrap_or((&name, MAIN));
+        let repository = format!("{organization}/{name}");
+        let folder = PathBuf::from(format!("{ADDRESS}{repository}"));
+        Some(Self {
+            folder,
+            repository,
+            revision: revision.to_owned(),
+            inside: parts.map(|part| part.into_owned()).collect(),
+        })
+    }
+
+    /// Returns the revision that the repository's name alone stands for, if it is known.
+    pub(super) fn main(&self, tree: &dyn Folder) -> Option<String> {
+        match is_address(&self.folder) {
+            true => Some(MAIN.to_owned()),
+            false => reference(tree, &self.folder.join("refs").join(MAIN)),
+        }
+    }
+
     /// Takes the path of a revision apart. `None` for a path in it, which may be another model than the repository's.
     pub(super) fn of_revision(path: &Path) -> Option<Self> {
         Self::of(path).filter(|place| place.inside.as_os_str().is_empty())
     }
+}
+
+/// Whether a path is an address, behind which there is no cache.
+pub(super) fn is_address(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.contains("://"))
 }
 
 /// Returns the name of the repository whose folder has this name. `None` for another folder.
@@ -113,11 +148,6 @@ pub(super) fn snapshot(tree: &dyn Folder, folder: &Path, revision: Option<&str>)
     }
 }
 
-/// Returns the revision that the main branch names.
-pub(super) fn main_revision(tree: &dyn Folder, folder: &Path) -> Option<String> {
-    reference(tree, &folder.join("refs").join(MAIN))
-}
-
 /// Reads the revision that a reference names.
 fn reference(tree: &dyn Folder, path: &Path) -> Option<String> {
     let bytes = tree.open(path).ok().filter(|bytes| bytes.length() <= LONGEST)?;
@@ -153,7 +183,12 @@ mod tests {
         assert_eq!((old.repository.as_str(), &old.inside), ("gpt2", &PathBuf::new()));
         assert_eq!(Place::of_revision(Path::new("models--gpt2/snapshots/0a")), Some(old));
         assert_eq!(Place::of_revision(Path::new("models--gpt2/snapshots/0a/unet")), None);
-        for path in ["models--a--b", "models--a--b/snapshots", "datasets--a--b/snapshots/0a", "a/snapshots/b"] {
+        let address = Place::of(Path::new("hf://acme/base@v1.0/unet/x.safetensors")).unwrap();
+        assert_eq!((address.repository.as_str(), address.revision.as_str()), ("acme/base", "v1.0"));
+        assert_eq!((address.folder, address.inside), ("hf://acme/base".into(), "unet/x.safetensors".into()));
+        assert_eq!(Place::of_revision(Path::new("hf://acme/base")).unwrap().revision, "main");
+        for path in ["models--a--b", "models--a--b/snapshots", "datasets--a--b/snapshots/0a", "a/snapshots/b", "hf://a"]
+        {
             assert_eq!(Place::of(Path::new(path)), None, "{path}");
         }
     }

@@ -1,6 +1,7 @@
-//! The cache of the Hugging Face hub: `models--org--name/snapshots/REV`, where the files of a revision are links into `blobs`.
+//! Names of models in repositories of a hub, behind addresses and in its cache.
 //!
-//! Source of the layout: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
+//! In the cache, the files of a revision are links into `blobs`:
+//! <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
 
 use super::Ignored;
 use super::hub::{self, Cached, Place};
@@ -24,7 +25,7 @@ pub(super) fn snapshot(around: &Surroundings, folder: &Path) -> Option<PathBuf> 
     }
 }
 
-/// Names the one model at a path of a cache. `None` for a path that is in no cache.
+/// Names the one model at a path of a repository. `None` for a path that is in none.
 ///
 /// `location` is the path with the links of its folder resolved. `stem` is that of a file; `None` for a folder.
 pub(super) fn name(location: &Path, stem: Option<&str>) -> Option<String> {
@@ -43,7 +44,7 @@ fn joined(repository: &str, inside: &Path, stem: Option<&str>) -> String {
     std::iter::once(repository.to_owned()).chain(folders).chain(file).collect::<Vec<_>>().join("/")
 }
 
-/// Names all models of caches, and removes the revisions that have the same blobs as another one.
+/// Names all models of repositories, and removes the revisions that have the same blobs as another one.
 pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mut Vec<Ignored>) {
     // The candidates of each repository, file by file, and in each of these revision by revision.
     let mut models: BTreeMap<(PathBuf, PathBuf), BTreeMap<String, usize>> = BTreeMap::new();
@@ -56,7 +57,8 @@ pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mu
     let mut repeated: BTreeSet<usize> = BTreeSet::new();
     let mut mains: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
     for ((folder, _), revisions) in &models {
-        let main = mains.entry(folder.clone()).or_insert_with(|| hub::main_revision(&*around.tree, folder));
+        let Some(place) = revisions.values().find_map(|at| places.get(at)) else { continue };
+        let main = mains.entry(folder.clone()).or_insert_with(|| place.main(&*around.tree));
         let mut different: Vec<usize> = Vec::new();
         let mut first: BTreeMap<Vec<PathBuf>, usize> = BTreeMap::new();
         // The revision of `refs/main` comes first, so that the others are called the same as that one.
@@ -81,7 +83,7 @@ pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mu
             let Place { repository, revision, inside, .. } = &places[at];
             let repository = match different.len() {
                 1 => repository.clone(),
-                _ => format!("{repository}@{}", revision.chars().take(short).collect::<String>()),
+                _ => format!("{repository}@{}", shown(revision, short)),
             };
             let stem = named[*at].is_file.then(|| named[*at].stem().to_owned());
             named[*at].candidate.name = joined(&repository, inside, stem.as_deref());
@@ -92,6 +94,12 @@ pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mu
         at += 1;
         !repeated.contains(&(at - 1))
     });
+}
+
+/// Returns a revision as a name shows it. A commit is cut, the name of a branch is not.
+fn shown(revision: &str, short: usize) -> String {
+    let is_commit = revision.bytes().all(|b| b.is_ascii_hexdigit());
+    revision.chars().take(if is_commit { short } else { usize::MAX }).collect()
 }
 
 /// Returns how many characters tell some revisions apart.
@@ -141,7 +149,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn revisions_are_as_short_as_they_can_be() {
+    fn commits_are_as_short_as_they_can_be() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!([shown(commit, 8), shown("experiment-12", 8)], ["01234567", "experiment-12"]);
         assert_eq!(shortest(&["0123456789ab", "1123456789ab"]), 8);
         assert_eq!(shortest(&["0123456789ab", "0123456789cd"]), 11);
         assert_eq!(shortest(&["main", "dev"]), 8);

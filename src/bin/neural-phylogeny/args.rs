@@ -1,3 +1,4 @@
+use crate::addresses::Places;
 use crate::detector::Clustering;
 use crate::form;
 use crate::geometry::GeometryOptions;
@@ -95,6 +96,29 @@ pub(crate) struct Models {
     pub(crate) minimum_shared: f64,
 }
 
+/// How much of what stands behind addresses is read ahead.
+#[derive(Args, Debug)]
+pub(crate) struct Ahead {
+    /// Memory for bytes that arrive from addresses before they are used.
+    #[cfg(feature = "remote")]
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::mib(256))]
+    memory: ByteSize,
+}
+
+impl Ahead {
+    /// Returns the places where the run looks for models.
+    #[cfg(feature = "remote")]
+    pub(crate) fn places(&self) -> Places {
+        Places::waiting(self.memory.as_u64())
+    }
+
+    /// Returns the places where the run looks for models.
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn places(&self) -> Places {
+        Places::default()
+    }
+}
+
 /// What to detect in, and how.
 #[derive(Args, Debug)]
 pub(crate) struct Detection {
@@ -162,6 +186,9 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     pub(crate) models: Models,
 
+    #[command(flatten)]
+    pub(crate) ahead: Ahead,
+
     /// List every tensor of every model, and every one that only some models of a group have.
     #[arg(long)]
     pub(crate) tensors: bool,
@@ -206,6 +233,9 @@ pub(crate) struct Sketch {
     /// Let a model replace another of the same name.
     #[arg(long)]
     pub(crate) replace: bool,
+
+    #[command(flatten)]
+    pub(crate) ahead: Ahead,
 
     /// Threads; 0 means one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0)]
