@@ -3,7 +3,7 @@
 
 mod support;
 
-use neural_phylogeny::discover::{Discovered, Discovery};
+use neural_phylogeny::discover::{Discovered, Discovery, IgnoredKind};
 use neural_phylogeny::format::SafetensorsFile;
 use neural_phylogeny::{ParameterSource, SourceError};
 use std::path::{Path, PathBuf};
@@ -142,6 +142,42 @@ fn slices_are_joined_along_the_dimension_of_their_layout() -> TestResult {
     // Each slice stands for the model, as shells give them.
     let given = [data("llama2/consolidated.00.pth"), data("llama2/consolidated.01.pth"), data("llama2/params.json")];
     assert_eq!(models(&Discovery::new().search(given)?), ["consolidated: pytorch shards"]);
+    Ok(())
+}
+
+#[test]
+fn a_second_copy_in_the_layout_of_meta_is_listed_and_no_model() -> TestResult {
+    let scratch = tempfile::tempdir()?;
+    let dir = scratch.path();
+    let slices = |folder: &str| {
+        for file in ["consolidated.00.pth", "consolidated.01.pth", "params.json"] {
+            place(dir, &format!("{folder}/{file}"), &format!("llama2/{file}"))?;
+        }
+        TestResult::Ok(())
+    };
+    for name in ["llama", "more"] {
+        write(dir, &format!("{name}/config.json"), "{}");
+        place(dir, &format!("{name}/model.safetensors"), "llama.safetensors")?;
+        slices(&format!("{name}/original"))?;
+    }
+    let reason = "the weights of model.safetensors once more, in Meta's layout; to compare them, give this folder";
+    let found = Discovery::new().search([dir.join("llama")])?;
+    assert_eq!(models(&found), ["llama: transformers folder"]);
+    assert_eq!(lines(&found, dir), [format!("DIR/llama/original: {reason}")]);
+    assert_eq!(found.ignored[0].kind, IgnoredKind::Beside);
+    // Where it is asked for, and where it is the only copy, it is the model.
+    let given = Discovery::new().search([dir.join("llama/original")])?;
+    assert_eq!(models(&given), ["consolidated: pytorch shards"]);
+    slices("bare/original")?;
+    assert_eq!(models(&Discovery::new().search([dir.join("bare")])?), ["original/consolidated: pytorch shards"]);
+    // A folder with anything else in it is searched as any other.
+    place(dir, "more/original/finetuned.pt", "state_2.pt")?;
+    let expected = [
+        "more: transformers folder",
+        "more/original/consolidated: pytorch shards",
+        "more/original/finetuned: pytorch file",
+    ];
+    assert_eq!(models(&Discovery::new().search([dir])?)[2..], expected);
     Ok(())
 }
 

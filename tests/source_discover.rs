@@ -89,6 +89,13 @@ fn equal_names_are_told_apart() -> TestResult {
     assert_eq!(names(&given), ["one/a", "two/a"]);
     let reversed = Discovery::new().search([dir.join("two"), dir.join("one")])?;
     assert_eq!(names(&reversed), names(&both));
+    // As many folders stand in front as tell them apart.
+    for (root, value) in [("x/runs/one/a", 4.0), ("y/runs/one/a", 5.0), ("y/runs/b", 6.0)] {
+        write(dir, &format!("{root}/config.json"), "{}");
+        write(dir, &format!("{root}/model.safetensors"), model(value));
+    }
+    let deep = Discovery::new().search(["x/runs/one/a", "y/runs/one", "y/runs/b"].map(|path| dir.join(path)))?;
+    assert_eq!(names(&deep), ["b", "x/runs/one/a", "y/runs/one/a"]);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod support;
 
 use neural_phylogeny::bytes::{Entry, EntryKind, Folder, MemoryFile, ReadAt};
 use neural_phylogeny::discover::{Discovered, Discovery, FileLayout};
+use neural_phylogeny::error::ShardError;
 use neural_phylogeny::format::{Dtype, Format, Library, Tensors};
 use neural_phylogeny::{ParameterSource, SourceError};
 use std::collections::BTreeMap;
@@ -119,7 +120,9 @@ fn an_index_of_any_format_lists_its_shards() -> TestResult {
     assert_eq!(values(&*found.models[0].source, "one")?, [1.0, 2.0]);
     let lying = write(dir, "flat/x.dat.index.json", r#"{"weight_map":{"one":"../run/one.dat"}}"#);
     let found = Discovery::new().with_format(BIN).search([lying])?;
-    assert!(matches!(found.unreadable[..], [ref u] if matches!(u.error, SourceError::ShardOutside { .. })));
+    assert!(
+        matches!(found.unreadable[..], [ref u] if matches!(u.error, SourceError::Shards(ShardError::Outside { .. })))
+    );
     Ok(())
 }
 

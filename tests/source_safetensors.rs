@@ -2,6 +2,7 @@
 
 mod support;
 
+use neural_phylogeny::error::ShardError;
 use neural_phylogeny::format::{Dtype, SafetensorsFile};
 use neural_phylogeny::source::Shards;
 use neural_phylogeny::{ParameterSource, SourceError};
@@ -301,7 +302,7 @@ fn numbered_shards_must_all_be_there() -> TestResult {
     assert_eq!(text(&error, folder.path()), "shard DIR/m-00002-of-00003.safetensors is missing, needed by DIR");
     write(folder.path(), "m-00002-of-00003.safetensors", f32_file(&[A]));
     let error = Shards::open(&first).unwrap_err();
-    assert!(matches!(error, SourceError::TensorInTwoShards { .. }));
+    assert!(matches!(error, SourceError::Shards(ShardError::InTwo { .. })));
     Ok(())
 }
 

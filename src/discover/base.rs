@@ -1,7 +1,7 @@
 //! The search for the base of an adapter. [`Discovery`](super::Discovery) documents the order of the places.
 
 use super::BaseRule;
-use super::hub::{self, Cached};
+use super::hub::{self, Cached, Place};
 use super::names;
 use super::open::Opener;
 use crate::error::SourceError;
@@ -32,9 +32,9 @@ pub(super) struct Wanted<'a> {
     pub(super) place: &'a str,
 }
 
-/// The ways to spell the name of a model that was found, each in its parts, and its identifier if it is in a hub cache.
+/// The ways to spell the name of a model that was found, each in its parts, and its place if it is in a hub cache.
 #[derive(Debug)]
-pub(super) struct Spellings(Vec<Vec<String>>, Option<String>);
+pub(super) struct Spellings(Vec<Vec<String>>, Option<Place>);
 
 impl Opener<'_> {
     /// Finds the base of an adapter.
@@ -101,24 +101,22 @@ impl Opener<'_> {
     /// Finds the base in a hub cache that holds the adapter, a searched path or a model that was found.
     fn cached(&self, wanted: &Wanted<'_>, recorded: &str, parts: &[&str]) -> Option<Cached> {
         // A path into the cache of another machine names model and revision too.
-        let of_path = hub::identifier(&parts.iter().collect::<PathBuf>());
-        let revision = match &of_path {
-            Some(_) => wanted.revision.or(parts.last().copied()),
-            None => wanted.revision,
-        };
-        let identifier = of_path.unwrap_or_else(|| recorded.to_owned());
-        let folder = hub::folder_name(&identifier)?;
+        let of_path = Place::of_revision(&parts.iter().collect::<PathBuf>());
+        let revision = wanted.revision.or(of_path.as_ref().map(|place| place.revision.as_str()));
+        let identifier = of_path.as_ref().map_or(recorded, |place| &place.repository);
+        let folder = hub::folder_name(identifier)?;
         let above = [wanted.path, wanted.real].into_iter().flat_map(|p| p.ancestors().skip(1).map(Path::to_owned));
         let roots = self.roots.iter().flat_map(|root| {
             let real = self.around.tree.identity(root).ok();
             let above = real.iter().flat_map(|r| r.ancestors().skip(1).map(Path::to_owned)).collect::<Vec<_>>();
             [root.clone(), root.join("hub")].into_iter().chain(above)
         });
-        let found = self.known.iter().zip(self.spellings()).filter(|(_, s)| s.1.as_ref() == Some(&identifier));
-        let found = found.filter_map(|((_, path), _)| Some(path.parent()?.parent()?.to_owned()));
+        let places = self.spellings().iter().filter_map(|spellings| spellings.1.as_ref());
+        let found = places.filter(|place| place.repository == identifier).map(|place| place.folder.clone());
         let folders = above.chain(roots).map(|place| place.join(&folder)).chain(found);
         let tree = &*self.around.tree;
-        folders.into_iter().find_map(|folder| hub::snapshot(tree, &folder, revision))
+        let mut folders = folders.into_iter().filter(|folder| !hub::is_address(folder));
+        folders.find_map(|folder| hub::snapshot(tree, &folder, revision))
     }
 
     /// Finds a model beside the adapter.
@@ -143,10 +141,13 @@ impl Opener<'_> {
             let spellings = |(name, path): &(String, PathBuf)| {
                 // A name may end in the revision of a hub cache.
                 let name = name.split('@').next().unwrap_or(name);
-                let identifier = hub::identifier(path);
+                let place = Place::of_revision(path);
                 let split = |name: &str| name.split('/').map(ToOwned::to_owned).collect::<Vec<_>>();
-                let parts = [Some(split(name)), Some(self.components(path)), identifier.as_deref().map(split)];
-                Spellings(parts.into_iter().flatten().collect(), identifier)
+                let of_place = place.as_ref().map(|place| split(&place.repository));
+                Spellings(
+                    [Some(split(name)), Some(self.components(path)), of_place].into_iter().flatten().collect(),
+                    place,
+                )
             };
             self.known.iter().map(spellings).collect()
         })

@@ -10,6 +10,10 @@ use crate::format::{FilePart, Library, whole_name};
 use crate::source::MLX_STEM;
 use std::path::PathBuf;
 
+/// The folder of a transformers model that holds it a second time, and the stem of the files there.
+const ORIGINAL: &str = "original";
+const CONSOLIDATED: &str = "consolidated";
+
 /// A folder that is one model.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
@@ -85,7 +89,12 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
     }
     let configured = listing.file("config.json").is_some();
     if configured && let Some(chosen) = weights(around, listing, Library::Transformers) {
-        return Some(single(around, listing, FileLayout::Transformers, chosen));
+        let mut found = single(around, listing, FileLayout::Transformers, chosen);
+        if let Some((folder, ignored)) = original(around, listing, chosen) {
+            found.parts.push(folder);
+            found.ignored.push(ignored);
+        }
+        return Some(found);
     }
     if listing.file("adapter_config.json").is_some() {
         let mut own: Vec<String> = around.formats.names_of(Library::Peft).collect();
@@ -102,6 +111,22 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
         return Some(Checkpoint::whole(content, Vec::new()));
     }
     wrapped::recognize(around, listing)
+}
+
+/// Recognizes the folder in which Meta's repositories keep the weights a second time, as the slices of its own layout.
+///
+/// The model would be found twice and would be its own nearest kin. A folder that holds anything else, further weights or
+/// folders, is searched as any other.
+fn original(around: &Surroundings, listing: &Listing, chosen: &Entry) -> Option<(String, Ignored)> {
+    let folder = listing.subfolder(ORIGINAL)?;
+    let inner = Listing::read(&*around.tree, &folder.path).ok()?;
+    let mut weights = inner.files.iter().filter_map(|file| around.formats.parse(&file.name)).peekable();
+    let is_copy = inner.folders.is_empty()
+        && weights.peek().is_some()
+        && weights.all(|name| matches!(name.part, FilePart::Slice { .. }) && name.stem == CONSOLIDATED);
+    let reason =
+        format!("the weights of {} once more, in Meta's layout; to compare them, give this folder", chosen.name);
+    is_copy.then(|| (folder.name.clone(), Ignored::beside(&folder.path, reason)))
 }
 
 /// Creates a checkpoint whose weights are in the folder itself.

@@ -1,9 +1,19 @@
-//! Folders of a hub cache: `models--ORG--NAME/snapshots/REVISION`, and `refs/BRANCH` with the revision of a branch.
+//! Repositories of a hub: in its cache, `models--ORG--NAME/snapshots/REVISION` with the revision of a branch in `refs/BRANCH`, and
+//! behind its addresses, `hf://ORG/NAME@REVISION`.
 //!
 //! Layout: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
 
 use crate::bytes::{EntryKind, Folder, Listing};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+/// How the folder of a repository begins. The rest is its name, with `--` in place of `/`.
+const REPOSITORY: &str = "models--";
+
+/// The folder of revisions in that of a repository.
+const SNAPSHOTS: &str = "snapshots";
+
+/// How the address of a repository begins.
+const ADDRESS: &str = "hf://";
 
 /// The branch whose revision is meant where none is recorded.
 const MAIN: &str = "main";
@@ -21,26 +31,92 @@ pub(super) enum Cached {
     OtherRevision(PathBuf),
 }
 
-/// Returns the name of the folder that holds a model of the hub. `None` for a name that is no identifier `org/name`.
-pub(super) fn folder_name(identifier: &str) -> Option<String> {
-    let (organization, name) = identifier.split_once('/')?;
-    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\']);
-    (plain(organization) && plain(name)).then(|| format!("models--{organization}--{name}"))
+/// A place in a cache or behind an address: a revision of a repository, or a path in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The folder of the repository, or its address.
+    pub(super) folder: PathBuf,
+    /// The name of the repository, such as `org/name`.
+    pub(super) repository: String,
+    pub(super) revision: String,
+    /// What follows the folder of the revision.
+    pub(super) inside: PathBuf,
 }
 
-/// Returns the identifier of the model whose snapshot a path leads to or into.
-pub(super) fn identifier(path: &Path) -> Option<String> {
-    let mut parts = path.components().rev().map(|part| part.as_os_str().to_string_lossy());
-    let _revision = parts.next()?;
-    let (snapshots, model) = (parts.next()?, parts.next()?);
-    let (organization, name) = model.strip_prefix("models--")?.split_once("--")?;
-    (snapshots == "snapshots").then(|| format!("{organization}/{name}"))
+impl Place {
+    /// Takes a path apart. `None` when it leads to or into no revision.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        if let Some(address) = path.to_str().and_then(|text| text.strip_prefix(ADDRESS)) {
+            return Self::of_address(address);
+        }
+        let parts: Vec<Component<'_>> = path.components().collect();
+        let text = |at: usize| parts.get(at).map(|part: &Component<'_>| part.as_os_str().to_string_lossy());
+        let is_place = |at: usize| Some((repository(&text(at)?)?, text(at + 1).filter(|name| name == SNAPSHOTS)?));
+        let (at, repository) = (0..parts.len()).rev().find_map(|at| Some((at, is_place(at)?.0)))?;
+        Some(Self {
+            folder: parts[..=at].iter().collect(),
+            repository,
+            revision: text(at + 2)?.into_owned(),
+            inside: parts.get(at + 3..).unwrap_or_default().iter().collect(),
+        })
+    }
+
+    /// Takes what follows the scheme of an address apart.
+    fn of_address(address: &str) -> Option<Self> {
+        let mut parts = Path::new(address).components().map(|part| part.as_os_str().to_string_lossy());
+        let (organization, name) = (parts.next()?, parts.next()?);
+        let (name, revision) = name.split_once('@').unwrap_or((&name, MAIN));
+        let repository = format!("{organization}/{name}");
+        let folder = PathBuf::from(format!("{ADDRESS}{repository}"));
+        Some(Self {
+            folder,
+            repository,
+            revision: revision.to_owned(),
+            inside: parts.map(|part| part.into_owned()).collect(),
+        })
+    }
+
+    /// Returns the revision that the repository's name alone stands for, if it is known.
+    pub(super) fn main(&self, tree: &dyn Folder) -> Option<String> {
+        match is_address(&self.folder) {
+            true => Some(MAIN.to_owned()),
+            false => reference(tree, &self.folder.join("refs").join(MAIN)),
+        }
+    }
+
+    /// Takes the path of a revision apart. `None` for a path in it, which may be another model than the repository's.
+    pub(super) fn of_revision(path: &Path) -> Option<Self> {
+        Self::of(path).filter(|place| place.inside.as_os_str().is_empty())
+    }
+}
+
+/// Whether a path is an address, behind which there is no cache.
+pub(super) fn is_address(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.contains("://"))
+}
+
+/// Returns the name of the repository whose folder has this name. `None` for another folder.
+pub(super) fn repository(folder: &str) -> Option<String> {
+    // Names on the hub do not contain `--`.
+    Some(folder.strip_prefix(REPOSITORY).filter(|name| !name.is_empty())?.replacen("--", "/", 1))
+}
+
+/// Returns the name of the folder that holds a repository. `None` for a name that is neither `org/name` nor the `name` of an
+/// old repository without organization.
+pub(super) fn folder_name(identifier: &str) -> Option<String> {
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\']);
+    match identifier.split_once('/') {
+        Some((organization, name)) => {
+            (plain(organization) && plain(name)).then(|| format!("{REPOSITORY}{organization}--{name}"))
+        }
+        None => plain(identifier).then(|| format!("{REPOSITORY}{identifier}")),
+    }
 }
 
 /// Finds the snapshot in a folder `models--ORG--NAME`. `None` when there is no such folder, or no snapshot in it.
 pub(super) fn snapshot(tree: &dyn Folder, folder: &Path, revision: Option<&str>) -> Option<Cached> {
     let is_folder = |path: &Path| tree.entry(path).is_ok_and(|entry| entry.kind == EntryKind::Folder);
-    let snapshots = folder.join("snapshots");
+    let snapshots = folder.join(SNAPSHOTS);
     let of = |revision: &str| {
         // A reference comes from a file or a configuration, and must not lead out of the cache.
         let plain = !revision.is_empty() && !revision.starts_with('.') && !revision.contains(['/', '\\']);
@@ -72,11 +148,6 @@ pub(super) fn snapshot(tree: &dyn Folder, folder: &Path, revision: Option<&str>)
     }
 }
 
-/// Returns the revision that the main branch names.
-pub(super) fn main_revision(tree: &dyn Folder, folder: &Path) -> Option<String> {
-    reference(tree, &folder.join("refs").join(MAIN))
-}
-
 /// Reads the revision that a reference names.
 fn reference(tree: &dyn Folder, path: &Path) -> Option<String> {
     let bytes = tree.open(path).ok().filter(|bytes| bytes.length() <= LONGEST)?;
@@ -93,12 +164,33 @@ mod tests {
     #[test]
     fn identifiers_become_folders_and_back() {
         assert_eq!(folder_name("acme/base").as_deref(), Some("models--acme--base"));
-        for other in ["base", "/abs/base", "a/b/c", "../base", "acme/..", ""] {
+        assert_eq!(folder_name("gpt2").as_deref(), Some("models--gpt2"));
+        for other in ["/abs/base", "a/b/c", "../base", "acme/..", "..", ""] {
             assert_eq!(folder_name(other), None, "{other}");
         }
-        let path = Path::new("/hub/models--acme--big--base/snapshots/a1");
-        assert_eq!(identifier(path).as_deref(), Some("acme/big--base"));
-        assert_eq!(identifier(Path::new("/hub/acme/base")), None);
+        assert_eq!(repository("models--acme--big--base").as_deref(), Some("acme/big--base"));
+        for other in ["models--", "datasets--a--b", "acme--base"] {
+            assert_eq!(repository(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_place_tells_repository_revision_and_file() {
+        let place = Place::of(Path::new("/hub/models--acme--base-7b/snapshots/0a1b/unet/x.safetensors")).unwrap();
+        assert_eq!((place.repository.as_str(), place.revision.as_str()), ("acme/base-7b", "0a1b"));
+        assert_eq!((place.folder, place.inside), ("/hub/models--acme--base-7b".into(), "unet/x.safetensors".into()));
+        let old = Place::of(Path::new("models--gpt2/snapshots/0a")).unwrap();
+        assert_eq!((old.repository.as_str(), &old.inside), ("gpt2", &PathBuf::new()));
+        assert_eq!(Place::of_revision(Path::new("models--gpt2/snapshots/0a")), Some(old));
+        assert_eq!(Place::of_revision(Path::new("models--gpt2/snapshots/0a/unet")), None);
+        let address = Place::of(Path::new("hf://acme/base@v1.0/unet/x.safetensors")).unwrap();
+        assert_eq!((address.repository.as_str(), address.revision.as_str()), ("acme/base", "v1.0"));
+        assert_eq!((address.folder, address.inside), ("hf://acme/base".into(), "unet/x.safetensors".into()));
+        assert_eq!(Place::of_revision(Path::new("hf://acme/base")).unwrap().revision, "main");
+        for path in ["models--a--b", "models--a--b/snapshots", "datasets--a--b/snapshots/0a", "a/snapshots/b", "hf://a"]
+        {
+            assert_eq!(Place::of(Path::new(path)), None, "{path}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ use surroundings::{OnUnsearchable, Surroundings};
 ///
 /// - Folders are searched to any depth and in sorted order. Links are followed; real folders come before links.
 /// - A folder that is one model is searched for further models too, because trainers leave folders such as `checkpoint-500/` in
-///   it.
+///   it. Its folder `original`, with the same weights in Meta's layout, is [passed over](Discovered::ignored).
 /// - Each part of a diffusers pipeline that has weights is a model, unless [`with_part`](Self::with_part) asks for one.
 /// - Folders of mlflow (`MLmodel`) and sentence-transformers (`modules.json`) are the one model in them. The store of Ollama
 ///   (`manifests` and `blobs`) has the models that its manifests name.
@@ -55,15 +55,15 @@ use surroundings::{OnUnsearchable, Surroundings};
 /// the order of several.
 ///
 /// - A model in a hub cache has the name of its repository, such as `org/name`, also where a folder in the cache is given. Where
-///   revisions differ, `@` and the beginning of the revision follow. Revisions with the same blobs are one model.
+///   revisions differ, `@` and the revision follow; a commit is cut short. Revisions with the same blobs are one model. A model
+///   behind the address `hf://org/name` is named in the same way.
 /// - A model of Ollama is named `model:tag`, as Ollama shows it.
 /// - The main part of a pipeline, its `unet` or `transformer`, has the name of the pipeline. Another part is named `pipeline/part`.
 ///   [`FileLayout::Diffusers`] says which part a model is.
 /// - [`with_name`](Self::with_name) chooses a name.
 ///
-/// Models that would have the same name get their
-/// whole file names. If these are equal too, the name of the given folder comes in front. Names that are still equal are
-/// numbered.
+/// Models that would have the same name get their whole file names. If these are equal too, the name of the given folder comes
+/// in front, and then of the folders above it, until they differ. Names that are still equal are numbered.
 ///
 /// # Formats
 ///
@@ -80,7 +80,7 @@ use surroundings::{OnUnsearchable, Surroundings};
 ///
 /// 1. The model of [`with_base_for`](Self::with_base_for) for the recorded base, or for the name of the adapter.
 /// 2. The recorded base as a path from the adapter's folder, the current folder or a given folder.
-/// 3. The recorded `org/name` in a hub cache (`models--org--name`). The cache holds the adapter, or a given path, or is given. The
+/// 3. The recorded `org/name`, or `name` without organization, in a hub cache (`models--org--name`). The cache holds the adapter, or a given path, or is given. The
 ///    recorded revision decides which snapshot is meant, else the branch `main`, else there must be only one.
 /// 4. The one model found whose name or path ends in the last two components of the recorded base. A recorded name without
 ///    `/` must be the whole name of a model found, or that of a model beside the adapter.

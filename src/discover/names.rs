@@ -4,7 +4,7 @@ use super::search::Candidate;
 use super::surroundings::Surroundings;
 use super::{Ignored, revisions};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// A name that was chosen for a path.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Named {
 }
 
 /// Returns a path with the links of its folder resolved. A link to a folder is followed, a link to a file is not.
-fn location(around: &Surroundings, path: &Path) -> PathBuf {
+pub(super) fn location(around: &Surroundings, path: &Path) -> PathBuf {
     let real = |path: &Path| around.tree.identity(path).ok();
     if around.is_folder(path) {
         return real(path).unwrap_or_else(|| path.to_owned());
@@ -115,10 +115,9 @@ pub(super) fn of_one(around: &Surroundings, chosen: &[Chosen], path: &Path) -> S
     chosen.or_else(|| revisions::name(&place, stem)).unwrap_or(own)
 }
 
-/// Returns the name of the folder that holds a given path.
-pub(super) fn parent_of_given(around: &Surroundings, path: &Path) -> String {
-    let place = location(around, path);
-    place.parent().map(|above| last_component(around, above)).unwrap_or_default()
+/// Returns the folder that holds a given path, with links resolved.
+pub(super) fn parent_of_given(around: &Surroundings, path: &Path) -> PathBuf {
+    location(around, path).parent().map(|above| location(around, above)).unwrap_or_default()
 }
 
 /// Returns the last component of a path. Links to folders are followed, so that each spelling of a path gives the same name.
@@ -127,7 +126,8 @@ fn last_component(around: &Surroundings, path: &Path) -> String {
     name.map_or_else(|| "root".to_owned(), |n| n.to_string_lossy().into_owned())
 }
 
-/// Gives different names to models that would have the same: whole file names, then the given folder in front, then numbers.
+/// Gives different names to models that would have the same: whole file names, then as many components of the given folder in
+/// front as tell them apart, then numbers.
 ///
 /// Chosen names stay as they are.
 fn make_unique(around: &Surroundings, named: &mut [Named]) {
@@ -139,7 +139,23 @@ fn make_unique(around: &Surroundings, named: &mut [Named]) {
             None => file,
         })
     });
-    rename_repeated(named, |c| (!c.root.is_empty()).then(|| format!("{}/{}", c.root, c.name)));
+    let components = |path: &Path| -> Vec<String> {
+        let normal = path.components().filter(|part| matches!(part, Component::Normal(_)));
+        // The scheme of an address is no part of a name.
+        normal.map(|part| part.as_os_str().to_string_lossy().into_owned()).filter(|part| !part.ends_with(':')).collect()
+    };
+    let roots: BTreeMap<PathBuf, Vec<String>> =
+        named.iter().map(|m| (m.candidate.root.clone(), components(&m.candidate.root))).collect();
+    let deepest = roots.values().map(Vec::len).max().unwrap_or(0);
+    for above in 1..=deepest {
+        let elsewhere = repeated_elsewhere(named);
+        rename_repeated(named, |c| {
+            // Models of one folder are told apart by no folder above it.
+            let helps = above == 1 || elsewhere.contains(&c.name);
+            let parts = roots.get(&c.root).filter(|_| helps)?;
+            Some(format!("{}/{}", parts.get(parts.len().checked_sub(above)?)?, c.name))
+        });
+    }
 
     let mut taken: BTreeSet<String> = named.iter().map(|m| m.candidate.name.clone()).collect();
     let mut seen: BTreeSet<String> = named.iter().filter(|m| m.is_chosen).map(|m| m.candidate.name.clone()).collect();
@@ -156,6 +172,15 @@ fn make_unique(around: &Surroundings, named: &mut [Named]) {
         taken.insert(named[at].candidate.name.clone());
         seen.insert(named[at].candidate.name.clone());
     }
+}
+
+/// Returns the names that models in different given folders have.
+fn repeated_elsewhere(named: &[Named]) -> BTreeSet<String> {
+    let mut roots: BTreeMap<&str, BTreeSet<&Path>> = BTreeMap::new();
+    for model in named {
+        roots.entry(&model.candidate.name).or_default().insert(&model.candidate.root);
+    }
+    roots.into_iter().filter(|(_, roots)| roots.len() > 1).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn rename_repeated(named: &mut [Named], rename: impl Fn(&Candidate) -> Option<String>) {

@@ -1,72 +1,31 @@
-//! The cache of the Hugging Face hub: `models--org--name/snapshots/REV`, where the files of a revision are links into `blobs`.
+//! Names of models in repositories of a hub, behind addresses and in its cache.
 //!
-//! Source of the layout: <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
+//! In the cache, the files of a revision are links into `blobs`:
+//! <https://huggingface.co/docs/huggingface_hub/guides/manage-cache>.
 
 use super::Ignored;
-use super::hub::{self, Cached};
+use super::hub::{self, Cached, Place};
 use super::names::Named;
 use super::surroundings::Surroundings;
 use crate::bytes::{EntryKind, Listing};
 use crate::format::Library;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
-
-/// How the folder of a repository begins. The rest is its name, with `--` in place of `/`.
-const REPOSITORY: &str = "models--";
-
-/// The folder of revisions in that of a repository.
-const SNAPSHOTS: &str = "snapshots";
+use std::path::{Path, PathBuf};
 
 /// Fewest characters of a revision in a name. More are used where they do not tell revisions apart.
 const SHORT: usize = 8;
 
-/// A place in a cache.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    /// The folder of the repository.
-    folder: PathBuf,
-    /// The name of the repository, such as `org/name`.
-    repository: String,
-    revision: String,
-    /// What follows the folder of the revision.
-    inside: PathBuf,
-}
-
-impl Place {
-    fn of(path: &Path) -> Option<Self> {
-        let parts: Vec<Component<'_>> = path.components().collect();
-        let text = |at: usize| parts.get(at).map(|part: &Component<'_>| part.as_os_str().to_string_lossy());
-        let at = (0..parts.len()).rev().find(|&at| {
-            text(at).is_some_and(|name| name.starts_with(REPOSITORY)) && text(at + 1).is_some_and(|n| n == SNAPSHOTS)
-        })?;
-        Some(Self {
-            folder: parts[..=at].iter().collect(),
-            repository: repository(&text(at)?),
-            revision: text(at + 2)?.into_owned(),
-            inside: parts.get(at + 3..).unwrap_or_default().iter().collect(),
-        })
-    }
-}
-
-/// Returns the name of the repository whose folder has this name.
-fn repository(folder: &str) -> String {
-    // Names on the hub do not contain `--`.
-    folder.strip_prefix(REPOSITORY).unwrap_or(folder).replacen("--", "/", 1)
-}
-
 /// Returns the folder of the revision that a repository's folder stands for: that of `refs/main`, else the only one.
 pub(super) fn snapshot(around: &Surroundings, folder: &Path) -> Option<PathBuf> {
     let real = around.tree.identity(folder).ok()?;
-    if !real.file_name()?.to_string_lossy().starts_with(REPOSITORY) {
-        return None;
-    }
+    hub::repository(&real.file_name()?.to_string_lossy())?;
     match hub::snapshot(&*around.tree, &real, None)? {
         Cached::Snapshot(path) => Some(path),
         Cached::Several(_) | Cached::OtherRevision(_) => None,
     }
 }
 
-/// Names the one model at a path of a cache. `None` for a path that is in no cache.
+/// Names the one model at a path of a repository. `None` for a path that is in none.
 ///
 /// `location` is the path with the links of its folder resolved. `stem` is that of a file; `None` for a folder.
 pub(super) fn name(location: &Path, stem: Option<&str>) -> Option<String> {
@@ -85,7 +44,7 @@ fn joined(repository: &str, inside: &Path, stem: Option<&str>) -> String {
     std::iter::once(repository.to_owned()).chain(folders).chain(file).collect::<Vec<_>>().join("/")
 }
 
-/// Names all models of caches, and removes the revisions that have the same blobs as another one.
+/// Names all models of repositories, and removes the revisions that have the same blobs as another one.
 pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mut Vec<Ignored>) {
     // The candidates of each repository, file by file, and in each of these revision by revision.
     let mut models: BTreeMap<(PathBuf, PathBuf), BTreeMap<String, usize>> = BTreeMap::new();
@@ -98,7 +57,8 @@ pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mu
     let mut repeated: BTreeSet<usize> = BTreeSet::new();
     let mut mains: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
     for ((folder, _), revisions) in &models {
-        let main = mains.entry(folder.clone()).or_insert_with(|| hub::main_revision(&*around.tree, folder));
+        let Some(place) = revisions.values().find_map(|at| places.get(at)) else { continue };
+        let main = mains.entry(folder.clone()).or_insert_with(|| place.main(&*around.tree));
         let mut different: Vec<usize> = Vec::new();
         let mut first: BTreeMap<Vec<PathBuf>, usize> = BTreeMap::new();
         // The revision of `refs/main` comes first, so that the others are called the same as that one.
@@ -123,7 +83,7 @@ pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mu
             let Place { repository, revision, inside, .. } = &places[at];
             let repository = match different.len() {
                 1 => repository.clone(),
-                _ => format!("{repository}@{}", revision.chars().take(short).collect::<String>()),
+                _ => format!("{repository}@{}", shown(revision, short)),
             };
             let stem = named[*at].is_file.then(|| named[*at].stem().to_owned());
             named[*at].candidate.name = joined(&repository, inside, stem.as_deref());
@@ -134,6 +94,12 @@ pub(super) fn assign(around: &Surroundings, named: &mut Vec<Named>, ignored: &mu
         at += 1;
         !repeated.contains(&(at - 1))
     });
+}
+
+/// Returns a revision as a name shows it. A commit is cut, the name of a branch is not.
+fn shown(revision: &str, short: usize) -> String {
+    let is_commit = revision.bytes().all(|b| b.is_ascii_hexdigit());
+    revision.chars().take(if is_commit { short } else { usize::MAX }).collect()
 }
 
 /// Returns how many characters tell some revisions apart.
@@ -183,19 +149,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_tells_repository_revision_and_file() {
-        let place = Place::of(Path::new("/hub/models--acme--base-7b/snapshots/0a1b/unet/x.safetensors")).unwrap();
-        assert_eq!((place.repository.as_str(), place.revision.as_str()), ("acme/base-7b", "0a1b"));
-        assert_eq!((place.folder, place.inside), ("/hub/models--acme--base-7b".into(), "unet/x.safetensors".into()));
-        let old = Place::of(Path::new("models--gpt2/snapshots/0a")).unwrap();
-        assert_eq!((old.repository.as_str(), old.inside), ("gpt2", PathBuf::new()));
-        for path in ["models--a--b", "models--a--b/snapshots", "datasets--a--b/snapshots/0a", "a/snapshots/b"] {
-            assert_eq!(Place::of(Path::new(path)), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn revisions_are_as_short_as_they_can_be() {
+    fn commits_are_as_short_as_they_can_be() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!([shown(commit, 8), shown("experiment-12", 8)], ["01234567", "experiment-12"]);
         assert_eq!(shortest(&["0123456789ab", "1123456789ab"]), 8);
         assert_eq!(shortest(&["0123456789ab", "0123456789cd"]), 11);
         assert_eq!(shortest(&["main", "dev"]), 8);

@@ -16,8 +16,8 @@ pub(crate) const SKETCHES: &str = "sketches.json";
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) name: String,
-    /// Name of the given folder that holds it. It comes in front of the name where names collide.
-    pub(super) root: String,
+    /// The given folder that holds it, with links resolved. Its last components come in front of the name where names collide.
+    pub(super) root: PathBuf,
     /// The folder, file or index.
     pub(super) path: PathBuf,
     pub(super) content: Content,
@@ -80,7 +80,7 @@ struct Folder {
     name: String,
     /// The beginning of the names of models in it. It is empty or ends in `/`.
     prefix: String,
-    root: String,
+    root: PathBuf,
     /// The folders that hold it, with links resolved.
     above: Vec<PathBuf>,
 }
@@ -90,7 +90,7 @@ impl Search<'_> {
         let entry = self.around.tree.entry(path)?;
         let name = names::of_given(self.around, path);
         if entry.kind == EntryKind::Folder {
-            let root = name.clone();
+            let root = names::location(self.around, path);
             let folder = Folder { path: path.to_owned(), name, prefix: String::new(), root, above: Vec::new() };
             return self.folder(&folder);
         }

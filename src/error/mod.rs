@@ -1,10 +1,11 @@
 //! The errors of this crate, with one variant for each thing that a user can fix.
 
 mod chain;
+mod shard_error;
 mod source_error;
 
 pub use chain::chain;
-
+pub use shard_error::ShardError;
 pub use source_error::SourceError;
 
 use std::io;

@@ -1,4 +1,4 @@
-use super::chain;
+use super::{ShardError, chain};
 use std::io;
 use std::path::PathBuf;
 
@@ -231,54 +231,9 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
-    /// An index names a shard that is not there.
-    #[error("shard {} is missing, needed by {}", shard.display(), index.display())]
-    ShardMissing {
-        /// The index, or the folder when shards have none.
-        index: PathBuf,
-        /// The shard.
-        shard: PathBuf,
-    },
-    /// An index and its shards disagree about where a tensor is.
-    #[error("tensor `{tensor}` is listed in {} as part of {expected}, found {found}", index.display())]
-    ShardMismatch {
-        /// The index.
-        index: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The shard the index names.
-        expected: String,
-        /// Where the tensor really is: a shard's name, or `nowhere`.
-        found: String,
-    },
-    /// A shard holds a tensor that the index does not list.
-    #[error("tensor `{tensor}` of {} is not listed in {}", shard.display(), index.display())]
-    TensorNotIndexed {
-        /// The index.
-        index: PathBuf,
-        /// The shard.
-        shard: PathBuf,
-        /// The tensor.
-        tensor: String,
-    },
-    /// An index names a shard outside its own folder.
-    #[error("{} lists shard `{shard}`, expected a file in the same folder", index.display())]
-    ShardOutside {
-        /// The index.
-        index: PathBuf,
-        /// The shard, as the index spells it.
-        shard: String,
-    },
-    /// Two shards hold the same tensor.
-    #[error("tensor `{tensor}` stands in two shards, {} and {}", first.display(), second.display())]
-    TensorInTwoShards {
-        /// The tensor.
-        tensor: String,
-        /// The first shard.
-        first: PathBuf,
-        /// The second shard.
-        second: PathBuf,
-    },
+    /// The files of one model do not fit together.
+    #[error(transparent)]
+    Shards(ShardError),
     /// A file or folder has a format that is not supported.
     #[error("{} is {format}: not supported, convert it to safetensors", path.display())]
     UnsupportedFormat {

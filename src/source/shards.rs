@@ -1,7 +1,7 @@
 use super::{ParameterInfo, ParameterSource};
 use crate::bytes::json::{self, Entries};
 use crate::bytes::{Folder, Listing, LocalFolder};
-use crate::error::SourceError;
+use crate::error::{ShardError, SourceError};
 use crate::format::{FilePart, Formats, ModelUnit, Tensors, shard_name};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -31,10 +31,10 @@ impl Shards {
     ///
     /// # Errors
     ///
-    /// - [`SourceError::ShardMissing`] when a shard does not exist.
-    /// - [`SourceError::TensorInTwoShards`] when two shards hold the same tensor.
-    /// - With an index, [`SourceError::ShardMismatch`] and [`SourceError::TensorNotIndexed`] when index and shards disagree,
-    ///   and [`SourceError::ShardOutside`] when the index names a file outside its folder.
+    /// - [`ShardError::Missing`] when a shard does not exist.
+    /// - [`ShardError::InTwo`] when two shards hold the same tensor.
+    /// - With an index, [`ShardError::Mismatch`] and [`ShardError::NotIndexed`] when index and shards disagree,
+    ///   and [`ShardError::Outside`] when the index names a file outside its folder.
     /// - Any error that the format finds in a shard.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Self::open_in(&LocalFolder, &Formats::default(), path.as_ref())
@@ -84,20 +84,20 @@ impl Shards {
         for (tensor, shard) in &listed {
             let found = placed.place.get(tensor).map(|&at| shards[at]);
             if found != Some(shard) {
-                return Err(SourceError::ShardMismatch {
+                return Err(SourceError::Shards(ShardError::Mismatch {
                     index: index.to_owned(),
                     tensor: tensor.clone(),
                     expected: shard.clone(),
                     found: found.unwrap_or("nowhere").to_owned(),
-                });
+                }));
             }
         }
         if let Some((tensor, &at)) = placed.place.iter().find(|(tensor, _)| !listed.contains_key(*tensor)) {
-            return Err(SourceError::TensorNotIndexed {
+            return Err(SourceError::Shards(ShardError::NotIndexed {
                 index: index.to_owned(),
                 shard: placed.files[at].path().to_owned(),
                 tensor: tensor.clone(),
-            });
+            }));
         }
         Ok(placed)
     }
@@ -107,11 +107,11 @@ impl Shards {
         for (at, file) in files.iter().enumerate() {
             for tensor in file.names() {
                 if let Some(first) = place.insert(tensor.to_owned(), at) {
-                    return Err(SourceError::TensorInTwoShards {
+                    return Err(SourceError::Shards(ShardError::InTwo {
                         tensor: tensor.to_owned(),
                         first: files[first].path().to_owned(),
                         second: file.path().to_owned(),
-                    });
+                    }));
                 }
             }
         }
@@ -174,14 +174,16 @@ fn inside(index: &Path, shard: &str) -> Result<PathBuf, SourceError> {
     // A hostile index must not lead to files outside its folder: no root, no `..`, no drive.
     let plain = path.components().all(|c| matches!(c, Component::Normal(_)));
     if shard.is_empty() || !plain {
-        return Err(SourceError::ShardOutside { index: index.to_owned(), shard: shard.to_owned() });
+        return Err(SourceError::Shards(ShardError::Outside { index: index.to_owned(), shard: shard.to_owned() }));
     }
     Ok(path.to_owned())
 }
 
 fn open_shard(tree: &dyn Folder, formats: &Formats, index: &Path, path: &Path) -> Result<Tensors, SourceError> {
     formats.open(tree, path).map_err(|e| match e {
-        SourceError::NotFound { path } => SourceError::ShardMissing { index: index.to_owned(), shard: path },
+        SourceError::NotFound { path } => {
+            SourceError::Shards(ShardError::Missing { index: index.to_owned(), shard: path })
+        }
         other => other,
     })
 }

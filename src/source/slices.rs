@@ -2,7 +2,7 @@
 
 use super::{ParameterInfo, ParameterSource};
 use crate::bytes::{Folder, Listing, json};
-use crate::error::SourceError;
+use crate::error::{ShardError, SourceError};
 use crate::format::{FilePart, Formats, Tensors, check_range, slice_name};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ impl Slices {
     ///
     /// # Errors
     ///
-    /// [`SourceError::ShardMissing`] when a number is missing; [`SourceError::UnsupportedContent`] when the layout does not
+    /// [`ShardError::Missing`] when a number is missing; [`SourceError::UnsupportedContent`] when the layout does not
     /// tell how a tensor is split; any error that the format finds in a slice.
     pub(crate) fn open_in(
         tree: &dyn Folder,
@@ -105,19 +105,21 @@ impl Slices {
             let split = match (end.map(|(_, split)| *split), &info.shape[..]) {
                 (Some(Split::Whole), _) => Split::Whole,
                 (Some(Split::ByWidth), [_, columns]) if Some(*columns) == width => Split::Rows,
-                (Some(Split::ByWidth), [_, columns]) if Some(columns * files.len()) == width => Split::Columns,
+                (Some(Split::ByWidth), [_, columns])
+                    if width.is_some() && columns.checked_mul(files.len()) == width =>
+                {
+                    Split::Columns
+                }
                 (Some(Split::ByWidth), [..]) => {
                     return refuse(format!("no {} parts of it have the model's width", files.len()));
                 }
                 (Some(split), [_, _]) => split,
                 _ => return refuse("along which dimension it is split is not known".to_owned()),
             };
-            let mut shape = info.shape.clone();
-            match split {
-                Split::Rows => shape[0] *= files.len(),
-                Split::Columns => shape[1] *= files.len(),
-                Split::Whole | Split::ByWidth => {}
-            }
+            let Some(shape) = joined_shape(&info, split, files.len()) else {
+                let (path, tensor, shape) = (first.path().to_owned(), info.name.clone(), info.shape.clone());
+                return Err(SourceError::ShapeOverflow { path, tensor, shape });
+            };
             if let Some(Params { vocab_size: Some(rows @ 1..), .. }) = params
                 && info.name == "output.weight"
                 && shape[0] as i64 != rows
@@ -217,6 +219,19 @@ impl ParameterSource for Slices {
     }
 }
 
+/// Returns the shape of a tensor whose parts have the shape of `part`. `None` when its bytes cannot be counted.
+///
+/// A part may be a view that repeats one value, so that its shape says nothing about the length of its file.
+fn joined_shape(part: &ParameterInfo, split: Split, count: usize) -> Option<Vec<usize>> {
+    let mut shape = part.shape.clone();
+    match split {
+        Split::Rows => shape[0] = shape[0].checked_mul(count)?,
+        Split::Columns => shape[1] = shape[1].checked_mul(count)?,
+        Split::Whole | Split::ByWidth => {}
+    }
+    shape.iter().try_fold(part.dtype.size(), |bytes, &d| bytes.checked_mul(d)).map(|_| shape)
+}
+
 /// Whether a name ends in whole parts like this.
 fn ends_with(name: &str, end: &str) -> bool {
     name.strip_suffix(end).is_some_and(|begin| begin.is_empty() || begin.ends_with('.'))
@@ -241,7 +256,9 @@ fn slices_beside(tree: &dyn Folder, formats: &Formats, path: &Path) -> Result<Ve
     numbers.sort_unstable();
     let path_of = |number| folder.join(slice_name(&own.stem, own.extension, number));
     match (0..).zip(&numbers).find(|(expected, number)| expected != *number) {
-        Some((missing, _)) => Err(SourceError::ShardMissing { index: folder.to_owned(), shard: path_of(missing) }),
+        Some((missing, _)) => {
+            Err(SourceError::Shards(ShardError::Missing { index: folder.to_owned(), shard: path_of(missing) }))
+        }
         None => Ok(numbers.into_iter().map(path_of).collect()),
     }
 }
@@ -251,5 +268,25 @@ fn unsupported(path: &Path, tensor: &str, reason: &str) -> SourceError {
         path: path.to_owned(),
         format: "tensor-parallel".to_owned(),
         reason: format!("tensor `{tensor}` cannot be joined: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::MemoryFile;
+    use crate::format::Dtype;
+
+    #[test]
+    fn a_shape_that_cannot_be_joined_is_an_error() -> Result<(), SourceError> {
+        let slice = |rows| {
+            let tensors = Tensors::new(Arc::new(MemoryFile::new("consolidated.00.pth", [0; 8])));
+            tensors.with_tensor("output.weight", [rows, 0], Dtype::F32, 0)
+        };
+        assert!(Slices::joined(vec![slice(2)?, slice(2)?], None).is_ok());
+        // A dimension that is 0 hides any other.
+        let error = Slices::joined(vec![slice(usize::MAX / 2 + 1)?, slice(usize::MAX / 2 + 1)?], None).unwrap_err();
+        assert!(matches!(error, SourceError::ShapeOverflow { .. }), "{error}");
+        Ok(())
     }
 }

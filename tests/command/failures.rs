@@ -1,4 +1,4 @@
-use crate::support::{SHAPES, Zoo, network, write};
+use crate::support::{SHAPES, Zoo, network, write, write_plain};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::fs;
@@ -152,4 +152,24 @@ fn a_setting_out_of_range_names_what_was_expected() {
     ] {
         says(&zoo, &format!("detect zoo --detector {words}"), &["error: ", expected]);
     }
+}
+
+#[test]
+fn an_adapter_without_a_base_names_the_option_that_gives_one() {
+    let zoo = Zoo::two_stars();
+    let factors: [(&str, &[usize]); 2] =
+        [("lora_unet_fc1.lora_down.weight", &[2, 30]), ("lora_unet_fc1.lora_up.weight", &[40, 2])];
+    let values = network(&mut ChaCha8Rng::seed_from_u64(6), &factors);
+    write_plain(&zoo.path("zoo/styles/ink.safetensors"), &factors, &values);
+    let option = "give it with a base option, as `--base styles/ink=PATH`";
+    for command in ["detect zoo", "sketch zoo --store sketches"] {
+        says(&zoo, command, &["error: model `styles/ink`: adapter ", option]);
+    }
+    // A run that goes on without it says the same, and the option helps.
+    let text = zoo.run("detect zoo --skip-unreadable");
+    assert!(text.code == 0 && format!("{}{}", text.stdout, text.stderr).contains(option), "{}", text.stderr);
+    let listed = zoo.output("inspect zoo");
+    assert!(listed.contains("would be skipped: styles/ink: ") && listed.contains(option), "{listed}");
+    let given = zoo.output("inspect zoo --base styles/ink=zoo/a.safetensors");
+    assert!(given.contains("  styles/ink: ") && !given.contains("would be skipped"), "{given}");
 }

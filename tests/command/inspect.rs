@@ -41,7 +41,7 @@ fn a_resized_vocabulary_and_a_wrapper_are_shown() {
     let text = zoo.output("inspect zoo");
     for part in [
         "group 0: 3 models, comparable on 2 parameters of 1300 values",
-        "embed.weight rows 50..52: in 2 of them\n",
+        "  1 parameter is not in all of them, or not with all rows:\n    embed.weight rows 50..52: in 2 of them\n",
         "compared under the names of others: large, larger\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -56,4 +56,23 @@ fn what_would_be_skipped_is_said_with_the_reason() {
     assert!(text.contains("\nwould be skipped: damaged: "), "{text}");
     assert!(text.contains("damaged.safetensors is truncated: found "), "{text}");
     assert!(text.contains("\nnot read: ") && text.contains("model.tflite: "), "{text}");
+}
+
+#[test]
+fn tensors_of_some_models_are_counted_and_shown_by_example() {
+    let zoo = Zoo::empty();
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let body: (&str, &[usize]) = ("body.weight", &[40, 40]);
+    let heads = ["h0.weight", "h1.weight", "h2.weight", "h3.weight", "h4.weight"];
+    let headed: Vec<(&str, &[usize])> = [body].into_iter().chain(heads.map(|h| (h, &[4, 40][..]))).collect();
+    write(&zoo.path("zoo/bare.safetensors"), &[body], &network(&mut rng, &[body]));
+    for name in ["one", "two"] {
+        write(&zoo.path(&format!("zoo/{name}.safetensors")), &headed, &network(&mut rng, &headed));
+    }
+    let short = zoo.output("inspect zoo");
+    let count = "  5 parameters are not in all of them, or not with all rows:\n    h0.weight rows 0..4: in 2 of them\n";
+    assert!(short.contains(count) && short.contains("    and 2 more, which --tensors lists\n"), "{short}");
+    assert!(!short.contains("h3.weight"), "{short}");
+    let all = zoo.output("inspect zoo --tensors");
+    assert!(all.contains("    h4.weight rows 0..4: in 2 of them\n") && !all.contains(" more, "), "{all}");
 }

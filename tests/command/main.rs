@@ -10,6 +10,9 @@ mod folders;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(target_os = "linux")]
+#[path = "../support/peak.rs"]
+mod peak;
 mod query;
 #[cfg(unix)]
 mod resume;

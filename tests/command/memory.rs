@@ -1,12 +1,10 @@
 //! What `--memory` bounds, seen from outside the process.
 
+use crate::peak::peak;
 use crate::support::{Zoo, network, tuned, write};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::fs;
-use std::process::Stdio;
-use std::thread;
-use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
@@ -31,21 +29,6 @@ fn stars(rows: usize) -> Zoo {
     zoo
 }
 
-/// The most bytes that the command had resident. Files are read and not mapped, so that no page of theirs counts.
-fn peak(zoo: &Zoo, words: &str) -> u64 {
-    let mut child = zoo.command(words.split_whitespace()).stdout(Stdio::null()).spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = None;
-    // The line goes away when the process has ended, and its status when it has been waited for.
-    while let Some(line) = fs::read_to_string(&status).unwrap().lines().find_map(|l| l.strip_prefix("VmHWM:")) {
-        // Never falls: what is read last is the most, but for what the last millisecond added.
-        peak = Some(1024 * line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap());
-        thread::sleep(Duration::from_millis(1));
-    }
-    assert!(child.wait().unwrap().success(), "{words}");
-    peak.unwrap()
-}
-
 #[test]
 fn memory_is_what_was_set_whatever_the_models_take() {
     let [tiny, large] = [1, 5000].map(stars);
@@ -54,7 +37,7 @@ fn memory_is_what_was_set_whatever_the_models_take() {
     for (setting, threads) in [(16 * MIB, 1), (16 * MIB, 4), (64 * MIB, 4)] {
         assert!(stored > 2 * setting, "{stored} bytes are no test of {setting}");
         let words = format!("detect zoo --memory {}MiB --threads {threads}", setting / MIB);
-        let [least, most] = [&tiny, &large].map(|zoo| peak(zoo, &words));
+        let [least, most] = [&tiny, &large].map(|zoo| peak(&words, zoo.command(words.split_whitespace())));
         assert!(most <= least + setting + ALLOWANCE, "{words}: {most} bytes, and {least} for tiny models");
     }
 }

@@ -20,6 +20,21 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 
 /// Writes a network of some layout, with a counter beside it as a framework would.
 pub(crate) fn write(path: &Path, shapes: &[(&str, &[usize])], network: &Network) {
+    store(path, shapes, network, Counter::Beside);
+}
+
+/// Writes tensors of some layout and nothing else.
+pub(crate) fn write_plain(path: &Path, shapes: &[(&str, &[usize])], network: &Network) {
+    store(path, shapes, network, Counter::None);
+}
+
+#[derive(PartialEq)]
+enum Counter {
+    Beside,
+    None,
+}
+
+fn store(path: &Path, shapes: &[(&str, &[usize])], network: &Network, counter: Counter) {
     let stored: Vec<Vec<u8>> = network.iter().map(|t| bytes(t)).collect();
     let count = 7i64.to_le_bytes();
     let mut tensors: Vec<(&str, TensorView<'_>)> = shapes
@@ -27,7 +42,9 @@ pub(crate) fn write(path: &Path, shapes: &[(&str, &[usize])], network: &Network)
         .zip(&stored)
         .map(|((name, shape), data)| (*name, TensorView::new(Dtype::F32, shape.to_vec(), data).unwrap()))
         .collect();
-    tensors.push(("norm.num_batches_tracked", TensorView::new(Dtype::I64, vec![], &count).unwrap()));
+    if counter == Counter::Beside {
+        tensors.push(("norm.num_batches_tracked", TensorView::new(Dtype::I64, vec![], &count).unwrap()));
+    }
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     safetensors::serialize_to_file(tensors, None, path).unwrap();
 }

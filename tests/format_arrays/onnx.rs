@@ -1,6 +1,7 @@
 use super::damage::{read, survives};
 use super::{TestResult, data, found, in_memory, open, reference, same_as_reference};
 use neural_phylogeny::SourceError;
+use neural_phylogeny::error::ShardError;
 use neural_phylogeny::format::{Onnx, Quantization};
 use neural_phylogeny::testing::check_format;
 use std::fs;
@@ -71,10 +72,10 @@ fn further_files_lie_in_the_folder() -> TestResult {
     fs::write(scratch.path().join("secret"), [0; 4096])?;
     for outside in [b"../x/../secret/../", b"/etc/passwd/./././", b"a/../../aaa/secret"] {
         with(outside)?;
-        assert!(matches!(open(&Onnx, &path), Err(SourceError::ShardOutside { .. })));
+        assert!(matches!(open(&Onnx, &path), Err(SourceError::Shards(ShardError::Outside { .. }))));
     }
     with(location)?;
-    assert!(matches!(open(&Onnx, &path), Err(SourceError::ShardMissing { .. })));
+    assert!(matches!(open(&Onnx, &path), Err(SourceError::Shards(ShardError::Missing { .. }))));
     fs::write(scratch.path().join("external.onnx.data"), [0; 100])?;
     assert!(matches!(open(&Onnx, &path), Err(SourceError::Truncated { .. })));
     let error = in_memory(&Onnx, "m.onnx", model).unwrap_err();

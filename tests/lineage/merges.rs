@@ -1,7 +1,6 @@
 //! Merges of every kind, made of the small real transformers. tests/data/train/merge_kinds.py makes them of any others.
 
-use neural_phylogeny::format::Dtype;
-use neural_phylogeny::source::ParameterInfo;
+use neural_phylogeny::format::{Dtype, ParameterInfo};
 use neural_phylogeny::{
     Config, InMemory, ModelSet, ParameterSource, Phylogeny, Relation, SourceError, detect_phylogeny,
 };

@@ -36,6 +36,7 @@ fn a_repository_is_a_folder_at_one_commit() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("4 models") && !text.contains("outside"), "{text}");
+    assert_eq!(text.matches("\n  acme/pile/weights/").count(), 4, "{text}");
     let sent: Vec<Request> = hub.requests();
     assert!(sent.iter().all(|r| r.authorization.as_deref() == Some("Bearer hf_secret")), "{sent:?}");
     let lists = sent.iter().filter(|r| r.path.contains("/api/")).count();
@@ -64,7 +65,54 @@ fn detection_over_the_network_says_what_it_says_of_files() {
         std::fs::create_dir_all(local.path().join("weights")).unwrap();
         std::fs::copy(from, local.path().join("weights").join(name)).unwrap();
     }
-    let here = run(&hub, &["detect", local.path().to_str().unwrap(), "--format", "newick"]);
+    let named = format!("acme/pile={}", local.path().display());
+    let here = run(&hub, &["detect", "--name", &named, "--format", "newick"]);
     assert!(there.status.success(), "{}", String::from_utf8_lossy(&there.stderr));
     assert_eq!(String::from_utf8_lossy(&there.stdout), String::from_utf8_lossy(&here.stdout));
+}
+
+/// The names that a listing shows.
+fn names(hub: &Server, addresses: &[&str]) -> Vec<String> {
+    let output = run(hub, &[&["inspect"], addresses].concat());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let named =
+        text.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": ")).filter(|l| l.1.contains(" F"));
+    let mut names: Vec<String> = named.map(|(name, _)| name.to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn models_have_the_names_of_their_repositories() {
+    let zoo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/zoo/mlp");
+    let model = |name: &str| std::fs::read(format!("{zoo}/{name}.safetensors")).unwrap();
+    let mut files = Vec::new();
+    // A repository with two revisions, and one that is a pipeline of two parts.
+    for (repository, revision, commit, weights) in [
+        ("acme/one", "main", "aa", &[("model.safetensors", "m0")][..]),
+        ("acme/one", "release-2.0", "bb", &[("model.safetensors", "m0_c0")]),
+        ("acme/both", "main", "cc", &[("low.safetensors", "m0_c1"), ("sub/high.safetensors", "m1")]),
+    ] {
+        let mut listed = vec![r#"{"rfilename":"config.json"}"#.to_owned()];
+        files.push((format!("/{repository}/resolve/{commit}/config.json"), b"{}".to_vec()));
+        for (name, weights) in weights {
+            listed.push(format!(r#"{{"rfilename":"{name}"}}"#));
+            files.push((format!("/{repository}/resolve/{commit}/{name}"), model(weights)));
+        }
+        let list = format!(r#"{{"sha":"{commit}","siblings":[{}]}}"#, listed.join(","));
+        files.push((format!("/api/models/{repository}/revision/{revision}"), list.into_bytes()));
+    }
+    let hub = Server::start(files);
+    assert_eq!(names(&hub, &["hf://acme/one"]), ["acme/one"]);
+    assert_eq!(names(&hub, &["hf://acme/one@release-2.0"]), ["acme/one"]);
+    let asked: Vec<String> = hub.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(asked.iter().filter(|path| path.ends_with("revision/main")).count(), 1, "{asked:?}");
+    let several = ["hf://acme/one@release-2.0", "hf://acme/one", "hf://acme/both"];
+    let expected = ["acme/both/low", "acme/both/sub/high", "acme/one@main", "acme/one@release-2.0"];
+    assert_eq!(names(&hub, &several), expected);
+    assert_eq!(
+        names(&hub, &["hf://acme/both/sub", "hf://acme/one/model.safetensors"]),
+        ["acme/both/sub/high", "acme/one"]
+    );
 }

@@ -2,6 +2,10 @@
 #![cfg(feature = "remote")]
 
 mod hub;
+mod memory;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+#[path = "../support/peak.rs"]
+mod peak;
 mod s3;
 mod server;
 
@@ -154,5 +158,20 @@ fn a_model_behind_an_address_is_the_model() -> Result<(), Box<dyn std::error::Er
         }
     }
     assert!(server.sent("a.safetensors") <= file.len() as u64);
+    Ok(())
+}
+
+#[test]
+fn as_many_components_are_in_a_name_as_tell_models_apart() -> Result<(), Box<dyn std::error::Error>> {
+    let paths = ["/x/runs/m.safetensors", "/y/runs/m.safetensors", "/y/n.safetensors"];
+    let files = paths.into_iter().zip(1..).map(|(path, rows)| (path.to_owned(), checkpoint(rows)));
+    let server = Server::start(files);
+    let addresses = paths.map(|path| format!("{}{path}", server.root));
+    let names = |addresses: &[String]| -> Result<Vec<String>, SourceError> {
+        let found = Discovery::new().with_tree(Locations::new()).search(addresses)?;
+        Ok(found.models.into_iter().map(|model| model.name).collect())
+    };
+    assert_eq!(names(&addresses[1..])?, ["m", "n"]);
+    assert_eq!(names(&addresses)?, ["n", "x/runs/m.safetensors", "y/runs/m.safetensors"]);
     Ok(())
 }

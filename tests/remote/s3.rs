@@ -63,6 +63,7 @@ fn a_bucket_is_a_folder() {
     };
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/zoo/mlp");
     put(&moto.1, "/pile", b"");
+    put(&moto.1, "/kept", b"");
     let mut names: Vec<String> =
         std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|name| name.ends_with(".safetensors"));
@@ -79,6 +80,22 @@ fn a_bucket_is_a_folder() {
     let output = run(&["inspect", "s3://pile/models"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("4 models"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    // Each model has the name that it has in a folder of this machine.
+    assert_eq!(
+        names[..4].iter().filter(|n| text.contains(&format!("\n  {}: ", &n[..n.len() - 12]))).count(),
+        4,
+        "{text}"
+    );
+    for (path, name) in [("a/runs/m/model.safetensors", &names[0]), ("b/runs/m/model.safetensors", &names[1])] {
+        put(&moto.1, &format!("/kept/{path}"), &std::fs::read(format!("{folder}/{name}")).unwrap());
+        put(&moto.1, &format!("/kept/{}", path.replace("model.safetensors", "config.json")), b"{}");
+    }
+    let output = run(&["inspect", "s3://kept/a/runs/m"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("\n  m: "), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let output = run(&["inspect", "s3://kept/a/runs/m", "s3://kept/b/runs/m"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("\n  a/runs/m: ") && text.contains("\n  b/runs/m: "), "{text}");
     let output = run(&["detect", "s3://pile", "--format", "json"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let missing = run(&["detect", "s3://pile/none"]);

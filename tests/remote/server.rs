@@ -35,7 +35,7 @@ pub(crate) struct Request {
 
 #[derive(Debug, Default)]
 struct State {
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, Arc<Vec<u8>>>,
     fault: Option<Fault>,
     requests: Vec<Request>,
 }
@@ -51,7 +51,8 @@ impl Server {
     pub(crate) fn start(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { files: files.into_iter().collect(), ..State::default() }));
+        let files = files.into_iter().map(|(path, bytes)| (path, Arc::new(bytes))).collect();
+        let state = Arc::new(Mutex::new(State { files, ..State::default() }));
         let served = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {

@@ -1,3 +1,4 @@
+use crate::addresses::Places;
 use crate::detector::Clustering;
 use crate::form;
 use crate::geometry::GeometryOptions;
@@ -97,6 +98,29 @@ pub(crate) struct Models {
     /// Share of its values that a model must have in common with the others of its group, in (0, 1].
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub(crate) minimum_shared: f64,
+}
+
+/// How much of what stands behind addresses is read ahead.
+#[derive(Args, Debug)]
+pub(crate) struct Ahead {
+    /// Memory for bytes that arrive from addresses before they are used.
+    #[cfg(feature = "remote")]
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize::mib(256))]
+    memory: ByteSize,
+}
+
+impl Ahead {
+    /// Returns the places where the run looks for models.
+    #[cfg(feature = "remote")]
+    pub(crate) fn places(&self) -> Places {
+        Places::waiting(self.memory.as_u64())
+    }
+
+    /// Returns the places where the run looks for models.
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn places(&self) -> Places {
+        Places::default()
+    }
 }
 
 /// What to detect in, and how.
@@ -226,7 +250,10 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     pub(crate) models: Models,
 
-    /// List every tensor of every model.
+    #[command(flatten)]
+    pub(crate) ahead: Ahead,
+
+    /// List every tensor of every model, and every one that only some models of a group have.
     #[arg(long)]
     pub(crate) tensors: bool,
 }
@@ -270,6 +297,9 @@ pub(crate) struct Sketch {
     /// Let a model replace another of the same name.
     #[arg(long)]
     pub(crate) replace: bool,
+
+    #[command(flatten)]
+    pub(crate) ahead: Ahead,
 
     /// Threads; 0 means one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0)]

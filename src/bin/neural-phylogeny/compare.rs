@@ -1,3 +1,4 @@
+use crate::addresses::Places;
 use crate::args::{Compare, PlainFormat};
 use crate::{models, notes, output, progress};
 use neural_phylogeny::detect::{Direction, Weights, direction};
@@ -17,8 +18,10 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Box<dyn Error>> {
     if names[0] == names[1] {
         return Err(format!("{} is given twice, expected two models", names[0]).into());
     }
-    let models = opened(arguments, &names)?;
-    let found = found(arguments, &models, &names)?;
+    let memory = arguments.memory.as_u64();
+    let places = Places::within(memory);
+    let models = opened(arguments, &places, &names)?;
+    let found = found(arguments, places.rest(memory), &models, &names)?;
     output::write(arguments.output.as_deref(), |writer: &mut dyn Write| -> Result<(), Box<dyn Error>> {
         match arguments.format {
             PlainFormat::Table => write_direction(&found, &names[0], &names[1], writer)?,
@@ -33,9 +36,9 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Box<dyn Error>> {
 }
 
 /// The two models, by the names of their paths.
-fn opened(arguments: &Compare, names: &[String; 2]) -> Result<ModelSet, Box<dyn Error>> {
+fn opened(arguments: &Compare, places: &Places, names: &[String; 2]) -> Result<ModelSet, Box<dyn Error>> {
     let paths = [&arguments.a, &arguments.b];
-    let discovery = models::discovery(arguments.part.as_deref(), &arguments.base)?;
+    let discovery = models::discovery(places, arguments.part.as_deref(), &arguments.base)?;
     let discovery = paths.iter().zip(names).fold(discovery, |d, (path, name)| d.with_name(path, name));
     let found = discovery.search(paths).map_err(|source| Failure::Discovery { source: source.into() })?;
     notes::passed_over(&found.ignored);
@@ -54,13 +57,18 @@ fn opened(arguments: &Compare, names: &[String; 2]) -> Result<ModelSet, Box<dyn 
 }
 
 /// Compares the two, with a bar while they are read.
-fn found(arguments: &Compare, models: &ModelSet, names: &[String; 2]) -> Result<Direction, Box<dyn Error>> {
+fn found(
+    arguments: &Compare,
+    memory: u64,
+    models: &ModelSet,
+    names: &[String; 2],
+) -> Result<Direction, Box<dyn Error>> {
     let ids = names.each_ref().map(|name| models.names().position(|n| n == name).map(ModelId::new));
     let [Some(a), Some(b)] = ids else { return Err("the two models have no names of their own".into()) };
     let bar = progress::bar();
     let settings = GeometrySettings::new()
         .with_threads(arguments.threads)
-        .with_memory(arguments.memory.as_u64())
+        .with_memory(memory)
         .with_observer(progress::observer(&bar));
     let found = Geometry::compute(models, &settings).and_then(|g| direction(&g, a, b, &Weights::default()));
     bar.finish_and_clear();

@@ -1,3 +1,4 @@
+use crate::addresses::Places;
 use crate::args::{Detect, Detection, Selector};
 use crate::{models, notes, output, progress, resume};
 use neural_phylogeny::config::{ContentHashes, detect_phylogeny_from_sketches};
@@ -38,18 +39,20 @@ impl Input {
 pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn Error>> {
     // A bad place for the file is reported before hours of reading.
     resume::check(arguments)?;
-    let config = config(arguments)?;
+    let memory = arguments.geometry.memory.as_u64();
+    let places = Places::within(memory);
+    let config = config(arguments, &places)?;
     if let Some(store) = &arguments.store {
         return Ok((config, Input::Sketches(models::sketches(&arguments.models, store)?)));
     }
     let on_unreadable = models::on_unreadable(&arguments.models.selection);
-    let found = models::search(&arguments.models.selection, on_unreadable)?;
+    let found = models::search(&places, &arguments.models.selection, on_unreadable)?;
     notes::passed_over(&found.ignored);
     let models = models::build(&arguments.models, found, on_unreadable)?;
     for skipped in models.skipped() {
         eprintln!("warning: skipped `{}`: {}", skipped.name, skipped.reason);
     }
-    Ok((config, Input::Models(models)))
+    Ok((config.with_memory(places.rest(memory)), Input::Models(models)))
 }
 
 /// Detects, with a bar while parameters are read.
@@ -70,11 +73,11 @@ pub(crate) fn detect(config: Config, input: &Input) -> Result<Phylogeny, neural_
     outcome
 }
 
-fn config(arguments: &Detection) -> Result<Config, Box<dyn Error>> {
+fn config(arguments: &Detection, places: &Places) -> Result<Config, Box<dyn Error>> {
     let config = Config::new()
         .with_detector(arguments.clustering.detector(arguments.selector.is_some())?)
         .with_seed(arguments.seed)
-        .with_geometry(arguments.geometry.settings(arguments.seed)?)
+        .with_geometry(arguments.geometry.settings(arguments.seed, places)?)
         .with_content_hashes(if arguments.content { ContentHashes::Read } else { ContentHashes::AtHand });
     let minimum = if arguments.all_edges { Some(0.0) } else { arguments.minimum_confidence };
     let config = minimum.into_iter().fold(config, Config::with_minimum_confidence);

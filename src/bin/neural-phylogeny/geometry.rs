@@ -1,6 +1,6 @@
 //! How models are read and measured: one option each, and the settings of the library that they become.
 
-use crate::addresses;
+use crate::addresses::Places;
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use neural_phylogeny::Error;
@@ -24,9 +24,10 @@ pub(crate) struct GeometryOptions {
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
 
-    /// Memory for Gram matrices and blocks of parameters, such as 512MiB or 4GiB.
+    /// Memory for Gram matrices and blocks of parameters, such as 512MiB or 4GiB. With addresses, a quarter of it and at most
+    /// 256MiB is for bytes that arrive ahead.
     #[arg(long, value_name = "SIZE", default_value_t = ByteSize::gib(1))]
-    memory: ByteSize,
+    pub(crate) memory: ByteSize,
 
     /// Keep partial sums in FILE, away from the models, and go on from it after a stop. It covers only the pass over the
     /// weights: FILE is deleted once the distances are complete, and a run that is killed after that begins again.
@@ -48,11 +49,11 @@ enum Scope {
 
 impl GeometryOptions {
     /// Makes the settings. `seed` is that of random initializations.
-    pub(crate) fn settings(&self, seed: u64) -> Result<GeometrySettings, Error> {
+    pub(crate) fn settings(&self, seed: u64, places: &Places) -> Result<GeometrySettings, Error> {
         let settings = GeometrySettings::new()
             .with_threads(self.threads)
             .with_memory(self.memory.as_u64())
-            .with_initialization(self.initialization(seed)?)
+            .with_initialization(self.initialization(seed, places)?)
             .with_scope(match self.scope {
                 Scope::Matrices => geometry::Scope::Matrices,
                 Scope::All => geometry::Scope::All,
@@ -61,14 +62,14 @@ impl GeometryOptions {
         Ok(settings.with_resume_file(file).with_resume_every(Duration::from_secs(self.resume_every)))
     }
 
-    fn initialization(&self, seed: u64) -> Result<Initialization, Error> {
+    fn initialization(&self, seed: u64, places: &Places) -> Result<Initialization, Error> {
         Ok(match self.initialization.as_str() {
             "zero" => Initialization::Zero,
             "uniform" => Initialization::Random { entries: EntryDistribution::Uniform, seed },
             "normal" => Initialization::Random { entries: EntryDistribution::Normal, seed },
             path => {
                 let model =
-                    addresses::search().open(path).map_err(|source| Error::Initialization { source: source.into() })?;
+                    places.search().open(path).map_err(|source| Error::Initialization { source: source.into() })?;
                 Initialization::Model(model.source)
             }
         })

@@ -7,6 +7,9 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// How many of the tensors are shown that not all models of a group have.
+const EXAMPLES: usize = 3;
+
 /// What a search found out about a model, kept for the listing.
 struct Found {
     path: PathBuf,
@@ -14,7 +17,7 @@ struct Found {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
-    let found = models::search(&arguments.models.selection, OnUnreadable::Skip)?;
+    let found = models::search(&arguments.ahead.places(), &arguments.models.selection, OnUnreadable::Skip)?;
     let ignored: Vec<(PathBuf, String)> = found.ignored.iter().map(|i| (i.path.clone(), i.reason.clone())).collect();
     let unreadable: Vec<Skipped> = found.unreadable.iter().map(|u| Skipped::new(&u.name, &u.error)).collect();
     let places: BTreeMap<String, Found> = found
@@ -34,7 +37,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
     };
     let inventory = models.inventory();
     for (g, group) in models.groups().iter().enumerate() {
-        describe_group(&mut text, &models, g, group);
+        describe_group(&mut text, &models, g, group, arguments);
         for (at, &model) in group.positions().zip(group.models()) {
             describe_model(&mut text, &models, model, &places);
             let record = &inventory.models[model.index()];
@@ -72,7 +75,7 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &LayoutGroup) {
+fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &LayoutGroup, arguments: &Inspect) {
     let count = group.models().len();
     let _ = match count {
         1 => writeln!(text, "group {number}: 1 model, comparable with no other"),
@@ -100,17 +103,7 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
             others.join(", ")
         );
     }
-    let partial = group.parameters().iter().filter(|p| p.holders.len() < count);
-    for parameter in partial {
-        let _ = writeln!(
-            text,
-            "  {} rows {}..{}: in {} of them",
-            parameter.name,
-            parameter.rows().start,
-            parameter.rows().end,
-            parameter.holders.len()
-        );
-    }
+    describe_partial(text, group, arguments.tensors);
     let renamed = |at: &Position<LayoutGroup>| {
         (0..group.parameters().len())
             .any(|p| group.own_name(*at, p).is_some_and(|own| own != group.parameters()[p].name))
@@ -118,6 +111,27 @@ fn describe_group(text: &mut String, models: &ModelSet, number: usize, group: &L
     let prefixed: Vec<&str> = group.positions().filter(renamed).map(|at| models.name(group.model(at))).collect();
     if !prefixed.is_empty() {
         let _ = writeln!(text, "  compared under the names of others: {}", prefixed.join(", "));
+    }
+}
+
+/// Describes the tensors that not all models of a group have: how many there are, and some of them or all.
+fn describe_partial(text: &mut String, group: &LayoutGroup, all: bool) {
+    let count = group.models().len();
+    let partial: Vec<_> = group.parameters().iter().filter(|p| p.holders.len() < count).collect();
+    let names: BTreeSet<&str> = partial.iter().map(|p| p.name.as_str()).collect();
+    let _ = match names.len() {
+        0 => return,
+        1 => writeln!(text, "  1 parameter is not in all of them, or not with all rows:"),
+        n => writeln!(text, "  {n} parameters are not in all of them, or not with all rows:"),
+    };
+    let shown = if all { partial.len() } else { EXAMPLES };
+    for parameter in partial.iter().take(shown) {
+        let (rows, holders) = (parameter.rows(), parameter.holders.len());
+        let _ = writeln!(text, "    {} rows {}..{}: in {holders} of them", parameter.name, rows.start, rows.end);
+    }
+    let told: BTreeSet<&str> = partial.iter().take(shown).map(|p| p.name.as_str()).collect();
+    if told.len() < names.len() {
+        let _ = writeln!(text, "    and {} more, which --tensors lists", names.len() - told.len());
     }
 }
 

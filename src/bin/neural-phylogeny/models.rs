@@ -1,4 +1,4 @@
-use crate::addresses;
+use crate::addresses::Places;
 use crate::args::{Models, Selection};
 use crate::names::{self, Named};
 use glob::Pattern;
@@ -11,7 +11,11 @@ use std::error;
 use std::path::{Path, PathBuf};
 
 /// Searches for models, and leaves out those that the model patterns exclude.
-pub(crate) fn search(arguments: &Selection, on_unreadable: OnUnreadable) -> Result<Discovered, Box<dyn error::Error>> {
+pub(crate) fn search(
+    places: &Places,
+    arguments: &Selection,
+    on_unreadable: OnUnreadable,
+) -> Result<Discovered, Box<dyn error::Error>> {
     let listed = arguments.from.as_deref().map_or(Ok(Vec::new()), names::listed)?;
     let named = || arguments.names.iter().chain(&listed);
     let paths: Vec<&Path> =
@@ -20,7 +24,7 @@ pub(crate) fn search(arguments: &Selection, on_unreadable: OnUnreadable) -> Resu
         let (found, expected) = ("none".to_owned(), "one folder or file to search, or more");
         return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected }.into());
     }
-    let mut discovery = discovery(arguments.part.as_deref(), &arguments.base)?;
+    let mut discovery = discovery(places, arguments.part.as_deref(), &arguments.base)?;
     for Named { name, path } in named() {
         discovery = name.iter().fold(discovery, |d, name| d.with_name(path, name));
     }
@@ -35,8 +39,8 @@ pub(crate) fn search(arguments: &Selection, on_unreadable: OnUnreadable) -> Resu
 }
 
 /// Makes a search by the part of pipelines to take, and the bases of adapters.
-pub(crate) fn discovery(part: Option<&str>, bases: &[String]) -> Result<Discovery, Error> {
-    let mut discovery = part.into_iter().fold(addresses::search(), Discovery::with_part);
+pub(crate) fn discovery(places: &Places, part: Option<&str>, bases: &[String]) -> Result<Discovery, Error> {
+    let mut discovery = part.into_iter().fold(places.search(), Discovery::with_part);
     let mut plain: Option<&String> = None;
     for base in bases {
         discovery = match base.split_once('=') {

@@ -1,3 +1,4 @@
+use crate::args::Ahead;
 use crate::{NOT_COMPARED, form, models, output, progress};
 use clap::Args;
 use neural_phylogeny::Config;
@@ -46,6 +47,9 @@ pub(crate) struct Query {
     /// Threads; 0 means one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
+
+    #[command(flatten)]
+    ahead: Ahead,
 
     /// Leave out parents less sure than this, from 0 to 1 [default: 0.5, even odds].
     #[arg(long, value_name = "P")]
@@ -124,7 +128,7 @@ fn sketched(
         let sketch = store.get(&name)?;
         return Ok((name, sketch, None));
     };
-    let discovery = models::discovery(arguments.part.as_deref(), &arguments.base)?;
+    let discovery = models::discovery(&arguments.ahead.places(), arguments.part.as_deref(), &arguments.base)?;
     let started = Instant::now();
     let model = discovery.open(path).map_err(|source| match source {
         // A path that leads nowhere is a slip of the hand, and no model.

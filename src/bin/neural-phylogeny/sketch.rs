@@ -8,7 +8,8 @@ use std::error::Error;
 use std::io::{self, Write};
 
 pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
-    let found = models::search(&arguments.selection, models::on_unreadable(&arguments.selection))?;
+    let found =
+        models::search(&arguments.ahead.places(), &arguments.selection, models::on_unreadable(&arguments.selection))?;
     notes::passed_over(&found.ignored);
     for model in found.unreadable {
         unread(arguments, &model.name, model.error)?;

@@ -63,6 +63,11 @@ impl Locations {
         self
     }
 
+    /// Whether an address has been used, so that bytes may wait in memory.
+    pub fn has_connections(&self) -> bool {
+        !self.places.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Returns the connection of an address.
     fn place(&self, path: &Path, address: &Address) -> Result<Place, SourceError> {
         let root = address.root();
@@ -216,6 +221,7 @@ mod tests {
         let locations = Locations::new();
         assert_eq!(locations.list(scratch.path())?, LocalFolder.list(scratch.path())?);
         assert_eq!(locations.open(&scratch.path().join("a"))?.length(), 1);
+        assert!(!locations.has_connections());
         let refused = locations.open(Path::new("ftp://host/a")).unwrap_err();
         assert!(refused.to_string().contains("ftp://host/a"), "{refused}");
         Ok(())

@@ -76,7 +76,7 @@ impl RemoteObject {
         let got = 0..bytes.len() as u64;
         let mut pieces = Vec::new();
         if let Some(share) = budget.take(got.end).filter(|_| got.end > 0) {
-            pieces.push(Segment::new(got, Arc::new(Arrival::of(bytes)), share));
+            pieces.push(Segment::new(got, Arc::new(Arrival::of(bytes)), Arc::new(share)));
         }
         Ok(Self { address: address.to_owned(), origin, length, budget, pieces: Mutex::new(pieces) })
     }
@@ -93,17 +93,26 @@ impl RemoteObject {
         while pieces.len() >= PIECES {
             pieces.remove(0);
         }
-        let share = loop {
-            match self.budget.take(end - position) {
-                Some(share) => break share,
-                // Pieces of this object that were fetched ahead may be fetched again.
-                None if !pieces.is_empty() => drop(pieces.remove(0)),
-                None => return false,
+        let (share, arriving) = loop {
+            // While bytes arrive, they are there twice: in pieces from the network, and put together.
+            match self.budget.take(end - position).zip(self.budget.take(end - position)) {
+                Some((share, arriving)) => break (Arc::new(share), arriving),
+                // What was fetched ahead may be fetched again. A request that goes on would give no memory back.
+                None => match pieces.iter().position(|piece| piece.arrival.is_over()) {
+                    Some(oldest) => drop(pieces.remove(oldest)),
+                    None => return false,
+                },
             }
         };
         let arrival = Arc::new(Arrival::default());
-        let (origin, range, there) = (self.origin.clone(), position..end, Arc::clone(&arrival));
-        let request = async move { there.set(origin.get(range).await) };
+        let (origin, range, there, kept) =
+            (self.origin.clone(), position..end, Arc::clone(&arrival), Arc::clone(&share));
+        let request = async move {
+            let outcome = origin.get(range).await;
+            drop(arriving);
+            there.set(outcome);
+            drop(kept);
+        };
         if runtime::start(request).is_err() {
             return false;
         }

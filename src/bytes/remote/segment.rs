@@ -13,12 +13,12 @@ pub(super) struct Segment {
     pub(super) arrival: Arc<Arrival>,
     /// Number of its bytes that nobody has read yet.
     pub(super) unread: u64,
-    /// Kept for as long as the bytes are kept.
-    _share: Share,
+    /// Kept for as long as the bytes are kept, by the request too: it goes on when the piece is dropped.
+    _share: Arc<Share>,
 }
 
 impl Segment {
-    pub(super) fn new(range: Range<u64>, arrival: Arc<Arrival>, share: Share) -> Self {
+    pub(super) fn new(range: Range<u64>, arrival: Arc<Arrival>, share: Arc<Share>) -> Self {
         Self { unread: range.end - range.start, range, arrival, _share: share }
     }
 }
@@ -39,6 +39,11 @@ impl Arrival {
     pub(super) fn set(&self, bytes: Result<Bytes, SourceError>) {
         *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.map_err(Arc::new));
         self.arrived.notify_all();
+    }
+
+    /// Whether the bytes are there, or the request has failed.
+    pub(super) fn is_over(&self) -> bool {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Waits until the bytes are there, or the request has failed.

@@ -6,7 +6,7 @@ use super::metadata::Metadata;
 use super::names::Naming;
 use super::{Gguf, NAME, scale};
 use crate::bytes::{Folder, ReadAt};
-use crate::error::SourceError;
+use crate::error::{ShardError, SourceError};
 use crate::format::{FileName, FilePart, Format, shard_name};
 use std::sync::Arc;
 
@@ -88,7 +88,9 @@ impl Split {
     pub(super) fn part(&self, tree: &dyn Folder, bytes: &dyn ReadAt, number: u32) -> Result<Part, SourceError> {
         let path = bytes.path().with_file_name(self.name(number));
         let part = tree.open(&path).map_err(|error| match error {
-            SourceError::NotFound { path } => SourceError::ShardMissing { index: bytes.path().to_owned(), shard: path },
+            SourceError::NotFound { path } => {
+                SourceError::Shards(ShardError::Missing { index: bytes.path().to_owned(), shard: path })
+            }
             other => other,
         })?;
         let header = Header::read(&*part)?;

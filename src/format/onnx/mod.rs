@@ -12,7 +12,7 @@ mod wire;
 use super::elsewhere::{ByteOrder, Elsewhere};
 use super::{Decode, Dtype, Format, Library, ParameterInfo, Quantization, Tensors, has_extension};
 use crate::bytes::{Folder, ReadAt};
-use crate::error::SourceError;
+use crate::error::{ShardError, SourceError};
 use dequantize::{Dequantize, SCALES_LIMIT};
 use graph::Found;
 use numbers::Numbers;
@@ -61,8 +61,8 @@ impl Format for Onnx {
     /// # Errors
     ///
     /// [`SourceError::Malformed`] when the file is no such model; [`SourceError::Truncated`] and
-    /// [`SourceError::SizeMismatch`] when a tensor does not fit its place; [`SourceError::ShardMissing`] and
-    /// [`SourceError::ShardOutside`] for further files; [`SourceError::UnsupportedContent`] for weights that are not read.
+    /// [`SourceError::SizeMismatch`] when a tensor does not fit its place; [`ShardError::Missing`] and
+    /// [`ShardError::Outside`] for further files; [`SourceError::UnsupportedContent`] for weights that are not read.
     fn open_in(&self, tree: &dyn Folder, bytes: Arc<dyn ReadAt>) -> Result<Tensors, SourceError> {
         Model::new(Some(tree), bytes).tensors()
     }
@@ -220,11 +220,11 @@ impl<'a> Model<'a> {
         // A hostile model must not lead to files outside its folder: no root, no `..`, no drive.
         let plain = Path::new(location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
         if location.is_empty() || !plain {
-            return Err(SourceError::ShardOutside { index, shard: location.to_owned() });
+            return Err(SourceError::Shards(ShardError::Outside { index, shard: location.to_owned() }));
         }
         let path = index.parent().unwrap_or(Path::new("")).join(location);
         let file = tree.open(&path).map_err(|error| match error {
-            SourceError::NotFound { path } => SourceError::ShardMissing { index, shard: path },
+            SourceError::NotFound { path } => SourceError::Shards(ShardError::Missing { index, shard: path }),
             other => other,
         })?;
         super::refuse_pointer(&*file)?;

@@ -1,0 +1,7 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use neural_phylogeny::format::Safetensors;
+use neural_phylogeny_fuzz::open;
+
+fuzz_target!(|data: &[u8]| open(&Safetensors, "model.safetensors", data));
