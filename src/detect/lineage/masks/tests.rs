@@ -122,6 +122,17 @@ fn a_donor_that_goes_along_by_chance_is_none_that_follows() {
 }
 
 #[test]
+fn a_donor_that_goes_most_of_the_way_is_at_the_edge_of_following() {
+    let base = values(1);
+    let a = tuned(&base, 2, 0.2);
+    let own = tuned(&base, 3, 0.01);
+    let b: Vec<f32> = own.iter().zip(&a).zip(&base).map(|((own, a), base)| own + 0.7 * (a - base)).collect();
+    let merge = merged(&base, [&a, &b], [1.0, 1.0], 0.5);
+    let sample = sample(vec![base, merge, a, b], &[Dtype::F32; 4]);
+    noticed("masked", &["follows"], |w| format!("{:?}", traces(&sample, &w.masked)));
+}
+
+#[test]
 fn whole_lines_and_whole_matrices_are_no_masks() {
     let base = values(1);
     let mut child = tuned(&base, 2, 0.2);

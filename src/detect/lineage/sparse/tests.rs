@@ -114,7 +114,7 @@ fn numbers_of_masks_are_noticed() {
     // Six rows of sixteen columns are dead to nine tenths.
     let dead = |rows| root.trained(9, 0..rows, 1.0);
     let follower = merge.trained(11, 0..0, 1.0).with_rows_of(&merge, 0..20);
-    noticed("masked", &["line", "follows"], |w| {
+    noticed("masked", &["line"], |w| {
         let all = [
             sample([&root, &merge, &a, &b]),
             sample([&root, &dead(6), &a, &b]),

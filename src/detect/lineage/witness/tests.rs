@@ -3,6 +3,7 @@
 use super::*;
 use crate::detect::lineage::tests::fixture::{Model, alike, ids, m, noticed, of_models, of_points, point};
 use crate::detect::lineage::weights::Weights;
+use crate::model_set::ModelId;
 use crate::source::Dtype;
 
 /// What a witness says for `first` before `later`, given these models.
@@ -305,7 +306,13 @@ fn norms_grow_by_unrelated_increments() {
     let lineage = Lineage::of(&geometry, &ids, &weights).unwrap();
     assert_eq!(norm::Norm.precedes(&lineage, m(1), m(0)), -forward);
     let decayed = alike(1, &[root(), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 9.97), (1, 1.0), (2, 0.6)])]);
-    noticed("witnesses.norm", &[], |w| {
+    noticed("witnesses.norm", &["beside"], |w| {
+        let models = [Model::new(1), Model::new(1).trained_unevenly(2, 0.5)];
+        let (geometry, two) = (of_models(&models), [ModelId::new(0), ModelId::new(1)]);
+        let lineage = Lineage::of(&geometry, &two, w).unwrap();
+        norm::Norm.points(&Hypothesis::of(&lineage, m(0)), m(0), m(1)).to_string()
+    });
+    noticed("witnesses.norm", &["root", "parent", "spread", "wide"], |w| {
         let lineage = Lineage::of(&decayed, &ids, w).unwrap();
         let parent = norm::Norm.inherits(&Hypothesis::of(&lineage, m(0)), m(1), m(2));
         format!("{:?} {parent}", says(w))
@@ -380,10 +387,10 @@ fn a_child_has_gone_the_whole_way_to_its_parent() {
         let points = [root(), point(&[(0, 10.0), (1, 1.0)]), point(&[(0, 10.0), (1, gone), (2, on)])];
         by_points(&slope::Slope, w, 1, &points)
     };
-    assert_eq!([says(&weights, 1.0, 1.0), says(&weights, 1.14, 1.0), says(&weights, 0.3, 0.1)], [0.0, 0.0, -4.0]);
-    assert!(says(&weights, 0.7, 1.0) < -1.0 && says(&weights, 0.7, 1.0) < says(&weights, 0.7, 5.0));
+    assert_eq!([says(&weights, 1.0, 1.0), says(&weights, 1.14, 1.0), says(&weights, 0.1, 0.01)], [0.0, 0.0, -4.0]);
+    assert!(says(&weights, 0.7, 1.0) < -0.9 && says(&weights, 0.7, 1.0) < says(&weights, 0.7, 5.0));
     noticed("witnesses.slope", &[], |w| {
-        [says(w, 0.7, 1.0), says(w, 2.5, 0.1), says(w, 0.3, 0.1)].map(|s| s.to_string()).join(" ")
+        [says(w, 0.7, 1.0), says(w, 2.5, 0.1), says(w, 0.1, 0.01)].map(|s| s.to_string()).join(" ")
     });
 }
 
