@@ -145,6 +145,16 @@ fn edges(phylogeny: &Phylogeny) -> BTreeMap<String, (String, Relation)> {
     phylogeny.edges().iter().map(|e| (name(e.child), (name(e.parent), e.relation))).collect()
 }
 
+/// The edges with two names exchanged.
+fn exchanged(edges: BTreeMap<String, (String, Relation)>, a: &str, b: &str) -> BTreeMap<String, (String, Relation)> {
+    let other = |name: String| match name.as_str() {
+        name if name == a => b.to_owned(),
+        name if name == b => a.to_owned(),
+        name => name.to_owned(),
+    };
+    edges.into_iter().map(|(child, (parent, relation))| (other(child), (other(parent), relation))).collect()
+}
+
 #[test]
 fn a_copy_of_any_kind_hangs_on_its_source_and_changes_no_other_edge() {
     let models = family(1);
@@ -158,6 +168,10 @@ fn a_copy_of_any_kind_hangs_on_its_source_and_changes_no_other_edge() {
             let mut models = models.clone();
             models.push((kind.to_owned(), copy));
             let mut after = edges(&detected(&models));
+            // Noise of half a per cent is too little to tell which of the two has it.
+            if relation == Relation::Perturbed && after.get(source) == Some(&(kind.to_owned(), relation)) {
+                after = exchanged(after, source, kind);
+            }
             assert_eq!(after.remove(kind), Some((source.clone(), relation)), "{kind} of {source}: {after:?}");
             assert_eq!(after, before, "{kind} of {source}");
         }

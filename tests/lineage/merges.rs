@@ -117,9 +117,9 @@ fn gradients_and_filters_are_merges_by_tensor() {
     let straight = |name: &str, x: &[f64]| (1.0 - gradient(name)) * x[0] + gradient(name) * x[1];
     let phylogeny = merged("a gradient", &mixed(&[a, b], straight), &BOTH, &["l0_c0", "l0_c1"]);
     let [b_id, x] = ["l0_c1", "x"].map(|name| phylogeny.id(name).unwrap());
-    for movement in phylogeny.movements(b_id, x) {
-        assert!((movement.weight.unwrap() - gradient(&movement.parameter)).abs() < 1e-4, "{movement:?}");
-    }
+    let weights = phylogeny.movements(b_id, x).iter().filter_map(|m| Some((m.weight?, gradient(&m.parameter))));
+    let weights: Vec<(f64, f64)> = weights.collect();
+    assert!(weights.len() > 8 && weights.iter().all(|(found, given)| (found - given).abs() < 1e-4), "{weights:?}");
     let filters =
         |name: &str, x: &[f64]| if name.contains("mlp") { 0.3 * x[0] + 0.7 * x[1] } else { 0.75 * x[0] + 0.25 * x[1] };
     merged("filters", &mixed(&[b, c], filters), &BOTH, &["l0_c1", "l0_c2"]);

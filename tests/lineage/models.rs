@@ -57,8 +57,9 @@ pub(crate) fn set(models: &[(String, Weights)]) -> ModelSet {
     builder.build().unwrap()
 }
 
+/// The likeliest parent of every model, however unsure.
 pub(crate) fn detected(models: &[(String, Weights)]) -> Phylogeny {
-    detect_phylogeny(&set(models), Config::default()).unwrap()
+    detect_phylogeny(&set(models), Config::default().with_minimum_confidence(0.0)).unwrap()
 }
 
 pub(crate) fn named(models: Vec<(&str, Weights)>) -> Vec<(String, Weights)> {

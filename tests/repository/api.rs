@@ -1,13 +1,13 @@
 //! Every public type can be sent to and shared with other threads.
 
 use neural_phylogeny::bytes::{Entry, EntryKind, Folder, LocalFile, LocalFolder, MemoryFile, ReadAt};
-use neural_phylogeny::config::Settings;
+use neural_phylogeny::config::{ContentHashes, Settings};
 use neural_phylogeny::detect::cluster::{
     Alpha, Bandwidth, ByFit, ByTransform, CentroidClusterer, CentroidDetector, ClusterDetector, Clustering, Dbscan,
     ExpectedFamilies, GaussianMixture, KMeans, Linfa, LinfaWith, MeanShift, Points, Radius, Seeding,
 };
 use neural_phylogeny::detect::{
-    Arborescence, Branch, Families, Kurtosis, LineageDetector, NamedDetector, NamedSetting, NeighborJoining,
+    Arborescence, Branch, Direction, Families, Kurtosis, LineageDetector, NamedDetector, NamedSetting, NeighborJoining,
     SelectorUse, SettingWords, TreeNode, UnrootedTree, Weights,
 };
 use neural_phylogeny::discover::{
@@ -17,7 +17,7 @@ use neural_phylogeny::error::ShardError;
 use neural_phylogeny::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors,
 };
-use neural_phylogeny::evidence::{Factor, LineState, Lines};
+use neural_phylogeny::evidence::{Factor, Imprint, LineState, Lines};
 #[cfg(feature = "gguf")]
 use neural_phylogeny::format::Gguf;
 use neural_phylogeny::format::{
@@ -132,7 +132,9 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<ContentKind>();
     auto_traits::<Coordinates>();
     auto_traits::<Coverage>();
+    auto_traits::<ContentHashes>();
     auto_traits::<Dbscan>();
+    auto_traits::<Direction>();
     auto_traits::<Discovered>();
     auto_traits::<DiscoveredModel>();
     auto_traits::<Discovery>();
@@ -155,6 +157,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Grid>();
     auto_traits::<GridSpan>();
     auto_traits::<Ignored>();
+    auto_traits::<Imprint>();
     auto_traits::<InMemory>();
     auto_traits::<Independence>();
     auto_traits::<Initialization>();

@@ -395,11 +395,13 @@ fn zoo(size: u64) -> Result<(TempDir, SketchStore), Box<dyn StdError>> {
 /// Every model of the zoo asked about in turn, as if it were not stored: of how many the parents are not those that detection finds in
 /// the whole store.
 fn disagreements(store: &SketchStore, count: usize) -> Result<Vec<String>, Box<dyn StdError>> {
-    let whole = detect_phylogeny_from_sketches(&SketchSet::new(store.sketches()?)?, Config::default())?;
+    // The likeliest parent of every model, however unsure.
+    let config = Config::default().with_minimum_confidence(0.0);
+    let whole = detect_phylogeny_from_sketches(&SketchSet::new(store.sketches()?)?, config.clone())?;
     let mut others = Vec::new();
     for model in whole.models() {
         let name = whole.name(model);
-        let answer = Query::new(store).with_nearest(count).run(name, &store.get(name)?)?;
+        let answer = Query::new(store).with_nearest(count).with_config(config.clone()).run(name, &store.get(name)?)?;
         let expected: BTreeSet<String> = whole.parents(model).iter().map(|e| whole.name(e.parent).to_owned()).collect();
         if parents(&answer) != expected {
             others.push(format!("{name} from {:?}, in the whole store {expected:?}", parents(&answer)));

@@ -41,7 +41,6 @@ fn opened(arguments: &Compare, places: &Places, names: &[String; 2]) -> Result<M
     let discovery = models::discovery(places, arguments.part.as_deref(), &arguments.base)?;
     let discovery = paths.iter().zip(names).fold(discovery, |d, (path, name)| d.with_name(path, name));
     let found = discovery.search(paths).map_err(|source| Failure::Discovery { source: source.into() })?;
-    notes::passed_over(&found.ignored);
     if let Some(unreadable) = found.unreadable.first() {
         return Err(format!("{} cannot be read: {}", unreadable.name, unreadable.error).into());
     }
@@ -53,6 +52,7 @@ fn opened(arguments: &Compare, places: &Places, names: &[String; 2]) -> Result<M
         )
         .into());
     }
+    notes::passed_over(&found.ignored);
     Ok(ModelSet::builder().with_discovered(found).build()?)
 }
 

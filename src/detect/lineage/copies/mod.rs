@@ -22,6 +22,7 @@ use crate::model_set::ModelId;
 use crate::phylogeny::Relation;
 use same::Same;
 use search::converted;
+use std::collections::BTreeMap;
 
 /// A model that takes no part in the tree, because all that it shows is its source.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,19 @@ pub(super) struct Separated {
     pub(super) siblings: Vec<Sibling>,
 }
 
+/// Hangs copies of copies on what the first of them was made from. All copies are then siblings, whichever was copied.
+fn hang_on_originals(copies: &mut [Copy]) {
+    // A model whose vectors were trained is no copy, so that its own copies stay below it.
+    let made = copies.iter().filter(|c| c.relation != Relation::FineTune);
+    let made: BTreeMap<ModelId, ModelId> = made.map(|c| (c.copy, c.source)).collect();
+    for copy in copies {
+        let mut steps = made.len();
+        while let Some(&source) = made.get(&copy.source).filter(|source| steps > 0 && **source != copy.copy) {
+            (copy.source, steps) = (source, steps - 1);
+        }
+    }
+}
+
 /// Separates copies from the models they were made from.
 ///
 /// 1. Models that are the same in everything that both hold ([`same`]).
@@ -72,6 +86,7 @@ pub(super) fn separated(geometry: &Geometry, members: &[ModelId], weights: &Weig
     // Models of equal matrices are out by now, so all pairs that are left differ.
     let converted = converted(geometry, &distinct, weights)?;
     copies.extend(converted.copies);
+    hang_on_originals(&mut copies);
     let gone = |m: &ModelId| copies.iter().any(|c| c.copy == *m) || converted.siblings.iter().any(|s| s.sibling == *m);
     let originals = distinct.into_iter().filter(|m| !gone(m)).collect();
     Ok(Separated { originals, copies, siblings: converted.siblings })
