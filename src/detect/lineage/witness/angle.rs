@@ -17,7 +17,7 @@ numbers! {
         cap: f64 = 4.0, "nats", 0.0..=1e3,
             "One parameter of many must not decide a pair.";
         /// The most that angles in all parameters together say for a parent.
-        largest: f64 = 10.0, "nats", 0.0..=1e3,
+        largest: f64 = 7.0, "nats", 0.0..=1e3,
             "Siblings on one data set agree in all parameters at once, by as much as 13: one fact and not many. Between 7 and 13 it matters little.";
         /// What a parameter counts for that the two share bit for bit and the root has not.
         shared: f64 = 4.0, "nats", 0.0..=1e3,
