@@ -23,6 +23,6 @@ fn what_is_not_one_model_is_refused() {
         ("compare zoo/a.safetensors nowhere", "nowhere does not exist"),
     ] {
         let refusal = zoo.refusal(words);
-        assert!(refusal.starts_with("error: ") && refusal.contains(said), "{words}: {refusal}");
+        assert!(refusal.contains("error: ") && refusal.contains(said), "{words}: {refusal}");
     }
 }

@@ -68,7 +68,8 @@ fn two_stars_and_a_stranger_are_told_apart_without_settings() {
     assert_eq!(phylogeny.isolated().map(|m| phylogeny.name(m)).collect::<Vec<_>>(), ["alone"]);
     assert!(phylogeny.remarks().contains(&Remark::FamiliesExpected { count: 3 }));
     for edge in phylogeny.edges() {
-        assert!(edge.confidence.unwrap() > 0.6 && edge.distance.unwrap() > 0.0, "{edge:?}");
+        // Increments are spread evenly over lines here, so that only the middle of the star speaks for its root.
+        assert!(edge.confidence.unwrap() > 0.5 && edge.distance.unwrap() > 0.0, "{edge:?}");
     }
 }
 
