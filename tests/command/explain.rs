@@ -7,7 +7,7 @@ fn one_model_is_explained_with_the_options_of_detect() {
     let text = zoo.output("explain a1 zoo");
     for part in [
         "a1: generation 1 of family 0, 4 models, root a\n",
-        "\n  parent  relation   distance  confidence\n  a       fine-tune",
+        "\n  parent  relation   distance  confidence   kin  direction  in the set\n  a       fine-tune",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -26,7 +26,7 @@ fn an_explanation_can_be_json_in_a_file() {
     let text = fs::read_to_string(zoo.path("why.json")).unwrap();
     assert_eq!(text, zoo.output("explain b2 zoo --format json"));
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&value["version"], &value["model"]["name"]), (&1.into(), &"b2".into()));
+    assert_eq!((&value["version"], &value["model"]["name"]), (&2.into(), &"b2".into()));
     assert_eq!(value["model"]["parents"][0]["name"], "b");
     assert_eq!(value["family"]["members"].as_array().unwrap().len(), 4);
 }
