@@ -139,7 +139,7 @@ fn alternated(children: &[Mat<f64>], first: Mat<f64>, ranks: Vec<usize>, limit: 
             let kept = decomposed(increment.as_ref())?.cut(rank);
             moved += squared(kept.as_ref());
             left.push(squared((&increment - &kept).as_ref()));
-            next = next + (child - kept);
+            next += child - kept;
         }
         let share = 1.0 / children.len() as f64;
         let next = Mat::from_fn(next.nrows(), next.ncols(), |i, j| next[(i, j)] * share);

@@ -20,7 +20,8 @@ impl Search<'_> {
         let linked: Vec<bool> = self.all().map(|m| self.links.iter().any(|link| link.other(m).is_some())).collect();
         for (a, related) in self.all().zip(related) {
             for (b, relation) in related {
-                if !(linked[a.index()] && linked[b.index()]) && !self.is_derived(a) && !self.is_derived(b) {
+                let is_free = !self.is_derived(a) && !self.is_derived(b);
+                if is_free && (!linked[a.index()] || !linked[b.index()]) {
                     self.links.push(Link::open(a, b, relation));
                 }
             }

@@ -23,7 +23,7 @@ pub struct Hypothesis<'a> {
     /// What the lines of pairs say that were read side by side under this hypothesis.
     sides: BTreeMap<(Member, Member), Side>,
     /// The hypothesis about the whole lineage, where this one is about a branch of it.
-    whole: Option<&'a Hypothesis<'a>>,
+    whole: Option<&'a Self>,
 }
 
 impl<'a> Hypothesis<'a> {
@@ -36,7 +36,7 @@ impl<'a> Hypothesis<'a> {
     /// Measures a branch of a lineage as if its first member were the root. Nothing is read for it.
     ///
     /// `among` are the members of the branch, with `root`, in ascending order. Only they may be asked about.
-    pub(crate) fn of_branch(whole: &'a Hypothesis<'a>, root: Member, among: Vec<Member>) -> Self {
+    pub(crate) fn of_branch(whole: &'a Self, root: Member, among: Vec<Member>) -> Self {
         let lineage = whole.lineage;
         let inheritance = Inheritance::among(lineage.comparison(), root, among, lineage.weights());
         let (derived, sides) = (BTreeMap::new(), BTreeMap::new());
