@@ -13,6 +13,7 @@ use neural_phylogeny::detect::{
 use neural_phylogeny::discover::{
     BaseRule, Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, IgnoredKind, Unreadable,
 };
+use neural_phylogeny::error::ShardError;
 use neural_phylogeny::evaluate::{
     Coverage, Evaluation, FamilyAgreement, Ratio, Reliability, ReliabilityBin, Retrieval, Truth, WeightErrors,
 };
@@ -202,6 +203,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<SelectorUse>();
     auto_traits::<Settings>();
     auto_traits::<SharedParameter>();
+    auto_traits::<ShardError>();
     auto_traits::<Sketch>();
     auto_traits::<SketchSet>();
     auto_traits::<SketchSettings>();

@@ -24,8 +24,19 @@ impl Budget {
 
     /// Takes a part. `None` when not enough is left.
     pub(super) fn take(&self, bytes: u64) -> Option<Share> {
+        self.take_below(bytes, self.limit)
+    }
+
+    /// Takes a part for bytes that nobody may ever ask for. `None` when half of the budget is taken.
+    ///
+    /// The beginnings of many objects would otherwise leave nothing for the object that is read.
+    pub(super) fn take_spare(&self, bytes: u64) -> Option<Share> {
+        self.take_below(bytes, self.limit / 2)
+    }
+
+    fn take_below(&self, bytes: u64, limit: u64) -> Option<Share> {
         // The counter limits memory and guards no data, so relaxed ordering is enough.
-        let more = |held: u64| held.checked_add(bytes).filter(|&sum| sum <= self.limit);
+        let more = |held: u64| held.checked_add(bytes).filter(|&sum| sum <= limit);
         self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(Share { held: Arc::clone(&self.held), bytes })
     }
@@ -48,5 +59,7 @@ mod tests {
         assert!(first.is_some() && budget.take(4).is_none() && budget.take(u64::MAX).is_none());
         drop(first);
         assert!(budget.take(10).is_some());
+        let spare = budget.take_spare(5);
+        assert!(spare.is_some() && budget.take_spare(1).is_none() && budget.take(5).is_some());
     }
 }

@@ -75,7 +75,7 @@ impl RemoteObject {
         let origin = Origin { meta: Some(meta), ..origin };
         let got = 0..bytes.len() as u64;
         let mut pieces = Vec::new();
-        if let Some(share) = budget.take(got.end).filter(|_| got.end > 0) {
+        if let Some(share) = budget.take_spare(got.end).filter(|_| got.end > 0) {
             pieces.push(Segment::new(got, Arc::new(Arrival::of(bytes)), Arc::new(share)));
         }
         Ok(Self { address: address.to_owned(), origin, length, budget, pieces: Mutex::new(pieces) })
