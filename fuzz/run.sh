@@ -6,16 +6,19 @@
 # on after a finding. Findings stand in fuzz/artifacts/TARGET, logs in fuzz/artifacts/TARGET.log. FUZZ_BIN is a folder of built
 # targets; without it they are built first.
 set -uo pipefail
+bin=${FUZZ_BIN:+$(realpath "$FUZZ_BIN")}
 cd "$(dirname "$0")/.."
 seconds=${1:?how many seconds each target runs}
 shift
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(sed -n 's/^path = "fuzz_targets\/\(.*\)\.rs"$/\1/p' fuzz/Cargo.toml)
-bin=${FUZZ_BIN:-}
 if [ -z "$bin" ]; then
   cargo +nightly fuzz build --release || exit 1
-  bin=fuzz/target/$(rustc -vV | sed -n 's/^host: //p')/release
+  bin=${CARGO_TARGET_DIR:-fuzz/target}/$(rustc -vV | sed -n 's/^host: //p')/release
 fi
+for target in "${targets[@]}"; do
+  [ -x "$bin/$target" ] || { echo "$bin/$target is not built" >&2; exit 2; }
+done
 fuzz/corpus.sh >/dev/null
 printf '| target | inputs run | edges | inputs kept | findings |\n|---|---:|---:|---:|---:|\n'
 failed=0
