@@ -2,6 +2,7 @@
 
 use super::copies::separated;
 use super::index::Member;
+use super::presence::logistic;
 use super::relations::{movements, relation};
 use super::weights::Weights;
 use super::witness::{ALL, Hypothesis, Lineage};
@@ -100,11 +101,6 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
 /// Orders parameters as results do: those that moved farthest first, by name where they moved alike.
 fn farthest_first(movements: &mut [Movement]) {
     movements.sort_by(|a, b| b.relative.total_cmp(&a.relative).then_with(|| a.parameter.cmp(&b.parameter)));
-}
-
-/// The probability for log odds in nats.
-fn logistic(odds: f64) -> f64 {
-    1.0 / (1.0 + (-odds).exp())
 }
 
 #[cfg(test)]

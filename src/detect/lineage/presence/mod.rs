@@ -65,7 +65,7 @@ pub(super) fn presence(hypothesis: &Hypothesis<'_>, parents: &[Option<Member>]) 
 }
 
 /// The probability for log odds in nats.
-fn logistic(x: f64) -> f64 {
+pub(super) fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
