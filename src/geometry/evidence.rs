@@ -144,6 +144,8 @@ pub(crate) struct MemberSums {
     pub(crate) reference_change: Vec<f64>,
     /// `Σ Δ²`.
     pub(crate) change: Vec<f64>,
+    /// `Σ m⁴`. It is empty where sums are estimates.
+    pub(crate) fourth: Vec<f64>,
 }
 
 /// The lines of one matrix along one axis, among all lines of some sums.
@@ -159,6 +161,8 @@ pub(crate) struct LineSpan {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LineSums {
     pub(crate) reference: Vec<f64>,
+    /// `Σ r⁴`. It is empty where sums are estimates.
+    pub(crate) reference_fourth: Vec<f64>,
     pub(crate) members: Vec<MemberSums>,
     /// Which lines belong together. It is empty where sums are estimates, as those of sketches are.
     pub(crate) spans: Vec<LineSpan>,

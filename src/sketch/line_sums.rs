@@ -46,7 +46,8 @@ pub(super) fn line_sums(
     };
     let members = (1..models.len()).into_par_iter().map(of_member).collect::<Result<_, Error>>()?;
     // Eight random sums give the squared length of a line to a half of itself: too rough to say which lines grew.
-    Ok(LineSums { reference: all.iter().flat_map(own).collect(), members, spans: Vec::new() })
+    let reference = all.iter().flat_map(own).collect();
+    Ok(LineSums { reference, reference_fourth: Vec::new(), members, spans: Vec::new() })
 }
 
 /// The lines that all models keep of a tensor; `None` when one of them keeps none.

@@ -5,6 +5,7 @@ use super::index::Member;
 use super::presence::logistic;
 use super::relations::{movements, relation};
 use super::weights::Weights;
+use super::witness::kurtosis::settled;
 use super::witness::{ALL, Hypothesis, Lineage};
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
@@ -89,7 +90,10 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
     let lineage = Lineage::of(geometry, &pair, weights)?;
     let [first, later] = [Member::new(0), Member::new(1)];
     let hypothesis = Hypothesis::of(&lineage, first);
-    let evidence: Vec<(Signal, f64)> = ALL.iter().map(|w| (w.signal(), w.points(&hypothesis, first, later))).collect();
+    let evidence: Vec<(Signal, f64)> = ALL
+        .iter()
+        .map(|w| (w.signal(), settled(w.points(&hypothesis, first, later), w.common_sign(weights))))
+        .collect();
     let said: f64 = evidence.iter().fold(0.0, |sum, (_, nats)| sum + nats);
     let (parent, child) = if said < 0.0 { (b, a) } else { (a, b) };
     let (relation, mut movements) = relation(geometry, parent, child, weights.relations.far)?;

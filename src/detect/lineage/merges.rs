@@ -216,7 +216,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'a, D, R> 
     fn certainty(&self, child: Original, found: &Combination<Original>) -> Option<Certainty> {
         // For a mean this sum is 1. It grows with what is subtracted.
         let size: f64 = found.weights.iter().map(|w| w.abs()).sum();
-        if found.residual <= self.weights.merges.left_over {
+        if self.beside_rounding(child, found) <= self.weights.merges.left_over {
             return match size {
                 s if s <= self.weights.merges.convex => Some(Certainty::Convex),
                 s if s <= self.weights.merges.extrapolated => Some(Certainty::Extrapolated),
@@ -224,6 +224,16 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'a, D, R> 
             };
         }
         self.trained(child, found).then_some(Certainty::Trained)
+    }
+
+    /// What a combination leaves over beside the rounding of the child's dtype, as a share of the distance to the nearest parent.
+    ///
+    /// The middle one of three checkpoints of one run lies near the line between the others, and never on it. A merge lies on it.
+    fn beside_rounding(&self, child: Original, found: &Combination<Original>) -> f64 {
+        let nearest = found.parents.iter().map(|&p| (self.d)(child, p)).fold(f64::INFINITY, f64::min);
+        let norm: f64 = self.comparison.scoped().map(|p| p.squared_norm(child.within())).sum();
+        let rounding = (self.by_tensor.rounding)(child) * norm / nearest;
+        (found.residual - self.weights.by_tensor.rounding * rounding).max(0.0)
     }
 
     /// Whether the child is a mean of several lineages that was trained on. Its weights are nearly the same in every parameter.

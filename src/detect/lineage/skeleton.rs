@@ -3,6 +3,7 @@
 use super::index::Member;
 use super::root::Terms;
 use super::weights::Root as Numbers;
+use super::witness::kurtosis::together;
 use super::witness::{ALL, COUNT, Hypothesis};
 
 /// The edges of a tree, with what all witnesses say of the direction of each.
@@ -12,6 +13,8 @@ pub(super) struct Skeleton {
     degrees: Vec<usize>,
     /// For each member, the evidence that its parent in the tree came before it, in nats; 0 for the root.
     points: Vec<[f64; COUNT]>,
+    /// For each witness, the sum over all edges, and the probability that its sign is right where edges have it in common.
+    together: [(f64, Option<f64>); COUNT],
 }
 
 impl Skeleton {
@@ -25,13 +28,17 @@ impl Skeleton {
             degrees[c.index()] += 1;
             points[c.index()] = ALL.map(|witness| witness.points(hypothesis, q, c));
         }
-        Self { parents: parents.to_vec(), degrees, points }
+        let sum = |witness: usize| points.iter().fold(0.0, |sum, of_edge| sum + of_edge[witness]);
+        let weights = hypothesis.lineage().weights();
+        let together = std::array::from_fn(|witness| (sum(witness), ALL[witness].common_sign(weights)));
+        Self { parents: parents.to_vec(), degrees, points, together }
     }
 
     /// What speaks for a member as the root, against the root of the tree; `None` for a member that descends from a merge.
     ///
     /// Members from `plain` on are merges. If `a` is the root, the edges between the tree's root and `a` point the other way, and
-    /// no other edge does: of `½ Σ ±L` only their sum changes.
+    /// no other edge does: of `½ Σ ±L` only their sum changes. A witness whose edges have their sign in common says what
+    /// [`together`] gives.
     pub(super) fn terms(&self, a: Member, plain: usize, numbers: &Numbers) -> Option<Terms> {
         let mut witnesses = [0.0; COUNT];
         let mut at = a;
@@ -44,6 +51,12 @@ impl Skeleton {
             let Some(parent) = self.parents[at.index()] else { break };
             witnesses.iter_mut().zip(&self.points[at.index()]).for_each(|(sum, points)| *sum -= points);
             at = parent;
+        }
+        // Edges with a sign in common are weighed together: as they point from `a`, less as they point from the tree's root.
+        for (sum, &(all, sign)) in witnesses.iter_mut().zip(&self.together) {
+            if let Some(right) = sign {
+                *sum = together(all + 2.0 * *sum, right) - together(all, right);
+            }
         }
         let degree = self.degrees[a.index()].max(1) as f64;
         Some(Terms { witnesses, neighbors: numbers.neighbors * degree.ln() })

@@ -208,7 +208,7 @@ impl Lines {
         &self.of[member.index()].imprints
     }
 
-    /// Frees the memory of [`imprints`](Self::imprints), 24 bytes for each axis of each matrix of each member.
+    /// Frees the memory of [`imprints`](Self::imprints), 32 bytes for each axis of each matrix of each member.
     pub(crate) fn without_imprints(mut self) -> Self {
         self.of.iter_mut().for_each(|member| member.imprints = Vec::new());
         self

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// Number of members read along with the reference in one pass.
 ///
-/// A job holds up to 1 MiB of sums for each member, and two jobs for each thread wait.
+/// A job holds up to 1.5 MiB of sums for each member, and two jobs for each thread wait.
 const BATCH: usize = 8;
 
 /// The result of one job: sums at consecutive positions, for rows and for columns.
@@ -22,17 +22,20 @@ struct RunSums {
 
 /// Sums of 0 for some lines of a reference and its members.
 fn zeros(lines: usize, members: usize) -> LineSums {
-    let member = MemberSums { reference_change: vec![0.0; lines], change: vec![0.0; lines] };
-    LineSums { reference: vec![0.0; lines], members: vec![member; members], spans: Vec::new() }
+    let zeros = || vec![0.0; lines];
+    let member = MemberSums { reference_change: zeros(), change: zeros(), fourth: zeros() };
+    LineSums { reference: zeros(), reference_fourth: zeros(), members: vec![member; members], spans: Vec::new() }
 }
 
 /// Adds the sums of consecutive lines to the total.
 fn add_to(sums: &mut LineSums, positions: &Range<usize>, part: &LineSums) {
     let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
     add(&mut sums.reference[positions.clone()], &part.reference);
+    add(&mut sums.reference_fourth[positions.clone()], &part.reference_fourth);
     for (sum, part) in sums.members.iter_mut().zip(&part.members) {
         add(&mut sum.reference_change[positions.clone()], &part.reference_change);
         add(&mut sum.change[positions.clone()], &part.change);
+        add(&mut sum.fourth[positions.clone()], &part.fourth);
     }
 }
 
@@ -46,7 +49,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
     let jobs: Vec<(&Sheet<'_>, Range<usize>)> =
         sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
     let spans = sheets.iter().flat_map(Sheet::spans).collect();
-    let mut all = LineSums { reference: vec![0.0; lines], members: Vec::with_capacity(members.len()), spans };
+    let mut all = LineSums { spans, ..zeros(lines, 0) };
     let size: usize = sheets.iter().map(|s| s.tensor.size()).sum();
     // The reference is read once for each batch.
     values.announce(size * (members.len() + members.len().div_ceil(BATCH)));
@@ -66,7 +69,7 @@ pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[
             }
         }
         // Every batch gives the same sums for the reference.
-        all.reference = sums.reference;
+        (all.reference, all.reference_fourth) = (sums.reference, sums.reference_fourth);
         all.members.extend(sums.members);
     }
     Ok(all)
@@ -99,10 +102,17 @@ fn run_sums(
     for (row, at) in rows_of(run, row_size) {
         let line = &r[at];
         if let Some(position) = sheet.row(row) {
-            by_row.reference[position - rows.start] += squared_norm(line);
+            let (second, fourth) = powers(line);
+            by_row.reference[position - rows.start] += second;
+            by_row.reference_fourth[position - rows.start] += fourth;
         }
         let taken = line.iter().skip(first - piece).step_by(stride);
-        by_column.reference[skipped..].iter_mut().zip(taken).for_each(|(sum, &x)| *sum += square(x));
+        let sums = by_column.reference[skipped..].iter_mut().zip(&mut by_column.reference_fourth[skipped..]);
+        for ((second, fourth), &x) in sums.zip(taken) {
+            let square = square(x);
+            *second += square;
+            *fourth += square * square;
+        }
     }
     for (k, (&member, name)) in members.iter().zip(names).enumerate() {
         values.read(member, name, run, m)?;
@@ -110,17 +120,19 @@ fn run_sums(
         for (row, at) in rows_of(run, row_size) {
             let (line, changed) = (&r[at.clone()], &m[at]);
             if let Some(position) = sheet.row(row) {
-                let (rd, dd) = change_along(line, changed);
+                let [rd, dd, fourth] = change_along(line, changed);
                 by_row.members[k].reference_change[position - rows.start] += rd;
                 by_row.members[k].change[position - rows.start] += dd;
+                by_row.members[k].fourth[position - rows.start] += fourth;
             }
-            let MemberSums { reference_change, change } = &mut by_column.members[k];
-            let sums = reference_change[skipped..].iter_mut().zip(&mut change[skipped..]);
+            let MemberSums { reference_change, change, fourth } = &mut by_column.members[k];
+            let sums = reference_change[skipped..].iter_mut().zip(&mut change[skipped..]).zip(&mut fourth[skipped..]);
             let taken = line.iter().zip(changed).skip(first - piece).step_by(stride);
-            for ((rd, dd), (&x, &y)) in sums.zip(taken) {
-                let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
-                *rd += x * d;
+            for (((rd, dd), fourth), (&x, &y)) in sums.zip(taken) {
+                let d = f64::from(y) - f64::from(x);
+                *rd += f64::from(x) * d;
                 *dd += d * d;
+                *fourth += square(y) * square(y);
             }
         }
     }
@@ -130,26 +142,31 @@ fn run_sums(
 /// Number of sums that run in parallel, so that no addition waits for the one before.
 const LANES: usize = 8;
 
-/// The sum `Σ x²`.
-fn squared_norm(line: &[f32]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for values in line.chunks(LANES) {
-        sums.iter_mut().zip(values).for_each(|(sum, &x)| *sum += square(x));
-    }
-    sums.iter().sum()
-}
-
-/// The sums `Σ x Δ` and `Σ Δ²`.
-fn change_along(line: &[f32], changed: &[f32]) -> (f64, f64) {
+/// The sums `Σ x²` and `Σ x⁴`.
+fn powers(line: &[f32]) -> (f64, f64) {
     let mut sums = [[0.0; 2]; LANES];
-    for (line, changed) in line.chunks(LANES).zip(changed.chunks(LANES)) {
-        for ([rd, dd], (&x, &y)) in sums.iter_mut().zip(line.iter().zip(changed)) {
-            let (x, d) = (f64::from(x), f64::from(y) - f64::from(x));
-            *rd += x * d;
-            *dd += d * d;
+    for values in line.chunks(LANES) {
+        for ([second, fourth], &x) in sums.iter_mut().zip(values) {
+            let square = square(x);
+            *second += square;
+            *fourth += square * square;
         }
     }
-    sums.iter().fold((0.0, 0.0), |(rd, dd), sum| (rd + sum[0], dd + sum[1]))
+    sums.iter().fold((0.0, 0.0), |(second, fourth), sum| (second + sum[0], fourth + sum[1]))
+}
+
+/// The sums `Σ x Δ`, `Σ Δ²` and `Σ y⁴`, with y = x + Δ.
+fn change_along(line: &[f32], changed: &[f32]) -> [f64; 3] {
+    let mut sums = [[0.0; 3]; LANES];
+    for (line, changed) in line.chunks(LANES).zip(changed.chunks(LANES)) {
+        for ([rd, dd, fourth], (&x, &y)) in sums.iter_mut().zip(line.iter().zip(changed)) {
+            let d = f64::from(y) - f64::from(x);
+            *rd += f64::from(x) * d;
+            *dd += d * d;
+            *fourth += square(y) * square(y);
+        }
+    }
+    sums.iter().fold([0.0; 3], |all, sum| [0, 1, 2].map(|i| all[i] + sum[i]))
 }
 
 fn square(x: f32) -> f64 {

@@ -10,7 +10,7 @@ use neural_phylogeny_evaluation::TrueSet;
 use std::error::Error;
 
 /// What is measured of a pair; above 0 where it says that the parent came first.
-pub(crate) const SIGNALS: [&str; 3] = ["slopes", "independence", "norm"];
+pub(crate) const SIGNALS: [&str; 4] = ["slopes", "independence", "kurtosis", "norm"];
 
 /// A true edge.
 pub(crate) struct Edge {
@@ -53,7 +53,8 @@ fn measured(
     let signs = weights.witnesses.imprint.signs(imprints);
     let [first, later] = [0, 1].map(neural_phylogeny::detect::witness::Member::new);
     let norm = Norm.precedes(&lineage, first, later) / weights.witnesses.norm.root;
-    let signals = [signs.slopes, signs.independence, norm];
+    let kurtosis = weights.witnesses.kurtosis.sign(imprints);
+    let signals = [signs.slopes, signs.independence, kurtosis, norm];
     let edge = Edge { parent: parent.to_owned(), child: child.to_owned(), axes: imprints.len(), signals };
     Ok((signals != [0.0; SIGNALS.len()]).then_some(edge))
 }

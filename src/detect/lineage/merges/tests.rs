@@ -57,8 +57,8 @@ fn merges_are_renumbered_whole() {
 fn numbers_of_merges_are_noticed() {
     noticed("merges", &["left_over", "convex", "extrapolated", "convex_confidence", "extrapolated_confidence"], |w| {
         let of = |last| format!("{:?}", children(&found(w, &alike(1, &family(last)), &[]).0));
-        // What is left over is 0.04 of ½; weights add up to 1.08 and to 2.2.
-        let left = of(point(&[(0, 10.0), (1, 0.5), (2, 0.5), (9, 0.02f64.sqrt())]));
+        // What is left over is 0.002 of ½; weights add up to 1.08 and to 2.2.
+        let left = of(point(&[(0, 10.0), (1, 0.5), (2, 0.5), (9, 0.001f64.sqrt())]));
         let slightly = of(point(&[(0, 10.0), (1, 0.6), (2, 0.44), (3, -0.04)]));
         let far = of(point(&[(0, 10.0), (1, 0.9), (2, 0.7), (3, -0.6)]));
         format!("{left} {slightly} {far}")

@@ -91,6 +91,17 @@ impl Model {
         child
     }
 
+    /// This model with one value in twenty moved by `step`, all others by little: the tails of its lines grow.
+    pub(crate) fn spiked(&self, seed: u64, step: f32) -> Self {
+        let mut child = self.clone();
+        let mut noise = noise(seed);
+        for value in child.matrices.iter_mut().flatten() {
+            let (far, drawn) = (noise.next().unwrap_or(0.0), noise.next().unwrap_or(0.0));
+            *value += step * drawn * if far.abs() > 0.95 { 4.0 } else { 0.02 };
+        }
+        child
+    }
+
     /// This model with the increments of two others, each masked to half of its values.
     pub(crate) fn with_masked(&self, others: [&Self; 2], seed: u64) -> Self {
         let mut child = self.clone();

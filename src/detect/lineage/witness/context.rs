@@ -63,6 +63,8 @@ pub struct Lineage<'a> {
 pub(super) struct Side {
     /// The evidence of the imprint that the reference came first, in nats.
     imprint: f64,
+    /// The evidence of kurtosis that the reference came first, in nats, if tails grow.
+    kurtosis: f64,
     /// `Greater` when exact lines of the member are smaller than those of the reference.
     shrank: Ordering,
 }
@@ -70,26 +72,34 @@ pub(super) struct Side {
 impl Side {
     /// What the lines of a reference say of one of their members.
     pub(super) fn of(lines: &Lines, member: Position<Lines>, weights: &Weights) -> Self {
-        let imprint = weights.witnesses.imprint.nats(lines.imprints(member));
-        Self { imprint, shrank: shrunk(lines, member, weights) }
+        let (imprints, numbers) = (lines.imprints(member), &weights.witnesses);
+        let (imprint, kurtosis) = (numbers.imprint.nats(imprints), numbers.kurtosis.nats(imprints));
+        Self { imprint, kurtosis, shrank: shrunk(lines, member, weights) }
     }
 
     /// What is known of the reference `a` and the member `b`, whichever of the two was the reference.
     pub(super) fn between(sides: &BTreeMap<(Member, Member), Self>, a: Member, b: Member) -> Option<Self> {
         match (sides.get(&(a, b)), sides.get(&(b, a)).map(|s| s.reversed())) {
             // Two measurements are equal up to rounding. Their mean does not depend on the order of members.
-            (Some(&one), Some(other)) => Some(Self { imprint: (one.imprint + other.imprint) / 2.0, ..one }),
+            (Some(&one), Some(other)) => {
+                let mean = |of: fn(Self) -> f64| (of(one) + of(other)) / 2.0;
+                Some(Self { imprint: mean(Self::imprint), kurtosis: mean(Self::kurtosis), ..one })
+            }
             (one, other) => one.copied().or(other),
         }
     }
 
     /// The same with the two exchanged.
     fn reversed(self) -> Self {
-        Self { imprint: -self.imprint, shrank: self.shrank.reverse() }
+        Self { imprint: -self.imprint, kurtosis: -self.kurtosis, shrank: self.shrank.reverse() }
     }
 
     pub(super) fn imprint(self) -> f64 {
         self.imprint
+    }
+
+    pub(super) fn kurtosis(self) -> f64 {
+        self.kurtosis
     }
 
     pub(super) fn shrank(self) -> Ordering {
@@ -219,6 +229,11 @@ impl<'a> Lineage<'a> {
     /// The evidence of the imprint that `first` came before `later`; `None` when the two were not read side by side.
     pub(super) fn imprint(&self, first: Member, later: Member) -> Option<f64> {
         self.side(first, later).map(Side::imprint)
+    }
+
+    /// The same of kurtosis, if tails grow.
+    pub(super) fn kurtosis(&self, first: Member, later: Member) -> Option<f64> {
+        self.side(first, later).map(Side::kurtosis)
     }
 
     /// The evidence from norms, for all pairs of members.

@@ -22,6 +22,8 @@ pub struct Hypothesis<'a> {
     lines: Option<Lines>,
     /// What the lines of pairs say that were read side by side under this hypothesis.
     sides: BTreeMap<(Member, Member), Side>,
+    /// How far tails grow in this lineage, from −1 to 1.
+    drift: f64,
     /// The hypothesis about the whole lineage, where this one is about a branch of it.
     whole: Option<&'a Self>,
 }
@@ -30,7 +32,8 @@ impl<'a> Hypothesis<'a> {
     /// Measures a lineage under one supposed root. O(n² T) time for n members and T parameters.
     pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
         let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
-        Self { lineage, root, inheritance, derived: BTreeMap::new(), lines: None, sides: BTreeMap::new(), whole: None }
+        let (derived, sides) = (BTreeMap::new(), BTreeMap::new());
+        Self { lineage, root, inheritance, derived, lines: None, sides, drift: 0.0, whole: None }.with_drift()
     }
 
     /// Measures a branch of a lineage as if its first member were the root. Nothing is read for it.
@@ -40,7 +43,7 @@ impl<'a> Hypothesis<'a> {
         let lineage = whole.lineage;
         let inheritance = Inheritance::among(lineage.comparison(), root, among, lineage.weights());
         let (derived, sides) = (BTreeMap::new(), BTreeMap::new());
-        Self { lineage, root, inheritance, derived, lines: None, sides, whole: Some(whole) }
+        Self { lineage, root, inheritance, derived, lines: None, sides, drift: whole.drift, whole: Some(whole) }
     }
 
     /// The lineage that the hypothesis is about.
@@ -75,6 +78,7 @@ impl<'a> Hypothesis<'a> {
                 self.sides.insert((self.root, m), Side::of(&found, m.within(), self.lineage.weights()));
             }
             self.lines = Some(found.without_imprints());
+            self.drift = self.measured_drift();
         }
         Ok(())
     }
@@ -110,6 +114,28 @@ impl<'a> Hypothesis<'a> {
     /// The evidence of the imprint that `first` came before `later`, in nats; `None` when the two were not read side by side.
     pub(super) fn imprint(&self, first: Member, later: Member) -> Option<f64> {
         self.side(first, later).map(Side::imprint)
+    }
+
+    /// The evidence of kurtosis that `first` came before `later`, in nats, if tails grow.
+    pub(super) fn kurtosis(&self, first: Member, later: Member) -> Option<f64> {
+        self.side(first, later).map(Side::kurtosis)
+    }
+
+    /// How far tails grow in this lineage: from −1 where they shrink to 1 where they grow.
+    pub(super) fn drift(&self) -> f64 {
+        self.drift
+    }
+
+    fn with_drift(mut self) -> Self {
+        self.drift = self.measured_drift();
+        self
+    }
+
+    /// The drift of kurtosis that the way from the root to all other members shows.
+    fn measured_drift(&self) -> f64 {
+        let others = self.lineage.members().filter(|&m| m != self.root);
+        let said = others.fold(0.0, |sum, m| sum + self.kurtosis(self.root, m).unwrap_or(0.0));
+        self.lineage.weights().witnesses.kurtosis.drift(said)
     }
 
     /// `Greater` when lines that are exact in both are smaller in `later`, by one factor.

@@ -18,6 +18,7 @@ pub use super::index::Member;
 pub use context::Lineage;
 pub use hypothesis::{Hypothesis, SupposedRoot};
 
+use super::weights::Weights;
 use crate::parent::{Number, NumberGroup as _};
 use crate::phylogeny::Signal;
 use std::fmt::Debug;
@@ -62,11 +63,20 @@ pub trait Witness: Send + Sync + Debug {
 
     /// Stage root: the evidence that the edge between two neighbours of the likeliest tree points from `first` to `later`.
     ///
-    /// It is the same with the two exchanged, but for the sign. If it is not written, it is half of what
+    /// It is the same with the two exchanged, but for the sign. Where there is a [common sign](Self::common_sign), it is supposed
+    /// to be right. If it is not written, it is half of what
     /// [`precedes`](Self::precedes) says the one way less the other way.
     fn points(&self, hypothesis: &Hypothesis<'_>, first: Member, later: Member) -> f64 {
         let lineage = hypothesis.lineage();
         (self.precedes(lineage, first, later) - self.precedes(lineage, later, first)) / 2.0
+    }
+
+    /// Stage root: the probability that the sign of what this witness says of edges is right. One cause then makes it right, or
+    /// wrong, in all edges of a lineage.
+    ///
+    /// If it is not written, edges are right or wrong each for itself.
+    fn common_sign(&self, _weights: &Weights) -> Option<f64> {
+        None
     }
 
     /// Stage presence: for each member, the largest number of branches that share something which the member lacks.
@@ -140,6 +150,7 @@ witnesses! {
     slope: Slope, SlopeWeights;
     norm: Norm, NormWeights;
     imprint: Imprint, ImprintWeights;
+    kurtosis: Kurtosis, KurtosisWeights;
     lines: SharedLines, LineWeights;
     decay: ExactDecay, DecayWeights;
     dtype: StoredDtype, DtypeWeights;

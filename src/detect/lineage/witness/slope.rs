@@ -8,7 +8,7 @@ numbers! {
     /// The numbers of [`Slope`].
     pub struct SlopeWeights {
         /// Slopes that differ from 1 by no more than this are those of children.
-        free: f64 = 0.15, "slope", 0.0..=1e3,
+        free: f64 = 0.08, "slope", 0.0..=1e3,
             "Of true children four in five have 0.87 to 1.10 on networks of usual size, and 0.85 to 1.6 on tiny ones.";
         /// What a slope may differ more for each nat that it then costs.
         scale: f64 = 0.1, "slope", 1e-6..=1e6,
