@@ -35,7 +35,7 @@ impl Budget {
         self.limit
     }
 
-    /// Bytes to which a short request is lengthened: as many as leave room for 64 pieces, and 64 KiB to 1 MiB.
+    /// Bytes to which a short request is lengthened: as many as leave room for sixteen pieces, and 64 KiB to 1 MiB.
     pub(super) fn least(&self) -> u64 {
         (self.limit / 16).clamp(LEAST, ENOUGH)
     }
@@ -101,6 +101,6 @@ mod tests {
     #[test]
     fn requests_are_as_long_as_the_budget_has_room_for() {
         let sizes = |limit| (Budget::new(limit).least() >> 10, Budget::new(limit).most() >> 10);
-        assert_eq!([0, 1 << 22, 1 << 28].map(sizes), [(64, 64), (64, 512), (1024, 8192)]);
+        assert_eq!([0, 1 << 22, 1 << 28].map(sizes), [(64, 64), (256, 512), (1024, 8192)]);
     }
 }
