@@ -8,6 +8,8 @@ mod memory;
 mod peak;
 mod s3;
 mod server;
+mod stars;
+mod traffic;
 
 use neural_phylogeny::bytes::{Folder, Locations, ReadAt};
 use neural_phylogeny::discover::Discovery;

@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// Bytes of the body that were sent.
     pub(crate) sent: u64,
+    /// The first of them.
+    pub(crate) begin: u64,
     pub(crate) authorization: Option<String>,
 }
 
@@ -79,6 +81,8 @@ impl Server {
 }
 
 fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    // Head and body are two writes. The second one would wait 40 ms for the other side to acknowledge the first.
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
     loop {
@@ -101,10 +105,11 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             let state = state.lock().unwrap();
             (state.files.get(&path).cloned(), state.fault, state.requests.len())
         };
-        let note = |sent| {
+        let note_range = |begin, sent| {
             let authorization = headers.get("authorization").cloned();
-            state.lock().unwrap().requests.push(Request { path: path.clone(), sent, authorization });
+            state.lock().unwrap().requests.push(Request { path: path.clone(), sent, begin, authorization });
         };
+        let note = |sent| note_range(0, sent);
         if let Some(Fault::Slow { milliseconds }) = fault {
             thread::sleep(Duration::from_millis(milliseconds));
         }
@@ -161,7 +166,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             stream.shutdown(std::net::Shutdown::Both)?;
             return Ok(());
         }
-        note(body.len() as u64);
+        note_range(begin as u64, body.len() as u64);
         stream.write_all(body)?;
     }
 }

@@ -3,6 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Least bytes of a request that reads ahead: 64 KiB. Shorter ones take as long.
+const LEAST: u64 = 1 << 16;
+
+/// Greatest value of [`Budget::least`]: 1 MiB. A request takes as long as about so many bytes.
+const ENOUGH: u64 = 1 << 20;
+
+/// Most bytes of one request: 8 MiB. Longer ranges are several requests at once.
+pub(super) const MOST: u64 = 1 << 23;
+
 /// A number of bytes that many objects share.
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
@@ -20,6 +29,20 @@ pub(super) struct Share {
 impl Budget {
     pub(super) fn new(limit: u64) -> Self {
         Self { held: Arc::default(), limit }
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Bytes to which a short request is lengthened: as many as leave room for sixteen pieces, and 64 KiB to 1 MiB.
+    pub(super) fn least(&self) -> u64 {
+        (self.limit / 16).clamp(LEAST, ENOUGH)
+    }
+
+    /// Most bytes of one piece: as many as leave room for eight, and 64 KiB to 8 MiB.
+    pub(super) fn most(&self) -> u64 {
+        (self.limit / 8).clamp(LEAST, MOST)
     }
 
     /// Takes a part. `None` when not enough is left.
@@ -42,6 +65,15 @@ impl Budget {
     }
 }
 
+impl Share {
+    /// Gives back all but so many bytes.
+    pub(super) fn shrink(&mut self, bytes: u64) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.held.fetch_sub(less, Ordering::Relaxed);
+        self.bytes -= less;
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -61,5 +93,14 @@ mod tests {
         assert!(budget.take(10).is_some());
         let spare = budget.take_spare(5);
         assert!(spare.is_some() && budget.take_spare(1).is_none() && budget.take(5).is_some());
+        let mut part = budget.take(5);
+        part.iter_mut().for_each(|share| share.shrink(1));
+        assert!(budget.take(5).is_none() && budget.take(4).is_some());
+    }
+
+    #[test]
+    fn requests_are_as_long_as_the_budget_has_room_for() {
+        let sizes = |limit| (Budget::new(limit).least() >> 10, Budget::new(limit).most() >> 10);
+        assert_eq!([0, 1 << 22, 1 << 28].map(sizes), [(64, 64), (256, 512), (1024, 8192)]);
     }
 }

@@ -1,8 +1,8 @@
 use super::address::Address;
-use super::budget::Budget;
 use super::fault;
 use super::object::{self, RemoteObject};
 use super::place::{self, Listed, Place};
+use super::pool::Pool;
 use crate::bytes::{Entry, EntryKind, Folder, LocalFolder, ReadAt};
 use crate::error::SourceError;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -27,7 +27,8 @@ const MEMORY: u64 = 1 << 28;
 /// that breaks is made again. An object that changes while it is read is an error. A repository is read at the commit that its
 /// revision names when the search begins.
 ///
-/// Each byte is requested once while reads go forward and [memory](Self::with_memory) is left for bytes that arrive ahead of them.
+/// Each byte is requested once while reads go forward, whatever the [memory](Self::with_memory) for bytes that arrive ahead of them. A
+/// second pass requests them again.
 ///
 /// ```no_run
 /// use neural_phylogeny::bytes::Locations;
@@ -39,13 +40,13 @@ const MEMORY: u64 = 1 << 28;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Locations {
-    budget: Budget,
+    pool: Arc<Pool>,
     places: Arc<Mutex<BTreeMap<String, Place>>>,
 }
 
 impl Default for Locations {
     fn default() -> Self {
-        Self { budget: Budget::new(MEMORY), places: Arc::default() }
+        Self { pool: Arc::new(Pool::new(MEMORY)), places: Arc::default() }
     }
 }
 
@@ -57,9 +58,10 @@ impl Locations {
 
     /// Sets how many bytes may wait in memory for all objects together. Default: 256 MiB.
     ///
-    /// Where it is used up, each read is a request of its own: slower, and no byte more.
+    /// Where it is used up, each read is a request of its own: slower, and no byte more. What nobody reads is dropped once eight times
+    /// as much has been read. If it is read after all, it is requested again, so that at most an eighth is.
     pub fn with_memory(mut self, bytes: u64) -> Self {
-        self.budget = Budget::new(bytes);
+        self.pool = Arc::new(Pool::new(bytes));
         self
     }
 
@@ -145,7 +147,7 @@ impl Folder for Locations {
             return Err(SourceError::NotFound { path: path.to_owned() });
         }
         let key = place::key(path, &address.path)?;
-        Ok(Arc::new(RemoteObject::open(path, place.store, key, self.budget.clone())?))
+        Ok(Arc::new(RemoteObject::open(path, place.store, key, Arc::clone(&self.pool))?))
     }
 
     fn identity(&self, path: &Path) -> Result<PathBuf, SourceError> {

@@ -10,6 +10,7 @@ mod fault;
 mod hub;
 mod object;
 mod place;
+mod pool;
 mod runtime;
 mod segment;
 

@@ -1,6 +1,7 @@
 //! One object of a server.
 
-use super::budget::Budget;
+use super::budget::MOST;
+use super::pool::{ObjectId, Pool, Room, Waiting};
 use super::segment::{Arrival, Segment};
 use super::{fault, runtime};
 use crate::bytes::{ReadAt, check_end};
@@ -11,34 +12,27 @@ use object_store::{Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectS
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes that the first request asks for: 64 KiB. Most headers are shorter.
 const BEGINNING: u64 = 1 << 16;
 
-/// Least bytes of a request, if memory is left: 1 MiB. A request takes as long as about so many bytes.
-const LEAST: u64 = 1 << 20;
-
-/// Most bytes of one request: 8 MiB. Longer ranges are several requests at once.
-const MOST: u64 = 1 << 23;
-
-/// Most pieces of one object that wait in memory. The oldest one goes first.
-const PIECES: usize = 16;
+/// Bytes that the first request asks for where no memory is left for more. They have the length of a safetensors header.
+const FIRST: u64 = 8;
 
 /// How often a request is made again after a connection broke while bytes arrived.
 const ATTEMPTS: u32 = 4;
 
 /// An object of a server, whose version is that of the first answer.
 ///
-/// Each byte is requested once, as long as reads go forward and the budget of memory allows it. Without memory, each read is a
-/// request of its own.
+/// Each byte is requested once, as long as reads go forward. Without memory, each read is a request of its own.
 pub(super) struct RemoteObject {
     address: PathBuf,
     origin: Origin,
     length: u64,
-    budget: Budget,
-    pieces: Mutex<Vec<Segment>>,
+    pool: Arc<Pool>,
+    id: ObjectId,
 }
 
 /// Where the bytes of an object come from.
@@ -65,50 +59,37 @@ impl RemoteObject {
         address: &Path,
         store: Arc<dyn ObjectStore>,
         key: Key,
-        budget: Budget,
+        pool: Arc<Pool>,
     ) -> Result<Self, SourceError> {
         let origin = Origin { address: address.to_owned(), store, key, meta: None };
         let asked = origin.clone();
-        let answer = wait(address, async move { asked.first().await })?;
+        let mut share = pool.budget().take_spare(BEGINNING);
+        // A few bytes take no more memory than the object itself.
+        let count = if share.is_some() { BEGINNING } else { FIRST };
+        let answer = wait(address, async move { asked.first(count).await })?;
         let (meta, bytes) = answer?;
         let length = meta.size;
         let origin = Origin { meta: Some(meta), ..origin };
         let got = 0..bytes.len() as u64;
-        let mut pieces = Vec::new();
-        if let Some(share) = budget.take_spare(got.end).filter(|_| got.end > 0) {
-            pieces.push(Segment::new(got, Arc::new(Arrival::of(bytes)), Arc::new(share)));
+        share.iter_mut().for_each(|share| share.shrink(got.end));
+        let id = pool.add();
+        if got.end > 0 {
+            pool.waiting().insert(id, Segment::new(got, Arc::new(Arrival::of(bytes)), share.map(Arc::new)));
         }
-        Ok(Self { address: address.to_owned(), origin, length, budget, pieces: Mutex::new(pieces) })
+        Ok(Self { address: address.to_owned(), origin, length, pool, id })
     }
 
-    fn pieces(&self) -> MutexGuard<'_, Vec<Segment>> {
-        // Each change of the list is one step, so the list is whole even after a panic.
-        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Starts a request for a piece that begins at `position`, unless one covers it. `false` when no memory is left for it.
-    fn start(&self, pieces: &mut Vec<Segment>, position: u64, wanted: u64) -> bool {
-        let next = pieces.iter().map(|s| s.range.start).filter(|&begin| begin > position).min();
-        let end = (position + wanted.clamp(LEAST, MOST)).min(self.length).min(next.unwrap_or(u64::MAX));
-        while pieces.len() >= PIECES {
-            pieces.remove(0);
-        }
-        let (share, arriving) = loop {
-            // While bytes arrive, they are there twice: in pieces from the network, and put together.
-            match self.budget.take(end - position).zip(self.budget.take(end - position)) {
-                Some((share, arriving)) => break (Arc::new(share), arriving),
-                // What was fetched ahead may be fetched again. A request that goes on would give no memory back.
-                None => match pieces.iter().position(|piece| piece.arrival.is_over()) {
-                    Some(oldest) => drop(pieces.remove(oldest)),
-                    None => return false,
-                },
-            }
+    /// Starts a request for a piece that begins at `position`, which no piece covers. `false` when no memory is left for it.
+    fn start(&self, waiting: &mut Waiting, position: u64, wanted: u64) -> bool {
+        let end = waiting.next(self.id, position).unwrap_or(u64::MAX).min(self.length);
+        let Some(Room { range, share, arriving }) = self.pool.room(waiting, position, wanted, end) else {
+            return false;
         };
-        let arrival = Arc::new(Arrival::default());
-        let (origin, range, there, kept) =
-            (self.origin.clone(), position..end, Arc::clone(&arrival), Arc::clone(&share));
+        let (share, arrival) = (Arc::new(share), Arc::new(Arrival::default()));
+        let (origin, asked, there, kept) =
+            (self.origin.clone(), range.clone(), Arc::clone(&arrival), Arc::clone(&share));
         let request = async move {
-            let outcome = origin.get(range).await;
+            let outcome = origin.get(asked).await;
             drop(arriving);
             there.set(outcome);
             drop(kept);
@@ -116,50 +97,41 @@ impl RemoteObject {
         if runtime::start(request).is_err() {
             return false;
         }
-        pieces.push(Segment::new(position..end, arrival, share));
+        waiting.insert(self.id, Segment::new(range, arrival, Some(share)));
         true
     }
 
     /// Reads what one piece has of `bytes`. Returns how many bytes it had.
     fn read_some(&self, bytes: &mut [u8], position: u64) -> Result<usize, SourceError> {
-        let covering = |pieces: &[Segment]| {
-            let found = pieces.iter().find(|s| s.range.contains(&position))?;
-            Some((found.range.clone(), Arc::clone(&found.arrival)))
-        };
-        let found = {
-            let mut pieces = self.pieces();
-            if covering(&pieces).is_none() {
-                self.start(&mut pieces, position, bytes.len() as u64);
+        let (found, next) = {
+            let mut waiting = self.pool.waiting();
+            if waiting.covering(self.id, position).is_none() {
+                self.start(&mut waiting, position, bytes.len() as u64);
             }
-            covering(&pieces)
+            let next = waiting.next(self.id, position).unwrap_or(u64::MAX);
+            let covering = waiting.covering(self.id, position);
+            (covering.map(|piece| (piece.range.clone(), Arc::clone(&piece.arrival))), next)
         };
         let Some((range, arrival)) = found else {
-            // There is no memory for a piece, so the caller's own buffer is filled.
-            let count = bytes.len().min(MOST as usize);
-            let (origin, wanted) = (self.origin.clone(), position..position + count as u64);
-            let got = wait(&self.address, async move { origin.get(wanted).await })??;
-            bytes[..count].copy_from_slice(&got);
-            return Ok(count);
+            // There is no memory for a piece, so the caller's own buffer is filled, up to the next piece.
+            let end = position + (bytes.len() as u64).min(MOST).min(next - position);
+            let origin = self.origin.clone();
+            let got = wait(&self.address, async move { origin.get(position..end).await })??;
+            bytes[..got.len()].copy_from_slice(&got);
+            self.pool.waiting().read(self.id, position..end);
+            return Ok(got.len());
         };
-        let outcome = arrival.wait();
-        let mut pieces = self.pieces();
-        let place = pieces.iter().position(|s| s.range == range);
-        match outcome {
+        match arrival.wait() {
             Ok(got) => {
                 let from = (position - range.start) as usize;
                 let count = bytes.len().min(got.len() - from);
                 bytes[..count].copy_from_slice(&got[from..from + count]);
-                if let Some(place) = place {
-                    pieces[place].unread = pieces[place].unread.saturating_sub(count as u64);
-                    if pieces[place].unread == 0 {
-                        pieces.remove(place);
-                    }
-                }
+                self.pool.waiting().read(self.id, position..position + count as u64);
                 Ok(count)
             }
             Err(error) => {
                 // The next read of this range makes a new request.
-                place.map(|place| pieces.remove(place));
+                self.pool.waiting().remove(self.id, &arrival, range.start);
                 Err(self.again(&error))
             }
         }
@@ -201,27 +173,36 @@ impl ReadAt for RemoteObject {
     fn prefetch(&self, position: u64, length: u64) {
         let end = position.saturating_add(length).min(self.length);
         let mut at = position;
-        let mut pieces = self.pieces();
+        let mut waiting = self.pool.waiting();
         while at < end {
-            // A piece must not push another piece of the same range out.
-            if let Some(covering) = pieces.iter().find(|s| s.range.contains(&at)) {
+            if let Some(covering) = waiting.covering(self.id, at) {
                 at = covering.range.end;
-            } else if pieces.len() >= PIECES || !self.start(&mut pieces, at, end - at) {
-                return;
+            } else {
+                // A piece that is already there needs no memory, so only the gap before it is asked for.
+                let gap = waiting.next(self.id, at).unwrap_or(end).min(end);
+                if !self.start(&mut waiting, at, gap - at) {
+                    return;
+                }
             }
         }
     }
 }
 
+impl Drop for RemoteObject {
+    fn drop(&mut self) {
+        self.pool.waiting().forget(self.id);
+    }
+}
+
 impl Origin {
-    /// Reads the first bytes, and learns length and version.
-    async fn first(&self) -> Result<(ObjectMeta, Bytes), SourceError> {
-        let range = Some(GetRange::Bounded(0..BEGINNING));
+    /// Reads the first bytes, `count` if there are so many, and learns length and version.
+    async fn first(&self, count: u64) -> Result<(ObjectMeta, Bytes), SourceError> {
+        let range = Some(GetRange::Bounded(0..count));
         let asked = self.store.get_opts(&self.key, GetOptions { range, ..GetOptions::default() }).await;
         let (meta, bytes) = match asked {
             Ok(answer) => {
                 let meta = answer.meta.clone();
-                let expected = meta.size.min(BEGINNING);
+                let expected = meta.size.min(count);
                 let bytes = answer.bytes().await;
                 match bytes {
                     Ok(bytes) if bytes.len() as u64 == expected => return Ok((meta, bytes)),

@@ -1,4 +1,4 @@
-//! Pieces of an object that are on their way or wait in memory until they are read.
+//! One piece of an object, which is on its way or waits in memory until it is read.
 
 use super::budget::Share;
 use crate::error::SourceError;
@@ -11,15 +11,25 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 pub(super) struct Segment {
     pub(super) range: Range<u64>,
     pub(super) arrival: Arc<Arrival>,
-    /// Number of its bytes that nobody has read yet.
-    pub(super) unread: u64,
+    /// What nobody has read yet, in order.
+    unread: Vec<Range<u64>>,
+    /// How many bytes had been read of all objects when this piece was last asked for.
+    pub(super) touched: u64,
     /// Kept for as long as the bytes are kept, by the request too: it goes on when the piece is dropped.
-    _share: Arc<Share>,
+    _share: Option<Arc<Share>>,
 }
 
 impl Segment {
-    pub(super) fn new(range: Range<u64>, arrival: Arc<Arrival>, share: Arc<Share>) -> Self {
-        Self { unread: range.end - range.start, range, arrival, _share: share }
+    pub(super) fn new(range: Range<u64>, arrival: Arc<Arrival>, share: Option<Arc<Share>>) -> Self {
+        Self { unread: Vec::from([range.clone()]), range, arrival, touched: 0, _share: share }
+    }
+
+    /// Notes that a part was read. `true` when nothing is left to read.
+    pub(super) fn read(&mut self, part: Range<u64>) -> bool {
+        // Bytes may be read twice, so what is left is kept, and not how much.
+        let outside = |r: &Range<u64>| [r.start..r.end.min(part.start), r.start.max(part.end)..r.end];
+        self.unread = self.unread.iter().flat_map(outside).filter(|r| r.start < r.end).collect();
+        self.unread.is_empty()
     }
 }
 
@@ -55,5 +65,18 @@ impl Arrival {
                 None => bytes = self.arrived.wait(bytes).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_twice_counts_once() {
+        let mut piece = Segment::new(10..20, Arc::default(), None);
+        let reads = [10..14, 12..15, 10..14, 18..20, 0..11, 16..17, 15..16, 17..30];
+        let done = reads.map(|part| piece.read(part));
+        assert_eq!(done, [false, false, false, false, false, false, false, true]);
     }
 }
