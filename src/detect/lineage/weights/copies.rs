@@ -24,7 +24,7 @@ numbers! {
             "Masked increments (DARE, TIES) leave most values as they were; noise leaves those that storage rounds back.";
         /// The most that the rows of an increment are alike where it is noise, in units of chance.
         structure: f64 = 1.4, "ratio", 0.0..=1e9,
-            "Rounding and noise of 17 kinds leave at most 1.01 in the median of matrices; movements of less than a third by training leave at least 1.9.";
+            "Rounding and noise of 15 kinds leave at most 1.01 in the median of matrices; movements by training of less than 12 % of the norm leave at least 1.9.";
         /// The least share that others have of the noise between two copies where their source is absent.
         between: f64 = 0.2, "share", 0.0..=0.5,
             "Nothing of it where the source is there, half of it where both have as much noise.";

@@ -19,8 +19,8 @@ numbers! {
         cap: f64 = 2.0, "nats", 0.0..=1e3,
             "Edges of a family share more than the sign: at 4 the surest answers were right less often than they said.";
         /// The probability that training makes tails longer in a family, and not shorter.
-        longer: f64 = 0.95, "probability", 0.0..=0.999999,
-            "Tails clearly shrink in 3 of 75 families: those of one architecture, whose values are drawn with long tails.";
+        longer: f64 = 0.8, "probability", 0.0..=0.999999,
+            "Tails shrink in 2 of the 14 architectures that were looked at, both language models: 1 − (2 + 1)/(14 + 2), rounded.";
         /// Share of it that counts for a parent against the root.
         parent: f64 = 0.5, "share", 0.0..=1e3,
             "That of imprints.";
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn many_edges_that_agree_turn_the_sign() {
         let numbers = KurtosisWeights::default();
-        assert!(numbers.drift(0.0) > 0.6 && numbers.drift(6.0) > 0.95 && numbers.drift(-8.0) < -0.95);
+        assert!(numbers.drift(0.0) > 0.59 && numbers.drift(6.0) > 0.95 && numbers.drift(-8.0) < -0.95);
         // Ten edges that all say the reverse are nearly as likely as ten that agree: the cause is one.
         assert!((together(40.0, 0.85) - together(-40.0, 0.85) - (0.85f64 / 0.15).ln()).abs() < 1e-9);
         assert!((together(2.0, 0.85) - (0.85 * 1f64.exp() + 0.15 * (-1f64).exp()).ln()).abs() < 1e-12);

@@ -195,8 +195,10 @@ fn lines_that_only_the_candidate_has_speak_for_it() {
     noticed("parents", &["compared", "excluded"], |w| {
         let kept = [root.clone(), root.trained(2, 0..0, 1.0), root.trained(3, 0..4, 1.0)];
         let kept = inherits(&untouched::Untouched, w, &kept, 1, 2);
-        let models: Vec<Model> =
-            std::iter::once(root.clone()).chain((2..7).map(|seed| root.trained(seed, 0..4, 1.0))).collect();
+        // Children of one child of the root: each of them looks like the parent of the others.
+        let first = root.trained(2, 0..4, 1.0);
+        let later = (3..8).map(|seed| first.trained(seed, 0..4, 1.0));
+        let models: Vec<Model> = [root.clone(), first.clone()].into_iter().chain(later).collect();
         let geometry = of_models(&models);
         let (ids, weights) = (ids(&geometry), all_rivals(w));
         let lineage = Lineage::of(&geometry, &ids, &weights).unwrap();

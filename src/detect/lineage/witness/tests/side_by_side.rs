@@ -43,7 +43,7 @@ fn tails_that_grew_tell_the_later_model_as_often_as_tails_grow() {
     let says = |w: &Weights| precedes(&kurtosis::Kurtosis, w, &[root.clone(), child.clone()], 0, 1);
     let weights = Weights::default();
     let forward = says(&weights);
-    assert!(forward > 0.5 && forward < (0.95f64 / 0.05).ln(), "{forward}");
+    assert!(forward > 0.5 && forward < (0.8f64 / 0.2).ln(), "{forward}");
     let reverse = precedes(&kurtosis::Kurtosis, &weights, &[root.clone(), child.clone()], 1, 0);
     assert!((reverse + forward).abs() < 1e-9, "{forward} {reverse}");
     noticed("witnesses.kurtosis", &["grown", "unseen", "cap", "longer"], |w| {
@@ -62,15 +62,15 @@ fn where_tails_shrink_throughout_a_family_its_other_edges_turn_the_sign() {
     let root = spiked(&Model::new(1), 9);
     // Noise all over shortens the tails of every child.
     let models: Vec<Model> =
-        std::iter::once(root.clone()).chain((2..8).map(|seed| root.trained(seed, 0..0, 1.0))).collect();
+        std::iter::once(root.clone()).chain((2..8).map(|seed| root.trained_unevenly(seed, 1.0))).collect();
     let geometry = of_models(&models);
     let (ids, weights) = (ids(&geometry), Weights::default());
     let lineage = Lineage::of(&geometry, &ids, &weights).unwrap();
     assert!(Hypothesis::of(&lineage, m(0)).drift() < -0.9);
-    // One pair alone does not turn it.
+    // One pair alone leaves it open.
     let two = of_models(&models[..2]);
     let ids = [0, 1].map(ModelId::new);
     let lineage = Lineage::of(&two, &ids, &weights).unwrap();
-    assert!(Hypothesis::of(&lineage, m(0)).drift() > Hypothesis::of(&lineage, m(1)).drift() - 2.0);
+    assert!(Hypothesis::of(&lineage, m(0)).drift().abs() < 0.5);
     assert!(Hypothesis::of(&lineage, m(1)).drift() > 0.9);
 }
