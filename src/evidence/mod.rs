@@ -15,3 +15,4 @@ mod values;
 pub(crate) use facts::{facts, facts_of};
 pub use lines::{Factor, Imprint, LineState, Lines};
 pub(crate) use shared::{SharedTensor, SharedTensors};
+pub(crate) use values::values_of;

@@ -60,6 +60,11 @@ pub(super) struct Values {
     counter: Counter,
 }
 
+/// Evidence from the values of `models`, none of which were read before.
+pub(crate) fn values_of(models: &ModelSet, settings: &GeometrySettings, facts: Arc<[ModelFacts]>) -> Arc<dyn Evidence> {
+    Arc::new(Values::new(models, settings, 0, facts))
+}
+
 impl Values {
     /// Access to the values of `models`, of which `read` values were read when the geometry was computed.
     pub(super) fn new(models: &ModelSet, settings: &GeometrySettings, read: u64, facts: Arc<[ModelFacts]>) -> Self {

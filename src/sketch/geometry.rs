@@ -4,10 +4,13 @@ use super::SketchSet;
 use super::line_sums::line_sums;
 use super::on_demand;
 use crate::error::Error;
-use crate::evidence::{SharedTensors, facts, facts_of};
-use crate::geometry::{Evidence, Geometry, GeometrySettings, Initialization, LineSums, ModelFacts, PairEvidence};
+use crate::evidence::{SharedTensors, facts, facts_of, values_of};
+use crate::geometry::{
+    Apart, Evidence, Geometry, GeometrySettings, Initialization, LineSums, MatrixSample, ModelFacts, Nearness,
+    PairEvidence, Spacing, TensorPrint,
+};
 use crate::model_set::ModelId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +19,8 @@ impl Geometry {
     ///
     /// Norms and moments are exact. Squared distances have the standard error that
     /// [`squared_distance_error`](Self::squared_distance_error) gives. Tensors that sketches hold whole are exact. If all
-    /// tensors are held whole, the result is that of [`compute`](Self::compute), and values can be read again.
+    /// tensors are held whole, the result is that of [`compute`](Self::compute). The values of models that are held whole can be
+    /// read again, whatever other sketches the set has.
     ///
     /// # Errors
     ///
@@ -54,28 +58,68 @@ impl Geometry {
         let geometry = pool.install(|| Self::of_pairs(models.len(), groups, left_out))?;
         // Counters are small, so sketches hold them whole and facts can be read.
         let (shared, facts) = (SharedTensors::new(models), facts(models)?);
-        Ok(geometry.with_evidence(Arc::new(LinesOfSketches { shared, set: set.clone(), facts })))
+        let whole: Vec<bool> = models.ids().map(|id| set.holds_whole(id)).collect();
+        let values = whole.contains(&true).then(|| values_of(models, settings, Arc::clone(&facts)));
+        Ok(geometry.with_evidence(Arc::new(EvidenceOfSketches { shared, set: set.clone(), facts, whole, values })))
     }
 }
 
-/// Evidence with the lines that sketches keep. No value can be read again.
-struct LinesOfSketches {
+/// Evidence with the lines that sketches keep. Only values of models that are held whole can be read again.
+struct EvidenceOfSketches {
     shared: SharedTensors,
     set: SketchSet,
     facts: Arc<[ModelFacts]>,
+    /// Whether each model is held whole.
+    whole: Vec<bool>,
+    /// The values of models that are held whole; `None` where there are no such models.
+    values: Option<Arc<dyn Evidence>>,
 }
 
-impl Evidence for LinesOfSketches {
+impl EvidenceOfSketches {
+    /// The values of some models, where all of them are held whole. What is said of a family then depends on no other family.
+    fn values(&self, mut models: impl Iterator<Item = ModelId>) -> Option<&dyn Evidence> {
+        self.values.as_deref().filter(|_| models.all(|model| self.whole[model.index()]))
+    }
+}
+
+impl Evidence for EvidenceOfSketches {
     fn facts(&self, model: ModelId) -> &ModelFacts {
         &self.facts[model.index()]
     }
 
     fn line_sums(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<LineSums>, Error> {
-        line_sums(&self.shared, &self.set, reference, members).map(Some)
+        match self.values(std::iter::once(reference).chain(members.iter().copied())) {
+            Some(values) => values.line_sums(reference, members),
+            None => line_sums(&self.shared, &self.set, reference, members).map(Some),
+        }
     }
 
-    fn pair(&self, _: ModelId, _: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
-        Ok(None)
+    fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
+        self.values([a, b].into_iter()).map_or(Ok(None), |values| values.pair(a, b))
+    }
+
+    fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {
+        self.values([a, b].into_iter()).map_or(Ok(None), |values| values.nearness(a, b))
+    }
+
+    fn apart(&self, a: ModelId, b: ModelId, spacing: [Spacing; 2]) -> Result<Option<Apart>, Error> {
+        self.values([a, b].into_iter()).map_or(Ok(None), |values| values.apart(a, b, spacing))
+    }
+
+    fn roundings(&self, model: ModelId) -> Result<BTreeMap<String, f64>, Error> {
+        self.values([model].into_iter()).map_or(Ok(BTreeMap::new()), |values| values.roundings(model))
+    }
+
+    fn own_noise(&self, model: ModelId) -> Result<f64, Error> {
+        self.values([model].into_iter()).map_or(Ok(0.0), |values| values.own_noise(model))
+    }
+
+    fn sample(&self, models: &[ModelId]) -> Result<Option<Vec<MatrixSample>>, Error> {
+        self.values(models.iter().copied()).map_or(Ok(None), |values| values.sample(models))
+    }
+
+    fn prints(&self, models: &[ModelId]) -> Result<Option<Vec<Vec<TensorPrint>>>, Error> {
+        self.values(models.iter().copied()).map_or(Ok(None), |values| values.prints(models))
     }
 
     fn without_values(&self) -> Arc<dyn Evidence> {
@@ -83,8 +127,8 @@ impl Evidence for LinesOfSketches {
     }
 }
 
-impl fmt::Debug for LinesOfSketches {
+impl fmt::Debug for EvidenceOfSketches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LinesOfSketches").field("models", self.set.models()).finish_non_exhaustive()
+        f.debug_struct("EvidenceOfSketches").field("models", self.set.models()).finish_non_exhaustive()
     }
 }

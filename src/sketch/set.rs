@@ -92,10 +92,13 @@ impl SketchSet {
 
     /// Whether every compared tensor of every model is held whole. Then all results are those of the models themselves.
     pub fn is_whole(&self) -> bool {
-        self.models.ids().all(|id| {
-            let mut compared = self.models.parameters(id).filter(|(_, role)| *role == Role::Parameter);
-            compared.all(|(info, _)| self.sketch(id).is_whole(&info.name))
-        })
+        self.models.ids().all(|id| self.holds_whole(id))
+    }
+
+    /// Whether every compared tensor of one model is held whole.
+    pub fn holds_whole(&self, model: ModelId) -> bool {
+        let mut compared = self.models.parameters(model).filter(|(_, role)| *role == Role::Parameter);
+        compared.all(|(info, _)| self.sketch(model).is_whole(&info.name))
     }
 
     /// The sample of a matrix's lines that a model's sketch keeps.

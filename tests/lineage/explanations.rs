@@ -107,7 +107,7 @@ fn a_root_shows_what_sets_it_before_the_second_likeliest() {
     let [none, ..] = phylogeny.candidates(root) else { panic!("no candidates") };
     let signals: Vec<&str> =
         none.evidence.iter().filter(|e| e.stage == Stage::Root).map(|e| e.signal.as_str()).collect();
-    assert_eq!(signals, ["norm", "imprint", "neighbors"]);
+    assert_eq!(signals, ["norm", "imprint", "kurtosis", "neighbors"]);
 }
 
 #[test]

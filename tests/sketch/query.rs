@@ -416,10 +416,7 @@ fn each_model_of_the_zoo_has_the_parents_that_detection_finds_in_the_whole_store
     for (size, count) in [(1 << 20, 32), (1 << 20, 8), (128 << 10, 32), (128 << 10, 8)] {
         let (_folder, store) = zoo(size)?;
         let others = disagreements(&store, count)?;
-        // Sketches of this size leave the root of one family in doubt. Which pairs of it are read side by side then depends on the
-        // set, and one model's parent with that.
-        let doubtful = usize::from(size < 1 << 20);
-        assert!(others.len() <= doubtful, "sketches of {size} bytes, {count} nearest: {others:#?}");
+        assert!(others.is_empty(), "sketches of {size} bytes, {count} nearest: {others:#?}");
     }
     Ok(())
 }

@@ -83,7 +83,8 @@ impl<'g> Collector<'g> {
 
     /// Adds a model that was put together from tensors of others, with the tensors that came from each.
     pub(super) fn stack(&mut self, stack: &Stack) {
-        let confidence = self.weights.layers.confidence;
+        let made = self.weights.layers.confidence;
+        let confidence = made * stack.direction;
         let odds = (confidence / (1.0 - confidence)).ln();
         let members = std::iter::once(stack.child).chain(stack.parents.iter().map(|g| g.parent));
         let members: Vec<ModelId> = members.collect();
@@ -92,7 +93,9 @@ impl<'g> Collector<'g> {
         for given in &stack.parents {
             let relation = if stack.parents.len() > 1 { Relation::Merge } else { Relation::Restacked };
             // Distances under equal names mean nothing here.
-            let edge = Edge::new(given.parent, stack.child).with_relation(relation).with_confidence(confidence);
+            let edge = Edge::new(given.parent, stack.child).with_relation(relation);
+            let open = stack.direction < 1.0;
+            let edge = if open { edge.with_answers(made, stack.direction, 1.0) } else { edge.with_confidence(made) };
             let movement = |(name, size, from): &(String, usize, String)| {
                 let movement = Movement::new(name.as_str(), *size, 0.0).with_weight(1.0);
                 if name == from { movement } else { movement.with_source(from.as_str()) }

@@ -19,6 +19,8 @@ pub(super) struct Stack {
     pub(super) parents: Vec<Given>,
     /// Share of the child's values that are no parent's.
     pub(super) residual: f64,
+    /// Probability that the child came from the parents, and not they from it.
+    pub(super) direction: f64,
 }
 
 /// What one parent gave.
@@ -193,6 +195,8 @@ fn stack(child: &Model<'_>, models: &[Model<'_>], weights: &Weights) -> Option<S
     if given.is_empty() || unexplained as f64 > numbers.left_over * size as f64 || !is_derived(child, &given) {
         return None;
     }
+    // Which of an expert and a mixture that holds it was first is open: the mixture may be made of models that are not here.
+    let direction = if is_expert(child, &given) { weights.copies.even } else { 1.0 };
     let explained = (size - unexplained).max(1) as f64;
     let given = given.into_iter().map(|(parent, taken)| {
         let tensor = |&i: &usize| {
@@ -206,7 +210,8 @@ fn stack(child: &Model<'_>, models: &[Model<'_>], weights: &Weights) -> Option<S
             tensors: taken.iter().filter_map(tensor).collect(),
         }
     });
-    Some(Stack { child: child.id, parents: given.collect(), residual: unexplained as f64 / size.max(1) as f64 })
+    let residual = unexplained as f64 / size.max(1) as f64;
+    Some(Stack { child: child.id, parents: given.collect(), residual, direction })
 }
 
 /// Whether the child came from these models, and not they from it.
@@ -227,6 +232,16 @@ fn is_derived(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
         // A file that holds several models whole, none of which repeats another, is not made of them.
         _ => !given.iter().all(|(parent, _)| whole(parent)) || child.repeated() > 0,
     }
+}
+
+/// Whether the child may be an expert of its only parent: some of its matrices have names that no tensor of the parent has.
+///
+/// A model whose layers were left out has every name that it uses from its parent, where another tensor has it.
+fn is_expert(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
+    let [(parent, taken)] = given else { return false };
+    let known = |mine: &TensorPrint| parent.prints.iter().any(|theirs| theirs.name == mine.name);
+    let matrices = taken.iter().map(|&i| &child.prints[i]).filter(|mine| mine.kind == Kind::Matrix);
+    child.matrices < parent.matrices && !matrices.map(known).fold(true, |all, one| all && one)
 }
 
 #[cfg(test)]
