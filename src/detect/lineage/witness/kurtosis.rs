@@ -21,7 +21,7 @@ numbers! {
         /// The probability that training makes tails longer in a family, and not shorter.
         longer: f64 = 0.8, "probability", 0.0..=0.999999,
             "Tails shrink in 2 of the 14 architectures that were looked at, both language models: 1 − (2 + 1)/(14 + 2), rounded.";
-        /// Share of it that counts for a parent against the root.
+        /// Share of it that counts for a parent: the root came before the child either way.
         parent: f64 = 0.5, "share", 0.0..=1e3,
             "That of imprints.";
     }
@@ -78,8 +78,8 @@ impl Witness for Kurtosis {
 
     fn inherits(&self, hypothesis: &Hypothesis<'_>, parent: Member, child: Member) -> f64 {
         let share = hypothesis.lineage().weights().witnesses.kurtosis.parent;
-        let from = |m: Member| hypothesis.kurtosis(m, child).unwrap_or(0.0);
-        share * hypothesis.drift() * (from(parent) - from(hypothesis.root()))
+        // The root came before the child either way, so that only the candidate's own order tells.
+        share * hypothesis.drift() * hypothesis.kurtosis(parent, child).unwrap_or(0.0)
     }
 }
 
