@@ -47,7 +47,7 @@ pub(super) fn weigh_again(
     }
 }
 
-/// A member that is no root and no merge, and all that descends from it.
+/// A member that is no root and no merge, and all that descends from it but through a merge.
 #[derive(Clone, Debug, PartialEq)]
 struct Branch {
     head: Member,
@@ -90,7 +90,9 @@ fn branches(parents: &[Option<Member>], plain: usize) -> Vec<Branch> {
     let mut depth = vec![0; parents.len()];
     for m in Member::all(parents.len()) {
         below[m.index()].push(m);
-        let up = std::iter::successors(parents[m.index()], |&at| parents[at.index()]);
+        // A merge has a part of its heaviest parent and not all of it, and so has what descends from the merge.
+        let above = |m: Member| parents[m.index()].filter(|_| m.index() < plain);
+        let up = std::iter::successors(above(m), |&at| above(at));
         // A tree has no circle; if there were one, the climb would have no end.
         for at in up.take(parents.len()) {
             below[at.index()].push(m);
@@ -120,6 +122,8 @@ mod tests {
         assert_eq!(found[0], Branch { head: m(1), depth: 1, below: vec![m(1), m(3), m(4), m(5)] });
         let sizes: Vec<(usize, usize)> = found.iter().map(|b| (b.head.index(), b.below.len())).collect();
         assert_eq!(sizes, [(1, 4), (2, 1), (3, 2), (5, 1), (4, 1)]);
-        assert_eq!(branches(&parents, 4).len(), 3);
+        let beside_merges = branches(&parents, 4);
+        assert_eq!(beside_merges.len(), 3);
+        assert_eq!(beside_merges[0], Branch { head: m(1), depth: 1, below: vec![m(1), m(3)] });
     }
 }
