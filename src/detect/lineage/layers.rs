@@ -240,8 +240,8 @@ fn is_derived(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
 fn is_expert(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
     let [(parent, taken)] = given else { return false };
     let known = |mine: &TensorPrint| parent.prints.iter().any(|theirs| theirs.name == mine.name);
-    let matrices = taken.iter().map(|&i| &child.prints[i]).filter(|mine| mine.kind == Kind::Matrix);
-    child.matrices < parent.matrices && !matrices.map(known).fold(true, |all, one| all && one)
+    let mut matrices = taken.iter().map(|&i| &child.prints[i]).filter(|mine| mine.kind == Kind::Matrix);
+    child.matrices < parent.matrices && !matrices.all(known)
 }
 
 #[cfg(test)]
