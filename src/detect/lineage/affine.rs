@@ -133,7 +133,7 @@ fn eliminate<I: Copy + Eq>(
 }
 
 /// Squared distance from the child to its nearest parent.
-fn nearest<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> f64 {
+pub(super) fn nearest<I: Copy>(d: &impl Squared<I>, child: I, parents: &[I]) -> f64 {
     parents.iter().map(|&p| d(child, p)).fold(f64::INFINITY, f64::min)
 }
 

@@ -5,7 +5,7 @@ use super::index::Member;
 use super::presence::logistic;
 use super::relations::{movements, relation};
 use super::weights::Weights;
-use super::witness::kurtosis::settled;
+use super::witness::common_sign::settled;
 use super::witness::{ALL, Hypothesis, Lineage};
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};

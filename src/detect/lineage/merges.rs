@@ -1,6 +1,6 @@
 //! Merges: models that are combinations of others, found from distances alone, without named candidates.
 
-use super::affine::{Combination, combination, spread, weights_by_parameter};
+use super::affine::{Combination, combination, nearest, spread, weights_by_parameter};
 use super::by_tensor::{self, Rounding};
 use super::index::Original;
 use super::swapped;
@@ -230,7 +230,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'a, D, R> 
     ///
     /// The middle one of three checkpoints of one run lies near the line between the others, and never on it. A merge lies on it.
     fn beside_rounding(&self, child: Original, found: &Combination<Original>) -> f64 {
-        let nearest = found.parents.iter().map(|&p| (self.d)(child, p)).fold(f64::INFINITY, f64::min);
+        let nearest = nearest(self.d, child, &found.parents);
         let norm: f64 = self.comparison.scoped().map(|p| p.squared_norm(child.within())).sum();
         let rounding = (self.by_tensor.rounding)(child) * norm / nearest;
         (found.residual - self.weights.by_tensor.rounding * rounding).max(0.0)
@@ -245,7 +245,7 @@ impl<'a, D: Fn(Original, Original) -> f64 + Sync, R: Rounding> Search<'a, D, R> 
         if found.residual > merges.trained_left_over || !found.weights.iter().all(|w| shares.contains(w)) {
             return false;
         }
-        let nearest = found.parents.iter().map(|&p| (self.d)(child, p)).fold(f64::INFINITY, f64::min);
+        let nearest = nearest(self.d, child, &found.parents);
         let unopposed: f64 = found.parents.iter().zip(&found.weights).map(|(&p, w)| w * w * (self.d)(child, p)).sum();
         // Seen from a real merge, parents point away from one another. Children with unrelated increments leave all of it.
         if found.residual * nearest > merges.opposed * unopposed || !self.of_different_lineages(&found.parents) {

@@ -3,7 +3,7 @@
 use super::index::Member;
 use super::root::Terms;
 use super::weights::Root as Numbers;
-use super::witness::kurtosis::together;
+use super::witness::common_sign::together;
 use super::witness::{ALL, COUNT, Hypothesis};
 
 /// The edges of a tree, with what all witnesses say of the direction of each.

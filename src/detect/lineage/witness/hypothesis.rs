@@ -33,7 +33,9 @@ impl<'a> Hypothesis<'a> {
     pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
         let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
         let (derived, sides) = (BTreeMap::new(), BTreeMap::new());
-        Self { lineage, root, inheritance, derived, lines: None, sides, drift: 0.0, whole: None }.with_drift()
+        let mut own = Self { lineage, root, inheritance, derived, lines: None, sides, drift: 0.0, whole: None };
+        own.drift = own.measured_drift();
+        own
     }
 
     /// Measures a branch of a lineage as if its first member were the root. Nothing is read for it.
@@ -124,11 +126,6 @@ impl<'a> Hypothesis<'a> {
     /// How far tails grow in this lineage: from −1 where they shrink to 1 where they grow.
     pub(super) fn drift(&self) -> f64 {
         self.drift
-    }
-
-    fn with_drift(mut self) -> Self {
-        self.drift = self.measured_drift();
-        self
     }
 
     /// The drift of kurtosis that the way from the root to all other members shows.

@@ -11,6 +11,7 @@
 //!
 //! A new witness needs one file with its type and its numbers, one line in the list below, and one row in docs/method.md.
 
+pub(super) mod common_sign;
 mod context;
 mod hypothesis;
 
