@@ -1,7 +1,7 @@
 //! Facts of a model that need no weights: how it is stored, and what its buffers count.
 
 use crate::error::Error;
-use crate::geometry::{Evidence, Geometry, LineSums, ModelFacts, PairEvidence, read_finite};
+use crate::geometry::{Evidence, Geometry, LineRequest, ModelFacts, PairEvidence, TakeLineSums, read_finite};
 use crate::model_set::{ModelId, ModelSet, Role};
 use crate::source::{Dtype, ParameterInfo, read_integer};
 use std::cmp::Ordering;
@@ -33,12 +33,12 @@ impl Evidence for FactsAlone {
         &self.facts[model.index()]
     }
 
-    fn line_sums(&self, _: ModelId, _: &[ModelId]) -> Result<Option<LineSums>, Error> {
-        Ok(None)
+    fn line_sums(&self, _: &[LineRequest<'_>], _: &mut TakeLineSums<'_>) -> Result<(), Error> {
+        Ok(())
     }
 
-    fn pair(&self, _: ModelId, _: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
-        Ok(None)
+    fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error> {
+        Ok(vec![None; pairs.len()])
     }
 
     fn without_values(&self) -> Arc<dyn Evidence> {

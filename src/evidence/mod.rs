@@ -9,6 +9,7 @@ mod permutation;
 mod prints;
 mod sample;
 mod shared;
+mod sweep;
 mod unrounded;
 mod values;
 

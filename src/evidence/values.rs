@@ -7,22 +7,18 @@ use super::pair;
 use super::prints::prints;
 use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
+use super::sweep;
 use crate::error::Error;
 use crate::geometry::{
-    Apart, Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, Nearness, PairEvidence, Spacing,
-    TensorPrint, read_finite,
+    Apart, Counter, Evidence, GeometrySettings, LineRequest, MatrixSample, ModelFacts, Nearness, PairEvidence, Spacing,
+    TakeLineSums, TensorPrint, read_finite,
 };
-use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::Dtype;
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Number of jobs of a pair whose results are summed together, in the order of the jobs. A result takes some 150 KiB.
-pub(super) const WAVE: usize = 32;
 
 /// Memory that the second thread and each further one need, in bytes.
 ///
@@ -33,18 +29,6 @@ const PER_THREAD: u64 = 32 << 20;
 /// The most pairs whose evidence is cached. Each takes some hundred bytes for each parameter.
 const REMEMBERED: usize = 4096;
 
-/// One run of each of two models.
-pub(super) type ValueBuffers = [Vec<f32>; 2];
-
-thread_local! {
-    static BOTH: Cell<ValueBuffers> = Cell::default();
-}
-
-/// Calls a function with this thread's buffers for two runs.
-pub(super) fn with_both<T>(use_them: impl FnOnce(&mut ValueBuffers) -> T) -> T {
-    with_buffer(&BOTH, use_them)
-}
-
 /// The cache of pairs.
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
 
@@ -53,6 +37,8 @@ pub(super) struct Values {
     shared: SharedTensors,
     facts: Arc<[ModelFacts]>,
     settings: GeometrySettings,
+    /// The memory setting in bytes.
+    memory: u64,
     pairs: Mutex<Pairs>,
     /// The noise of rounding of each model that was sampled.
     noise: Mutex<HashMap<ModelId, f64>>,
@@ -76,6 +62,7 @@ impl Values {
             shared: SharedTensors::new(models),
             facts,
             settings: own,
+            memory: settings.memory.0,
             pairs: Mutex::default(),
             noise: Mutex::default(),
             counter,
@@ -90,6 +77,16 @@ impl Values {
     /// A thread pool no larger than the memory allows.
     pub(super) fn thread_pool(&self) -> Result<rayon::ThreadPool, Error> {
         self.settings.thread_pool()
+    }
+
+    /// The number of values that may be held side by side.
+    pub(super) fn held(&self) -> usize {
+        sweep::held(self.memory)
+    }
+
+    /// The memory setting, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// The tensors that all given models hold, sorted by name, then by their values.
@@ -133,6 +130,11 @@ impl Values {
 }
 
 impl Values {
+    /// Announces that one run of a tensor will be read soon.
+    pub(super) fn prefetch(&self, model: ModelId, own_name: &str, run: &Range<usize>) {
+        self.shared.models().source(model).prefetch(own_name, run.start, run.len());
+    }
+
     /// Reads one run of a tensor into `out` as it is, infinities included. Returns whether it could be read.
     ///
     /// # Errors
@@ -157,23 +159,34 @@ impl Evidence for Values {
         &self.facts[model.index()]
     }
 
-    fn line_sums(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<LineSums>, Error> {
-        lines::sums(self, reference, members).map(Some)
+    fn line_sums(&self, requests: &[LineRequest<'_>], take: &mut TakeLineSums<'_>) -> Result<(), Error> {
+        lines::sums(self, requests, take)
     }
 
-    fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
+    fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error> {
         // A panic in another thread leaves the map whole, so a poisoned lock can still be used.
-        let pairs = || self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(remembered) = pairs().get(&(a, b)) {
-            return Ok(Some(Arc::clone(remembered)));
+        let remembered = || self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: BTreeMap<(ModelId, ModelId), Arc<PairEvidence>> = BTreeMap::new();
+        {
+            let remembered = remembered();
+            found.extend(pairs.iter().filter_map(|pair| Some((*pair, Arc::clone(remembered.get(pair)?)))));
         }
-        let evidence = Arc::new(PairEvidence { parameters: pair::compare(self, a, b)? });
-        let mut pairs = pairs();
-        // Entries are never dropped. Beyond the bound, a pair is read again each time.
-        if pairs.len() < REMEMBERED {
-            pairs.insert((a, b), Arc::clone(&evidence));
+        let mut unknown: Vec<(ModelId, ModelId)> = pairs.iter().copied().filter(|p| !found.contains_key(p)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        let most = pair::most(self.memory);
+        for batch in sweep::batches(&unknown, self.held(), most, |&(a, b)| vec![a, b]) {
+            for (&pair, parameters) in batch.iter().zip(pair::compare(self, batch)?) {
+                let evidence = Arc::new(PairEvidence { parameters });
+                let mut remembered = remembered();
+                // Entries are never dropped. Beyond the bound, a pair is read again each time.
+                if remembered.len() < REMEMBERED {
+                    remembered.insert(pair, Arc::clone(&evidence));
+                }
+                found.insert(pair, evidence);
+            }
         }
-        Ok(Some(evidence))
+        Ok(pairs.iter().map(|pair| found.get(pair).cloned()).collect())
     }
 
     fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {

@@ -20,20 +20,23 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     /// When `model` is not one of the geometry's.
     fn facts(&self, model: ModelId) -> &ModelFacts;
 
-    /// Computes sums along the rows and columns of some members against a reference. `None` when there is nothing to read them
-    /// from.
+    /// Computes sums along the rows and columns of some members against a reference, for each of the requests.
+    ///
+    /// `take` gets the sums of some consecutive members at a time, with the place of the request and that of the first member. The
+    /// members of one request come in order. For a request that there is nothing to read for, it is not called.
     ///
     /// # Errors
     ///
-    /// [`Error::NotComparable`] when they are not of one group; [`Error::Source`] for a model that cannot be read any more.
-    fn line_sums(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<LineSums>, Error>;
+    /// [`Error::NotComparable`] when models of a request are not of one group; [`Error::Source`] for a model that cannot be read any
+    /// more; and the errors of `take`.
+    fn line_sums(&self, requests: &[LineRequest<'_>], take: &mut TakeLineSums<'_>) -> Result<(), Error>;
 
-    /// Compares the values of b with those of a. `None` when the values cannot be read.
+    /// Compares the values of b with those of a, for each pair (a, b). `None` for a pair whose values cannot be read.
     ///
     /// # Errors
     ///
     /// The errors of [`line_sums`](Self::line_sums), and [`Error::Decomposition`].
-    fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error>;
+    fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error>;
 
     /// Reads a sample of the values of both. `None` when the values cannot be read, or there is no matrix.
     ///
@@ -95,6 +98,16 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     /// Returns the same evidence without any reference to a model's source.
     fn without_values(&self) -> Arc<dyn Evidence>;
 }
+
+/// A reference, and the members whose lines are compared with its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LineRequest<'a> {
+    pub(crate) reference: ModelId,
+    pub(crate) members: &'a [ModelId],
+}
+
+/// Takes the sums of some consecutive members of a request: the place of the request, that of the first member, and the sums.
+pub(crate) type TakeLineSums<'a> = dyn FnMut(usize, usize, LineSums) -> Result<(), Error> + 'a;
 
 /// The values of some models at the same places of one matrix.
 #[derive(Clone, Debug, PartialEq)]

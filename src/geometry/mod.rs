@@ -29,7 +29,9 @@ pub use crate::kernel::Moments;
 pub(crate) use comparison::Noise;
 pub use comparison::{Comparison, ParameterView};
 pub use coordinates::Coordinates;
-pub(crate) use evidence::{Evidence, LineSpan, LineSums, MatrixSample, MemberSums, ModelFacts, TensorPrint};
+pub(crate) use evidence::{
+    Evidence, LineRequest, LineSpan, LineSums, MatrixSample, MemberSums, ModelFacts, TakeLineSums, TensorPrint,
+};
 pub use evidence::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub(crate) use faults::Faults;
 pub use given::ParameterDistances;

@@ -132,7 +132,9 @@ impl GeometrySettings {
     /// Sets the bytes for Gram matrices and blocks of parameters, at least 1 MiB. Default: 1 GiB.
     ///
     /// The kept matrices grow with n_models² and the number of tensors. Tensors share matrices when these would not fit into
-    /// half of this memory. Reading values again uses at most one thread for each 32 MiB, and at least one thread.
+    /// half of this memory. Reading values again uses at most one thread for each 32 MiB, and at least one
+    /// thread; it holds a quarter of this memory of values side by side, and a quarter of sums, but never less than 8 MiB and the sums
+    /// of 8 models.
     pub fn with_memory(mut self, bytes: u64) -> Self {
         self.memory = Memory(bytes);
         self

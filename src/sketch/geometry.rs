@@ -6,8 +6,8 @@ use super::on_demand;
 use crate::error::Error;
 use crate::evidence::{SharedTensors, facts, facts_of, values_of};
 use crate::geometry::{
-    Apart, Evidence, Geometry, GeometrySettings, Initialization, LineSums, MatrixSample, ModelFacts, Nearness,
-    PairEvidence, Spacing, TensorPrint,
+    Apart, Evidence, Geometry, GeometrySettings, Initialization, LineRequest, MatrixSample, ModelFacts, Nearness,
+    PairEvidence, Spacing, TakeLineSums, TensorPrint,
 };
 use crate::model_set::ModelId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,15 +87,28 @@ impl Evidence for EvidenceOfSketches {
         &self.facts[model.index()]
     }
 
-    fn line_sums(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<LineSums>, Error> {
-        match self.values(std::iter::once(reference).chain(members.iter().copied())) {
-            Some(values) => values.line_sums(reference, members),
-            None => line_sums(&self.shared, &self.set, reference, members).map(Some),
+    fn line_sums(&self, requests: &[LineRequest<'_>], take: &mut TakeLineSums<'_>) -> Result<(), Error> {
+        let held =
+            |r: &LineRequest<'_>| self.values(std::iter::once(r.reference).chain(r.members.iter().copied())).is_some();
+        let (whole, sketched): (Vec<usize>, Vec<usize>) = (0..requests.len()).partition(|&i| held(&requests[i]));
+        for i in sketched {
+            take(i, 0, line_sums(&self.shared, &self.set, requests[i].reference, requests[i].members)?)?;
         }
+        let Some(values) = &self.values else { return Ok(()) };
+        let of_whole: Vec<LineRequest<'_>> = whole.iter().map(|&i| requests[i]).collect();
+        values.line_sums(&of_whole, &mut |i, first, sums| take(whole[i], first, sums))
     }
 
-    fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
-        self.values([a, b].into_iter()).map_or(Ok(None), |values| values.pair(a, b))
+    fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error> {
+        let mut found = vec![None; pairs.len()];
+        let Some(values) = &self.values else { return Ok(found) };
+        let whole: Vec<usize> =
+            (0..pairs.len()).filter(|&i| self.values([pairs[i].0, pairs[i].1].into_iter()).is_some()).collect();
+        let of_whole: Vec<(ModelId, ModelId)> = whole.iter().map(|&i| pairs[i]).collect();
+        for (i, pair) in whole.into_iter().zip(values.pairs(&of_whole)?) {
+            found[i] = pair;
+        }
+        Ok(found)
     }
 
     fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {

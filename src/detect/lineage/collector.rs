@@ -15,6 +15,9 @@ use crate::phylogeny::{
 };
 use std::collections::BTreeMap;
 
+/// The most edges whose models are compared in one pass. The comparison of two models takes some hundred bytes for each parameter.
+const TOGETHER: usize = 256;
+
 /// The phylogeny in the making.
 pub(super) struct Collector<'g> {
     weights: &'g Weights,
@@ -115,11 +118,15 @@ impl<'g> Collector<'g> {
 
     /// Adds the tree of one lineage. `plain` are the first of `models`: the members that are no merges.
     pub(super) fn lineage(&mut self, plain: &[ModelId], models: &[ModelId], solved: Solution) -> Result<(), Error> {
-        for (c, &child) in plain.iter().enumerate() {
-            if let Some(q) = solved.parents[c] {
-                let parent = models[q.index()];
+        let of_child = |(c, &child): (usize, &ModelId)| Some((c, models[solved.parents[c]?.index()], child));
+        let edges: Vec<(usize, ModelId, ModelId)> = plain.iter().enumerate().filter_map(of_child).collect();
+        // Edges are compared together, so that a parent is read once for all of its children.
+        for some in edges.chunks(TOGETHER) {
+            let pairs: Vec<(ModelId, ModelId)> = some.iter().map(|&(_, parent, child)| (parent, child)).collect();
+            let pairs = self.draft.geometry.read_pairs(&pairs)?;
+            for (&(c, parent, child), pair) in some.iter().zip(pairs) {
                 let far = self.weights.relations.far;
-                let (relation, movements) = relation(self.draft.geometry, parent, child, far)?;
+                let (relation, movements) = relation(self.draft.geometry, [parent, child], pair.as_deref(), far)?;
                 // An edge holds only if the two are kin and the parent is there, so all three are factors of its confidence.
                 let kinship = self.draft.independence.kinship(parent, child).clamp(0.0, 1.0);
                 let (direction, presence) = solved.answers[c];

@@ -96,7 +96,8 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
         .collect();
     let said: f64 = evidence.iter().fold(0.0, |sum, (_, nats)| sum + nats);
     let (parent, child) = if said < 0.0 { (b, a) } else { (a, b) };
-    let (relation, mut movements) = relation(geometry, parent, child, weights.relations.far)?;
+    let pair = geometry.read_pair(parent, child)?;
+    let (relation, mut movements) = relation(geometry, [parent, child], pair.as_deref(), weights.relations.far)?;
     farthest_first(&mut movements);
     let evidence = evidence.into_iter().filter(|&(_, nats)| nats != 0.0).collect();
     Ok(Direction { p_value, first: logistic(said), evidence, relation, movements })

@@ -13,17 +13,16 @@ const CHILD: Position<Comparison> = Position::SECOND;
 
 /// The relation of an edge between two models that are no copies of one another, and the movement of every parameter.
 ///
-/// A child that moved by more than `far` norms of its parent counts as trained on far.
+/// A child that moved by more than `far` norms of its parent counts as trained on far. `pair` has the values of both, where they
+/// can be read.
 pub(super) fn relation(
     geometry: &Geometry,
-    parent: ModelId,
-    child: ModelId,
+    [parent, child]: [ModelId; 2],
+    pair: Option<&PairEvidence>,
     far: f64,
 ) -> Result<(Relation, Vec<Movement>), Error> {
     let comparison = geometry.compare(&[parent, child])?;
-    let pair = geometry.read_pair(parent, child)?;
-    // The same read of the pair serves the movements and the relation.
-    let movements = moved(&comparison, pair.as_deref());
+    let movements = moved(&comparison, pair);
     let mut matrices: BTreeMap<&str, bool> = BTreeMap::new();
     for p in comparison.parameters().iter().filter(|p| p.kind() == Kind::Matrix) {
         // A tensor may be compared in several ranges of rows. It moved when any of them did.
@@ -77,6 +76,13 @@ mod tests {
     use crate::model_set::ModelSet;
     use crate::source::InMemory;
 
+    /// The relation of the first two models, whose values are read.
+    fn of_read(geometry: &Geometry, far: f64) -> Relation {
+        let [parent, child] = [0, 1].map(ModelId::new);
+        let pair = geometry.read_pair(parent, child).unwrap();
+        relation(geometry, [parent, child], pair.as_deref(), far).unwrap().0
+    }
+
     #[test]
     fn a_tensor_compared_in_ranges_moved_when_any_range_did() {
         // `embed` has more rows in a third model, so that it is compared in two ranges. The child moved the first one alone.
@@ -92,7 +98,7 @@ mod tests {
             let set = ModelSet::from_models(["parent", "child", "other"].into_iter().zip(models)).unwrap();
             let geometry = Geometry::compute(&set, &GeometrySettings::default()).unwrap();
             let ranges = geometry.compare(&[ModelId::new(0), ModelId::new(1)]).unwrap().parameters().len();
-            (ranges, relation(&geometry, ModelId::new(0), ModelId::new(1), 1e9).unwrap().0)
+            (ranges, of_read(&geometry, 1e9))
         };
         // The third model has fewer rows: 0..1 is a range of all, 1..8 one of the first two.
         let (ranges, found) = of([(8, 0.0, 0.0), (8, 0.5, 0.25), (1, 3.0, 3.0)]);
@@ -104,8 +110,7 @@ mod tests {
 
     #[test]
     fn far_and_partial_training_are_relations() {
-        let [parent, child] = [0, 1].map(ModelId::new);
-        let of = |geometry: &Geometry, far| relation(geometry, parent, child, far).unwrap().0;
+        let of = of_read;
         let far = alike(1, &[point(&[(0, 1.0)]), point(&[(0, 1.0), (1, 1.5)])]);
         noticed("relations", &[], |w| format!("{:?}", of(&far, w.relations.far)));
         assert_eq!((of(&far, 1.0), of(&far, 1.6)), (Relation::Continued, Relation::FineTune));

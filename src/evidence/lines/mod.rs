@@ -2,13 +2,14 @@
 
 mod imprint;
 mod plan;
+mod run;
 mod sums;
 
 pub use imprint::Imprint;
 pub(super) use sums::sums;
 
 use crate::error::Error;
-use crate::geometry::{Geometry, LineSums, MemberSums};
+use crate::geometry::{Geometry, LineRequest, LineSums, MemberSums};
 use crate::kernel::median;
 use crate::model_set::{ModelId, Position};
 use crate::source::Dtype;
@@ -135,35 +136,48 @@ impl Geometry {
     ///
     /// # Complexity
     ///
-    /// One read of each member, and one read of the reference for every 8 members.
+    /// One read of each member, and one of the reference for as many members as fit the memory.
     pub fn read_lines(&self, reference: ModelId, members: &[ModelId]) -> Result<Option<Lines>, Error> {
-        let Some(evidence) = self.evidence() else { return Ok(None) };
-        let Some(sums) = evidence.line_sums(reference, members)? else { return Ok(None) };
+        Ok(self.read_all_lines(&[LineRequest { reference, members }])?.pop().flatten())
+    }
+
+    /// Finds the lines of several references in one pass. Each model is read once for as many requests as fit the memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_lines`](Self::read_lines).
+    pub(crate) fn read_all_lines(&self, requests: &[LineRequest<'_>]) -> Result<Vec<Option<Lines>>, Error> {
+        let mut found: Vec<Option<Lines>> = vec![None; requests.len()];
+        let Some(evidence) = self.evidence() else { return Ok(found) };
         // Fewer stored digits mean more rounding, so the bound depends on the dtypes of both.
         // So do few levels, which a dtype does not tell.
         let quantized = |m: ModelId| -> Result<f64, Error> {
             Ok(if self.is_quantized(m) { QUANTIZED } else { ROUNDINGS * evidence.own_noise(m)? })
         };
-        let of_reference = quantized(reference)?;
-        let above = |&m: &ModelId| -> Result<f64, Error> {
-            Ok(changed([self.dtype(reference), self.dtype(m)]).max(of_reference).max(quantized(m)?))
-        };
-        let above: Vec<f64> = members.iter().map(above).collect::<Result<_, _>>()?;
-        let mut lines = Lines::new(members, &above, &sums);
-        for ((of, sums_of), &member) in lines.of.iter_mut().zip(&sums.members).zip(members) {
-            of.imprints = Imprint::all(&sums, sums_of, [self.dtype(reference), self.dtype(member)]);
-        }
-        Ok(Some(lines))
+        evidence.line_sums(requests, &mut |request, first, sums| {
+            let LineRequest { reference, members } = requests[request];
+            let of_reference = quantized(reference)?;
+            let lines = found[request].get_or_insert_with(|| Lines::new(members, &sums));
+            for (place, sums_of) in (first..).zip(&sums.members) {
+                let member = members[place];
+                let dtypes = [self.dtype(reference), self.dtype(member)];
+                let above = changed(dtypes).max(of_reference).max(quantized(member)?);
+                let mut of = MemberLines::new(&sums.reference, sums_of, above);
+                of.imprints = Imprint::all(&sums, sums_of, dtypes);
+                lines.of[place] = of;
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 }
 
 impl Lines {
-    /// Classifies the lines of each member by its sums. `changed` is the bound of [`LineState::Changed`] for each member.
-    fn new(members: &[ModelId], changed: &[f64], sums: &LineSums) -> Self {
+    /// The lines of some members, none of which is classified yet.
+    fn new(members: &[ModelId], sums: &LineSums) -> Self {
         // A line of zeros has no factor.
         let lines = sums.reference.iter().filter(|&&rr| rr > 0.0).count();
-        let of = sums.members.iter().zip(changed).map(|(m, c)| MemberLines::new(&sums.reference, m, *c)).collect();
-        Self { members: members.to_vec(), lines, of }
+        Self { members: members.to_vec(), lines, of: vec![MemberLines::default(); members.len()] }
     }
 
     /// The number of lines compared.
@@ -243,7 +257,7 @@ impl Lines {
 }
 
 impl MemberLines {
-    /// Classifies the lines of one member.
+    /// Classifies the lines of one member. `changed` is the bound of [`LineState::Changed`].
     fn new(reference: &[f64], member: &MemberSums, changed: f64) -> Self {
         let mut found = Self::default();
         let sums = reference.iter().zip(&member.reference_change).zip(&member.change);

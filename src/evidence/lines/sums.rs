@@ -1,174 +1,139 @@
-//! One streamed pass over a reference and some members, which gives sums along rows and columns.
+//! One streamed pass over references and their members, which gives sums along rows and columns.
 
 use super::plan::{Sheet, sheets};
+use super::run::{ChangeSums, OwnSums, zeros};
 use crate::error::Error;
-use crate::evidence::shared::rows_of;
-use crate::evidence::values::{ValueBuffers, Values, with_both};
-use crate::geometry::{LineSums, MemberSums};
+use crate::evidence::sweep::{Sweep, batches};
+use crate::evidence::values::Values;
+use crate::geometry::{LineRequest, LineSums, MemberSums, TakeLineSums};
 use crate::model_set::ModelId;
-use rayon::prelude::*;
+use pulp::Arch;
 use std::ops::Range;
 
-/// Number of members read along with the reference in one pass.
-///
-/// A job holds up to 1.5 MiB of sums for each member, and two jobs for each thread wait.
-const BATCH: usize = 8;
+/// Number of members of a request that are compared in one batch at least. They share the reference.
+const PIECE: usize = 8;
 
-/// The result of one job: sums at consecutive positions, for rows and for columns.
-struct RunSums {
-    rows: (Range<usize>, LineSums),
-    columns: (Range<usize>, LineSums),
+/// The share of the memory setting that sums take.
+const SUMS: u64 = 4;
+
+/// The sheets of a request and the number of its lines.
+struct Plan<'v> {
+    sheets: Vec<Sheet<'v>>,
+    lines: usize,
 }
 
-/// Sums of 0 for some lines of a reference and its members.
-fn zeros(lines: usize, members: usize) -> LineSums {
-    let zeros = || vec![0.0; lines];
-    let member = MemberSums { reference_change: zeros(), change: zeros(), fourth: zeros() };
-    LineSums { reference: zeros(), reference_fourth: zeros(), members: vec![member; members], spans: Vec::new() }
+/// Some consecutive members of a request: the places of the request, and of the members in it.
+#[derive(Clone, Debug)]
+struct Piece {
+    request: usize,
+    members: Range<usize>,
+}
+
+/// One sheet of a piece, compared with the reference: for one of its members, or for the reference itself.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    piece: usize,
+    sheet: usize,
+    /// Place of the member in the piece; `None` for the reference.
+    member: Option<usize>,
 }
 
 /// Adds the sums of consecutive lines to the total.
-fn add_to(sums: &mut LineSums, positions: &Range<usize>, part: &LineSums) {
+fn add_to(sums: &mut MemberSums, (positions, part): &(Range<usize>, MemberSums)) {
     let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
-    add(&mut sums.reference[positions.clone()], &part.reference);
-    add(&mut sums.reference_fourth[positions.clone()], &part.reference_fourth);
-    for (sum, part) in sums.members.iter_mut().zip(&part.members) {
-        add(&mut sum.reference_change[positions.clone()], &part.reference_change);
-        add(&mut sum.change[positions.clone()], &part.change);
-        add(&mut sum.fourth[positions.clone()], &part.fourth);
-    }
+    add(&mut sums.reference_change[positions.clone()], &part.reference_change);
+    add(&mut sums.change[positions.clone()], &part.change);
+    add(&mut sums.fourth[positions.clone()], &part.fourth);
 }
 
-/// The sums of all members, read in batches.
+/// The sums of all members of all requests, read in batches.
 ///
-/// Results are added in the order of jobs, which depends on shapes alone. So the sums do not depend on threads.
-pub(in crate::evidence) fn sums(values: &Values, reference: ModelId, members: &[ModelId]) -> Result<LineSums, Error> {
-    let models: Vec<ModelId> = std::iter::once(reference).chain(members.iter().copied()).collect();
-    let (sheets, lines) = sheets(values.shared(&models)?, members.len());
-    let pool = values.thread_pool()?;
-    let jobs: Vec<(&Sheet<'_>, Range<usize>)> =
-        sheets.iter().flat_map(|s| s.tensor.runs().map(move |run| (s, run))).collect();
-    let spans = sheets.iter().flat_map(Sheet::spans).collect();
-    let mut all = LineSums { spans, ..zeros(lines, 0) };
-    let size: usize = sheets.iter().map(|s| s.tensor.size()).sum();
-    // The reference is read once for each batch.
-    values.announce(size * (members.len() + members.len().div_ceil(BATCH)));
-    for (b, batch) in members.chunks(BATCH).enumerate() {
-        let mut sums = zeros(lines, batch.len());
-        for wave in jobs.chunks(2 * pool.current_num_threads()) {
-            let run = |(sheet, run): &(&Sheet<'_>, Range<usize>)| {
-                let names = &sheet.tensor.own_names[1 + b * BATCH..][..batch.len()];
-                with_both(|both| run_sums(values, sheet, run, reference, (batch, names), both))
-            };
-            let parts: Vec<Result<RunSums, Error>> = pool.install(|| wave.par_iter().map(run).collect());
-            // Sums of f64 depend on their order, which is that of the jobs here, and not of the threads.
-            for part in parts {
-                let part = part?;
-                add_to(&mut sums, &part.rows.0, &part.rows.1);
-                add_to(&mut sums, &part.columns.0, &part.columns.1);
-            }
-        }
-        // Every batch gives the same sums for the reference.
-        (all.reference, all.reference_fourth) = (sums.reference, sums.reference_fourth);
-        all.members.extend(sums.members);
-    }
-    Ok(all)
-}
-
-/// The sums of one run of one tensor, for the reference and one batch of members.
-fn run_sums(
+/// Results are added in the order of runs, which depends on shapes alone. So the sums do not depend on threads.
+pub(in crate::evidence) fn sums(
     values: &Values,
-    sheet: &Sheet<'_>,
-    run: &Range<usize>,
-    reference: ModelId,
-    (members, names): (&[ModelId], &[&str]),
-    [r, m]: &mut ValueBuffers,
-) -> Result<RunSums, Error> {
-    let (row_size, stride) = (sheet.tensor.row_size, sheet.stride());
-    let columns = sheet.columns();
-    // The rows taken in a run have consecutive positions, so a job needs sums for that range alone.
-    let positions = || rows_of(run, row_size).filter_map(|(row, _)| sheet.row(row));
-    let rows = positions().next().unwrap_or(0)..positions().last().map_or(0, |p| p + 1);
-    let mut by_row = zeros(rows.len(), members.len());
-    let mut by_column = zeros(columns.positions.len(), members.len());
-
-    // A row, or a piece of one, crosses some of the columns taken. `skipped` columns lie before the piece; `first` is the next
-    // one.
-    let piece = run.start % row_size;
-    let skipped = piece.saturating_sub(columns.begin).div_ceil(stride).min(columns.positions.len());
-    let first = (columns.begin + skipped * stride).max(piece);
-
-    values.read(reference, sheet.tensor.own_names[0], run, r)?;
-    for (row, at) in rows_of(run, row_size) {
-        let line = &r[at];
-        if let Some(position) = sheet.row(row) {
-            let (second, fourth) = powers(line);
-            by_row.reference[position - rows.start] += second;
-            by_row.reference_fourth[position - rows.start] += fourth;
-        }
-        let taken = line.iter().skip(first - piece).step_by(stride);
-        let sums = by_column.reference[skipped..].iter_mut().zip(&mut by_column.reference_fourth[skipped..]);
-        for ((second, fourth), &x) in sums.zip(taken) {
-            let square = square(x);
-            *second += square;
-            *fourth += square * square;
+    requests: &[LineRequest<'_>],
+    take: &mut TakeLineSums<'_>,
+) -> Result<(), Error> {
+    let models = |r: &LineRequest<'_>| -> Vec<ModelId> {
+        std::iter::once(r.reference).chain(r.members.iter().copied()).collect()
+    };
+    let plan = |r: &LineRequest<'_>| {
+        let (sheets, lines) = sheets(values.shared(&models(r))?, r.members.len());
+        Ok(Plan { sheets, lines })
+    };
+    let plans: Vec<Plan<'_>> = requests.iter().map(plan).collect::<Result<_, Error>>()?;
+    let pieces = pieces(requests);
+    // Each member keeps three numbers for each line.
+    let largest = plans.iter().map(|p| p.lines).max().unwrap_or(0).max(1);
+    let fitting = values.memory() / SUMS / (3 * size_of::<f64>() * largest * PIECE) as u64;
+    let most = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
+    let models = |p: &Piece| {
+        let request = &requests[p.request];
+        let mut models = request.members[p.members.clone()].to_vec();
+        models.push(request.reference);
+        models
+    };
+    for batch in batches(&pieces, values.held(), most, models) {
+        for (piece, sums) in batch.iter().zip(of_batch(values, requests, &plans, batch)?) {
+            take(piece.request, piece.members.start, sums)?;
         }
     }
-    for (k, (&member, name)) in members.iter().zip(names).enumerate() {
-        values.read(member, name, run, m)?;
-        // Sums use the difference Δ of the member to the reference: near a factor of 1 the values themselves would lose digits.
-        for (row, at) in rows_of(run, row_size) {
-            let (line, changed) = (&r[at.clone()], &m[at]);
-            if let Some(position) = sheet.row(row) {
-                let [rd, dd, fourth] = change_along(line, changed);
-                by_row.members[k].reference_change[position - rows.start] += rd;
-                by_row.members[k].change[position - rows.start] += dd;
-                by_row.members[k].fourth[position - rows.start] += fourth;
+    Ok(())
+}
+
+/// The pieces of all requests. Those of the same members follow one another, so that these are read once for all of them.
+fn pieces(requests: &[LineRequest<'_>]) -> Vec<Piece> {
+    let longest = requests.iter().map(|r| r.members.len()).max().unwrap_or(0);
+    let mut pieces = Vec::new();
+    for begin in (0..longest.max(1)).step_by(PIECE) {
+        for (request, r) in requests.iter().enumerate().filter(|(_, r)| begin == 0 || begin < r.members.len()) {
+            pieces.push(Piece { request, members: begin..(begin + PIECE).min(r.members.len()) });
+        }
+    }
+    pieces
+}
+
+/// The sums of each piece of a batch.
+fn of_batch(
+    values: &Values,
+    requests: &[LineRequest<'_>],
+    plans: &[Plan<'_>],
+    batch: &[Piece],
+) -> Result<Vec<LineSums>, Error> {
+    let mut sweep = Sweep::new();
+    let mut all = Vec::with_capacity(batch.len());
+    for (piece, Piece { request, members }) in batch.iter().enumerate() {
+        let (plan, reference) = (&plans[*request], requests[*request].reference);
+        for (sheet, Sheet { tensor, .. }) in plan.sheets.iter().enumerate() {
+            let of_reference = (reference, tensor.own_names[0]);
+            sweep.add(tensor, [of_reference, of_reference], &Part { piece, sheet, member: None });
+            for (member, place) in members.clone().enumerate() {
+                let of_member = (requests[*request].members[place], tensor.own_names[1 + place]);
+                sweep.add(tensor, [of_reference, of_member], &Part { piece, sheet, member: Some(member) });
             }
-            let MemberSums { reference_change, change, fourth } = &mut by_column.members[k];
-            let sums = reference_change[skipped..].iter_mut().zip(&mut change[skipped..]).zip(&mut fourth[skipped..]);
-            let taken = line.iter().zip(changed).skip(first - piece).step_by(stride);
-            for (((rd, dd), fourth), (&x, &y)) in sums.zip(taken) {
-                let d = f64::from(y) - f64::from(x);
-                *rd += f64::from(x) * d;
-                *dd += d * d;
-                *fourth += square(y) * square(y);
-            }
         }
+        // The first is that of the reference.
+        all.push(vec![zeros(plan.lines); 1 + members.len()]);
     }
-    Ok(RunSums { rows: (rows, by_row), columns: (columns.positions, by_column) })
-}
-
-/// Number of sums that run in parallel, so that no addition waits for the one before.
-const LANES: usize = 8;
-
-/// The sums `Σ x²` and `Σ x⁴`.
-fn powers(line: &[f32]) -> (f64, f64) {
-    let mut sums = [[0.0; 2]; LANES];
-    for values in line.chunks(LANES) {
-        for ([second, fourth], &x) in sums.iter_mut().zip(values) {
-            let square = square(x);
-            *second += square;
-            *fourth += square * square;
-        }
-    }
-    sums.iter().fold((0.0, 0.0), |(second, fourth), sum| (second + sum[0], fourth + sum[1]))
-}
-
-/// The sums `Σ x Δ`, `Σ Δ²` and `Σ y⁴`, with y = x + Δ.
-fn change_along(line: &[f32], changed: &[f32]) -> [f64; 3] {
-    let mut sums = [[0.0; 3]; LANES];
-    for (line, changed) in line.chunks(LANES).zip(changed.chunks(LANES)) {
-        for ([rd, dd, fourth], (&x, &y)) in sums.iter_mut().zip(line.iter().zip(changed)) {
-            let d = f64::from(y) - f64::from(x);
-            *rd += f64::from(x) * d;
-            *dd += d * d;
-            *fourth += square(y) * square(y);
-        }
-    }
-    sums.iter().fold([0.0; 3], |all, sum| [0, 1, 2].map(|i| all[i] + sum[i]))
-}
-
-fn square(x: f32) -> f64 {
-    f64::from(x) * f64::from(x)
+    let arch = Arch::new();
+    let sheet = |part: &Part| &plans[batch[part.piece].request].sheets[part.sheet];
+    sweep.read(
+        values,
+        |part, run, [r, m]| match part.member {
+            Some(_) => arch.dispatch(ChangeSums { sheet: sheet(part), run, reference: r, member: m }),
+            None => arch.dispatch(OwnSums { sheet: sheet(part), run, values: r }),
+        },
+        |part, found| {
+            let sums = &mut all[part.piece][part.member.map_or(0, |member| 1 + member)];
+            add_to(sums, &found.rows);
+            add_to(sums, &found.columns);
+            Ok(())
+        },
+    )?;
+    let finished = |(piece, mut sums): (&Piece, Vec<MemberSums>)| {
+        let MemberSums { change: reference, fourth: reference_fourth, .. } = sums.remove(0);
+        let spans = plans[piece.request].sheets.iter().flat_map(Sheet::spans).collect();
+        LineSums { reference, reference_fourth, members: sums, spans }
+    };
+    Ok(batch.iter().zip(all).map(finished).collect())
 }

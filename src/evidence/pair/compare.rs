@@ -1,4 +1,4 @@
-//! Streams two models side by side and compares their values.
+//! Streams pairs of models side by side and compares their values.
 
 use super::grid::{Extent, Fits};
 use super::increment_rank::{Gram, LANES, RowPair, RowProjection};
@@ -6,7 +6,8 @@ use super::rounding::unit_roundoff;
 use super::tally::Tally;
 use crate::error::Error;
 use crate::evidence::shared::{RUN, SharedTensor, rows_of};
-use crate::evidence::values::{ValueBuffers, Values, WAVE, with_both};
+use crate::evidence::sweep::Sweep;
+use crate::evidence::values::Values;
 use crate::geometry::{Grid, GridSpan, ParameterEvidence};
 use crate::model_set::{Kind, ModelId};
 use rayon::prelude::*;
@@ -20,6 +21,8 @@ const LOOK: usize = 1 << 14;
 #[derive(Debug)]
 struct Task<'v> {
     tensor: SharedTensor<'v>,
+    /// The two models.
+    models: [ModelId; 2],
     /// The roundoff of b's dtype.
     roundoff: f64,
     /// The roundoff of the coarser of the two dtypes.
@@ -37,132 +40,136 @@ struct RunTally<'s> {
     gram: Option<Gram<'s>>,
 }
 
-/// The evidence of every parameter that both models hold, sorted by name.
-pub(in crate::evidence) fn compare(values: &Values, a: ModelId, b: ModelId) -> Result<Vec<ParameterEvidence>, Error> {
-    let tensors = values.shared(&[a, b])?;
+/// The memory that one pair takes while pairs are compared, in bytes: the sums of one tensor, and the results of others.
+const PAIR: u64 = 512 << 10;
+
+/// The share of the memory setting that pairs take which are compared side by side.
+const SUMS: u64 = 8;
+
+/// The most pairs that are compared side by side, for a memory setting in bytes.
+pub(in crate::evidence) fn most(memory: u64) -> usize {
+    usize::try_from(memory / SUMS / PAIR).unwrap_or(usize::MAX).max(1)
+}
+
+/// The evidence of every parameter that both models of a pair hold, sorted by name, for each pair (a, b).
+///
+/// Each model is read once, and a second time where the rank of an increment is low.
+pub(in crate::evidence) fn compare(
+    values: &Values,
+    pairs: &[(ModelId, ModelId)],
+) -> Result<Vec<Vec<ParameterEvidence>>, Error> {
+    let tensors: Vec<Vec<SharedTensor<'_>>> =
+        pairs.iter().map(|&(a, b)| values.shared(&[a, b])).collect::<Result<_, _>>()?;
     // A row longer than a run is read in pieces by several jobs, and no single job could project it.
     let is_sketched = |t: &SharedTensor<'_>| t.kind == Kind::Matrix && t.row_size <= RUN;
     let mut sketches: BTreeMap<usize, RowProjection> = BTreeMap::new();
-    for columns in tensors.iter().filter(|t| is_sketched(t)).map(|t| t.row_size) {
+    for columns in tensors.iter().flatten().filter(|t| is_sketched(t)).map(|t| t.row_size) {
         // One random matrix serves all tensors with as many columns.
         sketches.entry(columns).or_insert_with(|| RowProjection::new(columns));
     }
-    let roundoff = |model, name| values.dtype(model, name).map_or(0.0, unit_roundoff);
-    let mut tasks = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
-        let (of_a, of_b) = (roundoff(a, tensor.own_names[0]), roundoff(b, tensor.own_names[1]));
-        let sketch = if is_sketched(&tensor) { sketches.get(&tensor.row_size) } else { None };
-        let every = sketch.map_or(1, |sketch| sketch.sampled(tensor.rows()));
-        tasks.push(Task { tensor, roundoff: of_b, coarser: of_a.max(of_b), sketch, every });
+    let mut tasks: Vec<Vec<Task<'_>>> = Vec::with_capacity(pairs.len());
+    for (tensors, &(a, b)) in tensors.into_iter().zip(pairs) {
+        let sketch = |t: &SharedTensor<'_>| if is_sketched(t) { sketches.get(&t.row_size) } else { None };
+        tasks.push(tensors.into_iter().map(|t| Task::new(values, sketch(&t), t, [a, b])).collect());
     }
-    let stream = Stream { values, models: [a, b], tasks: &tasks, pool: values.thread_pool()? };
 
     // A sample of rows shows that most increments have full rank. Only the others are read again, to project all their rows.
-    let mut found: Vec<(ParameterEvidence, Extent)> = Vec::with_capacity(tasks.len());
+    let mut found: BTreeMap<(usize, usize), (ParameterEvidence, Extent)> = BTreeMap::new();
     let mut undecided = Vec::new();
-    stream.sum((0..tasks.len()).collect(), Task::tally, RunTally::plus, |t, part| {
-        let (task, gram) = (&tasks[t], part.gram.as_ref().filter(|_| part.tally.change_squared > 0.0));
+    let all = tasks.iter().enumerate().flat_map(|(p, tasks)| (0..tasks.len()).map(move |t| (p, t)));
+    sum(values, &tasks, all.collect(), Task::tally, RunTally::plus, |(p, t), part| {
+        let (task, gram) = (&tasks[p][t], part.gram.as_ref().filter(|_| part.tally.change_squared > 0.0));
         let mut evidence = part.evidence(task);
         match gram {
             // The tensor has too few rows for a sample, so all of them were projected in the first pass.
             Some(gram) if task.every == 1 => evidence.rank = task.rank(gram, part.tally.b_squared)?,
-            Some(gram) if !task.is_full(gram, &part.tally) => undecided.push(t),
+            Some(gram) if !task.is_full(gram, &part.tally) => undecided.push((p, t)),
             _ => {}
         }
-        found.push((evidence, part.tally.extent));
+        found.insert((p, t), (evidence, part.tally.extent));
         Ok(())
     })?;
-    stream.sum(
+    undecided.sort_unstable();
+    sum(
+        values,
+        &tasks,
         undecided,
         |task, run, both| task.gram(run, both, 1),
         either,
-        |t, gram| {
-            let squared_norm = found[t].0.squared_norm_b;
-            found[t].0.rank = gram.map_or(Ok(None), |gram| tasks[t].rank(&gram, squared_norm))?;
+        |at, gram| {
+            if let (Some(gram), Some((evidence, _))) = (gram, found.get_mut(&at)) {
+                evidence.rank = tasks[at.0][at.1].rank(&gram, evidence.squared_norm_b)?;
+            }
             Ok(())
         },
     )?;
 
     // A grid of the whole tensor also fits single rows, when each row reaches the last level. So it is tried first.
-    let look = |((evidence, extent), task): (&(ParameterEvidence, Extent), &Task<'_>)| {
-        if evidence.is_untouched() {
-            return Ok(None);
+    let finish = |(&(p, t), (evidence, extent)): (&(usize, usize), &(ParameterEvidence, Extent))| {
+        let task = &tasks[p][t];
+        let mut evidence = evidence.clone();
+        if !evidence.is_untouched() {
+            evidence.grid = tensor_grid(values, task, *extent)?.or(evidence.grid);
         }
-        Ok(tensor_grid(values, task, *extent, [a, b])?.or(evidence.grid))
+        evidence.rounding = values.rounding(task.models[1], task.tensor.own_names[1])?;
+        Ok((p, evidence))
     };
-    let grids: Vec<Result<Option<Grid>, Error>> =
-        stream.pool.install(|| found.par_iter().zip(&tasks).map(look).collect());
-    found
-        .into_iter()
-        .zip(grids)
-        .zip(&tasks)
-        .map(|(((evidence, _), grid), task)| {
-            let rounding = values.rounding(b, task.tensor.own_names[1])?;
-            Ok(ParameterEvidence { grid: grid?, rounding, ..evidence })
-        })
-        .collect()
+    let finished: Vec<Result<(usize, ParameterEvidence), Error>> =
+        values.thread_pool()?.install(|| found.par_iter().map(finish).collect());
+    let mut all: Vec<Vec<ParameterEvidence>> = vec![Vec::new(); pairs.len()];
+    for one in finished {
+        let (pair, evidence) = one?;
+        all[pair].push(evidence);
+    }
+    Ok(all)
 }
 
-/// Two models and the tasks to compare them by.
-struct Stream<'t, 'v> {
-    values: &'v Values,
-    models: [ModelId; 2],
-    tasks: &'t [Task<'v>],
-    pool: rayon::ThreadPool,
-}
-
-impl<'v> Stream<'_, 'v> {
-    /// Reads some tasks in waves of runs, sums the results of each task in their order, and passes each sum to `take`.
-    fn sum<T: Send>(
-        &self,
-        tasks: Vec<usize>,
-        part: impl Fn(&Task<'v>, &Range<usize>, [&[f32]; 2]) -> T + Sync,
-        plus: impl Fn(T, T) -> T,
-        mut take: impl FnMut(usize, T) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.values.announce(2 * tasks.iter().map(|&t| self.tasks[t].tensor.size()).sum::<usize>());
-        let runs = |t: usize| self.tasks[t].tensor.runs().map(move |run| (t, run));
-        let jobs: Vec<(usize, Range<usize>)> = tasks.into_iter().flat_map(runs).collect();
-        let mut open: Option<(usize, T)> = None;
-        // A wave bounds how many results wait at once.
-        for wave in jobs.chunks(WAVE) {
-            let run = |(t, run): &(usize, Range<usize>)| {
-                let task = &self.tasks[*t];
-                with_both(|both| Ok(part(task, run, self.read(task, run, both)?)))
+/// Reads some tasks, given by pair and place. The results of the runs of each are summed in their order, and `take` gets each sum.
+fn sum<'v, T: Send>(
+    values: &Values,
+    tasks: &[Vec<Task<'v>>],
+    some: Vec<(usize, usize)>,
+    part: impl Fn(&Task<'v>, &Range<usize>, [&[f32]; 2]) -> T + Sync,
+    plus: impl Fn(T, T) -> T,
+    mut take: impl FnMut((usize, usize), T) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut sweep = Sweep::new();
+    // The number of runs of each task that are still to come.
+    let mut left: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for (p, t) in some {
+        let Task { tensor, models: [a, b], .. } = &tasks[p][t];
+        sweep.add(tensor, [(*a, tensor.own_names[0]), (*b, tensor.own_names[1])], &(p, t));
+        left.insert((p, t), tensor.runs().count());
+    }
+    let mut open: BTreeMap<(usize, usize), T> = BTreeMap::new();
+    sweep.read(
+        values,
+        |&(p, t), run, both| part(&tasks[p][t], run, both),
+        |&at, part| {
+            let sum = match open.remove(&at) {
+                Some(before) => plus(before, part),
+                None => part,
             };
-            let parts: Vec<Result<T, Error>> = self.pool.install(|| wave.par_iter().map(run).collect());
-            for (&(t, _), part) in wave.iter().zip(parts) {
-                let part = part?;
-                // Runs of one task follow one another. A new task means that the one before is complete.
-                open = Some(match open.take() {
-                    Some((before, sum)) if before == t => (t, plus(sum, part)),
-                    Some((before, sum)) => {
-                        take(before, sum)?;
-                        (t, part)
-                    }
-                    None => (t, part),
-                });
+            let left = left.entry(at).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                take(at, sum)
+            } else {
+                open.insert(at, sum);
+                Ok(())
             }
-        }
-        open.map_or(Ok(()), |(t, sum)| take(t, sum))
-    }
-
-    /// Reads one run of a task in both models.
-    fn read<'b>(
-        &self,
-        task: &Task<'_>,
-        run: &Range<usize>,
-        both: &'b mut ValueBuffers,
-    ) -> Result<[&'b [f32]; 2], Error> {
-        let names = &task.tensor.own_names;
-        for ((model, name), out) in self.models.into_iter().zip(names).zip(both.iter_mut()) {
-            self.values.read(model, name, run, out)?;
-        }
-        Ok(both.each_ref().map(Vec::as_slice))
-    }
+        },
+    )
 }
 
 impl<'v> Task<'v> {
+    fn new(values: &Values, sketch: Option<&'v RowProjection>, tensor: SharedTensor<'v>, [a, b]: [ModelId; 2]) -> Self {
+        let roundoff = |model, name| values.dtype(model, name).map_or(0.0, unit_roundoff);
+        let (of_a, of_b) = (roundoff(a, tensor.own_names[0]), roundoff(b, tensor.own_names[1]));
+        let every = sketch.map_or(1, |sketch| sketch.sampled(tensor.rows()));
+        Self { tensor, models: [a, b], roundoff: of_b, coarser: of_a.max(of_b), sketch, every }
+    }
+
     /// Everything of one run but its rank.
     fn tally(&self, run: &Range<usize>, [of_a, of_b]: [&[f32]; 2]) -> RunTally<'v> {
         let row_size = self.tensor.row_size;
@@ -253,8 +260,8 @@ impl RunTally<'_> {
 }
 
 /// The grid of a whole tensor. It reads only for as long as such a grid is possible.
-fn tensor_grid(values: &Values, task: &Task<'_>, extent: Extent, [a, b]: [ModelId; 2]) -> Result<Option<Grid>, Error> {
-    let tensor = &task.tensor;
+fn tensor_grid(values: &Values, task: &Task<'_>, extent: Extent) -> Result<Option<Grid>, Error> {
+    let (tensor, [a, b]) = (&task.tensor, task.models);
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
     let mut fits = Fits::new();
     for begin in tensor.values.clone().step_by(LOOK) {

@@ -7,7 +7,7 @@ mod parameter;
 mod rounding;
 mod tally;
 
-pub(super) use compare::compare;
+pub(super) use compare::{compare, most};
 
 use crate::error::Error;
 use crate::geometry::{Geometry, PairEvidence, ParameterEvidence};
@@ -46,7 +46,18 @@ impl Geometry {
     /// Ranks take 8 additions per value and 136² operations per row of these tensors, and of some 272 rows of each other
     /// matrix.
     pub fn read_pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error> {
-        self.evidence().map_or(Ok(None), |evidence| evidence.pair(a, b))
+        Ok(self.read_pairs(&[(a, b)])?.pop().flatten())
+    }
+
+    /// Reads some pairs of models (a, b) once more and compares their values, as [`read_pair`](Self::read_pair) does.
+    ///
+    /// Each model is read once for as many pairs as memory allows, and a second time where the rank of an increment is low.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_pair`](Self::read_pair).
+    pub fn read_pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error> {
+        self.evidence().map_or_else(|| Ok(vec![None; pairs.len()]), |evidence| evidence.pairs(pairs))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::detect::lineage::norms::Norms;
 use crate::detect::lineage::weights::Weights;
 use crate::error::Error;
 use crate::evidence::Lines;
-use crate::geometry::{Comparison, Geometry};
+use crate::geometry::{Comparison, Geometry, LineRequest};
 use crate::kernel::Square;
 use crate::model_set::{ModelId, Position};
 use crate::parent::Precedences;
@@ -110,7 +110,7 @@ impl Side {
 impl<'a> Lineage<'a> {
     /// Measures a lineage without merges.
     ///
-    /// Where values can be read, this reads all models once for each of at most `weights.root.rivals` rivals.
+    /// Where values can be read, this reads all models once, beside at most `weights.root.rivals` rivals.
     ///
     /// # Errors
     ///
@@ -133,8 +133,10 @@ impl<'a> Lineage<'a> {
         let RivalOrder { rivals, precedences, scores } = RivalOrder::of(&plain, weights);
         let (mut lines, mut sides) = (BTreeMap::new(), BTreeMap::new());
         // Each rival may turn out to be the root, and lines are seen from the root.
-        for &rival in &rivals {
-            if let Some(found) = geometry.read_lines(models[rival.index()], models)? {
+        let request = |rival: &Member| LineRequest { reference: models[rival.index()], members: models };
+        let requests: Vec<LineRequest<'_>> = rivals.iter().map(request).collect();
+        for (&rival, found) in rivals.iter().zip(geometry.read_all_lines(&requests)?) {
+            if let Some(found) = found {
                 let others = Member::all(models.len()).filter(|&m| m != rival);
                 sides.extend(others.map(|m| ((rival, m), Side::of(&found, m.within(), weights))));
                 lines.insert(rival, found.without_imprints());
@@ -277,7 +279,7 @@ impl RivalOrder {
         let score = |i: usize| scores[precedences.rivals[i].index()];
         let mut order: Vec<usize> = (0..precedences.rivals.len()).collect();
         order.sort_by(|&i, &j| score(i).total_cmp(&score(j)));
-        // Each rival costs one read of all members.
+        // Each rival costs a comparison with all members.
         order.truncate(weights.root.rivals);
         let mut evidence = Vec::with_capacity(order.len() * order.len());
         for &i in &order {

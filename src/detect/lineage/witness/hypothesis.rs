@@ -4,6 +4,7 @@ use crate::detect::lineage::index::Member;
 use crate::detect::lineage::inheritance::Inheritance;
 use crate::error::Error;
 use crate::evidence::Lines;
+use crate::geometry::LineRequest;
 use crate::model_set::{ModelId, Position};
 use crate::phylogeny::Evidence;
 use std::cmp::Ordering;
@@ -97,11 +98,11 @@ impl<'a> Hypothesis<'a> {
                 children.entry(q).or_default().push(c);
             }
         }
-        for (q, children) in children {
-            let models: Vec<ModelId> = children.iter().map(|&c| self.lineage.model(c)).collect();
-            let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(q), &models)? else { break };
+        let found = self.beside(&children, &[])?;
+        for ((q, children), found) in children.iter().zip(found) {
+            let Some(found) = found else { continue };
             for (i, &c) in children.iter().enumerate() {
-                self.sides.insert((q, c), Side::of(&found, Position::new(i), self.lineage.weights()));
+                self.sides.insert((*q, c), Side::of(&found, Position::new(i), self.lineage.weights()));
             }
         }
         Ok(())
@@ -196,20 +197,28 @@ impl<'a> Hypothesis<'a> {
             // Each comparison costs a read of two models, so only the likeliest candidates get one.
             likely.into_iter().take(numbers.compared).for_each(|(q, _)| children.entry(q).or_default().push(c));
         }
-        // Grouped by candidate, each candidate is read once for all of its possible children.
-        for (q, children) in children {
-            // The root comes first: lines that the child kept of q are counted where the root lacks them.
-            let members: Vec<ModelId> =
-                std::iter::once(self.root).chain(children.iter().copied()).map(|m| self.lineage.model(m)).collect();
-            if let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(q), &members)? {
-                for (i, &c) in children.iter().enumerate() {
-                    let place = Position::new(i + 1);
-                    self.derived.insert((q, c), found.kept_in_b_changed_in_a(Position::FIRST, place));
-                    self.sides.insert((q, c), Side::of(&found, place, self.lineage.weights()));
-                }
+        // The root comes first: lines that the child kept of q are counted where the root lacks them.
+        let found = self.beside(&children, &[self.root])?;
+        for ((q, children), found) in children.iter().zip(found) {
+            let Some(found) = found else { continue };
+            for (i, &c) in children.iter().enumerate() {
+                let place = Position::new(i + 1);
+                self.derived.insert((*q, c), found.kept_in_b_changed_in_a(Position::FIRST, place));
+                self.sides.insert((*q, c), Side::of(&found, place, self.lineage.weights()));
             }
         }
         Ok(())
+    }
+
+    /// The lines of some members beside each candidate, after those of `first`, all read in one pass.
+    fn beside(&self, children: &BTreeMap<Member, Vec<Member>>, first: &[Member]) -> Result<Vec<Option<Lines>>, Error> {
+        let model = |m: &Member| self.lineage.model(*m);
+        let members: Vec<Vec<ModelId>> =
+            children.values().map(|c| first.iter().chain(c).map(model).collect()).collect();
+        let request = |(q, members)| LineRequest { reference: model(q), members };
+        let requests: Vec<LineRequest<'_>> =
+            children.keys().zip(members.iter().map(Vec::as_slice)).map(request).collect();
+        self.lineage.geometry().read_all_lines(&requests)
     }
 }
 
