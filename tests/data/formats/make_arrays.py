@@ -1,4 +1,4 @@
-"""Makes the small files of tests/format_arrays.rs with the libraries that define their formats.
+"""Makes the small files of tests/format/arrays with the libraries that define their formats.
 
 For each file NAME there is NAME.expected.safetensors: what the library itself reads from it.
 

@@ -1,4 +1,4 @@
-"""Writes the small GGUF files of tests/format_gguf.rs with the reference writer, and what is expected as safetensors.
+"""Writes the small GGUF files of tests/format/gguf.rs with the reference writer, and what is expected as safetensors.
 
     python tests/data/formats/make_gguf.py
 

@@ -1,4 +1,4 @@
-"""Writes one lineage of five models in every format that is read, mixed in one folder, for tests/format_mixed.rs.
+"""Writes one lineage of five models in every format that is read, mixed in one folder, for tests/format/mixed.rs.
 
     python tests/data/formats/make_mixed.py
 

@@ -1,13 +1,10 @@
 //! Folders with PyTorch files: which of them are models, and which are not.
-#![cfg(feature = "pytorch")]
 
-mod support;
-
+use crate::support::{TestResult, values, write};
 use neural_phylogeny::discover::{Discovered, Discovery, IgnoredKind};
 use neural_phylogeny::format::SafetensorsFile;
 use neural_phylogeny::{ParameterSource, SourceError};
 use std::path::{Path, PathBuf};
-use support::{TestResult, values, write};
 
 fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/pytorch").join(name)

@@ -1,7 +1,6 @@
 //! Safetensors files and shards: every dtype, and every way in which one can lie.
 
-mod support;
-
+use crate::support::{TestResult, bytes, f32_file, text, values, write};
 use neural_phylogeny::error::ShardError;
 use neural_phylogeny::format::{Dtype, SafetensorsFile};
 use neural_phylogeny::source::Shards;
@@ -9,7 +8,6 @@ use neural_phylogeny::{ParameterSource, SourceError};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype as Stored, SafeTensors, TensorView, serialize};
 use std::collections::BTreeMap;
-use support::{TestResult, bytes, f32_file, text, values, write};
 
 /// What opening a file of these bytes says, with `DIR` for its folder; empty when it opens.
 fn refusal(contents: impl AsRef<[u8]>) -> Result<String, std::io::Error> {

@@ -1,21 +1,15 @@
 //! Arrays of NumPy, ONNX, Keras and Flax, on files that the libraries of these formats wrote: `tests/data/formats/make_arrays.py`.
-#![cfg(all(feature = "testing", any(feature = "npz", feature = "onnx", feature = "keras", feature = "flax")))]
 // Each format uses some of it.
 #![allow(dead_code)]
 
-#[path = "format_arrays/damage.rs"]
 mod damage;
 #[cfg(feature = "flax")]
-#[path = "format_arrays/flax.rs"]
 mod flax;
 #[cfg(feature = "keras")]
-#[path = "format_arrays/keras.rs"]
 mod keras;
 #[cfg(feature = "npz")]
-#[path = "format_arrays/numpy.rs"]
 mod numpy;
 #[cfg(feature = "onnx")]
-#[path = "format_arrays/onnx.rs"]
 mod onnx;
 
 use neural_phylogeny::bytes::{LocalFile, LocalFolder, MemoryFile, ReadAt};

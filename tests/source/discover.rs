@@ -1,11 +1,9 @@
 //! From folders as people have them to named models.
 
-mod support;
-
+use crate::support::{TestResult, bytes, f32_file, text, values, write};
 use neural_phylogeny::SourceError;
 use neural_phylogeny::discover::{Discovered, Discovery, FileLayout};
 use std::path::Path;
-use support::{TestResult, bytes, f32_file, text, values, write};
 
 fn model(value: f32) -> Vec<u8> {
     f32_file(&[("w", &[1], &[value])])

@@ -1,13 +1,11 @@
 //! Adapters of every method against the merges of the reference libraries. `tests/data/formats/make_adapters.py` made them.
 
-mod support;
-
+use crate::support::{TestResult, text, values};
 use neural_phylogeny::discover::{Discovery, FileLayout};
 use neural_phylogeny::{ParameterSource, SourceError};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{TestResult, text, values};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/adapters")

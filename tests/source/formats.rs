@@ -1,7 +1,6 @@
 //! Formats from outside, and trees that are no file system.
 
-mod support;
-
+use crate::support::{TestResult, f32_file, values, write};
 use neural_phylogeny::bytes::{Entry, EntryKind, Folder, MemoryFile, ReadAt};
 use neural_phylogeny::discover::{Discovered, Discovery, FileLayout};
 use neural_phylogeny::error::ShardError;
@@ -10,7 +9,6 @@ use neural_phylogeny::{ParameterSource, SourceError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{TestResult, f32_file, values, write};
 
 /// Plain values after a magic word, under endings that other formats have, too.
 #[derive(Debug)]

@@ -1,15 +1,13 @@
 //! Adapters that are damaged, or made to harm: each is refused with a reason, or computed, and none panics or takes memory that
 //! its bytes do not account for.
 
-mod support;
-
+use crate::support::{TestResult, bytes, f32_file, text, values, write};
 use neural_phylogeny::discover::Discovery;
 use neural_phylogeny::{ParameterSource, SourceError};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{TestResult, bytes, f32_file, text, values, write};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/adapters")

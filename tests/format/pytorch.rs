@@ -1,5 +1,4 @@
 //! PyTorch files against PyTorch: `tests/data/formats/make_pytorch.py` wrote both the files and what must be found in them.
-#![cfg(feature = "pytorch")]
 
 use neural_phylogeny::bytes::{LocalFile, MemoryFile, ReadAt};
 use neural_phylogeny::format::{Dtype, Format, Pytorch, SafetensorsFile, Tensors};

@@ -1,14 +1,12 @@
 //! Adapters over hand-made bases, with products computed by hand.
 
-mod support;
-
+use crate::support::{TestResult, bytes, f32_file, text, values, write};
 use neural_phylogeny::discover::{Discovery, FileLayout};
 use neural_phylogeny::format::Dtype;
 use neural_phylogeny::source::PeftAdapter;
 use neural_phylogeny::{InMemory, ParameterSource, SourceError};
 use proptest::prelude::*;
 use std::path::Path;
-use support::{TestResult, bytes, f32_file, text, values, write};
 
 type Tensors<'a> = &'a [(&'a str, &'a [usize], &'a [f32])];
 

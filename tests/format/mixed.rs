@@ -1,5 +1,4 @@
 //! One lineage of five models in every format, mixed in one folder: one family, right parents, conversions told from training.
-#![cfg(feature = "formats")]
 
 use neural_phylogeny::{Config, ModelSet, Phylogeny, Relation, detect_phylogeny};
 use std::path::Path;

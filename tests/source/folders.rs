@@ -1,10 +1,8 @@
 //! Folders as caches and programs leave them, and the names of the models in them.
 
-mod support;
-
+use crate::support::{TestResult, f32_file, text, values, write};
 use neural_phylogeny::discover::{Discovered, Discovery, IgnoredKind};
 use std::path::Path;
-use support::{TestResult, f32_file, text, values, write};
 
 fn model(value: f32) -> Vec<u8> {
     f32_file(&[("w", &[1], &[value])])

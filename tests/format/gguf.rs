@@ -1,7 +1,5 @@
 //! GGUF files: values against the reference, names and undone changes against transformers, and hostile bytes.
 
-#![cfg(feature = "gguf")]
-
 use neural_phylogeny::SourceError;
 use neural_phylogeny::bytes::{LocalFile, MemoryFile};
 use neural_phylogeny::format::{Format, Gguf, SafetensorsFile, Tensors};
