@@ -5,12 +5,13 @@ use super::lines;
 use super::nearness;
 use super::pair;
 use super::prints::prints;
+use super::projection::projection;
 use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
 use crate::error::Error;
 use crate::geometry::{
-    Apart, Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, Nearness, PairEvidence, Spacing,
-    TensorPrint, read_finite,
+    Apart, Counter, Evidence, GeometrySettings, LineSums, MatrixSample, ModelFacts, Nearness, PairEvidence,
+    ParameterEvidence, Projection, Spacing, TensorPrint, read_finite,
 };
 use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};
@@ -174,6 +175,10 @@ impl Evidence for Values {
             pairs.insert((a, b), Arc::clone(&evidence));
         }
         Ok(Some(evidence))
+    }
+
+    fn projection(&self, a: ModelId, b: ModelId, compared: &ParameterEvidence) -> Result<Option<Projection>, Error> {
+        projection(self, [a, b], compared)
     }
 
     fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {

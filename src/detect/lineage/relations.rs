@@ -1,5 +1,7 @@
 //! How a child came from its parent, and how far each parameter moved.
 
+use super::edits::edit;
+use super::weights::Weights;
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, PairEvidence, ParameterView};
 use crate::model_set::{Kind, ModelId, Position};
@@ -11,19 +13,27 @@ use std::collections::BTreeMap;
 const PARENT: Position<Comparison> = Position::FIRST;
 const CHILD: Position<Comparison> = Position::SECOND;
 
-/// The relation of an edge between two models that are no copies of one another, and the movement of every parameter.
+/// What happened along an edge between two models that are no copies of one another.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub(super) relation: Relation,
+    /// How far every parameter moved.
+    pub(super) movements: Vec<Movement>,
+    /// What was taken out of the parent, where it was edited.
+    pub(super) method: Option<String>,
+}
+
+/// Finds what happened along an edge between two models that are no copies of one another.
 ///
-/// A child that moved by more than `far` norms of its parent counts as trained on far.
-pub(super) fn relation(
-    geometry: &Geometry,
-    parent: ModelId,
-    child: ModelId,
-    far: f64,
-) -> Result<(Relation, Vec<Movement>), Error> {
+/// # Errors
+///
+/// [`Error::NotComparable`], and [`Error::Source`] for a model that cannot be read any more.
+pub(super) fn step(geometry: &Geometry, parent: ModelId, child: ModelId, weights: &Weights) -> Result<Step, Error> {
+    let far = weights.relations.far;
     let comparison = geometry.compare(&[parent, child])?;
     let pair = geometry.read_pair(parent, child)?;
     // The same read of the pair serves the movements and the relation.
-    let movements = moved(&comparison, pair.as_deref());
+    let mut movements = moved(&comparison, pair.as_deref());
     let mut matrices: BTreeMap<&str, bool> = BTreeMap::new();
     for p in comparison.parameters().iter().filter(|p| p.kind() == Kind::Matrix) {
         // A tensor may be compared in several ranges of rows. It moved when any of them did.
@@ -31,9 +41,15 @@ pub(super) fn relation(
     }
     let untouched = matrices.values().filter(|moved| !**moved).count();
     let (distance, norm) = (comparison.squared_distance(PARENT, CHILD), comparison.squared_norm(PARENT));
+    let edit = edit(geometry, parent, child, weights)?.filter(|edit| edit.earlier == parent);
+    let mut method = None;
     // The most specific relation goes first: a child can meet several of these conditions.
     let relation = if geometry.compare_rows(child, parent) == Ordering::Greater {
         Relation::VocabularyResized
+    } else if let Some(edit) = edit {
+        movements.iter_mut().for_each(|m| m.removed = edit.removed.get(&m.parameter).copied());
+        method = Some(edit.method());
+        Relation::Edited
     } else if pair.is_some_and(|p| p.low_rank().is_some()) {
         Relation::LowRank
     } else if untouched > 0 && untouched < matrices.len() {
@@ -43,7 +59,7 @@ pub(super) fn relation(
     } else {
         Relation::FineTune
     };
-    Ok((relation, movements))
+    Ok(Step { relation, movements, method })
 }
 
 /// The movement of every parameter that both models hold.
@@ -77,6 +93,12 @@ mod tests {
     use crate::model_set::ModelSet;
     use crate::source::InMemory;
 
+    fn of_far(geometry: &Geometry, far: f64) -> Relation {
+        let mut weights = Weights::default();
+        weights.relations.far = far;
+        step(geometry, ModelId::new(0), ModelId::new(1), &weights).unwrap().relation
+    }
+
     #[test]
     fn a_tensor_compared_in_ranges_moved_when_any_range_did() {
         // `embed` has more rows in a third model, so that it is compared in two ranges. The child moved the first one alone.
@@ -92,7 +114,7 @@ mod tests {
             let set = ModelSet::from_models(["parent", "child", "other"].into_iter().zip(models)).unwrap();
             let geometry = Geometry::compute(&set, &GeometrySettings::default()).unwrap();
             let ranges = geometry.compare(&[ModelId::new(0), ModelId::new(1)]).unwrap().parameters().len();
-            (ranges, relation(&geometry, ModelId::new(0), ModelId::new(1), 1e9).unwrap().0)
+            (ranges, of_far(&geometry, 1e9))
         };
         // The third model has fewer rows: 0..1 is a range of all, 1..8 one of the first two.
         let (ranges, found) = of([(8, 0.0, 0.0), (8, 0.5, 0.25), (1, 3.0, 3.0)]);
@@ -104,8 +126,7 @@ mod tests {
 
     #[test]
     fn far_and_partial_training_are_relations() {
-        let [parent, child] = [0, 1].map(ModelId::new);
-        let of = |geometry: &Geometry, far| relation(geometry, parent, child, far).unwrap().0;
+        let of = of_far;
         let far = alike(1, &[point(&[(0, 1.0)]), point(&[(0, 1.0), (1, 1.5)])]);
         noticed("relations", &[], |w| format!("{:?}", of(&far, w.relations.far)));
         assert_eq!((of(&far, 1.0), of(&far, 1.6)), (Relation::Continued, Relation::FineTune));
