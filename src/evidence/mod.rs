@@ -7,6 +7,7 @@ mod nearness;
 mod pair;
 mod permutation;
 mod prints;
+mod projection;
 mod sample;
 mod shared;
 mod sweep;

@@ -5,16 +5,19 @@ use super::lines;
 use super::nearness;
 use super::pair;
 use super::prints::prints;
+use super::projection::projection;
 use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
 use super::sweep;
 use crate::error::Error;
 use crate::geometry::{
-    Apart, Counter, Evidence, GeometrySettings, LineRequest, MatrixSample, ModelFacts, Nearness, PairEvidence, Spacing,
-    TakeLineSums, TensorPrint, read_finite,
+    Apart, Counter, Evidence, GeometrySettings, LineRequest, MatrixSample, ModelFacts, Nearness, PairEvidence,
+    ParameterEvidence, Projection, Spacing, TakeLineSums, TensorPrint, read_finite,
 };
+use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::Dtype;
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
@@ -28,6 +31,18 @@ const PER_THREAD: u64 = 32 << 20;
 
 /// The most pairs whose evidence is cached. Each takes some hundred bytes for each parameter.
 const REMEMBERED: usize = 4096;
+
+/// One run of each of two models.
+pub(super) type ValueBuffers = [Vec<f32>; 2];
+
+thread_local! {
+    static BOTH: Cell<ValueBuffers> = Cell::default();
+}
+
+/// Calls a function with this thread's buffers for two runs.
+pub(super) fn with_both<T>(use_them: impl FnOnce(&mut ValueBuffers) -> T) -> T {
+    with_buffer(&BOTH, use_them)
+}
 
 /// The cache of pairs.
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
@@ -187,6 +202,10 @@ impl Evidence for Values {
             }
         }
         Ok(pairs.iter().map(|pair| found.get(pair).cloned()).collect())
+    }
+
+    fn projection(&self, a: ModelId, b: ModelId, compared: &ParameterEvidence) -> Result<Option<Projection>, Error> {
+        projection(self, [a, b], compared)
     }
 
     fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {

@@ -1,6 +1,7 @@
 //! Evidence beside distances, which is read from models on demand. A geometry keeps the reader and does not know how it reads.
 
 use super::nearness::{Apart, Nearness, Spacing};
+use super::projection::Projection;
 use crate::error::Error;
 use crate::model_set::{Kind, ModelId};
 use crate::source::{Dtype, ParameterInfo};
@@ -37,6 +38,16 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     ///
     /// The errors of [`line_sums`](Self::line_sums), and [`Error::Decomposition`].
     fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error>;
+
+    /// Reads one matrix of two models that were compared before, and finds what both have along the directions in which they differ.
+    /// `None` when the values cannot be read, and where these are not few.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`pair`](Self::pair).
+    fn projection(&self, _a: ModelId, _b: ModelId, _compared: &ParameterEvidence) -> Result<Option<Projection>, Error> {
+        Ok(None)
+    }
 
     /// Reads a sample of the values of both. `None` when the values cannot be read, or there is no matrix.
     ///

@@ -107,6 +107,7 @@ fn reasons(models: usize) -> impl Strategy<Value = Reasons> {
         |(name, size, r, rank, weight)| {
             let movement = rank.into_iter().fold(Movement::new(name, size, r), Movement::with_rank);
             let movement = weight.into_iter().fold(movement, Movement::with_weight);
+            let movement = if size % 5 == 0 { movement.with_removed(1.25) } else { movement };
             if size % 7 == 0 { movement.with_source("elsewhere") } else { movement }
         },
     );

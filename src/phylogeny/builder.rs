@@ -156,7 +156,8 @@ impl PhylogenyBuilder {
         self
     }
 
-    /// Adds the method by which a model was quantized from its only parent, as in `Q8_0`. A model has at most one.
+    /// Adds the method by which a model was made from its only parent: how it was quantized, as in `Q8_0`, or what was taken out, as
+    /// in `one direction`. A model has at most one.
     pub fn with_method(mut self, child: ModelId, method: impl Into<String>) -> Self {
         self.methods.push((child, method.into()));
         self

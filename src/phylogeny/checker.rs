@@ -77,6 +77,13 @@ impl Checker<'_> {
                 m.parameter
             ));
         }
+        if let Some(m) = movements.iter().find(|m| m.removed.is_some_and(|share| !share.is_finite())) {
+            let (name, share) = (&self.names[child.index()], m.removed.unwrap_or_default());
+            return invalid(format!(
+                "model `{name}` has a parameter `{}` of which a share of {share} was removed, expected a finite one",
+                m.parameter
+            ));
+        }
         match movements.iter().find(|m| m.relative.is_nan() || m.relative < 0.0) {
             Some(m) => invalid(format!(
                 "model `{}` has a parameter `{}` that moved by {}, expected at least 0",
@@ -104,9 +111,7 @@ impl Checker<'_> {
         let name = self.model(child, "a method")?;
         match self.parents(child) {
             1 => Ok(()),
-            parents => {
-                invalid(format!("model `{name}` has a method of quantization and {parents} parents, expected 1"))
-            }
+            parents => invalid(format!("model `{name}` has a method and {parents} parents, expected 1")),
         }
     }
 

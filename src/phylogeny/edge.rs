@@ -15,6 +15,8 @@ pub enum Relation {
     Merge,
     /// Fine-tuned by an increment of low rank, as LoRA adds.
     LowRank,
+    /// The parent's weights without some directions, or with less of them, and no training: a projection of low rank.
+    Edited,
     /// Fine-tuned with some parameters left untouched.
     Partial,
     /// Trained on until it moved farther than its parent's own norm.
@@ -41,11 +43,12 @@ pub enum Relation {
 
 impl Relation {
     /// Every relation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::FineTune,
         Self::Duplicate,
         Self::Merge,
         Self::LowRank,
+        Self::Edited,
         Self::Partial,
         Self::Continued,
         Self::Quantized,
@@ -66,6 +69,7 @@ impl Relation {
             Self::Duplicate => "duplicate",
             Self::Merge => "merge",
             Self::LowRank => "lora",
+            Self::Edited => "edited",
             Self::Partial => "partial",
             Self::Continued => "continued",
             Self::Quantized => "quantized",

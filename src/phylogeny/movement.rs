@@ -15,6 +15,9 @@ pub struct Movement {
     pub relative: f64,
     /// Rank of the increment, where it is low; else `None`.
     pub rank: Option<usize>,
+    /// The share of what the parent has along some directions that was taken out of this parameter, where the child was edited; else
+    /// `None`. It is 1 where nothing is left, and above 1 where the directions were turned round.
+    pub removed: Option<f64>,
     /// The parent's share in this parameter, where a merge gives parameters unlike shares; else `None`. The shares of one
     /// parameter sum to 1 over the parents.
     pub weight: Option<f64>,
@@ -25,13 +28,20 @@ pub struct Movement {
 impl Movement {
     /// A movement without a rank: the increment has full rank, or its rank was not measured.
     pub fn new(parameter: impl Into<String>, size: usize, relative: f64) -> Self {
-        Self { parameter: parameter.into(), size, relative, rank: None, weight: None, source: None }
+        Self { parameter: parameter.into(), size, relative, rank: None, removed: None, weight: None, source: None }
     }
 
     /// Sets the rank of the increment.
     #[must_use]
     pub fn with_rank(mut self, rank: usize) -> Self {
         self.rank = Some(rank);
+        self
+    }
+
+    /// Sets the share of its directions that was taken out. It is finite.
+    #[must_use]
+    pub fn with_removed(mut self, share: f64) -> Self {
+        self.removed = Some(share);
         self
     }
 

@@ -71,7 +71,8 @@ impl Phylogeny {
         self.reasons.residuals.get(&self.own(child)).copied()
     }
 
-    /// The method by which a model was quantized from its parent, as in `Q8_0`. `None` where it was not, or nothing tells.
+    /// The method by which a model was made from its parent: how it was quantized, as in `Q8_0`, or what was taken out, as in
+    /// `one direction`. `None` where nothing tells.
     ///
     /// # Panics
     ///

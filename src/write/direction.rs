@@ -1,10 +1,12 @@
 //! Two models side by side, for a person.
 
 use super::columns::write_columns;
+use super::edited::edited;
 use super::movements::write_moved;
 use super::text::shown;
 use crate::detect::Direction;
 use crate::error::{Error, unwritten};
+use crate::phylogeny::Relation;
 use std::io::{self, Write};
 
 /// A probability below this is written as a bound.
@@ -34,7 +36,14 @@ fn text(found: &Direction, [a, b]: [&str; 2], writer: &mut impl Write) -> io::Re
     } else {
         writeln!(writer, "first: {first}, with probability {probability:.2} if one was made from the other")?;
     }
-    writeln!(writer, "changed: {later} is a {} of {first}", found.relation)?;
+    let made = match found.relation {
+        Relation::Edited => "an edit".to_owned(),
+        relation => format!("a {relation}"),
+    };
+    writeln!(writer, "changed: {later} is {made} of {first}")?;
+    if let Some(taken) = edited(found.relation, found.method.as_deref(), &found.movements) {
+        writeln!(writer, "{taken}")?;
+    }
     if !found.evidence.is_empty() {
         writeln!(writer, "\nnatural log of likelihood ratios, above 0 for {a} as the first")?;
         let row = |(signal, nats): &(crate::phylogeny::Signal, f64)| {

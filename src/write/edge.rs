@@ -81,7 +81,7 @@ pub(super) fn row(phylogeny: &Phylogeny, name: String, edge: &Edge, columns: Col
     std::iter::once(name).chain(cells).collect()
 }
 
-/// The text of one value. The relation has the method of quantization beside it.
+/// The text of one value. The relation has the method beside it: how a model was quantized, or what was taken out of it.
 fn cell(phylogeny: &Phylogeny, column: &Column, edge: &Edge) -> Option<String> {
     let cell = (column.cell)(edge)?;
     // A parent outside this phylogeny is one of an answer, whose edges have no method.

@@ -14,6 +14,7 @@ mod columns;
 mod direction;
 mod dot;
 mod edge;
+mod edited;
 mod explanation;
 mod format;
 mod heaviest;

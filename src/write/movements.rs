@@ -1,4 +1,5 @@
 use super::columns::write_columns;
+use super::edited::{self, edited};
 use super::number::significant;
 use super::text::{count, listed_of, shown};
 use crate::phylogeny::{Edge, Movement, Phylogeny};
@@ -17,6 +18,9 @@ pub(super) fn write_movements<W: Write>(phylogeny: &Phylogeny, edge: &Edge, writ
     let untouched = phylogeny.untouched(parent, child);
     let parameters = count(compared, "parameter", "parameters");
     writeln!(writer, "\nfrom {}: {parameters} compared, {untouched} untouched", shown(phylogeny.name(parent)))?;
+    if let Some(taken) = edited(edge.relation, phylogeny.method(child), phylogeny.movements(parent, child)) {
+        writeln!(writer, "{taken}")?;
+    }
     write_moved(&phylogeny.movements(parent, child).iter().collect::<Vec<_>>(), compared, untouched, writer)
 }
 
@@ -31,6 +35,10 @@ pub(super) fn write_moved<W: Write>(
     if !moved.is_empty() {
         let mut rows = vec![["moved most", "values", "movement", "rank"].map(str::to_owned).to_vec()];
         rows.extend(moved.iter().take(MOST).map(|m| row(m)));
+        if moved.iter().any(|m| m.removed.is_some()) {
+            rows[0].push(edited::HEADING.to_owned());
+            rows.iter_mut().skip(1).zip(&moved).for_each(|(row, m)| row.push(edited::cell(m)));
+        }
         write_columns(1, &rows, writer)?;
         // A list may have been cut, so that the counts say how many there are.
         let more = compared.saturating_sub(untouched).saturating_sub(MOST.min(moved.len()));

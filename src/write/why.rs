@@ -71,6 +71,7 @@ fn made(phylogeny: &Phylogeny, edge: &Edge, parent: &str) -> String {
         Relation::Duplicate => format!("It has the weights of {parent} in everything that both hold"),
         Relation::Cast => format!("Its values are those of {parent}, rounded to another dtype"),
         Relation::Quantized => format!("Its values are those of {parent} {method}"),
+        Relation::Edited => format!("Its weights are those of {parent} without some directions"),
         Relation::Pruned => format!("Its values are those of {parent}, some set to zero"),
         Relation::Perturbed => {
             format!("It differs from {parent} by noise or rounding, which is not how training moves a model")

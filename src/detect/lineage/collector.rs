@@ -3,7 +3,7 @@
 use super::copies::{Copy, Sibling};
 use super::layers::Stack;
 use super::merges::Merge;
-use super::relations::{movements, relation};
+use super::relations::{Step, movements, step};
 use super::solve::Solution;
 use super::weights::Weights;
 use crate::detect::draft::Draft;
@@ -125,13 +125,16 @@ impl<'g> Collector<'g> {
             let pairs: Vec<(ModelId, ModelId)> = some.iter().map(|&(_, parent, child)| (parent, child)).collect();
             let pairs = self.draft.geometry.read_pairs(&pairs)?;
             for (&(c, parent, child), pair) in some.iter().zip(pairs) {
-                let far = self.weights.relations.far;
-                let (relation, movements) = relation(self.draft.geometry, [parent, child], pair.as_deref(), far)?;
+                let step = step(self.draft.geometry, [parent, child], pair.as_deref(), self.weights)?;
+                let Step { relation, movements, method } = step;
                 // An edge holds only if the two are kin and the parent is there, so all three are factors of its confidence.
                 let kinship = self.draft.independence.kinship(parent, child).clamp(0.0, 1.0);
                 let (direction, presence) = solved.answers[c];
                 let edge = self.draft.edge(parent, child, relation, 0.0)?.with_answers(kinship, direction, presence);
                 self.draft.add(|builder| builder.with_edge(edge).with_movements(parent, child, movements));
+                if let Some(method) = method {
+                    self.draft.add(|builder| builder.with_method(child, method));
+                }
                 self.parents.insert(child, vec![edge]);
             }
         }

@@ -3,7 +3,7 @@
 use super::copies::separated;
 use super::index::Member;
 use super::presence::logistic;
-use super::relations::{movements, relation};
+use super::relations::{Step, movements, step};
 use super::weights::Weights;
 use super::witness::common_sign::settled;
 use super::witness::{ALL, Hypothesis, Lineage};
@@ -28,6 +28,8 @@ pub struct Direction {
     pub evidence: Vec<(Signal, f64)>,
     /// How the later model came from the earlier one, whichever of the two is likelier to be the earlier.
     pub relation: Relation,
+    /// How the later model was quantized, as in `Q8_0`, or what was taken out of the earlier one; `None` where nothing tells.
+    pub method: Option<String>,
     /// How far each parameter moved from the likelier first to the other, in norms of the first; the farthest first.
     pub movements: Vec<Movement>,
 }
@@ -72,7 +74,14 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
     if let [_] = separated.siblings[..] {
         // Both are one absent model, rounded, so that neither came first.
         let movements = movements(geometry, a, b)?;
-        return Ok(Direction { p_value, first: 0.5, evidence: Vec::new(), relation: Relation::Cast, movements });
+        return Ok(Direction {
+            p_value,
+            first: 0.5,
+            evidence: Vec::new(),
+            relation: Relation::Cast,
+            method: None,
+            movements,
+        });
     }
     if let Some(copy) = separated.copies.first() {
         let nats = (copy.direction / (1.0 - copy.direction)).ln();
@@ -84,6 +93,7 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
             first: logistic(said),
             evidence: vec![(Signal::COPY, said)],
             relation: copy.relation,
+            method: copy.method.clone(),
             movements,
         });
     }
@@ -97,10 +107,10 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
     let said: f64 = evidence.iter().fold(0.0, |sum, (_, nats)| sum + nats);
     let (parent, child) = if said < 0.0 { (b, a) } else { (a, b) };
     let pair = geometry.read_pair(parent, child)?;
-    let (relation, mut movements) = relation(geometry, [parent, child], pair.as_deref(), weights.relations.far)?;
+    let Step { relation, mut movements, method } = step(geometry, [parent, child], pair.as_deref(), weights)?;
     farthest_first(&mut movements);
     let evidence = evidence.into_iter().filter(|&(_, nats)| nats != 0.0).collect();
-    Ok(Direction { p_value, first: logistic(said), evidence, relation, movements })
+    Ok(Direction { p_value, first: logistic(said), evidence, relation, method, movements })
 }
 
 /// Orders parameters as results do: those that moved farthest first, by name where they moved alike.

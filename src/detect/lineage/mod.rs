@@ -9,6 +9,7 @@ mod collector;
 mod confidence;
 mod copies;
 mod direction;
+mod edits;
 mod index;
 mod inheritance;
 mod layers;

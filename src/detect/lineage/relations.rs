@@ -1,5 +1,7 @@
 //! How a child came from its parent, and how far each parameter moved.
 
+use super::edits::edit;
+use super::weights::Weights;
 use crate::error::Error;
 use crate::geometry::{Comparison, Geometry, PairEvidence, ParameterView};
 use crate::model_set::{Kind, ModelId, Position};
@@ -11,18 +13,32 @@ use std::collections::BTreeMap;
 const PARENT: Position<Comparison> = Position::FIRST;
 const CHILD: Position<Comparison> = Position::SECOND;
 
-/// The relation of an edge between two models that are no copies of one another, and the movement of every parameter.
+/// What happened along an edge between two models that are no copies of one another.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    pub(super) relation: Relation,
+    /// How far every parameter moved.
+    pub(super) movements: Vec<Movement>,
+    /// What was taken out of the parent, where it was edited.
+    pub(super) method: Option<String>,
+}
+
+/// Finds what happened along an edge between two models that are no copies of one another.
 ///
-/// A child that moved by more than `far` norms of its parent counts as trained on far. `pair` has the values of both, where they
-/// can be read.
-pub(super) fn relation(
+/// `pair` has the values of both, where they can be read.
+///
+/// # Errors
+///
+/// [`Error::NotComparable`], and [`Error::Source`] for a model that cannot be read any more.
+pub(super) fn step(
     geometry: &Geometry,
     [parent, child]: [ModelId; 2],
     pair: Option<&PairEvidence>,
-    far: f64,
-) -> Result<(Relation, Vec<Movement>), Error> {
+    weights: &Weights,
+) -> Result<Step, Error> {
+    let far = weights.relations.far;
     let comparison = geometry.compare(&[parent, child])?;
-    let movements = moved(&comparison, pair);
+    let mut movements = moved(&comparison, pair);
     let mut matrices: BTreeMap<&str, bool> = BTreeMap::new();
     for p in comparison.parameters().iter().filter(|p| p.kind() == Kind::Matrix) {
         // A tensor may be compared in several ranges of rows. It moved when any of them did.
@@ -30,9 +46,16 @@ pub(super) fn relation(
     }
     let untouched = matrices.values().filter(|moved| !**moved).count();
     let (distance, norm) = (comparison.squared_distance(PARENT, CHILD), comparison.squared_norm(PARENT));
+    let edit = pair.map_or(Ok(None), |pair| edit(geometry, [parent, child], pair, weights))?;
+    let edit = edit.filter(|edit| edit.earlier == parent);
+    let mut method = None;
     // The most specific relation goes first: a child can meet several of these conditions.
     let relation = if geometry.compare_rows(child, parent) == Ordering::Greater {
         Relation::VocabularyResized
+    } else if let Some(edit) = edit {
+        movements.iter_mut().for_each(|m| m.removed = edit.removed.get(&m.parameter).copied());
+        method = Some(edit.method());
+        Relation::Edited
     } else if pair.is_some_and(|p| p.low_rank().is_some()) {
         Relation::LowRank
     } else if untouched > 0 && untouched < matrices.len() {
@@ -42,7 +65,7 @@ pub(super) fn relation(
     } else {
         Relation::FineTune
     };
-    Ok((relation, movements))
+    Ok(Step { relation, movements, method })
 }
 
 /// The movement of every parameter that both models hold.
@@ -76,11 +99,12 @@ mod tests {
     use crate::model_set::ModelSet;
     use crate::source::InMemory;
 
-    /// The relation of the first two models, whose values are read.
-    fn of_read(geometry: &Geometry, far: f64) -> Relation {
+    fn of_far(geometry: &Geometry, far: f64) -> Relation {
+        let mut weights = Weights::default();
+        weights.relations.far = far;
         let [parent, child] = [0, 1].map(ModelId::new);
         let pair = geometry.read_pair(parent, child).unwrap();
-        relation(geometry, [parent, child], pair.as_deref(), far).unwrap().0
+        step(geometry, [parent, child], pair.as_deref(), &weights).unwrap().relation
     }
 
     #[test]
@@ -98,7 +122,7 @@ mod tests {
             let set = ModelSet::from_models(["parent", "child", "other"].into_iter().zip(models)).unwrap();
             let geometry = Geometry::compute(&set, &GeometrySettings::default()).unwrap();
             let ranges = geometry.compare(&[ModelId::new(0), ModelId::new(1)]).unwrap().parameters().len();
-            (ranges, of_read(&geometry, 1e9))
+            (ranges, of_far(&geometry, 1e9))
         };
         // The third model has fewer rows: 0..1 is a range of all, 1..8 one of the first two.
         let (ranges, found) = of([(8, 0.0, 0.0), (8, 0.5, 0.25), (1, 3.0, 3.0)]);
@@ -110,7 +134,7 @@ mod tests {
 
     #[test]
     fn far_and_partial_training_are_relations() {
-        let of = of_read;
+        let of = of_far;
         let far = alike(1, &[point(&[(0, 1.0)]), point(&[(0, 1.0), (1, 1.5)])]);
         noticed("relations", &[], |w| format!("{:?}", of(&far, w.relations.far)));
         assert_eq!((of(&far, 1.0), of(&far, 1.6)), (Relation::Continued, Relation::FineTune));

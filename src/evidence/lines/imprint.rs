@@ -7,7 +7,7 @@ use crate::source::Dtype;
 const FEWEST: usize = 8;
 
 /// The relative change below which a line may only have been rounded, with values of these dtypes: half a step of the coarser.
-fn rounding(dtypes: [Option<Dtype>; 2]) -> f64 {
+pub(super) fn rounding(dtypes: [Option<Dtype>; 2]) -> f64 {
     let digits = dtypes.into_iter().flatten().filter_map(Dtype::digits).min().unwrap_or(24);
     0.5f64.powi(i32::try_from(digits).unwrap_or(24))
 }

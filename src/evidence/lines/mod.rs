@@ -2,6 +2,7 @@
 
 mod imprint;
 mod plan;
+mod removal;
 mod run;
 mod sums;
 
@@ -13,6 +14,7 @@ use crate::geometry::{Geometry, LineRequest, LineSums, MemberSums};
 use crate::kernel::median;
 use crate::model_set::{ModelId, Position};
 use crate::source::Dtype;
+use removal::projected;
 
 /// The relative residual below which a line is an exact multiple.
 ///
@@ -122,6 +124,8 @@ struct MemberLines {
     /// The factors of the exact lines, in the order of lines.
     factors: Vec<f64>,
     imprints: Vec<Imprint>,
+    /// Whether it may be the reference without some directions, or the reverse.
+    projected: bool,
 }
 
 impl Geometry {
@@ -164,6 +168,7 @@ impl Geometry {
                 let above = changed(dtypes).max(of_reference).max(quantized(member)?);
                 let mut of = MemberLines::new(&sums.reference, sums_of, above);
                 of.imprints = Imprint::all(&sums, sums_of, dtypes);
+                of.projected = projected(&sums, sums_of, imprint::rounding(dtypes).powi(2));
                 lines.of[place] = of;
             }
             Ok(())
@@ -220,6 +225,13 @@ impl Lines {
     /// there are none: a few random sums of a line are too rough.
     pub fn imprints(&self, member: Position<Self>) -> &[Imprint] {
         &self.of[member.index()].imprints
+    }
+
+    /// Whether some directions may have been taken out of one of the two, a member and the reference, to give the other.
+    ///
+    /// It is a look at sums of lines, which other changes can pass. From sketches it is false.
+    pub(crate) fn projected(&self, member: Position<Self>) -> bool {
+        self.of[member.index()].projected
     }
 
     /// Frees the memory of [`imprints`](Self::imprints), 32 bytes for each axis of each matrix of each member.

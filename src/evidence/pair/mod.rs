@@ -8,6 +8,7 @@ mod rounding;
 mod tally;
 
 pub(super) use compare::{compare, most};
+pub(super) use rounding::unit_roundoff;
 
 use crate::error::Error;
 use crate::geometry::{Geometry, PairEvidence, ParameterEvidence};

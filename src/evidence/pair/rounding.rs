@@ -7,7 +7,7 @@ use float8::{F8E4M3, F8E5M2};
 pub(super) const CASTS: [Dtype; 4] = [Dtype::F16, Dtype::BF16, Dtype::F8E4M3, Dtype::F8E5M2];
 
 /// The largest relative error of rounding to nearest in a dtype.
-pub(super) fn unit_roundoff(dtype: Dtype) -> f64 {
+pub(in crate::evidence) fn unit_roundoff(dtype: Dtype) -> f64 {
     // Dtypes without digits of their own are read as f32, which has 24.
     let digits = dtype.digits().unwrap_or(24);
     0.5f64.powi(digits as i32)

@@ -76,7 +76,7 @@ impl OutputFormat for Json {
 ///   likelihood ratio.
 /// - `movements` of an edge say how many parameters were `compared` and `untouched`. The 20 that moved most are in `largest`,
 ///   the rest in `others`.
-/// - `method` is how a model was quantized from its parent, as in `Q8_0`.
+/// - `method` is how a model was quantized from its parent, as in `Q8_0`, or what was taken out of its parent.
 /// - `kinship`, `direction` and `presence` of a parent are the answers to the three questions apart: are the two kin, is this the
 ///   parent and did it come first, is the parent in the set? `confidence` is their product.
 /// - `unobserved` has the models that are not in the set. `id` is their number from 0, and `label` what tables call them. Each has

@@ -65,6 +65,8 @@ struct MovementEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     rank: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     weight: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -105,6 +107,7 @@ pub(super) fn movements(
         size: m.size,
         relative: Some(m.relative).filter(|r| r.is_finite()),
         rank: m.rank,
+        removed: m.removed,
         weight: m.weight,
         source: m.source.clone(),
     };
@@ -134,6 +137,7 @@ impl MovementsEntry {
         let movement = |m: &MovementEntry| {
             let movement = Movement::new(m.parameter.as_str(), m.size, m.relative.unwrap_or(f64::INFINITY));
             let movement = m.rank.into_iter().fold(movement, Movement::with_rank);
+            let movement = m.removed.into_iter().fold(movement, Movement::with_removed);
             let movement = m.weight.into_iter().fold(movement, Movement::with_weight);
             m.source.iter().fold(movement, Movement::with_source)
         };

@@ -7,7 +7,7 @@ mod table;
 
 pub use copies::{Copies, Tolerances};
 pub use merges::{ByTensor, Layers, Masked, Merges};
-pub use stages::{Confidence, Parents, Presence, Relations, Root};
+pub use stages::{Confidence, Edits, Parents, Presence, Relations, Root};
 
 use super::witness::WitnessWeights;
 use crate::error::Error;
@@ -59,6 +59,8 @@ pub struct Weights {
     pub witnesses: WitnessWeights,
     /// How the tree as a whole is weighed.
     pub confidence: Confidence,
+    /// How directions taken out of a model are recognized.
+    pub edits: Edits,
     /// How the relation of a child to its parent is named.
     pub relations: Relations,
     /// How far rounding may go.
@@ -93,6 +95,7 @@ impl Weights {
         groups
             .extend(self.witnesses.groups().into_iter().map(|(name, numbers)| (format!("witnesses.{name}"), numbers)));
         groups.push(("confidence".to_owned(), self.confidence.numbers()));
+        groups.push(("edits".to_owned(), self.edits.numbers()));
         groups.push(("relations".to_owned(), self.relations.numbers()));
         groups.push(("tolerances".to_owned(), self.tolerances.numbers()));
         groups
@@ -112,6 +115,7 @@ impl Weights {
             "presence" => self.presence.set(name, value),
             "parents" => self.parents.set(name, value),
             "confidence" => self.confidence.set(name, value),
+            "edits" => self.edits.set(name, value),
             "relations" => self.relations.set(name, value),
             "tolerances" => self.tolerances.set(name, value),
             witness => self.witnesses.set(witness.trim_start_matches("witnesses."), name, value),

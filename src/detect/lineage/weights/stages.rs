@@ -92,6 +92,30 @@ numbers! {
 }
 
 numbers! {
+    /// The numbers that tell directions taken out of a model from other changes of low rank.
+    pub struct Edits {
+        /// The most of an increment that is not along what the earlier model has in its directions.
+        beside: f64 = 0.1, "share of the increment", 0.0..=1.0,
+            "Adapters of low rank leave nearly all of it, rounding to BF16 some 0.01.";
+        /// Fewer changed lines for each direction are lines that were set to zero or scaled.
+        spread: f64 = 4.0, "lines", 0.0..=1e9,
+            "A line set to zero is a direction of its own; the directions of behaviors have a part in every line.";
+        /// The most that is left along the directions, in all matrices together.
+        kept: f64 = 0.9, "share of the norm", 0.0..=1.0,
+            "Who takes a direction out takes more than a tenth of it; reflections leave all.";
+        /// What is left of a direction that is gone, besides rounding.
+        exact: f64 = 1e-3, "share of the norm", 0.0..=1.0,
+            "Projections in F32 leave 5e-8, and those by a direction of three digits this much.";
+        /// What is left of a direction that is gone, in units of what the rounding of storage may leave.
+        roundings: f64 = 2.0, "roundings", 0.0..=1e6,
+            "Most values are rounded by less than half a step; a script may round in between.";
+        /// The largest angle, as a sine, between directions that are the same.
+        alike: f64 = 0.1, "sine", 0.0..=1.0,
+            "Rounding to BF16 turns a direction by some hundredths; those of two layers are farther apart.";
+    }
+}
+
+numbers! {
     /// The numbers that name how a child came from its parent.
     pub struct Relations {
         /// A child that moved by more than this of its parent's norm was trained on far.

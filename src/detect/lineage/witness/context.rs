@@ -1,4 +1,5 @@
 use super::decay::shrunk;
+use crate::detect::lineage::edits::edit;
 use crate::detect::lineage::index::Member;
 use crate::detect::lineage::norms::Norms;
 use crate::detect::lineage::weights::Weights;
@@ -67,14 +68,39 @@ pub(super) struct Side {
     kurtosis: f64,
     /// `Greater` when exact lines of the member are smaller than those of the reference.
     shrank: Ordering,
+    /// The evidence of directions that the member lacks that the reference came first, in nats.
+    removal: f64,
 }
 
 impl Side {
     /// What the lines of a reference say of one of their members.
-    pub(super) fn of(lines: &Lines, member: Position<Lines>, weights: &Weights) -> Self {
-        let (imprints, numbers) = (lines.imprints(member), &weights.witnesses);
+    ///
+    /// Where these lines allow that directions were taken out of one of the two, both are read again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    pub(super) fn of(
+        geometry: &Geometry,
+        reference: ModelId,
+        lines: &Lines,
+        member: Position<Lines>,
+        weights: &Weights,
+    ) -> Result<Self, Error> {
+        let (shrank, numbers) = (shrunk(lines, member, weights), &weights.witnesses);
+        let models = [reference, lines.members()[member.index()]];
+        if lines.projected(member)
+            && let Some(pair) = geometry.read_pair(models[0], models[1])?
+            && let Some(edit) = edit(geometry, models, &pair, weights)?
+        {
+            let nats = numbers.removal.nats(&edit);
+            let removal = if edit.earlier == reference { nats } else { -nats };
+            // Where nothing was trained, lines that grew say nothing of which came first.
+            return Ok(Self { imprint: 0.0, kurtosis: 0.0, shrank, removal });
+        }
+        let imprints = lines.imprints(member);
         let (imprint, kurtosis) = (numbers.imprint.nats(imprints), numbers.kurtosis.nats(imprints));
-        Self { imprint, kurtosis, shrank: shrunk(lines, member, weights) }
+        Ok(Self { imprint, kurtosis, shrank, removal: 0.0 })
     }
 
     /// What is known of the reference `a` and the member `b`, whichever of the two was the reference.
@@ -91,7 +117,8 @@ impl Side {
 
     /// The same with the two exchanged.
     fn reversed(self) -> Self {
-        Self { imprint: -self.imprint, kurtosis: -self.kurtosis, shrank: self.shrank.reverse() }
+        let shrank = self.shrank.reverse();
+        Self { imprint: -self.imprint, kurtosis: -self.kurtosis, shrank, removal: -self.removal }
     }
 
     pub(super) fn imprint(self) -> f64 {
@@ -104,6 +131,10 @@ impl Side {
 
     pub(super) fn shrank(self) -> Ordering {
         self.shrank
+    }
+
+    pub(super) fn removal(self) -> f64 {
+        self.removal
     }
 }
 
@@ -137,8 +168,10 @@ impl<'a> Lineage<'a> {
         let requests: Vec<LineRequest<'_>> = rivals.iter().map(request).collect();
         for (&rival, found) in rivals.iter().zip(geometry.read_all_lines(&requests)?) {
             if let Some(found) = found {
-                let others = Member::all(models.len()).filter(|&m| m != rival);
-                sides.extend(others.map(|m| ((rival, m), Side::of(&found, m.within(), weights))));
+                for m in Member::all(models.len()).filter(|&m| m != rival) {
+                    let side = Side::of(geometry, models[rival.index()], &found, m.within(), weights)?;
+                    sides.insert((rival, m), side);
+                }
                 lines.insert(rival, found.without_imprints());
             }
         }
@@ -236,6 +269,11 @@ impl<'a> Lineage<'a> {
     /// The same of kurtosis, if tails grow.
     pub(super) fn kurtosis(&self, first: Member, later: Member) -> Option<f64> {
         self.side(first, later).map(Side::kurtosis)
+    }
+
+    /// The evidence of directions that `later` lacks that `first` came before it; 0 when the two were not read side by side.
+    pub(super) fn removal(&self, first: Member, later: Member) -> f64 {
+        self.side(first, later).map_or(0.0, Side::removal)
     }
 
     /// The evidence from norms, for all pairs of members.

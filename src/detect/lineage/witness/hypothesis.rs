@@ -78,7 +78,7 @@ impl<'a> Hypothesis<'a> {
         let models: Vec<ModelId> = self.lineage.members().map(|m| self.lineage.model(m)).collect();
         if let Some(found) = self.lineage.geometry().read_lines(self.lineage.model(self.root), &models)? {
             for m in self.lineage.members().filter(|&m| m != self.root) {
-                self.sides.insert((self.root, m), Side::of(&found, m.within(), self.lineage.weights()));
+                self.sides.insert((self.root, m), self.side_of(self.root, &found, m.within())?);
             }
             self.lines = Some(found.without_imprints());
             self.drift = self.measured_drift();
@@ -102,10 +102,17 @@ impl<'a> Hypothesis<'a> {
         for ((q, children), found) in children.iter().zip(found) {
             let Some(found) = found else { continue };
             for (i, &c) in children.iter().enumerate() {
-                self.sides.insert((*q, c), Side::of(&found, Position::new(i), self.lineage.weights()));
+                let side = self.side_of(*q, &found, Position::new(i))?;
+                self.sides.insert((*q, c), side);
             }
         }
         Ok(())
+    }
+
+    /// What lines say that were read against a reference.
+    fn side_of(&self, reference: Member, lines: &Lines, member: Position<Lines>) -> Result<Side, Error> {
+        let lineage = self.lineage;
+        Side::of(lineage.geometry(), lineage.model(reference), lines, member, lineage.weights())
     }
 
     /// What the lines of two members say that were read side by side.
@@ -122,6 +129,11 @@ impl<'a> Hypothesis<'a> {
     /// The evidence of kurtosis that `first` came before `later`, in nats, if tails grow.
     pub(super) fn kurtosis(&self, first: Member, later: Member) -> Option<f64> {
         self.side(first, later).map(Side::kurtosis)
+    }
+
+    /// The evidence of directions that `later` lacks that `first` came before it, in nats; 0 when the two were not read side by side.
+    pub(super) fn removal(&self, first: Member, later: Member) -> f64 {
+        self.side(first, later).map_or(0.0, Side::removal)
     }
 
     /// How far tails grow in this lineage: from −1 where they shrink to 1 where they grow.
@@ -204,7 +216,8 @@ impl<'a> Hypothesis<'a> {
             for (i, &c) in children.iter().enumerate() {
                 let place = Position::new(i + 1);
                 self.derived.insert((*q, c), found.kept_in_b_changed_in_a(Position::FIRST, place));
-                self.sides.insert((*q, c), Side::of(&found, place, self.lineage.weights()));
+                let side = self.side_of(*q, &found, place)?;
+                self.sides.insert((*q, c), side);
             }
         }
         Ok(())

@@ -157,6 +157,7 @@ witnesses! {
     dtype: StoredDtype, DtypeWeights;
     counters: Counters, CounterWeights;
     vocabulary: Vocabulary, VocabularyWeights;
+    removal: Removal, RemovalWeights;
     untouched: Untouched, UntouchedWeights;
     pairs: Pairs, PairWeights;
 }
