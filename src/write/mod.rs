@@ -17,6 +17,7 @@ mod edge;
 mod explanation;
 mod format;
 mod heaviest;
+mod in_part;
 #[cfg(feature = "serde")]
 mod json;
 mod movements;
