@@ -93,3 +93,39 @@ pub(super) fn checked(names: &[String], parts: Vec<SharedPart>) -> Result<Vec<Sh
     parts.sort_by(|a, b| ids(a).cmp(&ids(b)).then_with(|| a.tensors.cmp(&b.tensors)));
     Ok(parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phylogeny::PhylogenyBuilder;
+
+    fn part(models: &[(usize, f64)], tensors: &[&str]) -> SharedPart {
+        SharedPart::new(models.iter().map(|&(m, share)| (ModelId::new(m), share)), tensors.iter().copied(), 4)
+    }
+
+    #[test]
+    fn parts_are_sorted_whatever_their_order() {
+        let parts = [part(&[(2, 0.5), (1, 0.5)], &["b", "a"]), part(&[(0, 0.1), (2, 0.2)], &["c"])];
+        let build = |parts: Vec<SharedPart>| {
+            parts.into_iter().fold(PhylogenyBuilder::new(3), PhylogenyBuilder::with_shared_part).build().unwrap()
+        };
+        let phylogeny = build(parts.to_vec());
+        assert_eq!(phylogeny, build(parts.iter().rev().cloned().collect()));
+        assert_eq!(phylogeny.shared_parts()[0].tensors, ["c"]);
+        assert_eq!(phylogeny.shared_parts_of(ModelId::new(1)).next().unwrap().tensors, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_part_of_one_model_of_none_or_beyond_its_range_is_refused() {
+        for (models, expected) in [
+            (&[(0, 0.5)][..], "a shared part is of [\"0\"], expected two models or more, each once"),
+            (&[(0, 0.5), (0, 0.5)], "a shared part is of [\"0\", \"0\"], expected two models or more, each once"),
+            (&[(0, 0.5), (7, 0.5)], "a shared part names model 7 beyond the 3 there are"),
+            (&[(0, 0.5), (1, 1.5)], "model `1` has a shared part of 1.5 of its values, expected 0 to 1"),
+            (&[(0, f64::NAN), (1, 0.5)], "model `0` has a shared part of NaN of its values, expected 0 to 1"),
+        ] {
+            let error = PhylogenyBuilder::new(3).with_shared_part(part(models, &["w"])).build().unwrap_err();
+            assert_eq!(error.to_string(), format!("invalid phylogeny: {expected}"));
+        }
+    }
+}

@@ -87,6 +87,7 @@ fn parents(name: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::phylogeny::{Edge, PhylogenyBuilder};
 
     #[test]
     fn tensors_are_named_by_the_modules_they_have_in_common() {
@@ -97,6 +98,24 @@ mod tests {
         assert_eq!(of(&["vision.a.weight"]), "1 tensor of vision.a");
         assert_eq!(of(&["a\u{1b}.w"]), "1 tensor of a\u{fffd}");
         assert_eq!(of(&[]), "0 tensors");
+    }
+
+    #[test]
+    fn tables_and_explanations_say_who_shares_what() {
+        let [a, b, c] = [0, 1, 2].map(ModelId::new);
+        let part = SharedPart::new([(a, 0.5), (b, 0.25), (c, 0.5)], ["tower.0.weight", "tower.1.weight"], 512);
+        let edges = [Edge::new(a, c)];
+        let phylogeny = PhylogenyBuilder::new(3).with_edges(edges).with_shared_part(part).build().unwrap();
+        let phylogeny = phylogeny.with_names(["a", "b", "c"]).unwrap();
+        let table = phylogeny.to_string();
+        assert!(table.contains("\nkin in part: "), "{table}");
+        assert!(table.ends_with("\n  a, b, c: 2 tensors of tower, 25 % to 50 % of their values\n"), "{table}");
+        // Its own fine-tune is kin as a whole.
+        let line = "kin in part: 2 tensors of tower, 50 % of its values, with b; all else is independent";
+        assert_eq!(of_model(&phylogeny, a), [line]);
+        let mut text = Vec::new();
+        crate::write::write_explanation(&phylogeny, a, &mut text).unwrap();
+        assert!(String::from_utf8(text).unwrap().contains(line));
     }
 
     #[test]

@@ -161,7 +161,10 @@ impl fmt::Display for Phylogeny {
         })?;
         let parts = in_part::parts(self);
         if !parts.is_empty() {
-            writeln!(f, "\nkin in part: models of unlike families that have some tensors in common, all else is independent")?;
+            writeln!(
+                f,
+                "\nkin in part: models of unlike families that have some tensors in common, all else is independent"
+            )?;
         }
         parts.iter().try_for_each(|part| writeln!(f, "  {part}"))
     }

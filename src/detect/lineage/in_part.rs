@@ -83,6 +83,11 @@ impl<'g> PartSearch<'g> {
                 given.entry(m).or_default().extend(part);
             }
         }
+        for (&m, part) in &mut given {
+            for other in (0..self.members.len()).filter(|other| !family.contains(other)) {
+                part.extend(self.shared(m, other)?.into_iter().flatten());
+            }
+        }
         let whole: BTreeSet<usize> =
             given.into_iter().filter(|(m, part)| !self.has_rest(*m, part.iter().copied())).map(|(m, _)| m).collect();
         sharing.retain(|(i, j), _| !whole.contains(i) && !whole.contains(j));

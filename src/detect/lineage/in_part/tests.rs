@@ -136,11 +136,15 @@ fn a_new_head_leaves_a_family() {
 
 #[test]
 fn a_model_put_together_from_two_others_is_their_merge() {
-    let model = |a, b| vec![module("first", a, 8), module("last", b, 6)];
-    let models = [model(1, 2), model(3, 4), model(1, 4)];
-    let phylogeny = found(&models);
+    let models = |first, last| {
+        let model = |a, b| vec![module("first", a, first), module("last", b, last)];
+        [model(1, 2), model(3, 4), model(1, 4)]
+    };
+    let phylogeny = found(&models(8, 8));
     assert_eq!(phylogeny.parents(ModelId::new(2)).len(), 2, "{:?}", phylogeny.edges());
     assert_eq!(phylogeny.shared_parts(), []);
+    // Where one of them gave less than half, the median sees the other alone. The merge stays in its family.
+    assert_eq!(summary(&found(&models(8, 6))), (vec![vec![0, 2]], 1, vec![(vec![1, 2], 6)]));
 }
 
 #[test]
