@@ -1,11 +1,12 @@
 use crate::detect::lineage::tests::fixture::noticed;
 use crate::detect::lineage::weights::Weights;
 use crate::detect::{LineageDetector, PhylogenyDetector, direction};
+use crate::error::SourceError;
 use crate::geometry::{Geometry, GeometrySettings};
 use crate::model_set::{ModelId, ModelSet};
 use crate::parent::SmallestNorm;
 use crate::phylogeny::Phylogeny;
-use crate::source::InMemory;
+use crate::source::{Dtype, InMemory, ParameterInfo, ParameterSource};
 use rand::SeedableRng;
 
 const WIDTH: usize = 16;
@@ -94,6 +95,39 @@ fn a_frozen_tower_is_no_family() {
     // One with fewer is a part too.
     let models = [vec![module("vision", 1, 5), language(2)], vec![module("vision", 1, 5), language(3)]];
     assert_eq!(summary(&found(&models)), (vec![], 0, vec![(vec![0, 1], 5)]));
+}
+
+/// A model as BF16 stores it.
+#[derive(Debug)]
+struct Rounded(InMemory);
+
+impl ParameterSource for Rounded {
+    fn parameters(&self) -> Result<Vec<ParameterInfo>, SourceError> {
+        let rounded = |info: ParameterInfo| ParameterInfo::new(info.name, info.shape, Dtype::BF16);
+        Ok(self.0.parameters()?.into_iter().map(rounded).collect())
+    }
+
+    fn read(&self, name: &str, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        self.0.read(name, offset, out)?;
+        let round = |x: f32| f32::from_bits((x.to_bits() + 0x8000) & 0xffff_0000);
+        out.iter_mut().for_each(|x| *x = round(*x));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_tower_in_fewer_digits_is_the_same_tower() {
+    let parts = |other: Vec<Tensors>| {
+        let set = ModelSet::builder().with_model("a", model(&[tower(), language(2)]));
+        let set = set.with_model("b", Rounded(model(&other))).build().unwrap();
+        let geometry = Geometry::compute(&set, &GeometrySettings::default()).unwrap();
+        let mut rng = rand_chacha::ChaCha8Rng::from_seed([0; 32]);
+        summary(&LineageDetector::new().detect(&geometry, &SmallestNorm, &mut rng).unwrap())
+    };
+    assert_eq!(parts(vec![tower(), language(3)]), (vec![], 0, vec![(vec![0, 1], 8)]));
+    // A cast is a copy, and a tower that was trained on is no part.
+    assert_eq!(parts(vec![tower(), language(2)]).0, [[0, 1]]);
+    assert_eq!(parts(vec![trained(&tower(), 4), language(3)]).2, []);
 }
 
 #[test]
