@@ -60,14 +60,19 @@ impl Families {
         }
     }
 
+    /// The probability that a set without kin shows any. It is the default where a count of families is given.
+    pub(super) fn false_alarm(&self) -> f64 {
+        match *self {
+            Self::Auto { false_alarm } => false_alarm,
+            Self::Count(_) => FALSE_ALARM,
+        }
+    }
+
     /// Whether two models are kin by these settings.
     ///
     /// A given count of families is no test of a pair, so the default false-alarm probability is used then.
     pub(super) fn related(&self, independence: &Independence, a: ModelId, b: ModelId) -> bool {
-        let false_alarm = match *self {
-            Self::Auto { false_alarm } => false_alarm,
-            Self::Count(_) => FALSE_ALARM,
-        };
+        let false_alarm = self.false_alarm();
         // Without a measured independence, families were given: one for each group. Then all models of a group are kin.
         !independence.is_measured() || independence.related(a, b, false_alarm)
     }

@@ -15,7 +15,7 @@ pub use arborescence::{Arborescence, Kurtosis};
 pub use catalog::{NamedDetector, NamedSetting, SettingWords};
 pub use families::Families;
 pub use lineage::weights::{self, Weights};
-pub use lineage::{Direction, LineageDetector, direction, witness};
+pub use lineage::{Direction, KinInPart, LineageDetector, direction, witness};
 pub use neighbor_joining::{Branch, NeighborJoining, TreeNode, UnrootedTree};
 
 use crate::error::Error;

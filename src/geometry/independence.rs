@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Least number of values of a parameter. With fewer, the cosine has a standard deviation of more than an eighth and says
 /// little.
-const LEAST_SIZE: usize = 64;
+pub(super) const LEAST_SIZE: usize = 64;
 
 /// The test of whether two models could have been trained apart: z-scores of shape (n_models, n_models).
 ///

@@ -1,6 +1,7 @@
 //! Everything of size n_models²: the distances of models, from one pass over their values, and what follows from distances.
 
 mod block;
+mod by_matrix;
 mod comparison;
 mod coordinates;
 mod evidence;
@@ -27,6 +28,7 @@ mod settings;
 mod sums;
 
 pub use crate::kernel::Moments;
+pub(crate) use by_matrix::{MatrixPrints, MatrixScore};
 pub(crate) use comparison::Noise;
 pub use comparison::{Comparison, ParameterView};
 pub use coordinates::Coordinates;

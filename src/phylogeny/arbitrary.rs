@@ -1,8 +1,8 @@
 //! Phylogenies for property tests.
 
 use super::{
-    Candidate, Edge, Evidence, Link, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, Signal, Stage,
-    UnobservedId,
+    Candidate, Edge, Evidence, Link, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, SharedPart, Signal,
+    Stage, UnobservedId,
 };
 use crate::model_set::{GroupRecord, Inventory, ModelId, ModelRecord, Skipped, UnreadRecord};
 use proptest::prelude::*;
@@ -31,9 +31,10 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
         let margins = prop::collection::vec(prop::option::of(finite()), models);
         let remarks = prop::collection::vec(remark(), 0..3);
         let skipped = prop::collection::vec(any::<(String, String)>(), 0..3);
-        let reasons = (prop::collection::vec(reasons(models), models), inventory(models));
+        let reasons =
+            (prop::collection::vec(reasons(models), models), inventory(models), prop::option::of(shared_part(models)));
         (parents, kin, names, order, scores, margins, remarks, skipped, reasons).prop_map(
-            move |(parents, kin, names, order, scores, margins, remarks, skipped, (reasons, inventory))| {
+            move |(parents, kin, names, order, scores, margins, remarks, skipped, (reasons, inventory, shared))| {
                 let skipped = skipped.into_iter().map(|(n, r)| Skipped::from_reason(n, r));
                 let mut builder = PhylogenyBuilder::new(models)
                     .with_names(names)
@@ -50,12 +51,22 @@ pub(crate) fn any_phylogeny() -> impl Strategy<Value = Phylogeny> {
                 for (family, margin) in plain.families().iter().zip(margins) {
                     builder = margin.into_iter().fold(builder, |b, s| b.with_margin(family.members[0], s));
                 }
+                builder = shared.into_iter().filter(|_| models > 1).fold(builder, PhylogenyBuilder::with_shared_part);
                 for (m, reasons) in reasons.into_iter().enumerate() {
                     builder = reasoned(builder, &plain, ModelId::new(m), reasons);
                 }
                 builder.build().expect("a valid phylogeny").with_inventory(inventory)
             },
         )
+    })
+}
+
+/// A part that two models or more have in common. Of fewer models there is none.
+fn shared_part(models: usize) -> impl Strategy<Value = SharedPart> {
+    let shares = prop::collection::vec(0.0..=1.0f64, 2..models.max(2) + 1);
+    let tensors = prop::collection::vec(any::<String>(), 0..4);
+    (shares, tensors, any::<usize>()).prop_map(|(shares, tensors, values)| {
+        SharedPart::new(shares.into_iter().enumerate().map(|(m, share)| (ModelId::new(m), share)), tensors, values)
     })
 }
 

@@ -2,6 +2,7 @@ use super::check::{self, invalid};
 use super::checker::Checker;
 use super::movement::Movements;
 use super::reasons::Reasons;
+use super::shared_part::{self, SharedPart};
 use super::unobserved::{self, Unobserved};
 use super::{Candidate, Edge, Link, Movement, Phylogeny, Remark, UnobservedId};
 use crate::error::Error;
@@ -51,6 +52,7 @@ pub struct PhylogenyBuilder {
     methods: Vec<(ModelId, String)>,
     unobserved_roots: Vec<ModelId>,
     withheld: Vec<ModelId>,
+    shared_parts: Vec<SharedPart>,
     remarks: Vec<Remark>,
     skipped: Vec<Skipped>,
 }
@@ -176,6 +178,12 @@ impl PhylogenyBuilder {
         self
     }
 
+    /// Adds a part that models of unlike families have in common.
+    pub fn with_shared_part(mut self, part: SharedPart) -> Self {
+        self.shared_parts.push(part);
+        self
+    }
+
     /// Adds a remark on how the result came about.
     pub fn with_remark(mut self, remark: Remark) -> Self {
         self.remarks.push(remark);
@@ -212,7 +220,8 @@ impl PhylogenyBuilder {
     ///   - movements are of two models that no edge joins, or a residual is of a model with fewer than two parents;
     ///   - a method is given twice, or of a model that has not one parent;
     ///   - a model has both a parent, observed or not, and a withheld one;
-    ///   - an unobserved model has no child, or a link joins two models of the set.
+    ///   - an unobserved model has no child, or a link joins two models of the set;
+    ///   - a shared part is of fewer than two models or of one twice, or a share of it is out of its range.
     pub fn build(self) -> Result<Phylogeny, Error> {
         let names = match self.names {
             Some(names) => check::named(self.models, names)?,
@@ -305,6 +314,7 @@ impl PhylogenyBuilder {
         for family in &mut families {
             family.roots.retain(|root| !reasons.withheld.contains(root));
         }
+        let shared_parts = shared_part::checked(&names, self.shared_parts)?;
         let (remarks, skipped) = (self.remarks, self.skipped);
         let inventory = Inventory::default();
         Ok(Phylogeny {
@@ -312,6 +322,7 @@ impl PhylogenyBuilder {
             edges,
             unobserved,
             links,
+            shared_parts,
             families,
             family_of,
             generations,

@@ -14,6 +14,7 @@ mod movement;
 mod node;
 mod reasons;
 mod remark;
+mod shared_part;
 mod unobserved;
 mod withhold;
 
@@ -25,6 +26,7 @@ pub use link::Link;
 pub use movement::Movement;
 pub use node::{Node, UnobservedId};
 pub use remark::Remark;
+pub use shared_part::SharedPart;
 
 use crate::error::Error;
 use crate::model_set::{Inventory, ModelId, Skipped, unknown_model};
@@ -72,6 +74,7 @@ pub struct Phylogeny {
     edges: Vec<Edge>,
     unobserved: Vec<Unobserved>,
     links: Vec<Link>,
+    shared_parts: Vec<SharedPart>,
     families: Vec<Family>,
     family_of: Vec<FamilyId>,
     generations: Vec<usize>,

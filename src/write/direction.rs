@@ -2,6 +2,7 @@
 
 use super::columns::write_columns;
 use super::edited::edited;
+use super::in_part::{of_tensors, percent};
 use super::movements::write_moved;
 use super::text::shown;
 use crate::detect::Direction;
@@ -29,6 +30,14 @@ fn text(found: &Direction, [a, b]: [&str; 2], writer: &mut impl Write) -> io::Re
         Some(p) if p < SMALLEST => format!("p < {SMALLEST:e}"),
         Some(p) => format!("p = {p:.1e}"),
     };
+    if let Some(part) = &found.in_part {
+        let [of_a, of_b] = part.shares.map(percent);
+        let tensors = of_tensors(&part.tensors);
+        writeln!(writer, "kin: in part, by {tensors}: {of_a} of the values of {a}, {of_b} of those of {b}")?;
+        writeln!(writer, "all else: {kin} (so often two networks that were trained apart are as much alike)")?;
+        writeln!(writer, "first: neither, the part came to both from elsewhere or from one of them")?;
+        return moved(found, writer);
+    }
     writeln!(writer, "kin: {kin} (so often two networks that were trained apart are as much alike)")?;
     let (first, later, probability) = if found.first < 0.5 { (b, a, 1.0 - found.first) } else { (a, b, found.first) };
     if probability == 0.5 {
@@ -51,6 +60,11 @@ fn text(found: &Direction, [a, b]: [&str; 2], writer: &mut impl Write) -> io::Re
         };
         write_columns(2, &found.evidence.iter().map(row).collect::<Vec<_>>(), writer)?;
     }
+    moved(found, writer)
+}
+
+/// Writes how far parameters lie apart.
+fn moved(found: &Direction, writer: &mut impl Write) -> io::Result<()> {
     let untouched = found.movements.iter().filter(|m| m.relative == 0.0).count();
     writeln!(writer, "\n{} parameters compared, {untouched} untouched", found.movements.len())?;
     write_moved(&found.movements.iter().collect::<Vec<_>>(), found.movements.len(), untouched, writer)?;

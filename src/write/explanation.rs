@@ -1,6 +1,7 @@
 use super::candidates::write_candidates;
 use super::columns::write_columns;
 use super::edge::{self, Columns, WeightColumn};
+use super::in_part;
 use super::movements::write_movements;
 use super::shares::{write_shares, write_sources};
 use super::text::{count, listed, shown};
@@ -18,6 +19,7 @@ const MOST: usize = 5;
 /// - Its generation, family and children, then its parents with weight, relation, distance (four digits) and confidence, and
 ///   the reason in one sentence. Where the detector tells them apart, three more columns say how sure it is that the two are kin,
 ///   that this is the parent and came first, and that the parent is in the set. The confidence is their product.
+/// - The tensors that it has in common with models of other families, where there are any.
 /// - For a merge whose weights differ by tensor, the weight of each parent by group of tensors. For a model put together from layers
 ///   of others, which layer is which.
 /// - The ten most probable candidates that the detector listed, with their probability and the total of each stage. A total is
@@ -93,6 +95,7 @@ fn explanation<W: Write>(phylogeny: &Phylogeny, model: ModelId, mut writer: W) -
         let number = count(children.len(), "child", "children");
         writeln!(writer, "{number}: {}", listed(children.into_iter(), MOST))?;
     }
+    in_part::of_model(phylogeny, model).iter().try_for_each(|line| writeln!(writer, "{line}"))?;
     write_parents(phylogeny, model, &mut writer)?;
     write_sources(phylogeny, phylogeny.parents(model), &mut writer)?;
     write_shares(phylogeny, phylogeny.parents(model), &mut writer)?;

@@ -18,6 +18,7 @@ mod edited;
 mod explanation;
 mod format;
 mod heaviest;
+mod in_part;
 #[cfg(feature = "serde")]
 mod json;
 mod movements;

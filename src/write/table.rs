@@ -2,6 +2,7 @@ use super::columns::{line, widths};
 use super::edge::{self, Columns, WeightColumn};
 use super::format::{Content, ContentKind, OutputFormat};
 use super::heaviest::HeaviestParent;
+use super::in_part;
 use super::number::significant;
 use super::shares::by_tensor;
 use super::text::{count, listed, shown};
@@ -68,6 +69,7 @@ impl OutputFormat for Table {
 /// - A model whose parent is [withheld](Phylogeny::is_withheld) has the words "parent withheld", and the heading does not name
 ///   it as a root.
 /// - Where no edge joins the roots of a family, the heading says that its parent is unknown (siblings, or a tie).
+/// - Tensors that models of unlike families have in common stand below the isolated models, one part a line.
 ///
 /// Columns are aligned by characters over the whole table. `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -156,7 +158,15 @@ impl fmt::Display for Phylogeny {
         }
         uncompared.iter().try_for_each(|&m| {
             writeln!(f, "  {}: {}", shown(self.name(m)), shown(self.not_comparable(m).unwrap_or_default()))
-        })
+        })?;
+        let parts = in_part::parts(self);
+        if !parts.is_empty() {
+            writeln!(
+                f,
+                "\nkin in part: models of unlike families that have some tensors in common, all else is independent"
+            )?;
+        }
+        parts.iter().try_for_each(|part| writeln!(f, "  {part}"))
     }
 }
 

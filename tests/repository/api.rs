@@ -7,8 +7,8 @@ use neural_phylogeny::detect::cluster::{
     ExpectedFamilies, GaussianMixture, KMeans, Linfa, LinfaWith, MeanShift, Points, Radius, Seeding,
 };
 use neural_phylogeny::detect::{
-    Arborescence, Branch, Direction, Families, Kurtosis, LineageDetector, NamedDetector, NamedSetting, NeighborJoining,
-    SelectorUse, SettingWords, TreeNode, UnrootedTree, Weights,
+    Arborescence, Branch, Direction, Families, KinInPart, Kurtosis, LineageDetector, NamedDetector, NamedSetting,
+    NeighborJoining, SelectorUse, SettingWords, TreeNode, UnrootedTree, Weights,
 };
 use neural_phylogeny::discover::{
     BaseRule, Discovered, DiscoveredModel, Discovery, FileLayout, Ignored, IgnoredKind, Unreadable,
@@ -36,7 +36,7 @@ use neural_phylogeny::parent::{
     Choice, LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, PrecedenceWeights, SmallestNorm,
 };
 use neural_phylogeny::phylogeny::{
-    Candidate, Evidence, Family, FamilyId, Link, Movement, Node, PhylogenyBuilder, Remark, Signal, Stage,
+    Candidate, Evidence, Family, FamilyId, Link, Movement, Node, PhylogenyBuilder, Remark, SharedPart, Signal, Stage,
     UnknownRelation, UnobservedId,
 };
 use neural_phylogeny::query::{Answer, Query};
@@ -166,6 +166,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<KMeans>();
     auto_traits::<Iter<'static>>();
     auto_traits::<Kind>();
+    auto_traits::<KinInPart>();
     auto_traits::<Kurtosis>();
     auto_traits::<FileLayout>();
     auto_traits::<LayoutGroup>();
@@ -216,6 +217,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Settings>();
     auto_traits::<SharedParameter>();
     auto_traits::<ShardError>();
+    auto_traits::<SharedPart>();
     auto_traits::<Sketch>();
     auto_traits::<SketchSet>();
     auto_traits::<SketchSettings>();

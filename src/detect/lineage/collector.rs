@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
 use crate::phylogeny::{
-    Candidate, Edge, Evidence, Link, Movement, Phylogeny, Relation, Remark, Signal, Stage, UnobservedId,
+    Candidate, Edge, Evidence, Link, Movement, Phylogeny, PhylogenyBuilder, Relation, Remark, SharedPart, Signal,
+    Stage, UnobservedId,
 };
 use std::collections::BTreeMap;
 
@@ -177,6 +178,11 @@ impl<'g> Collector<'g> {
             self.parents.insert(sibling, edges);
         }
         Ok(())
+    }
+
+    /// Adds the parts that models of unlike families have in common.
+    pub(super) fn shared_parts(&mut self, parts: Vec<SharedPart>) {
+        self.draft.add(|builder| parts.into_iter().fold(builder, PhylogenyBuilder::with_shared_part));
     }
 
     /// The phylogeny of all that was added.

@@ -1,12 +1,14 @@
 //! Two models alone: are they kin, which came first, and what changed?
 
 use super::copies::separated;
+use super::in_part::PartSearch;
 use super::index::Member;
 use super::presence::logistic;
 use super::relations::{Step, movements, step};
 use super::weights::Weights;
 use super::witness::common_sign::settled;
 use super::witness::{ALL, Hypothesis, Lineage};
+use crate::detect::families::Families;
 use crate::error::Error;
 use crate::geometry::{Geometry, Independence};
 use crate::model_set::ModelId;
@@ -32,6 +34,22 @@ pub struct Direction {
     pub method: Option<String>,
     /// How far each parameter moved from the likelier first to the other, in norms of the first; the farthest first.
     pub movements: Vec<Movement>,
+    /// What the two share, where they are kin in that part alone. Then the p-value is that of all else, and neither came first.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub in_part: Option<KinInPart>,
+}
+
+/// The tensors that two models share while all else in them is independent.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct KinInPart {
+    /// The names of the tensors, sorted.
+    pub tensors: Vec<String>,
+    /// Number of values in these tensors.
+    pub values: usize,
+    /// Their share of all values of a and of b, in [0, 1].
+    pub shares: [f64; 2],
 }
 
 /// Compares two models by themselves.
@@ -68,6 +86,9 @@ pub struct Direction {
 /// ```
 pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights) -> Result<Direction, Error> {
     weights.check()?;
+    if let Some(found) = in_part(geometry, a, b, weights)? {
+        return Ok(found);
+    }
     let p_value = geometry.independence().z(a, b).map(Independence::p_value);
     let pair = [a, b];
     let separated = separated(geometry, &pair, weights)?;
@@ -81,6 +102,7 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
             relation: Relation::Cast,
             method: None,
             movements,
+            in_part: None,
         });
     }
     if let Some(copy) = separated.copies.first() {
@@ -95,6 +117,7 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
             relation: copy.relation,
             method: copy.method.clone(),
             movements,
+            in_part: None,
         });
     }
     let lineage = Lineage::of(geometry, &pair, weights)?;
@@ -106,11 +129,36 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
         .collect();
     let said: f64 = evidence.iter().fold(0.0, |sum, (_, nats)| sum + nats);
     let (parent, child) = if said < 0.0 { (b, a) } else { (a, b) };
-    let pair = geometry.read_pair(parent, child)?;
-    let Step { relation, mut movements, method } = step(geometry, [parent, child], pair.as_deref(), weights)?;
+    let values = geometry.read_pair(parent, child)?;
+    let Step { relation, mut movements, method } = step(geometry, [parent, child], values.as_deref(), weights)?;
     farthest_first(&mut movements);
     let evidence = evidence.into_iter().filter(|&(_, nats)| nats != 0.0).collect();
-    Ok(Direction { p_value, first: logistic(said), evidence, relation, method, movements })
+    Ok(Direction { p_value, first: logistic(said), evidence, relation, method, movements, in_part: None })
+}
+
+/// The answer where the two share a part and nothing else.
+fn in_part(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights) -> Result<Option<Direction>, Error> {
+    let independence = geometry.independence();
+    if !geometry.comparable(a, b) || !independence.is_measured() {
+        return Ok(None);
+    }
+    let pair = [a, b];
+    let search = PartSearch::new(geometry, &independence, Families::default().false_alarm(), &pair, weights);
+    let Some((part, z)) = search.of_pair()? else { return Ok(None) };
+    let share = |m: ModelId| part.models.iter().find(|(model, _)| *model == m).map_or(0.0, |(_, share)| *share);
+    let shares = pair.map(share);
+    let values = geometry.read_pair(a, b)?;
+    let Step { relation, mut movements, method } = step(geometry, pair, values.as_deref(), weights)?;
+    farthest_first(&mut movements);
+    Ok(Some(Direction {
+        p_value: z.map(Independence::p_value),
+        first: 0.5,
+        evidence: Vec::new(),
+        relation,
+        method,
+        movements,
+        in_part: Some(KinInPart { tensors: part.tensors, values: part.values, shares }),
+    }))
 }
 
 /// Orders parameters as results do: those that moved farthest first, by name where they moved alike.

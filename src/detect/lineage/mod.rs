@@ -10,8 +10,10 @@ mod confidence;
 mod copies;
 mod direction;
 mod edits;
+mod in_part;
 mod index;
 mod inheritance;
+mod kinship;
 mod layers;
 mod masks;
 mod merges;
@@ -32,18 +34,20 @@ mod tree;
 pub mod weights;
 pub mod witness;
 
-pub use direction::{Direction, direction};
+pub use direction::{Direction, KinInPart, direction};
 
 use super::families::{Families, components};
 use super::{NamedDetector, NamedSetting, PhylogenyDetector, SelectorUse};
 use crate::error::Error;
-use crate::geometry::{Geometry, Independence, Quantity};
+use crate::geometry::{Geometry, Quantity};
 use crate::model_set::ModelId;
 use crate::parent::ParentSelector;
 use crate::phylogeny::{Phylogeny, Remark};
 use crate::source::Dtype;
 use collector::Collector;
+use in_part::PartSearch;
 use index::{Member, Original};
+use kinship::Kinship;
 use merges::Merge;
 use rand::RngCore;
 use tree::LineageMerges;
@@ -54,6 +58,7 @@ use weights::Weights;
 /// The steps run in this order. Each has a page of its own in `docs/method.md`:
 ///
 /// 1. **Families**, by the [independence test](crate::geometry::Independence). A permuted copy joins the family of its source.
+///    Models that are kin in a [part](Phylogeny::shared_parts) alone, such as a frozen vision tower, are no family by it.
 /// 2. **Copies**: identical, cast, quantized, pruned, scaled and permuted models are children of their source. They take no
 ///    further part.
 /// 3. **Merges**: models that are affine combinations of any other models. Merges of masked increments (TIES, DARE) are found
@@ -192,6 +197,7 @@ impl PhylogenyDetector for LineageDetector {
             let list = geometry.listed(m).map(|list| list.as_ptr());
             stacks.iter().any(|s| geometry.listed(s.child).map(|list| list.as_ptr()) == list)
         };
+        let mut kinship = Kinship::new(&independence, self.families);
         let mut count = 0;
         for (members, labels) in geometry.groups().zip(&expected) {
             // Permuting changes distances, so the independence test misses permuted copies. They are found by their values.
@@ -200,19 +206,27 @@ impl PhylogenyDetector for LineageDetector {
             let twins: Vec<(usize, usize)> =
                 permuted.iter().filter_map(|&(a, b)| Some((place(a)?, place(b)?))).collect();
             let apart: Vec<bool> = members.iter().map(|&m| stacked(m)).collect();
+            // Models that share a frozen part alone, as a vision tower, are no family by it.
+            let parts = PartSearch::new(geometry, &independence, self.families.false_alarm(), members, &self.weights);
+            kinship.divide(&parts, labels)?;
             let joined = |i: usize, j: usize| {
-                apart[i] == apart[j] && labels[i] == labels[j]
+                apart[i] == apart[j] && labels[i] == labels[j] && kinship.of_one_family(members[i], members[j])
                     || twins.iter().any(|&(a, b)| (a, b) == (i, j) || (a, b) == (j, i))
             };
             let families = components(members.len(), joined);
             count += families.len();
+            let mut family_of = vec![None; members.len()];
+            for (number, family) in families.iter().enumerate() {
+                family.iter().filter(|&&i| !apart[i]).for_each(|&i| family_of[i] = Some(number));
+            }
+            collector.shared_parts(parts.between(&family_of)?);
             for family in families.into_iter().filter(|f| f.len() > 1) {
                 let family: Vec<ModelId> = family.into_iter().map(|i| members[i]).collect();
                 let family = family.into_iter().filter(|m| stacks.iter().all(|s| s.child != *m)).collect::<Vec<_>>();
                 if family.len() < 2 {
                     continue;
                 }
-                self.family(geometry, &independence, &family, &mut collector)?;
+                self.family(geometry, &kinship, &family, &mut collector)?;
             }
         }
         for stack in &stacks {
@@ -231,7 +245,7 @@ impl LineageDetector {
     fn family(
         &self,
         geometry: &Geometry,
-        independence: &Independence,
+        kinship: &Kinship<'_>,
         members: &[ModelId],
         collector: &mut Collector<'_>,
     ) -> Result<(), Error> {
@@ -242,7 +256,7 @@ impl LineageDetector {
             collector.copy(copy)?;
         }
         if separated.originals.len() >= 2 {
-            self.originals(geometry, independence, &separated.originals, collector)?;
+            self.originals(geometry, kinship, &separated.originals, collector)?;
         }
         collector.siblings(&separated.siblings)
     }
@@ -251,19 +265,19 @@ impl LineageDetector {
     fn originals(
         &self,
         geometry: &Geometry,
-        independence: &Independence,
+        kinship: &Kinship<'_>,
         originals: &[ModelId],
         collector: &mut Collector<'_>,
     ) -> Result<(), Error> {
         let comparison = geometry.compare_unrounded(originals)?;
         let model = |o: Original| originals[o.index()];
-        let related = |a: Original, b: Original| self.families.related(independence, model(a), model(b));
+        let related = |a: Original, b: Original| kinship.related(model(a), model(b));
         let rounding = |o: Original| rounding(geometry.dtype(model(o)));
         let (mut merges, lineages) = merges::merges(&comparison, &related, &rounding, &self.weights);
         for merge in &merges {
             collector.merge(&merge.renumbered(model))?;
         }
-        let kinship = |a: ModelId, b: ModelId| independence.kinship(a, b);
+        let kinship = |a: ModelId, b: ModelId| kinship.independence.kinship(a, b);
         // Lineages that only a merge joins have no common root, so each is solved alone.
         for mut plain in lineages.into_iter().filter(|plain| plain.len() >= 2) {
             // A merge may have children of its own, so it takes part in the tree of its lineage.

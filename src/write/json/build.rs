@@ -81,6 +81,13 @@ impl Document {
             let marked = first && family.unobserved_root && family.members.iter().any(open);
             builder = if marked { builder.with_unobserved_root(member) } else { builder };
         }
+        let find = |name: &str| match ids.get(name) {
+            Some(&id) => Ok(id),
+            None => invalid(format!("a shared part is of `{name}`, which is not among the models")),
+        };
+        for entry in self.shared_parts {
+            builder = builder.with_shared_part(entry.part(find)?);
+        }
         builder = if self.structured_remarks.is_empty() {
             builder.with_remarks(self.remarks.into_iter().map(Remark::Other))
         } else {

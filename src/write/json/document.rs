@@ -1,6 +1,7 @@
 use super::inventory::{self, GroupEntry, Record, UnreadEntry};
 use super::reasons::{self, CandidateEntry, Extent, MovementsEntry};
 use super::remark::RemarkEntry;
+use super::shared_part::SharedPartEntry;
 use crate::model_set::{ModelId, Skipped};
 use crate::phylogeny::{Edge, FamilyId, Link, Node, Phylogeny, UnobservedId};
 use crate::write::edge::EdgeEntry;
@@ -22,6 +23,8 @@ pub(crate) struct Document {
     pub(super) families: Vec<FamilyEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) unobserved: Vec<UnobservedEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) shared_parts: Vec<SharedPartEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) remarks: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -165,12 +168,15 @@ pub(super) struct OneModel {
     version: u64,
     model: Model,
     family: FamilyEntry,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shared_parts: Vec<SharedPartEntry>,
 }
 
 impl OneModel {
     pub(super) fn new(phylogeny: &Phylogeny, model: ModelId) -> Self {
         let family = FamilyEntry::new(phylogeny, phylogeny.family_of(model));
-        Self { version: VERSION, model: Model::new(phylogeny, model, Extent::Everything), family }
+        let shared_parts = phylogeny.shared_parts_of(model).map(|p| SharedPartEntry::new(phylogeny, p)).collect();
+        Self { version: VERSION, model: Model::new(phylogeny, model, Extent::Everything), family, shared_parts }
     }
 }
 
@@ -230,6 +236,7 @@ impl From<&Phylogeny> for Document {
             models: phylogeny.models().map(|m| Model::new(phylogeny, m, Extent::Foremost)).collect(),
             families: families.map(|id| FamilyEntry::new(phylogeny, FamilyId::new(id))).collect(),
             unobserved: phylogeny.unobserved().map(|id| UnobservedEntry::new(phylogeny, id)).collect(),
+            shared_parts: phylogeny.shared_parts().iter().map(|p| SharedPartEntry::new(phylogeny, p)).collect(),
             remarks: phylogeny.remarks().iter().map(ToString::to_string).collect(),
             skipped: phylogeny.skipped().iter().map(skipped).collect(),
             unread: inventory::unread(phylogeny),

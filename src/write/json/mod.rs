@@ -6,6 +6,7 @@ mod document;
 mod inventory;
 mod reasons;
 mod remark;
+mod shared_part;
 
 pub use answer::write_answer_json;
 pub(crate) use build::Parents;
@@ -82,6 +83,8 @@ impl OutputFormat for Json {
 /// - `unobserved` has the models that are not in the set. `id` is their number from 0, and `label` what tables call them. Each has
 ///   its `probability`, its `parents` and its `children`. `unobserved_parents` of a model are parents among them, by `id`; the
 ///   other fields are those of a parent.
+/// - `shared_parts` are tensors that models of unlike families have in common, while all else in them is independent. Each part has
+///   its `models` with the `share` of their values, its `tensors` and its number of `values`.
 /// - `residual` is that of a merge. `unobserved_root` is true of a family whose root is not in the set.
 /// - `withheld` is true of a model whose parent is not named, because it is less sure than the caller wanted.
 /// - `path`, `format`, `layout`, `content`, `parameters`, `dtype`, `quantization`, `left_out` and `not_comparable` of a model,

@@ -1,11 +1,13 @@
 //! All numbers of the default detector.
 
 mod copies;
+mod in_part;
 mod merges;
 mod stages;
 mod table;
 
 pub use copies::{Copies, Tolerances};
+pub use in_part::InPart;
 pub use merges::{ByTensor, Layers, Masked, Merges};
 pub use stages::{Confidence, Edits, Parents, Presence, Relations, Root};
 
@@ -37,6 +39,8 @@ use crate::parent::{Number, NumberGroup, PrecedenceWeights};
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Weights {
+    /// How models are recognized that are kin in a part of their tensors alone.
+    pub in_part: InPart,
     /// How copies and conversions are recognized.
     pub copies: Copies,
     /// How merges are recognized.
@@ -80,6 +84,7 @@ impl Weights {
     /// The groups in the order of the table, each with its path and its numbers.
     pub(super) fn groups(&self) -> Vec<(String, Vec<Number>)> {
         let mut groups: Vec<(String, Vec<Number>)> = [
+            ("in_part", self.in_part.numbers()),
             ("copies", self.copies.numbers()),
             ("merges", self.merges.numbers()),
             ("by_tensor", self.by_tensor.numbers()),
@@ -105,6 +110,7 @@ impl Weights {
     #[cfg(test)]
     pub(super) fn set(&mut self, group: &str, name: &str, value: f64) {
         match group {
+            "in_part" => self.in_part.set(name, value),
             "copies" => self.copies.set(name, value),
             "merges" => self.merges.set(name, value),
             "by_tensor" => self.by_tensor.set(name, value),
