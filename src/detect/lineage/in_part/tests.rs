@@ -68,7 +68,9 @@ fn found(models: &[Vec<Tensors>]) -> Phylogeny {
 }
 
 /// The members of all families of two models or more, the number of edges, and who shares how many tensors.
-fn summary(phylogeny: &Phylogeny) -> (Vec<Vec<usize>>, usize, Vec<(Vec<usize>, usize)>) {
+type Summary = (Vec<Vec<usize>>, usize, Vec<(Vec<usize>, usize)>);
+
+fn summary(phylogeny: &Phylogeny) -> Summary {
     let ids = |models: &[ModelId]| models.iter().map(|m| m.index()).collect::<Vec<_>>();
     let families = phylogeny.families().iter().map(|f| ids(&f.members)).filter(|f| f.len() > 1);
     let part = |p: &crate::phylogeny::SharedPart| (p.models.iter().map(|(m, _)| m.index()).collect(), p.tensors.len());
