@@ -119,6 +119,25 @@ fn agree(a: &[u8], b: &[u8]) -> bool {
 }
 
 #[test]
+fn an_index_has_a_checksum_for_every_64_rows() -> Outcome {
+    let of = |models: u64| -> Result<usize, Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let store = SketchStore::open_or_create(folder.path(), &settings())?;
+        let sketch = |seed| -> Result<Sketch, Box<dyn std::error::Error>> {
+            let source = InMemory::new().with_parameter("w", [8, 8], noise(seed).take(64).collect())?;
+            Ok(Sketch::compute(&source, &settings())?)
+        };
+        for seed in 0..models {
+            store.add(&format!("m{seed}"), &sketch(seed)?)?;
+        }
+        store.nearest(&sketch(0)?, 1)?;
+        Ok(tensor(&fs::read(folder.path().join("index.safetensors"))?, "checksums")?.len() / 8)
+    };
+    assert_eq!((of(64)?, of(65)?), (1, 2));
+    Ok(())
+}
+
+#[test]
 fn stored_sketches_are_read_and_made_again() -> Outcome {
     if updating() {
         let _ = fs::remove_dir_all(golden("sketches"));
