@@ -32,8 +32,13 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The errors of [`line_sums`](Self::line_sums), and [`Error::Decomposition`].
+    /// The errors of [`line_sums`](Self::line_sums).
     fn pair(&self, a: ModelId, b: ModelId) -> Result<Option<Arc<PairEvidence>>, Error>;
+
+    /// Returns in how many tensors of the pairs so far the rank of a change could not be computed.
+    fn undecomposed(&self) -> usize {
+        0
+    }
 
     /// Reads a sample of the values of both. `None` when the values cannot be read, or there is no matrix.
     ///
@@ -219,6 +224,8 @@ pub struct ParameterEvidence {
     /// `None` for vectors, when nothing changed, when the rank is full or beyond the reach of the sketch (136), and for rows of
     /// more than 1,048,576 values.
     pub rank: Option<usize>,
+    /// Whether the rank could not be computed, so that [`rank`](Self::rank) says nothing.
+    pub(crate) undecomposed: bool,
     /// Root mean square of what rounding changed in b's values, in units of the weights. `None` where b was not quantized in known
     /// steps.
     pub rounding: Option<f64>,
