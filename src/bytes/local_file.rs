@@ -2,10 +2,11 @@
 
 use super::ReadAt;
 use crate::error::SourceError;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 /// Most files that the whole process keeps open. macOS allows 256 by default, and other parts of a program open files too.
 /// Files beyond this number are opened for each read. That costs microseconds, which is little beside the read itself.
@@ -14,15 +15,39 @@ const OPEN_LIMIT: usize = 128;
 /// How many files the process keeps open now.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// A regular file of this machine, of known length.
+/// A regular file of this machine, bound to what it was when it was opened.
 ///
-/// The whole process keeps at most 128 files open. The others are opened for each read. A read fails when the file has become
-/// too short for it. Where the file is opened for each read, it also fails when the length is no longer the same.
+/// The whole process keeps at most 128 files open. The others are opened for each read. After each read, the file must have the
+/// length and the time of modification that it had first. A file that is opened again must be the same one. So no answer comes
+/// from two versions of a file, also where a program rewrites it in place.
 #[derive(Debug)]
 pub struct LocalFile {
     path: PathBuf,
-    length: u64,
+    first: Seen,
     held: Option<Held>,
+}
+
+/// What is seen of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    length: u64,
+    /// `None` where the system does not record it.
+    modified: Option<SystemTime>,
+    /// The device and the number of the file there. Both are 0 where the system has no such numbers.
+    identity: [u64; 2],
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let identity = {
+            use std::os::unix::fs::MetadataExt;
+            [metadata.dev(), metadata.ino()]
+        };
+        #[cfg(not(unix))]
+        let identity = [0; 2];
+        Self { length: metadata.len(), modified: metadata.modified().ok(), identity }
+    }
 }
 
 /// A file that stays open and counts towards [`OPEN_LIMIT`].
@@ -44,7 +69,7 @@ impl Drop for Held {
 }
 
 impl LocalFile {
-    /// Opens a file and records its length.
+    /// Opens a file and records its length, its time of modification and which file it is.
     ///
     /// # Errors
     ///
@@ -52,17 +77,27 @@ impl LocalFile {
     /// regular file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
-        let (file, length) = open(path)?;
-        Ok(Self { path: path.to_owned(), length, held: Held::within_limit(file) })
+        let (file, first) = open(path)?;
+        Ok(Self { path: path.to_owned(), first, held: Held::within_limit(file) })
     }
 
-    fn same_length(&self, found: u64) -> Result<(), SourceError> {
-        let (path, expected) = (self.path.clone(), self.length);
+    /// Checks that the file is still what it was first.
+    fn same(&self, now: Seen) -> Result<(), SourceError> {
+        let (path, found, expected) = (self.path.clone(), now.length, self.first.length);
         match found {
             _ if found < expected => Err(SourceError::Truncated { path, found, expected }),
             _ if found > expected => Err(SourceError::TrailingBytes { path, found, expected }),
+            _ if now != self.first => Err(SourceError::Changed { path }),
             _ => Ok(()),
         }
+    }
+
+    /// Reads, and then looks whether the file changed before or meanwhile.
+    fn read_same(&self, file: &File, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
+        let failed = |source| SourceError::Io { path: self.path.clone(), source };
+        let read = read_exact_at(file, bytes, position);
+        self.same(Seen::of(&file.metadata().map_err(failed)?))?;
+        read.map_err(failed)
     }
 }
 
@@ -72,25 +107,17 @@ impl ReadAt for LocalFile {
     }
 
     fn length(&self) -> u64 {
-        self.length
+        self.first.length
     }
 
     fn read_at(&self, bytes: &mut [u8], position: u64) -> Result<(), SourceError> {
-        let result = match &self.held {
-            Some(Held(file)) => read_exact_at(file, bytes, position),
+        match &self.held {
+            Some(Held(file)) => self.read_same(file, bytes, position),
             None => {
-                let (file, length) = open(&self.path)?;
-                self.same_length(length)?;
-                read_exact_at(&file, bytes, position)
+                let (file, now) = open(&self.path)?;
+                self.same(now)?;
+                self.read_same(&file, bytes, position)
             }
-        };
-        match result {
-            // The file became shorter after it was opened. Its present length makes the error clear.
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                let found = fs::metadata(&self.path).map_or(position, |m| m.len());
-                Err(SourceError::Truncated { path: self.path.clone(), found, expected: self.length })
-            }
-            other => other.map_err(|source| SourceError::Io { path: self.path.clone(), source }),
         }
     }
 
@@ -106,9 +133,9 @@ impl ReadAt for LocalFile {
     }
 }
 
-/// Opens a regular file and returns its length in bytes. Other files are refused: a pipe would block for ever, and a device
+/// Opens a regular file and returns what is seen of it. Other files are refused: a pipe would block for ever, and a device
 /// has no length.
-fn open(path: &Path) -> Result<(File, u64), SourceError> {
+fn open(path: &Path) -> Result<(File, Seen), SourceError> {
     let fail = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => SourceError::NotFound { path: path.to_owned() },
         _ => SourceError::Io { path: path.to_owned(), source },
@@ -117,8 +144,8 @@ fn open(path: &Path) -> Result<(File, u64), SourceError> {
         return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
     }
     let file = File::open(path).map_err(fail)?;
-    let length = file.metadata().map_err(fail)?.len();
-    Ok((file, length))
+    let seen = Seen::of(&file.metadata().map_err(fail)?);
+    Ok((file, seen))
 }
 
 #[cfg(unix)]
@@ -161,15 +188,50 @@ mod tests {
         Ok(())
     }
 
+    /// A file that stays open, and the same one opened for each read.
+    fn both(path: &Path) -> Result<[LocalFile; 2], SourceError> {
+        let (file, first) = open(path)?;
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        let held = [Some(Held(file)), None];
+        Ok(held.map(|held| LocalFile { path: path.to_owned(), first, held }))
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_in_place_or_replaced_is_named() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a");
+        fs::write(&path, b"0123456789")?;
+        let files = both(&path)?;
+        for file in &files {
+            file.read_at(&mut [0; 3], 4)?;
+        }
+        // The clock of a file system may stand still for some milliseconds.
+        let later = SystemTime::now() + std::time::Duration::from_secs(2);
+        fs::write(&path, b"abcdefghij")?;
+        File::options().write(true).open(&path)?.set_modified(later)?;
+        for file in &files {
+            let error = file.read_at(&mut [0; 3], 4).unwrap_err();
+            assert!(matches!(&error, SourceError::Changed { path: named } if *named == path), "{error}");
+        }
+        let [kept, reopened] = both(&path)?;
+        fs::write(folder.path().join("b"), b"0123456789")?;
+        File::options().write(true).open(folder.path().join("b"))?.set_modified(later)?;
+        fs::rename(folder.path().join("b"), &path)?;
+        // The open file is the one of before, as a whole.
+        assert!(kept.read_at(&mut [0; 3], 4).is_ok());
+        #[cfg(unix)]
+        assert!(matches!(reopened.read_at(&mut [0; 3], 4), Err(SourceError::Changed { .. })));
+        #[cfg(not(unix))]
+        let _ = reopened;
+        Ok(())
+    }
+
     #[test]
     fn a_file_that_shrinks_while_it_is_read_is_truncated() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("a");
         fs::write(&path, b"0123456789")?;
-        let (file, length) = open(&path)?;
-        let kept = LocalFile { path: path.clone(), length, held: Some(Held(file)) };
-        let reopened = LocalFile { path: path.clone(), length, held: None };
-        OPEN.fetch_add(1, Ordering::Relaxed);
+        let [kept, reopened] = both(&path)?;
         fs::write(&path, b"0123")?;
         for file in [kept, reopened] {
             let error = file.read_at(&mut [0; 3], 4).unwrap_err();

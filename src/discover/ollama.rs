@@ -54,13 +54,14 @@ pub(super) fn models(around: &Surroundings, listing: &Listing) -> Option<(Models
     let (mut models, mut ignored): (Models, Vec<Ignored>) = Default::default();
     let mut first: BTreeMap<PathBuf, String> = BTreeMap::new();
     for (parts, file) in named {
-        let manifest: Manifest = match around.tree.open(&file.path).and_then(|bytes| json::read(&*bytes)) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                ignored.push(Ignored::unread(&file.path, "a manifest of Ollama", error.to_string()));
-                continue;
-            }
-        };
+        let manifest: Manifest =
+            match around.tree.open(&file.path).and_then(|bytes| json::read(&*bytes, json::CONFIGURATION)) {
+                Ok(manifest) => manifest,
+                Err(error) => {
+                    ignored.push(Ignored::unread(&file.path, "a manifest of Ollama", error.to_string()));
+                    continue;
+                }
+            };
         let name = name(&parts);
         for layer in &manifest.layers {
             // A digest becomes a file name, so that it must not lead out of the folder.

@@ -18,11 +18,12 @@ const MAIN: [&str; 2] = ["unet", "transformer"];
 /// Recognizes the parts of a pipeline. `index` is its `model_index.json`.
 pub(super) fn recognize(around: &Surroundings, listing: &Listing, index: &Entry) -> Checkpoint {
     // The values of `model_index.json` that are lists describe the parts. All other values are settings.
-    let parts: Vec<String> = match around.tree.open(&index.path).and_then(|bytes| json::read::<Value>(&*bytes)) {
-        Ok(Value::Object(entries)) => entries.into_iter().filter(|(_, v)| v.is_array()).map(|(k, _)| k).collect(),
-        Ok(_) => Vec::new(),
-        Err(error) => return Checkpoint::whole(Content::Unreadable(error), Vec::new()),
-    };
+    let parts: Vec<String> =
+        match around.tree.open(&index.path).and_then(|bytes| json::read::<Value>(&*bytes, json::CONFIGURATION)) {
+            Ok(Value::Object(entries)) => entries.into_iter().filter(|(_, v)| v.is_array()).map(|(k, _)| k).collect(),
+            Ok(_) => Vec::new(),
+            Err(error) => return Checkpoint::whole(Content::Unreadable(error), Vec::new()),
+        };
     let mut ignored =
         checkpoint::others(around, listing, |_| false, "beside a diffusers pipeline, which is the model taken");
     // A pipeline without an index of parts still has those that stand for it.

@@ -23,7 +23,8 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
         return ["model", "data"].into_iter().find_map(|name| inside(around, listing, name));
     }
     let modules = listing.file("modules.json")?;
-    let modules: Vec<Module> = around.tree.open(&modules.path).and_then(|bytes| json::read(&*bytes)).ok()?;
+    let modules: Vec<Module> =
+        around.tree.open(&modules.path).and_then(|bytes| json::read(&*bytes, json::CONFIGURATION)).ok()?;
     // Pooling and normalization have no weights. A dense layer behind the network is a model of its own.
     inside(around, listing, &modules.first()?.path)
 }

@@ -50,14 +50,14 @@ pub enum SourceError {
         /// The length that its header, or the read, needs, in bytes.
         expected: u64,
     },
-    /// A header is longer than the safetensors format allows.
-    #[error("{} announces a header of {found} bytes, at most {limit} are allowed: not a safetensors file, or a hostile one", path.display())]
+    /// A header is longer than any that is read.
+    #[error("{} announces a header of {found} bytes, at most {limit} are read: not a safetensors file, or a hostile one", path.display())]
     HeaderTooLarge {
         /// The file.
         path: PathBuf,
         /// The announced length, in bytes.
         found: u64,
-        /// The limit of the format: 100,000,000 bytes.
+        /// The most that is read: 32 MiB. The format allows 100,000,000 bytes, and no model needs them.
         limit: u64,
     },
     /// A Git LFS pointer stands where the weights should be.
@@ -73,6 +73,17 @@ pub enum SourceError {
         path: PathBuf,
         /// Where and why parsing stopped.
         source: serde_json::Error,
+    },
+    /// A JSON file is larger than any of its kind needs to be. What is read of one is bounded, because JSON takes many times its
+    /// length in memory.
+    #[error("{} has {found} of JSON, expected {expected}: it is no configuration or index that is read", path.display())]
+    TooMuchJson {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        found: String,
+        /// The limit.
+        expected: String,
     },
     /// A server did not give an object.
     #[error("cannot read {}: {reason}", path.display())]

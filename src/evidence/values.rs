@@ -208,6 +208,11 @@ impl Evidence for Values {
         projection(self, [a, b], compared)
     }
 
+    fn undecomposed(&self) -> usize {
+        let pairs = self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
+        pairs.values().flat_map(|pair| pair.parameters()).filter(|p| p.undecomposed).count()
+    }
+
     fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {
         nearness::nearness(self, a, b)
     }

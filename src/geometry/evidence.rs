@@ -36,7 +36,7 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The errors of [`line_sums`](Self::line_sums), and [`Error::Decomposition`].
+    /// The errors of [`line_sums`](Self::line_sums).
     fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error>;
 
     /// Reads one matrix of two models that were compared before, and finds what both have along the directions in which they differ.
@@ -44,9 +44,14 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The errors of [`pair`](Self::pair).
+    /// The errors of [`line_sums`](Self::line_sums).
     fn projection(&self, _a: ModelId, _b: ModelId, _compared: &ParameterEvidence) -> Result<Option<Projection>, Error> {
         Ok(None)
+    }
+
+    /// Returns in how many tensors of the pairs so far the rank of a change could not be computed.
+    fn undecomposed(&self) -> usize {
+        0
     }
 
     /// Reads a sample of the values of both. `None` when the values cannot be read, or there is no matrix.
@@ -243,6 +248,8 @@ pub struct ParameterEvidence {
     /// `None` for vectors, when nothing changed, when the rank is full or beyond the reach of the sketch (136), and for rows of
     /// more than 1,048,576 values.
     pub rank: Option<usize>,
+    /// Whether the rank could not be computed, so that [`rank`](Self::rank) says nothing.
+    pub(crate) undecomposed: bool,
     /// Root mean square of what rounding changed in b's values, in units of the weights. `None` where b was not quantized in known
     /// steps.
     pub rounding: Option<f64>,

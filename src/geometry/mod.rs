@@ -177,6 +177,11 @@ impl Geometry {
         Self { evidence: Some(evidence), ..self }
     }
 
+    /// Returns in how many tensors of the pairs that were read the rank of a change could not be computed.
+    pub(crate) fn undecomposed(&self) -> usize {
+        self.evidence().map_or(0, Evidence::undecomposed)
+    }
+
     /// Returns the reader of further values, if there is one.
     pub(crate) fn evidence(&self) -> Option<&dyn Evidence> {
         self.evidence.as_deref()

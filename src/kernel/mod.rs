@@ -6,6 +6,7 @@ mod container;
 mod eigen;
 mod fingerprint;
 pub(crate) mod format;
+mod jacobi;
 mod median;
 mod moments;
 mod packed;
@@ -15,7 +16,7 @@ mod thread_buffer;
 mod words;
 
 pub(crate) use container::{TensorBytes, encode, header};
-pub(crate) use eigen::symmetric_eigen;
+pub(crate) use eigen::{symmetric_eigen, symmetric_eigenvalues};
 pub(crate) use fingerprint::{Fingerprint, chain};
 pub(crate) use median::{median, upper_median};
 pub use moments::Moments;

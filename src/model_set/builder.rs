@@ -105,6 +105,12 @@ impl ModelSetBuilder {
         self
     }
 
+    /// Adds a model that cannot be read, and why. [`with_on_unreadable`](Self::with_on_unreadable) decides about it.
+    pub fn with_unreadable(mut self, name: impl Into<String>, error: SourceError) -> Self {
+        self.unreadable.push((name.into(), error));
+        self
+    }
+
     /// Adds every model below a file or folder, as [`Discovery`] without options finds them.
     ///
     /// # Errors

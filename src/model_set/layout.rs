@@ -120,21 +120,14 @@ impl Alignment {
 
     /// Finds the best way to compare with `layout`: the shared elements, and the names under which they are shared.
     ///
-    /// Names are changed only where `minimum` of the larger side could be shared.
-    fn best(&self, layout: &Layout, total: f64, minimum: f64) -> (f64, Names) {
+    /// `most` is what any names could share, by the shapes.
+    fn best(&self, layout: &Layout, total: f64, most: f64) -> (f64, Names) {
         let plain = Names {
             ours: self.tensors.keys().map(|k| k.0.clone()).collect(),
             theirs: layout.iter().map(|t| t.name.clone()).collect(),
         };
         let shared = self.shared(layout, &plain);
-        if shared >= NAMES_AGREE * total.min(self.largest) {
-            return (shared, plain);
-        }
-        // Shapes bound what any names can share, and most pairs of architectures end here.
-        let tails: BTreeSet<Option<&[usize]>> = self.tensors.keys().map(|k| k.1.as_deref()).collect();
-        let fits = |t: &&Tensor| tails.contains(&t.shape.split_first().map(|(_, tail)| tail));
-        let most: f64 = layout.iter().filter(fits).map(|t| t.values as f64).sum();
-        if most <= shared || most < minimum * total.max(self.largest) {
+        if shared >= NAMES_AGREE * total.min(self.largest) || most <= shared {
             return (shared, plain);
         }
         let unwrapped = Names { ours: unwrapped_all(&plain.ours), theirs: unwrapped_all(&plain.theirs) };
@@ -201,22 +194,69 @@ pub(super) fn align(layouts: &[Layout], minimum: f64) -> Vec<Alignment> {
     order.sort_by(|&a, &b| totals[b].total_cmp(&totals[a]).then_with(|| layouts[a].cmp(&layouts[b])));
 
     let mut alignments: Vec<Alignment> = Vec::new();
+    let mut tails = Tails::default();
     for index in order {
         let layout = &layouts[index];
         let mut best: Option<(f64, usize, Names)> = None;
-        for (a, alignment) in alignments.iter().enumerate() {
-            let (shared, names) = alignment.best(layout, totals[index], minimum);
-            let share = shared / alignment.largest.max(totals[index]);
+        for (a, most) in tails.shared(layout) {
+            let alignment = &alignments[a];
+            let larger = alignment.largest.max(totals[index]);
+            // Shapes bound what any names can share, and most pairs of architectures end here.
+            if most < minimum * larger {
+                continue;
+            }
+            let (shared, names) = alignment.best(layout, totals[index], most);
+            let share = shared / larger;
             if share >= minimum && best.as_ref().is_none_or(|b| share > b.0) {
                 best = Some((share, a, names));
             }
         }
-        match best {
-            Some((_, a, names)) => alignments[a].join(index, layout, names),
-            None => alignments.push(Alignment::of(index, layout)),
-        }
+        let joined = match best {
+            Some((_, a, names)) => {
+                alignments[a].join(index, layout, names);
+                a
+            }
+            None => {
+                alignments.push(Alignment::of(index, layout));
+                alignments.len() - 1
+            }
+        };
+        tails.add(joined, layout);
     }
     alignments
+}
+
+/// Which alignments hold tensors of a shape, all dimensions but the first.
+///
+/// Thousands of layouts have few shapes in common. Each is compared with those alone.
+#[derive(Debug, Default)]
+struct Tails<'l>(BTreeMap<Option<&'l [usize]>, BTreeSet<usize>>);
+
+impl<'l> Tails<'l> {
+    fn add(&mut self, alignment: usize, layout: &'l Layout) {
+        for tensor in layout {
+            self.0.entry(tail(tensor)).or_default().insert(alignment);
+        }
+    }
+
+    /// Returns the alignments that hold a shape of the layout, and how many of its values have such shapes.
+    fn shared(&self, layout: &Layout) -> BTreeMap<usize, f64> {
+        let mut values: BTreeMap<Option<&[usize]>, f64> = BTreeMap::new();
+        for tensor in layout {
+            *values.entry(tail(tensor)).or_default() += tensor.values as f64;
+        }
+        let mut shared: BTreeMap<usize, f64> = BTreeMap::new();
+        for (tail, values) in values {
+            for &alignment in self.0.get(&tail).into_iter().flatten() {
+                *shared.entry(alignment).or_default() += values;
+            }
+        }
+        shared
+    }
+}
+
+fn tail(tensor: &Tensor) -> Option<&[usize]> {
+    tensor.shape.split_first().map(|(_, tail)| tail)
 }
 
 #[cfg(test)]
@@ -320,6 +360,21 @@ mod tests {
         };
         assert_eq!(align(&layouts(usize::MAX), 0.5).len(), 2);
         assert_eq!(align(&layouts(20), 1.0).len(), 1);
+    }
+
+    #[test]
+    fn many_layouts_of_other_shapes_cost_nothing() {
+        let of = |width: usize| -> Layout {
+            let shape = vec![8, width];
+            (10..40)
+                .map(|k| Tensor { name: format!("layers.{k}.w"), shape: shape.clone(), values: 8 * width })
+                .collect()
+        };
+        let layouts: Vec<Layout> = (0..2000).map(|i| of(8 + i)).collect();
+        // Two thousand squared times thirty comparisons of names would take minutes.
+        let begun = std::time::Instant::now();
+        assert_eq!(align(&layouts, 0.5).len(), 2000);
+        assert!(begun.elapsed().as_secs() < 20);
     }
 
     #[test]

@@ -73,24 +73,24 @@ pub(super) fn join(
     let mut outlines: Vec<Outline> = alignments.iter().map(outline).collect();
     let mut all: Vec<Option<Alignment>> = alignments.into_iter().map(Some).collect();
     let mut made = BTreeMap::new();
-    // Pairs that were looked at and do not correspond, and whether their shapes are alike.
-    let mut apart: BTreeMap<(usize, usize), bool> = BTreeMap::new();
+    let mut waiting = pairs(&outlines);
+    // Pairs whose shapes are alike, and that do not correspond.
+    let mut resembling: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut found: BTreeMap<(usize, usize), Correspondence> = BTreeMap::new();
     loop {
-        for (a, b) in (1..all.len()).flat_map(|b| (0..b).map(move |a| (a, b))) {
+        for (a, b) in std::mem::take(&mut waiting) {
             let (Some(first), Some(second)) = (&all[a], &all[b]) else { continue };
-            if apart.contains_key(&(a, b)) || found.contains_key(&(a, b)) {
+            if resemblance(&outlines[a], &outlines[b]) < minimum {
                 continue;
             }
-            let alike = resemblance(&outlines[a], &outlines[b]) >= minimum;
-            let matched = (alike && matching == Matching::ByValues).then(|| {
+            let matched = (matching == Matching::ByValues).then(|| {
                 let keys = [first, second].map(keys);
                 let [x, y] = [(first, &keys[0]), (second, &keys[1])].map(|(al, keys)| side(al, keys, models, &made));
                 correspondence(&x, &y, minimum)
             });
             match matched.flatten() {
                 Some(matched) => _ = found.insert((a, b), matched),
-                None => _ = apart.insert((a, b), alike),
+                None => _ = resembling.insert((a, b)),
             }
         }
         // A file may hold the parts of a pipeline, which share nothing with each other. It goes to the part with most values.
@@ -107,7 +107,7 @@ pub(super) fn join(
         let both = [first.clone(), second.clone()];
         let merged = merge(both, &keys, &matched, selection, &mut with);
         if !each_shares(&merged, [&first.layouts, &second.layouts], minimum) {
-            apart.insert((a, b), true);
+            resembling.insert((a, b));
             continue;
         }
         made = with;
@@ -115,8 +115,10 @@ pub(super) fn join(
         all[a] = Some(merged);
         all[b] = None;
         let other = |&(x, y): &(usize, usize)| x != a && y != a && x != b && y != b;
-        apart.retain(|pair, _| other(pair));
+        resembling.retain(other);
         found.retain(|pair, _| other(pair));
+        // What is joined may correspond to what its parts did not.
+        waiting = (0..all.len()).filter(|&x| x != a).map(|x| (x.min(a), x.max(a))).collect();
     }
     let mut number = BTreeMap::new();
     let mut kept = Vec::new();
@@ -126,9 +128,23 @@ pub(super) fn join(
             kept.push(alignment);
         }
     }
-    let resembling = apart.into_iter().filter(|(_, alike)| *alike);
-    let resembling = resembling.filter_map(|((a, b), _)| Some((*number.get(&a)?, *number.get(&b)?))).collect();
+    let resembling = resembling.into_iter().filter_map(|(a, b)| Some((*number.get(&a)?, *number.get(&b)?))).collect();
     Spelled { alignments: kept, made, resembling }
+}
+
+/// The pairs of networks that have a matrix of the same dimensions. Only these can resemble each other.
+fn pairs(outlines: &[Outline]) -> BTreeSet<(usize, usize)> {
+    let mut holders: BTreeMap<&[usize], Vec<usize>> = BTreeMap::new();
+    for (at, outline) in outlines.iter().enumerate() {
+        for dims in outline.matrices() {
+            holders.entry(dims).or_default().push(at);
+        }
+    }
+    let of_one = |all: &Vec<usize>| {
+        let all = all.clone();
+        (1..all.len()).flat_map(move |b| (0..b).map(|a| (all[a], all[b])).collect::<Vec<_>>())
+    };
+    holders.values().flat_map(of_one).collect()
 }
 
 /// Whether each layout of one side shares enough values with each of the other, as all models of a group do.

@@ -15,6 +15,11 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
+    /// The dimensions of its matrices, in rising order, each once.
+    pub(crate) fn matrices(&self) -> impl Iterator<Item = &[usize]> {
+        self.counts.keys().map(Vec::as_slice)
+    }
+
     pub(crate) fn new(shapes: &[Vec<usize>]) -> Self {
         let pieces: Vec<Piece> =
             shapes.iter().enumerate().map(|(t, shape)| Piece::whole(t, shape)).filter(Piece::is_telling).collect();

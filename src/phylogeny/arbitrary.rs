@@ -181,6 +181,7 @@ fn remark() -> impl Strategy<Value = Remark> {
     prop_oneof![
         any::<usize>().prop_map(|count| Remark::FamiliesExpected { count }),
         any::<usize>().prop_map(|count| Remark::LayoutGroups { count }),
+        any::<usize>().prop_map(|tensors| Remark::WithoutRank { tensors }),
         any::<usize>().prop_map(|count| Remark::OtherNames { count }),
         any::<usize>().prop_map(|count| Remark::OnePart { count }),
         (name(), any::<usize>(), any::<usize>(), number()).prop_map(|(clusterer, used, available, variance)| {

@@ -106,6 +106,11 @@ pub enum Remark {
         /// Parameters that were left out in part or as a whole, because models hold unlike numbers of their rows.
         left_out: Vec<String>,
     },
+    /// The rank of a change could not be computed for some tensors. Relations and movements say nothing of it there.
+    WithoutRank {
+        /// How many tensors, counted once for each pair of models.
+        tensors: usize,
+    },
     /// A sentence of an outside detector or clusterer.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     Other(String),
@@ -158,6 +163,12 @@ impl fmt::Display for Remark {
                 "distances are those of sketches, which could not compare all of {}: models hold unlike numbers of rows",
                 left_out.join(", ")
             ),
+            Self::WithoutRank { tensors } => {
+                write!(
+                    f,
+                    "the rank of the change could not be computed for {tensors} tensors, and had no part in the result"
+                )
+            }
             Self::Other(text) => f.write_str(text),
         }
     }

@@ -1,6 +1,6 @@
 //! The absent matrix in the few dimensions that the increments of its children span.
 
-use super::span::{beside, common, decomposed, pseudoinverse, squared};
+use super::span::{beside, common, decomposed, pseudoinverse, singular_values, squared};
 use faer::Mat;
 
 /// Rounds of alternation after which it stops. In closed form it takes one or two.
@@ -28,12 +28,12 @@ pub(super) struct Found {
 /// The error is a reason, as the end of a sentence.
 pub(super) fn find(children: &[Mat<f64>], limit: f64) -> Result<Found, String> {
     let n = children.len();
-    let stuck = || "a decomposition did not converge".to_owned();
+    let stuck = || "a value is not finite".to_owned();
     let mut rank = vec![vec![0usize; n]; n];
     for i in 0..n {
         for j in 0..i {
             let apart = &children[i] - &children[j];
-            rank[i][j] = decomposed(apart.as_ref()).ok_or_else(stuck)?.rank(limit);
+            rank[i][j] = super::span::rank(&singular_values(apart.as_ref()).ok_or_else(stuck)?, limit);
             rank[j][i] = rank[i][j];
         }
     }
@@ -92,7 +92,7 @@ fn of_triple(
         // This child has the matrix unchanged.
         return Ok((children[triple[at]].clone(), [ra, rb, rc]));
     }
-    let stuck = || "a decomposition did not converge".to_owned();
+    let stuck = || "a value is not finite".to_owned();
     let parts = |i: usize, j: usize| decomposed((&children[i] - &children[j]).as_ref()).ok_or_else(stuck);
     let (of_ab, of_ac, of_bc) = (parts(a, b)?, parts(a, c)?, parts(b, c)?);
     let columns_a = common(&of_ab.columns(ab), &of_ac.columns(ac), ra).ok_or_else(stuck)?;

@@ -16,6 +16,7 @@ mod alternation;
 mod error;
 mod file;
 mod matrix;
+mod one_sided;
 mod span;
 mod tensor;
 

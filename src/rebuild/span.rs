@@ -1,5 +1,6 @@
 //! Small dense matrices: ranks, bases, and the common part of two spans.
 
+use super::one_sided;
 use faer::{Mat, MatRef};
 
 /// A thin singular value decomposition: values in falling order.
@@ -9,21 +10,54 @@ pub(super) struct Decomposed {
     pub(super) right: Mat<f64>,
 }
 
-/// Decomposes a finite matrix; `None` when the iteration does not converge.
+/// Decomposes a finite matrix; `None` when a value is not finite.
+///
+/// An iteration that does not converge is tried again for the transposed matrix, and then by one-sided rotations.
 pub(super) fn decomposed(matrix: MatRef<'_, f64>) -> Option<Decomposed> {
     if matrix.nrows() == 0 || matrix.ncols() == 0 {
         let (left, right) = (Mat::zeros(matrix.nrows(), 0), Mat::zeros(matrix.ncols(), 0));
         return Some(Decomposed { left, values: Vec::new(), right });
     }
-    let svd = matrix.thin_svd().ok()?;
-    let values = svd.S().column_vector().iter().copied().collect();
-    Some(Decomposed { left: svd.U().to_owned(), values, right: svd.V().to_owned() })
+    if !is_finite(matrix) {
+        return None;
+    }
+    if let Ok(svd) = matrix.thin_svd() {
+        let values = svd.S().column_vector().iter().copied().collect();
+        return Some(Decomposed { left: svd.U().to_owned(), values, right: svd.V().to_owned() });
+    }
+    if let Ok(svd) = matrix.transpose().thin_svd() {
+        let values = svd.S().column_vector().iter().copied().collect();
+        return Some(Decomposed { left: svd.V().to_owned(), values, right: svd.U().to_owned() });
+    }
+    Some(one_sided::decomposed(matrix))
+}
+
+/// The singular values in falling order; `None` when a value is not finite.
+///
+/// Without vectors fewer iterations are needed, and none of them was seen to fail.
+pub(super) fn singular_values(matrix: MatRef<'_, f64>) -> Option<Vec<f64>> {
+    if matrix.nrows() == 0 || matrix.ncols() == 0 {
+        return Some(Vec::new());
+    }
+    if !is_finite(matrix) {
+        return None;
+    }
+    Some(matrix.singular_values().unwrap_or_else(|_| one_sided::decomposed(matrix).values))
+}
+
+/// The number of singular values above a limit.
+pub(super) fn rank(values: &[f64], limit: f64) -> usize {
+    values.iter().take_while(|value| **value > limit).count()
+}
+
+fn is_finite(matrix: MatRef<'_, f64>) -> bool {
+    (0..matrix.ncols()).all(|j| (0..matrix.nrows()).all(|i| matrix[(i, j)].is_finite()))
 }
 
 impl Decomposed {
     /// The number of singular values above a limit.
     pub(super) fn rank(&self, limit: f64) -> usize {
-        self.values.iter().take_while(|value| **value > limit).count()
+        rank(&self.values, limit)
     }
 
     /// The first singular vectors of the left side.

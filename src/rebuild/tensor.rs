@@ -2,7 +2,7 @@
 
 use super::alternation::find;
 use super::matrix::Rows;
-use super::span::{decomposed, squared};
+use super::span::{decomposed, rank, singular_values, squared};
 use super::{Child, RebuildError, TensorOrigin};
 use crate::format::{Dtype, ParameterInfo};
 use faer::Mat;
@@ -157,10 +157,10 @@ fn sketched(rows: &Rows<'_, '_>, rounding: f64) -> Result<Option<Sketched>, Rebu
         let mut whole: Option<Mat<f64>> = None;
         let mut full = false;
         for image in &images {
-            let Some(parts) = decomposed(image.as_ref()) else { return Ok(None) };
-            largest = largest.max(parts.values.first().copied().unwrap_or_default());
+            let Some(values) = singular_values(image.as_ref()) else { return Ok(None) };
+            largest = largest.max(values.first().copied().unwrap_or_default());
             let limit = rounding.max(RELATIVE * largest);
-            full |= parts.rank(limit) == width;
+            full |= rank(&values, limit) == width;
             whole = Some(match whole {
                 None => image.clone(),
                 Some(before) => super::span::beside(&before, image),

@@ -14,12 +14,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+/// Most models of a set held whole whose distances are all computed at once. Beyond it, matrices of all pairs do not fit the
+/// default memory, and distances are computed family by family, as those of larger models are. The values are exact either way.
+const AT_ONCE: usize = 4096;
+
 impl Geometry {
     /// The geometry of sketched models. No model is read.
     ///
     /// Norms and moments are exact. Squared distances have the standard error that
     /// [`squared_distance_error`](Self::squared_distance_error) gives. Tensors that sketches hold whole are exact. If all
-    /// tensors are held whole, the result is that of [`compute`](Self::compute). The values of models that are held whole can be
+    /// tensors of at most 4,096 models are held whole, the result is that of [`compute`](Self::compute). The values of models that are held whole can be
     /// read again, whatever other sketches the set has.
     ///
     /// # Errors
@@ -38,9 +42,15 @@ impl Geometry {
         let models = set.models();
         models.check_parameters()?;
         // Whole sketches hold every compared value, so distances can be exact.
-        if models.len() == 1 || set.is_whole() {
+        if models.len() == 1 || models.len() <= AT_ONCE && set.is_whole() {
             return Self::compute(models, settings);
         }
+        Self::on_demand(set, settings)
+    }
+
+    /// The geometry whose distances are computed when they are needed.
+    fn on_demand(set: &SketchSet, settings: &GeometrySettings) -> Result<Self, Error> {
+        let models = set.models();
         // No sketch of another initialization exists, so distances to it are unknown.
         if !matches!(settings.initialization, Initialization::Zero) {
             let found = "another".to_owned();
@@ -111,6 +121,10 @@ impl Evidence for EvidenceOfSketches {
         Ok(found)
     }
 
+    fn undecomposed(&self) -> usize {
+        self.values.as_deref().map_or(0, Evidence::undecomposed)
+    }
+
     fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {
         self.values([a, b].into_iter()).map_or(Ok(None), |values| values.nearness(a, b))
     }
@@ -143,5 +157,40 @@ impl Evidence for EvidenceOfSketches {
 impl fmt::Debug for EvidenceOfSketches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EvidenceOfSketches").field("models", self.set.models()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model_set::Position;
+    use crate::sketch::{Sketch, SketchSettings};
+    use crate::source::InMemory;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn distances_of_whole_models_are_exact_either_way() -> Result<(), Box<dyn std::error::Error>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let parent: Vec<f32> = (0..600).map(|_| rng.gen_range(-1.0..1.0)).collect();
+        let mut sketches = Vec::new();
+        for number in 0..6 {
+            let weights = parent.iter().map(|w| w + rng.gen_range(-0.1f32..0.1)).collect();
+            let model = InMemory::new().with_parameter("w", [20, 30], weights)?;
+            sketches.push((format!("m{number}"), Sketch::compute(&model, &SketchSettings::new())?));
+        }
+        let (set, settings) = (SketchSet::new(sketches)?, GeometrySettings::new());
+        assert!(set.is_whole());
+        let (at_once, on_demand) = (Geometry::of_sketches(&set, &settings)?, Geometry::on_demand(&set, &settings)?);
+        let all: Vec<ModelId> = set.models().ids().collect();
+        let squared = |geometry: &Geometry| -> Result<Vec<f64>, Error> {
+            let found = geometry.compare(&all)?;
+            let pairs = (0..36).map(|at| (Position::new(at / 6), Position::new(at % 6)));
+            Ok(pairs.map(|(a, b)| found.squared_distance(a, b)).collect())
+        };
+        for (x, y) in squared(&at_once)?.into_iter().zip(squared(&on_demand)?) {
+            assert!((x - y).abs() <= 1e-12 * x.max(1.0), "{x} {y}");
+        }
+        Ok(())
     }
 }

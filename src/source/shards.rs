@@ -159,7 +159,7 @@ pub(crate) fn weight_map(tree: &dyn Folder, index: &Path) -> Result<BTreeMap<Str
         weight_map: Entries<String>,
     }
 
-    let Entries(entries) = json::read::<Index>(&*tree.open(index)?)?.weight_map;
+    let Entries(entries) = json::read::<Index>(&*tree.open(index)?, json::INDEX)?.weight_map;
     let mut listed = BTreeMap::new();
     for (tensor, shard) in entries {
         if listed.insert(tensor.clone(), shard).is_some() {

@@ -81,7 +81,7 @@ impl Slices {
             Ok([whole]) => Ok(Arc::new(whole)),
             Err(files) => {
                 let params = tree.open(&path.with_file_name("params.json")).ok();
-                let params = params.map(|bytes| json::read::<Params>(&*bytes)).transpose()?;
+                let params = params.map(|bytes| json::read::<Params>(&*bytes, json::CONFIGURATION)).transpose()?;
                 Ok(Arc::new(Self::joined(files, params)?))
             }
         }

@@ -1,6 +1,7 @@
 //! Sketches on disk: files, folders of files, and an index that finds the sketches near to a model.
 
 mod entry;
+mod file_name;
 mod index;
 mod nearest;
 mod sketch_file;

@@ -1,30 +1,23 @@
 //! A folder of sketches that can grow.
 
 use super::entry::{AddOutcome, StoreEntry, StoreProblem};
+use super::file_name::{TEMPORARY, is_entry, is_leftover, of_entry};
 use super::sketch_file::SketchFile;
-use crate::bytes::{self, Existing, Temporary};
+use crate::bytes::{self, Existing};
 use crate::discover::SKETCHES;
 use crate::error::{Error, SourceError};
-use crate::kernel::format::{self, ENTRY_SUFFIX, STORE_VERSION};
-use crate::kernel::{from_hex, hex};
+use crate::kernel::format::{self, STORE_VERSION};
 use crate::sketch::{Sketch, SketchSettings};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_128;
 
 /// The most bytes that the settings file may have. Settings take far less.
 const SETTINGS_LIMIT: u64 = 1 << 16;
 
-/// How the name of a file begins while it is written. Searches skip such hidden names, and no entry is named so.
-const PREFIX: &str = ".sketch-";
-/// How the name of a file ends while it is written.
-const SUFFIX: &str = ".tmp";
-
-/// The age from which a temporary file is left over from a run that stopped. No sketch takes so long to write.
-const LEFTOVER: Duration = Duration::from_secs(24 * 60 * 60);
+/// What can be opened, and what is wrong with the other files.
+type Opened<T> = (Vec<T>, Vec<(PathBuf, SourceError)>);
 
 /// A folder of [`Sketch`]es with one safetensors file for each model, all of one seed.
 ///
@@ -187,8 +180,8 @@ impl SketchStore {
         let path = self.checked_path(name, sketch)?;
         let added = match self.read(name) {
             Ok(None) => AddOutcome::New,
-            // Values are verified too, because replacing is how a damaged entry is repaired.
-            Ok(Some(stored)) if same(&stored, sketch) && stored.verify().is_ok() => return Ok(AddOutcome::Unchanged),
+            // Values are verified on opening. Replacing is how a damaged entry is repaired.
+            Ok(Some(stored)) if same(&stored, sketch) => return Ok(AddOutcome::Unchanged),
             Ok(Some(_)) | Err(_) => AddOutcome::Replaced,
         };
         let bytes = sketch.encode(&path, name)?;
@@ -211,6 +204,11 @@ impl SketchStore {
         })
     }
 
+    /// Whether there is a sketch of the model `name`, also one that is damaged.
+    pub fn contains(&self, name: &str) -> bool {
+        self.path_of(name).exists()
+    }
+
     /// The sketch of the model `name`. Its values stay on disk until they are needed.
     ///
     /// # Errors
@@ -221,11 +219,11 @@ impl SketchStore {
         Ok(stored.ok_or_else(|| Error::UnknownModel { name: name.to_owned(), near: Vec::new() })?.sketch)
     }
 
-    /// All sketches, sorted by name. This reads headers, moments and fingerprints, but no values.
+    /// All sketches, sorted by name. Every byte is read and compared with its checksum.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the folder or a sketch cannot be read.
+    /// [`Error::Store`] when the folder or a sketch cannot be read, or a sketch is damaged.
     pub fn entries(&self) -> Result<Vec<StoreEntry>, Error> {
         let entry = |stored: SketchFile| StoreEntry {
             width: stored.sketch.width,
@@ -241,7 +239,7 @@ impl SketchStore {
 
     /// All sketches with the names of their models, sorted by name.
     ///
-    /// Each file is opened once. Values stay on disk until they are needed.
+    /// Each file is opened and verified once. Values stay on disk until they are needed.
     ///
     /// # Errors
     ///
@@ -250,18 +248,38 @@ impl SketchStore {
         Ok(self.stored()?.into_iter().map(|stored| (stored.name, stored.sketch)).collect())
     }
 
+    /// The sketches that can be read with the names of their models, and what is wrong with the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the folder cannot be listed.
+    pub fn readable_sketches(&self) -> Result<Opened<(String, Sketch)>, Error> {
+        let (stored, problems) = self.opened()?;
+        Ok((stored.into_iter().map(|stored| (stored.name, stored.sketch)).collect(), problems))
+    }
+
     /// All entries, opened and sorted by name.
     fn stored(&self) -> Result<Vec<SketchFile>, Error> {
-        let mut all = Vec::new();
+        let (stored, problems) = self.opened()?;
+        match problems.into_iter().next() {
+            Some((_, source)) => Err(Error::Store { source: source.into() }),
+            None => Ok(stored),
+        }
+    }
+
+    /// The entries that can be opened, sorted by name, and what is wrong with the others, sorted by path.
+    fn opened(&self) -> Result<Opened<SketchFile>, Error> {
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
         for path in self.files()?.into_iter().filter(|path| is_entry(path)) {
             match self.read_file(&path) {
+                Ok(stored) => all.push(stored),
                 // The file was removed since it was listed.
                 Err(SourceError::NotFound { .. }) => {}
-                other => all.push(other.map_err(|source| Error::Store { source: source.into() })?),
+                Err(problem) => problems.push((path, problem)),
             }
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(all)
+        Ok((all, problems))
     }
 
     /// Reads every byte again and lists the files that are not as they were written, sorted by path.
@@ -274,10 +292,9 @@ impl SketchStore {
     pub fn verify(&self) -> Result<Vec<StoreProblem>, Error> {
         let mut problems = Vec::new();
         for path in self.files()? {
-            let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
             let outcome = if is_entry(&path) {
-                self.read_file(&path).and_then(|stored| stored.verify())
-            } else if is_temporary(&name) && is_old(&path) {
+                self.read_file(&path).map(drop)
+            } else if is_leftover(&path) {
                 Err(SourceError::Leftover { path: path.clone() })
             } else {
                 Ok(())
@@ -291,9 +308,9 @@ impl SketchStore {
         Ok(problems)
     }
 
-    /// The path of a model's file. It is named by a hash, so that no model name can act as a path.
+    /// The path of a model's file.
     fn path_of(&self, name: &str) -> PathBuf {
-        self.folder.join(hex(xxh3_128(name.as_bytes())) + ENTRY_SUFFIX)
+        self.folder.join(of_entry(name))
     }
 
     /// The path of a model's file, for a sketch of the store's seed.
@@ -316,10 +333,12 @@ impl SketchStore {
     /// Opens an entry and checks that it belongs where it is.
     pub(super) fn read_file(&self, path: &Path) -> Result<SketchFile, SourceError> {
         let stored = SketchFile::open(path)?;
-        let file = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let file = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         // A file that was renamed by hand would stand for a model that it does not hold.
-        stored.agrees("file name", &file, &hex(xxh3_128(stored.name.as_bytes())))?;
+        stored.agrees("file name", &file, &of_entry(&stored.name))?;
         stored.agrees("seed", &stored.sketch.seed.to_string(), &self.recorded.seed.to_string())?;
+        // A flipped bit of a value would change distances in silence. Reading a sketch once more costs a millisecond.
+        stored.verify()?;
         Ok(stored)
     }
 
@@ -344,33 +363,10 @@ impl StoreSettings {
 
 /// Writes a file of the store, whole or not at all.
 pub(super) fn write(path: &Path, content: &[u8], existing: Existing) -> io::Result<()> {
-    let temporary = Temporary::Unique { prefix: PREFIX, suffix: SUFFIX };
-    bytes::write_whole(path, temporary, existing, |file| io::Write::write_all(file, content))
-}
-
-/// Whether a file name is one that [`write`] uses before the file is whole.
-fn is_temporary(name: &str) -> bool {
-    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+    bytes::write_whole(path, TEMPORARY, existing, |file| io::Write::write_all(file, content))
 }
 
 /// Whether a stored sketch has the content and the width of another.
 fn same(stored: &SketchFile, sketch: &Sketch) -> bool {
     stored.content == sketch.content() && stored.sketch.width == sketch.width
-}
-
-/// Whether a path is that of an entry.
-fn is_entry(path: &Path) -> bool {
-    entry_hash(path).is_some()
-}
-
-/// The hash in the file name of an entry; `None` for any other file.
-pub(super) fn entry_hash(path: &Path) -> Option<u128> {
-    let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(ENTRY_SUFFIX))?;
-    from_hex(name)
-}
-
-/// Whether a file is older than any write takes.
-fn is_old(path: &Path) -> bool {
-    let age = fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-    age.is_some_and(|age| age > LEFTOVER)
 }

@@ -2,4 +2,5 @@
 
 mod alpha;
 mod families;
+mod increments;
 mod zoo;

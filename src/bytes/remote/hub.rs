@@ -4,6 +4,7 @@
 //! (<https://huggingface.co/docs/hub/api>). All files are then read at that commit, so that they belong together.
 
 use super::{credentials, fault, object, place};
+use crate::bytes::json;
 use crate::error::SourceError;
 use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, HeaderMap, HeaderValue, ObjectStore, ObjectStoreExt};
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Most bytes of a list of files.
-const LIMIT: u64 = 100_000_000;
+const LIMIT: u64 = json::INDEX.bytes;
 
 /// A repository at one commit.
 #[derive(Debug)]
@@ -63,8 +64,7 @@ pub(super) fn connect(at: &Path, repository: &str) -> Result<(Arc<dyn ObjectStor
         ),
         other => other,
     })?;
-    let found: Revision =
-        serde_json::from_slice(&answer).map_err(|source| SourceError::Json { path: at.to_owned(), source })?;
+    let found: Revision = json::parse(at, &answer, json::INDEX.values)?;
     if found.sha.is_empty() || !found.sha.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err(fault::said(at, "the hub names no commit for the revision"));
     }

@@ -236,6 +236,8 @@ impl PhylogenyDetector for LineageDetector {
         if expected.len() > 1 {
             remarks.push(Remark::LayoutGroups { count: expected.len() });
         }
+        let tensors = geometry.undecomposed();
+        remarks.extend((tensors > 0).then_some(Remark::WithoutRank { tensors }));
         collector.phylogeny(remarks)
     }
 }

@@ -82,7 +82,7 @@ pub(in crate::evidence) fn compare(
         let mut evidence = part.evidence(task);
         match gram {
             // The tensor has too few rows for a sample, so all of them were projected in the first pass.
-            Some(gram) if task.every == 1 => evidence.rank = task.rank(gram, part.tally.b_squared)?,
+            Some(gram) if task.every == 1 => task.rank(gram, part.tally.b_squared, &mut evidence),
             Some(gram) if !task.is_full(gram, &part.tally) => undecided.push((p, t)),
             _ => {}
         }
@@ -98,7 +98,7 @@ pub(in crate::evidence) fn compare(
         either,
         |at, gram| {
             if let (Some(gram), Some((evidence, _))) = (gram, found.get_mut(&at)) {
-                evidence.rank = tasks[at.0][at.1].rank(&gram, evidence.squared_norm_b)?;
+                tasks[at.0][at.1].rank(&gram, evidence.squared_norm_b, evidence);
             }
             Ok(())
         },
@@ -219,9 +219,14 @@ impl<'v> Task<'v> {
         self.coarser * squared_norm.sqrt()
     }
 
-    /// The rank of the increment by the projection of all its rows.
-    fn rank(&self, gram: &Gram<'_>, squared_norm: f64) -> Result<Option<usize>, Error> {
-        gram.rank(self.tensor.rows(), self.tensor.row_size, self.rounding(squared_norm))
+    /// Sets the rank of the increment by the projection of all its rows.
+    ///
+    /// A matrix that cannot be decomposed costs this one witness and no more. A remark tells of it.
+    fn rank(&self, gram: &Gram<'_>, squared_norm: f64, evidence: &mut ParameterEvidence) {
+        match gram.rank(self.tensor.rows(), self.tensor.row_size, self.rounding(squared_norm)) {
+            Ok(rank) => evidence.rank = rank,
+            Err(_) => evidence.undecomposed = true,
+        }
     }
 
     /// Whether a sample of rows shows already that the rank is full.

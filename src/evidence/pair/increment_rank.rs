@@ -9,7 +9,7 @@
 //! Most increments have full rank, and some of their rows show that already: leaving rows out makes no singular value larger.
 
 use crate::error::Error;
-use crate::kernel::symmetric_eigen;
+use crate::kernel::symmetric_eigenvalues;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use pulp::{Arch, Simd, WithSimd};
@@ -202,12 +202,12 @@ impl<'s> Gram<'s> {
     ///
     /// # Errors
     ///
-    /// [`Error::Decomposition`] when the eigenvalues cannot be computed.
+    /// [`Error::Decomposition`] when a product is not finite.
     pub(super) fn rank(&self, rows: usize, columns: usize, rounding: f64) -> Result<Option<usize>, Error> {
         let k = self.sketch.width();
         let full: Vec<f64> =
             (0..k * k).map(|at| self.products[(at / k).max(at % k) + (at / k).min(at % k) * k]).collect();
-        let (squared, _) = symmetric_eigen("the products of an increment's rows", k, &full)?;
+        let squared = symmetric_eigenvalues("the products of an increment's rows", k, &full)?;
         let largest = squared.first().map_or(0.0, |s| s.max(0.0));
         let floor = (FLOOR * FLOOR * largest).max(self.squared_noise(rows, rounding));
         let rank = squared.iter().take_while(|&&s| s > floor).count();
@@ -265,6 +265,32 @@ mod tests {
         let rounding = ROUNDOFF * ((rows * columns) as f64).sqrt();
         let full = sample.is_full(rows, rounding, change_squared);
         (gram.rank(rows, columns, rounding).unwrap(), full)
+    }
+
+    #[test]
+    fn one_changed_value_has_rank_one_wherever_it_is() {
+        for (rows, columns) in [(16, 144), (20, 300), (40, 30)] {
+            let sketch = RowProjection::new(columns);
+            for at in (0..columns).step_by(37) {
+                for value in [0.683_441_16, 1e-30, 1e30, 1e-41, f32::MAX] {
+                    let (before, mut after) = (vec![0.0; columns], vec![0.0; columns]);
+                    after[at] = value;
+                    let mut gram = Gram::new(&sketch);
+                    gram.add_rows(0, &[(&before, &after)]);
+                    gram.multiply();
+                    assert_eq!(gram.rank(rows, columns, 0.0).unwrap(), Some(1), "{columns} {at} {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_that_are_not_finite_are_an_error_and_no_rank() {
+        let sketch = RowProjection::new(3);
+        let mut gram = Gram::new(&sketch);
+        gram.add_rows(0, &[(&[0.0; 3], &[f32::NAN, 0.0, 0.0])]);
+        gram.multiply();
+        assert!(matches!(gram.rank(3, 3, 0.0), Err(Error::Decomposition { .. })));
     }
 
     #[test]

@@ -39,7 +39,6 @@ impl Geometry {
     ///
     /// - [`Error::NotComparable`] when the models are not of one group.
     /// - [`Error::Source`] for a model that cannot be read any more.
-    /// - [`Error::Decomposition`] when the singular values of an increment cannot be computed.
     ///
     /// # Complexity
     ///

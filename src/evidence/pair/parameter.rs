@@ -9,8 +9,14 @@ const LOW_RANK: usize = 4;
 
 impl ParameterEvidence {
     /// The rank of `b − a` where it is low: at most a quarter of the smaller side.
+    ///
+    /// A few changed values, rows or columns have a low rank of themselves. r rows or columns cannot hold more than r times the
+    /// larger side. So a rank counts only where more values changed than as many rows or columns hold.
     pub fn low_rank(&self) -> Option<usize> {
-        self.rank.filter(|rank| LOW_RANK * rank <= self.shape[0].min(self.shape[1]))
+        let [rows, columns] = self.shape;
+        let changed = self.size - self.equal;
+        let rank = self.rank.filter(|rank| LOW_RANK * rank <= rows.min(columns))?;
+        (rank == 0 || changed > rank * rows.max(columns)).then_some(rank)
     }
 
     /// The evidence of one parameter from its tally, without a grid and a rank.
@@ -35,6 +41,7 @@ impl ParameterEvidence {
             residual,
             grid: None,
             rank: None,
+            undecomposed: false,
             rounding: None,
             mismatches: tally.mismatches,
             roundoff,

@@ -23,6 +23,7 @@ pub(super) fn tensors(
 ) -> Result<BTreeMap<String, Tensor>, SourceError> {
     let mut fit = Fit::new(folder, stored, base)?;
     let (modules, whole) = sorted_keys(&fit, config)?;
+    config.check_work(modules.keys().map(String::as_str)).map_err(|feature| fit.unsupported(feature))?;
     let targets: Vec<String> = modules.keys().map(|module| format!("{module}.weight")).collect();
     let renaming = match (Renaming::find(&targets, &fit.tensors), targets.first()) {
         (Some(renaming), _) => renaming,

@@ -1,12 +1,13 @@
 //! `adapter_config.json`: the fields that decide the weights, and the fields that this crate cannot compute.
 
 use super::method::{self, Fields, Method};
+use super::pattern::{Begin, Patterns};
 use crate::bytes::Folder;
 use crate::bytes::json::{self, Entries};
 use crate::error::SourceError;
 use crate::format::Library;
-use regex_lite::Regex;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,8 +62,10 @@ pub(crate) struct AdapterConfig {
     rank: usize,
     alpha: f64,
     square_root: bool,
-    rank_pattern: Vec<(Regex, usize)>,
-    alpha_pattern: Vec<(Regex, f64)>,
+    rank_pattern: Patterns<usize>,
+    alpha_pattern: Patterns<f64>,
+    /// The modules whose inputs (IA)³ scales, by patterns of their whole names.
+    feedforward: Patterns<()>,
 }
 
 /// The fields of the file that decide the weights. A missing field has the default of peft.
@@ -91,7 +94,7 @@ struct Stored {
 struct Kind {
     peft_type: Option<String>,
     fine_tune_type: Option<String>,
-    lora_parameters: Option<Value>,
+    lora_parameters: Option<IgnoredAny>,
 }
 
 impl AdapterConfig {
@@ -100,22 +103,22 @@ impl AdapterConfig {
         let unsupported = |feature: String| SourceError::AdapterUnsupported { path: folder.to_owned(), feature };
         let file = tree.open(&folder.join(FILE))?;
         // The type comes first: other types have other fields, and their error should name the type and not a field.
-        let kind: Kind = json::read(&*file)?;
+        let kind: Kind = json::read(&*file, json::ADAPTER)?;
         let name = match kind.peft_type {
             Some(name) if method::is_without_weights(&name) => {
                 return Err(SourceError::NotAWeightChange { path: folder.to_owned(), method: name });
             }
             Some(name) => name,
             None if kind.fine_tune_type.is_some() || kind.lora_parameters.is_some() => {
-                return super::mlx::config(folder, &json::read(&*file)?);
+                return super::mlx::config(folder, &json::read(&*file, json::ADAPTER)?);
             }
             None => return Err(unsupported("no `peft_type`".to_owned())),
         };
 
-        let mut rest = json::read::<Stored>(&*file)?.rest;
+        let mut rest = json::read::<Stored>(&*file, json::ADAPTER)?.rest;
         let method = Method::take(&name, &mut rest);
         let method = method.ok_or_else(|| unsupported(format!("`peft_type` {name}")))?.map_err(unsupported)?;
-        let stored: Stored = json::read(&*file)?;
+        let stored: Stored = json::read(&*file, json::ADAPTER)?;
         // A field that is not known may change the weights. It is refused unless its value is empty.
         for (field, value) in &rest {
             if field != "peft_type" && !WITHOUT_EFFECT.contains(&field.as_str()) && !is_empty(value) {
@@ -134,6 +137,12 @@ impl AdapterConfig {
             }
             other => (other, stored.rank_pattern),
         };
+        let names = match &method {
+            Method::Ia3 { feedforward } => feedforward.clone(),
+            _ => Vec::new(),
+        };
+        let feedforward = names.into_iter().map(|name| (name, ()));
+        let feedforward = Patterns::new("feedforward_modules", Begin::Name, feedforward).map_err(unsupported)?;
         // LoHa and LoKr name their alpha without a prefix.
         let alpha = match method {
             Method::LoHa | Method::LoKr => stored.alpha,
@@ -151,8 +160,11 @@ impl AdapterConfig {
             rank: stored.r.unwrap_or(8),
             alpha: alpha.unwrap_or(8.0),
             square_root: stored.use_rslora.unwrap_or(false),
-            rank_pattern: compiled("rank_pattern", numbers(rank_pattern).map_err(unsupported)?).map_err(unsupported)?,
-            alpha_pattern: compiled("alpha_pattern", stored.alpha_pattern).map_err(unsupported)?,
+            rank_pattern: Patterns::new("rank_pattern", Begin::Part, numbers(rank_pattern).map_err(unsupported)?)
+                .map_err(unsupported)?,
+            alpha_pattern: Patterns::new("alpha_pattern", Begin::Part, stored.alpha_pattern.unwrap_or_default().0)
+                .map_err(unsupported)?,
+            feedforward,
         })
     }
 
@@ -170,8 +182,9 @@ impl AdapterConfig {
             rank,
             alpha: scale * rank as f64,
             square_root: false,
-            rank_pattern: Vec::new(),
-            alpha_pattern: Vec::new(),
+            rank_pattern: Patterns::none(),
+            alpha_pattern: Patterns::none(),
+            feedforward: Patterns::none(),
         }
     }
 
@@ -192,12 +205,25 @@ impl AdapterConfig {
 
     /// Returns the rank of a module's factors.
     pub(super) fn rank(&self, module: &str) -> usize {
-        first_match(&self.rank_pattern, module).unwrap_or(self.rank)
+        self.rank_pattern.first_match(module).unwrap_or(self.rank)
+    }
+
+    /// Whether (IA)³ scales the inputs of a module, by peft's rule.
+    pub(super) fn scales_inputs(&self, module: &str) -> bool {
+        let Method::Ia3 { feedforward } = &self.method else { return false };
+        feedforward.iter().any(|name| module.ends_with(name.as_str())) || self.feedforward.first_match(module).is_some()
+    }
+
+    /// Checks how long it takes to find the ranks and factors of all modules. The error is a feature that is not supported.
+    pub(super) fn check_work<'m>(&self, modules: impl Iterator<Item = &'m str> + Clone) -> Result<(), String> {
+        self.rank_pattern.check_work(modules.clone())?;
+        self.alpha_pattern.check_work(modules.clone())?;
+        self.feedforward.check_work(modules)
     }
 
     /// Returns the factor of a module's increment: alpha / rank, or alpha / sqrt(rank) with `use_rslora`.
     pub(super) fn scale(&self, module: &str) -> f64 {
-        let alpha = first_match(&self.alpha_pattern, module).unwrap_or(self.alpha);
+        let alpha = self.alpha_pattern.first_match(module).unwrap_or(self.alpha);
         let rank = self.rank(module) as f64;
         alpha / if self.square_root { rank.sqrt() } else { rank }
     }
@@ -236,13 +262,13 @@ fn check_initialization(initialization: Option<&Value>) -> Result<(), String> {
 }
 
 /// Returns the values of patterns that are numbers.
-fn numbers(patterns: Option<Entries<Value>>) -> Result<Option<Entries<usize>>, String> {
-    let Some(Entries(patterns)) = patterns else { return Ok(None) };
+fn numbers(patterns: Option<Entries<Value>>) -> Result<Vec<(String, usize)>, String> {
+    let Entries(patterns) = patterns.unwrap_or_default();
     let number = |(pattern, value): (String, Value)| match value.as_u64().map(usize::try_from) {
         Some(Ok(rank)) => Ok((pattern, rank)),
         _ => Err(format!("`rank_pattern` `{pattern}` {value}")),
     };
-    patterns.into_iter().map(number).collect::<Result<_, _>>().map(|p| Some(Entries(p)))
+    patterns.into_iter().map(number).collect()
 }
 
 /// Returns how many ranks of each module are left, from the lists that AdaLoRA keeps of them.
@@ -256,20 +282,4 @@ fn ranks(patterns: Option<Entries<Value>>) -> Result<BTreeMap<String, usize>, St
         _ => Err(format!("`rank_pattern` `{name}` that is no list of ranks to keep")),
     };
     patterns.into_iter().map(count).collect()
-}
-
-/// Compiles patterns that match a module's whole name, or its end after a dot, as peft does.
-///
-/// The patterns keep the order of the file, because the first match counts.
-fn compiled<V>(field: &str, patterns: Option<Entries<V>>) -> Result<Vec<(Regex, V)>, String> {
-    let Entries(patterns) = patterns.unwrap_or_default();
-    let compile = |(pattern, value): (String, V)| match Regex::new(&format!(r"^(?:(?:.*\.)?(?:{pattern}))$")) {
-        Ok(regex) => Ok((regex, value)),
-        Err(e) => Err(format!("`{field}` `{pattern}` ({e})")),
-    };
-    patterns.into_iter().map(compile).collect()
-}
-
-fn first_match<V: Copy>(patterns: &[(Regex, V)], module: &str) -> Option<V> {
-    patterns.iter().find(|(regex, _)| regex.is_match(module)).map(|&(_, value)| value)
 }

@@ -51,6 +51,14 @@ impl Factor {
         self
     }
 
+    /// Returns the number of values between the two tensors that a factor is computed of; 0 for a stored one.
+    pub(super) fn middle(&self) -> usize {
+        match &self.values {
+            Values::Tucker { middle, .. } => *middle,
+            _ => 0,
+        }
+    }
+
     /// Reads the values of some places, shape (rank, places).
     pub(super) fn ranks_first(
         &self,

@@ -116,6 +116,7 @@ impl<'a> Fit<'a> {
 
     /// Changes a tensor. `keys` are the stored tensors that the change is computed from.
     pub(super) fn change(&mut self, target: &str, change: Change, keys: &[&String]) -> Result<(), SourceError> {
+        self.check_bound(&change, keys.first().map_or(target, |key| key.as_str()))?;
         let of_adapter = keys.iter().filter_map(|key| self.stored.get(*key)).map(|info| info.dtype);
         let Some(tensor) = self.tensors.get(target) else { return Ok(()) };
         // A changed weight is not rounded back, so it is as precise as the most precise of its parts.

@@ -56,7 +56,7 @@ impl LowRank {
         out: &mut [f32],
     ) -> Result<(), SourceError> {
         // Both pieces of a pair have the whole rank, so each product is complete and no sum depends on the size of pieces.
-        let side = (HELD / self.rank).max(1);
+        let side = (HELD / self.rank.max(self.a.middle()).max(self.b.middle())).max(1);
         let width = columns.len();
         let mut product = Vec::new();
         for left in pieces(&rows, side) {

@@ -37,6 +37,11 @@ impl Magnitude {
         self
     }
 
+    /// Returns the number of magnitudes.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Returns the number of the magnitude to which an element of the weight belongs.
     fn line(&self, at: usize) -> usize {
         at / self.stride % self.count

@@ -1,5 +1,6 @@
 //! Adapters: changes of the weights of a base model, computed when a weight is read.
 
+mod bound;
 mod build;
 mod cayley;
 mod config;
@@ -19,6 +20,7 @@ mod magnitude;
 mod method;
 mod mlx;
 mod module;
+mod pattern;
 mod piece;
 mod rotation;
 mod scaling;

@@ -14,7 +14,6 @@ use super::piece::Piece;
 use super::scaling::Scaling;
 use super::wave::{self, Waves};
 use crate::error::SourceError;
-use regex_lite::Regex;
 use std::sync::Arc;
 
 /// Adds B · E · A, scaled by alpha over the rank at the beginning (AdaLoRA). Zhang et al. 2023,
@@ -129,7 +128,7 @@ pub(super) fn ia3(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_>
         // Of a linear weight, the shape tells inputs from outputs.
         ([1, n], 2) if *n != 1 => true,
         ([n, 1], 2) if *n != 1 => false,
-        _ => scales_inputs(config, module.name).map_err(|feature| fit.unsupported(feature))?,
+        _ => config.scales_inputs(module.name),
     };
     let on_rows = on_inputs == config.transposed;
     let (expected, stride) = if on_rows { (first, second * kernel) } else { (second, kernel) };
@@ -145,19 +144,6 @@ pub(super) fn ia3(fit: &mut Fit<'_>, config: &AdapterConfig, module: &Module<'_>
         fit.change(&bias, scaling(1), &[key])?;
     }
     fit.change(&module.weight, scaling(stride), &[key])
-}
-
-/// Whether the configuration names a module among those whose inputs are scaled, by peft's rule.
-fn scales_inputs(config: &AdapterConfig, module: &str) -> Result<bool, String> {
-    let Method::Ia3 { feedforward } = &config.method else { return Ok(false) };
-    for name in feedforward {
-        let pattern =
-            Regex::new(&format!("^(?:{name})$")).map_err(|e| format!("`feedforward_modules` `{name}` ({e})"))?;
-        if module.ends_with(name.as_str()) || pattern.is_match(module) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Adds a product of two matrices whose rows are inputs and ranks, as MLX stores them.

@@ -42,10 +42,15 @@ impl Waves {
         let sign = if self.spectrum.is_some() { -1.0 } else { 1.0 };
         // Every angle is a whole number of steps around the circle, so one table of them serves all waves.
         let angle = |step: usize| (step as f64 / self.length as f64 * TAU).sin_cos();
-        let table: Vec<(f64, f64)> = (0..self.length).map(angle).collect();
+        // For a few values the table would be more work than all of them.
+        let few = count.saturating_mul(places.len()) < self.length;
+        let table: Vec<(f64, f64)> = if few { Vec::new() } else { (0..self.length).map(angle).collect() };
         let mut values = Vec::with_capacity(2 * count * places.len());
         for (&turns, &size) in self.turns.iter().zip(&spectrum) {
-            let at = |place: usize| table[(turns as usize * place) % self.length];
+            let at = |place: usize| {
+                let step = (turns as usize * place) % self.length;
+                table.get(step).copied().unwrap_or_else(|| angle(step))
+            };
             values.extend(places.clone().map(|place| (f64::from(size) * at(place).1) as f32));
             values.extend(places.clone().map(|place| (f64::from(size) * sign * at(place).0) as f32));
         }

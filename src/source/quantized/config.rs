@@ -29,7 +29,7 @@ impl QuantizationConfig {
         let mut said = Vec::new();
         for (file, places) in FILES {
             let Ok(file) = tree.open(&folder.join(file)) else { continue };
-            let Ok(whole) = json::read::<Value>(&*file) else { continue };
+            let Ok(whole) = json::read::<Value>(&*file, json::CONFIGURATION) else { continue };
             let inner = |place: &&[&str]| place.iter().try_fold(&whole, |value, name| value.get(name)).cloned();
             said.extend(places.iter().filter_map(inner).filter(Value::is_object));
         }
