@@ -26,6 +26,7 @@ mod number;
 mod shares;
 mod table;
 mod text;
+mod visible;
 mod why;
 
 pub use answer::write_answer;
@@ -40,6 +41,7 @@ pub(crate) use json::{Parents, parse};
 pub use newick::{Newick, write_newick};
 pub use newick_unrooted::write_newick_unrooted;
 pub use table::{Table, write_table};
+pub use visible::{is_hidden, visible};
 
 /// Every form, in the order in which the command offers them.
 static FORMATS: &[&dyn OutputFormat] = &[

@@ -153,7 +153,7 @@ pub(super) fn quote(name: &str, text: &mut String) {
     for c in name.chars() {
         match c {
             '\'' => text.push_str("''"),
-            c if c.is_control() => text.push(' '),
+            c if super::is_hidden(c) => text.push(' '),
             c => text.push(c),
         }
     }
@@ -256,7 +256,7 @@ mod tests {
                 prop_assert!(structure.ends_with(';'));
             }
             let (_, mut found) = scan(&text);
-            let blank = |name: &str| name.replace(char::is_control, " ");
+            let blank = |name: &str| name.replace(super::super::is_hidden, " ");
             let mut expected: Vec<String> = phylogeny.models().map(|m| blank(phylogeny.name(m))).collect();
             expected.extend(phylogeny.unobserved().map(|id| id.to_string()));
             found.sort_unstable();

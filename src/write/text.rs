@@ -1,13 +1,15 @@
 //! Words and names for a terminal.
 
+use super::visible::visible;
+
 /// A number and what it counts.
 pub(super) fn count(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// A name or sentence in which nothing moves a terminal's cursor.
+/// A name or sentence in which nothing moves a terminal's cursor, and nothing is hidden.
 pub(super) fn shown(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    visible(text).into_owned()
 }
 
 /// The first of some names, and how many more there are.

@@ -7,6 +7,10 @@ mod evaluate;
 mod explain;
 mod failures;
 mod folders;
+#[cfg(target_os = "linux")]
+mod hostile_files;
+#[cfg(unix)]
+mod hostile_names;
 mod inspect;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -17,4 +21,5 @@ mod query;
 #[cfg(unix)]
 mod resume;
 mod sketch;
+mod slips;
 mod support;

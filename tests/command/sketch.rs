@@ -116,3 +116,26 @@ fn detection_from_a_store_is_that_from_the_models_where_they_are_held_whole() {
     assert!(said.contains("PATH"), "{said}");
     assert!(zoo.refusal("detect --store gone").contains("gone is not a store of sketches"));
 }
+
+#[test]
+fn a_flipped_bit_is_found_by_whatever_reads_it() {
+    let zoo = Zoo::two_stars();
+    zoo.output("sketch zoo --store store --size 100KB");
+    let path = entries(&zoo).remove(0);
+    let whole = fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let step = (whole.len() - header) / 7;
+    for at in (header..whole.len()).step_by(step) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        for words in ["detect --store store", "store list --store store", "explain alone --store store"] {
+            let said = zoo.refusal(words);
+            assert!(said.contains("is damaged: its ") && said.contains(".safetensors"), "{at} {words}: {said}");
+        }
+        let run = zoo.run("detect --store store --skip-unreadable");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(run.stdout.contains("8 models") && run.stdout.contains("skipped: 1 model"), "{}", run.stdout);
+        assert!(run.stderr.contains("warning: skipped ") && run.stderr.contains("is damaged"), "{}", run.stderr);
+    }
+}

@@ -3,8 +3,10 @@ use crate::detector::Clustering;
 use crate::form;
 use crate::geometry::GeometryOptions;
 use crate::names::{self, Named};
+use crate::printed::Form;
 use crate::query::Query;
 use bytesize::ByteSize;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use neural_phylogeny::write::{ContentKind, OutputFormat};
 use std::path::PathBuf;
@@ -130,7 +132,7 @@ pub(crate) struct Detection {
     pub(crate) models: Models,
 
     /// Detect among the sketches of a store; no model is read.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "names", "from", "part", "base", "first_values", "skip_unreadable", "resume"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "names", "from", "part", "base", "first_values", "resume"])]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]
@@ -349,6 +351,16 @@ pub(crate) enum PlainFormat {
     Table,
     /// Every field.
     Json,
+}
+
+impl PlainFormat {
+    /// How hidden characters are written in it.
+    pub(crate) fn form(self) -> Form {
+        match self {
+            Self::Table => Form::Text,
+            Self::Json => Form::Json,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

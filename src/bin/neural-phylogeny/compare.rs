@@ -22,17 +22,21 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Box<dyn Error>> {
     let places = Places::within(memory);
     let models = opened(arguments, &places, &names)?;
     let found = found(arguments, places.rest(memory), &models, &names)?;
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| -> Result<(), Box<dyn Error>> {
-        match arguments.format {
-            PlainFormat::Table => write_direction(&found, &names[0], &names[1], writer)?,
-            PlainFormat::Json => {
-                let whole = serde_json::json!({ "a": names[0], "b": names[1], "direction": found });
-                serde_json::to_writer_pretty(&mut *writer, &whole)?;
-                writeln!(writer)?;
+    output::write(
+        arguments.output.as_deref(),
+        arguments.format.form(),
+        |writer: &mut dyn Write| -> Result<(), Box<dyn Error>> {
+            match arguments.format {
+                PlainFormat::Table => write_direction(&found, &names[0], &names[1], writer)?,
+                PlainFormat::Json => {
+                    let whole = serde_json::json!({ "a": names[0], "b": names[1], "direction": found });
+                    serde_json::to_writer_pretty(&mut *writer, &whole)?;
+                    writeln!(writer)?;
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        },
+    )
 }
 
 /// The two models, by the names of their paths.

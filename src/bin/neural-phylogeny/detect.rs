@@ -1,5 +1,6 @@
 use crate::addresses::Places;
 use crate::args::{Detect, Detection, Selector};
+use crate::printed::{Form, say};
 use crate::{models, notes, output, progress, resume};
 use neural_phylogeny::config::{ContentHashes, detect_phylogeny_from_sketches};
 use neural_phylogeny::parent::{LogDistanceMedoid, Medoid, NearestToInitialization, Precedence, SmallestNorm};
@@ -16,7 +17,9 @@ pub(crate) fn run(arguments: &Detect) -> Result<(), Box<dyn Error>> {
     let (config, input) = prepare(&arguments.detection)?;
     let phylogeny = detect(config, &input)?;
     let content = Content::Phylogeny(&phylogeny);
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))
+    output::write(arguments.output.as_deref(), Form::named(arguments.format.name()), |writer: &mut dyn Write| {
+        arguments.format.write(&content, writer)
+    })
 }
 
 /// The models in which the command detects.
@@ -43,16 +46,23 @@ pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn 
     let places = Places::within(memory);
     let config = config(arguments, &places)?;
     if let Some(store) = &arguments.store {
-        return Ok((config, Input::Sketches(models::sketches(&arguments.models, store)?)));
+        let sketches = models::sketches(&arguments.models, store)?;
+        told(sketches.models());
+        return Ok((config, Input::Sketches(sketches)));
     }
     let on_unreadable = models::on_unreadable(&arguments.models.selection);
     let found = models::search(&places, &arguments.models.selection, on_unreadable)?;
     notes::passed_over(&found.ignored);
     let models = models::build(&arguments.models, found, on_unreadable)?;
-    for skipped in models.skipped() {
-        eprintln!("warning: skipped `{}`: {}", skipped.name, skipped.reason);
-    }
+    told(&models);
     Ok((config.with_memory(places.rest(memory)), Input::Models(models)))
+}
+
+/// Tells which models are left out, and why.
+fn told(models: &ModelSet) {
+    for skipped in models.skipped() {
+        say("warning", &format!("skipped `{}`: {}", skipped.name, skipped.reason));
+    }
 }
 
 /// Detects, with a bar while parameters are read.
@@ -67,7 +77,8 @@ pub(crate) fn detect(config: Config, input: &Input) -> Result<Phylogeny, neural_
     if let Ok(phylogeny) = &outcome {
         // Those that could not be opened were told before the reading began.
         for skipped in phylogeny.skipped().iter().skip(input.models().skipped().len()) {
-            eprintln!("warning: skipped `{}`: {}; the others were read again", skipped.name, skipped.reason);
+            let (name, reason) = (&skipped.name, &skipped.reason);
+            say("warning", &format!("skipped `{name}`: {reason}; the others were read again"));
         }
     }
     outcome

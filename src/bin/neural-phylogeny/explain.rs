@@ -1,4 +1,5 @@
 use crate::args::Explain;
+use crate::printed::Form;
 use crate::{detect, output};
 use neural_phylogeny::write::Content;
 use std::error::Error;
@@ -18,5 +19,7 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Box<dyn Error>> {
     // Models that were skipped while they were read have changed the numbers of the others.
     let model = phylogeny.find(&arguments.model)?;
     let content = Content::Explanation(&phylogeny, model);
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))
+    output::write(arguments.output.as_deref(), Form::named(arguments.format.name()), |writer: &mut dyn Write| {
+        arguments.format.write(&content, writer)
+    })
 }

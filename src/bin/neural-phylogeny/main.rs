@@ -14,6 +14,7 @@ mod models;
 mod names;
 mod notes;
 mod output;
+mod printed;
 mod progress;
 mod query;
 mod rebuild;
@@ -24,8 +25,9 @@ mod store;
 use args::{Arguments, Command};
 use clap::Parser;
 use neural_phylogeny::error::chain;
+use printed::{Form, Printed};
 use std::error::Error;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Exit code of every run that ends without a result.
@@ -36,7 +38,11 @@ const NOT_COMPARED: u8 = 3;
 
 fn main() -> ExitCode {
     let whole = |()| ExitCode::SUCCESS;
-    let outcome = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => return refused(&usage),
+    };
+    let outcome = match arguments.command {
         Command::Detect(arguments) => detect::run(&arguments).map(whole),
         Command::Explain(arguments) => explain::run(&arguments).map(whole),
         Command::Compare(arguments) => compare::run(&arguments).map(whole),
@@ -51,10 +57,21 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if reader_left(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", said(error.as_ref()));
+            printed::say("error", &said(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Prints the help that was asked for, or what is wrong with the arguments. A shell may have put names of files among them.
+fn refused(usage: &clap::Error) -> ExitCode {
+    let text = usage.render().to_string();
+    if !usage.use_stderr() {
+        let _ = output::print(text.as_bytes());
+        return ExitCode::SUCCESS;
+    }
+    let _ = Printed::new(Form::Text, io::stderr().lock()).write_all(text.as_bytes());
+    ExitCode::from(FAILED)
 }
 
 /// Whether the reader of a pipe closed it, as in `neural-phylogeny … | head`. That is no failure.

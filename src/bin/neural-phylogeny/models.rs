@@ -72,8 +72,16 @@ fn wanted(arguments: &Selection) -> Result<impl Fn(&str) -> bool + use<>, Error>
 pub(crate) fn sketches(arguments: &Models, store: &Path) -> Result<SketchSet, Error> {
     let store = SketchStore::open(store)?;
     let wanted = wanted(&arguments.selection)?;
-    let sketches = store.sketches()?.into_iter().filter(|(name, _)| wanted(name));
-    SketchSet::with_selection(builder(arguments, ModelSet::builder())?, sketches)
+    let (sketches, problems) = match on_unreadable(&arguments.selection) {
+        OnUnreadable::Skip => store.readable_sketches()?,
+        _ => (store.sketches()?, Vec::new()),
+    };
+    // The name of a model is in its file, which cannot be believed.
+    let left_out =
+        |set: ModelSetBuilder, (path, error): (PathBuf, _)| set.with_unreadable(path.display().to_string(), error);
+    let set = ModelSet::builder().with_on_unreadable(on_unreadable(&arguments.selection));
+    let set = problems.into_iter().fold(set, left_out);
+    SketchSet::with_selection(builder(arguments, set)?, sketches.into_iter().filter(|(name, _)| wanted(name)))
 }
 
 /// What becomes of models that cannot be read.

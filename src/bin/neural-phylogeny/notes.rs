@@ -1,5 +1,6 @@
 //! Notes on standard error: what was passed over, folded by kind where there is much of it.
 
+use crate::printed::say;
 use neural_phylogeny::discover::Ignored;
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ const NAMED: usize = 5;
 /// Notes what a search passed over. Files of one reason are folded into a line when there are many.
 pub(crate) fn passed_over(ignored: &[Ignored]) {
     for line in lines(ignored) {
-        eprintln!("note: {line}");
+        say("note", &line);
     }
 }
 

@@ -1,4 +1,6 @@
+use crate::printed::{Form, Printed};
 use neural_phylogeny::bytes::replace_file;
+use neural_phylogeny::discover::Discovery;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -13,7 +15,23 @@ pub(crate) fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     if !folder.is_dir() {
         return Err(format!("output folder {} does not exist", folder.display()).into());
     }
+    if file.is_file() && is_of_model(file) {
+        return Err(format!(
+            "output {} is a file of a model, which it would replace: expected a new file, or a result of before",
+            file.display()
+        )
+        .into());
+    }
     Ok(())
+}
+
+/// Whether a file that is there is a model, an index of one, or stands for one beside its weights.
+fn is_of_model(file: &Path) -> bool {
+    const BESIDE: [&str; 4] = ["adapter_config.json", "config.json", "model_index.json", "sketches.json"];
+    let is_beside = file.file_name().is_some_and(|name| BESIDE.iter().any(|other| name == *other));
+    // What only lacks a base, a shard or a part of itself is a model too.
+    let found = || Discovery::new().search([file]).is_ok_and(|found| found.models.len() + found.unreadable.len() > 0);
+    is_beside || found()
 }
 
 fn folder(file: &Path) -> PathBuf {
@@ -30,21 +48,30 @@ fn folder(file: &Path) -> PathBuf {
 /// directly.
 pub(crate) fn write<E: Into<Box<dyn Error>>>(
     file: Option<&Path>,
+    form: Form,
     content: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), Box<dyn Error>> {
     let Some(file) = file else {
-        return flushed(io::stdout().lock(), content);
+        return flushed(Printed::new(form, io::stdout().lock()), content);
     };
     let failed = |e: io::Error| format!("cannot write {}: {e}", file.display());
     if fs::metadata(file).is_ok_and(|m| !m.is_file()) {
-        return flushed(File::options().write(true).open(file).map_err(failed)?, content);
+        let there = File::options().write(true).open(file).map_err(failed)?;
+        return flushed(Printed::new(form, there), content);
     }
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    match replace_file(&target, |writer| content(writer).map_err(|e| Failure::Content(e.into()))) {
+    let whole =
+        |writer: &mut dyn Write| content(&mut Printed::new(form, writer)).map_err(|e| Failure::Content(e.into()));
+    match replace_file(&target, |writer| whole(writer)) {
         Ok(()) => Ok(()),
         Err(Failure::Content(error)) => Err(error),
         Err(Failure::File(error)) => Err(failed(error).into()),
     }
+}
+
+/// Prints text to standard output.
+pub(crate) fn print(text: &[u8]) -> Result<(), Box<dyn Error>> {
+    write(None, Form::Text, |writer| writer.write_all(text))
 }
 
 /// The part that failed: the file, or making its content.

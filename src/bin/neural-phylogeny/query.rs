@@ -1,4 +1,5 @@
 use crate::args::Ahead;
+use crate::printed::{Form, say};
 use crate::{NOT_COMPARED, form, models, output, progress};
 use clap::Args;
 use neural_phylogeny::Config;
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &Query) -> Result<ExitCode, Box<dyn Error>> {
     let store = SketchStore::open(&arguments.store)?;
     let (name, sketch, sketching) = match sketched(arguments, &store) {
         Err(neural_phylogeny::Error::Source { model, source }) if arguments.skip_unreadable => {
-            eprintln!("warning: skipped `{model}`: {}", chain(source.as_ref()));
+            say("warning", &format!("skipped `{model}`: {}", chain(source.as_ref())));
             return answered(arguments, &Answer::of_unreadable(&model, store.entries()?.len(), &source)?);
         }
         sketched => sketched?,
@@ -95,10 +96,10 @@ pub(crate) fn run(arguments: &Query) -> Result<ExitCode, Box<dyn Error>> {
         answer.nearest.identical.retain(|other| *other != name);
     }
     for left_out in &answer.nearest.unreadable {
-        eprintln!("warning: left out {}", chain(&left_out.problem));
+        say("warning", &format!("left out {}", chain(&left_out.problem)));
     }
     if let Some(error) = &answer.nearest.unwritten {
-        eprintln!("note: the index is not kept for the next time: {error}");
+        say("note", &format!("the index is not kept for the next time: {error}"));
     }
     let code = answered(arguments, &answer)?;
     let sketching = sketching.map_or_else(String::new, |took| format!("sketched in {}, ", told(took)));
@@ -106,14 +107,16 @@ pub(crate) fn run(arguments: &Query) -> Result<ExitCode, Box<dyn Error>> {
         0 => String::new(),
         n => format!(", index brought up to date by {n} of {} sketches", answer.nearest.stored),
     };
-    eprintln!("note: {sketching}answered in {}{opened}", told(asking));
+    say("note", &format!("{sketching}answered in {}{opened}", told(asking)));
     Ok(code)
 }
 
 /// Writes the answer. The exit code says whether the model could be compared.
 fn answered(arguments: &Query, answer: &Answer) -> Result<ExitCode, Box<dyn Error>> {
     let content = Content::Answer(answer);
-    output::write(arguments.output.as_deref(), |writer: &mut dyn Write| arguments.format.write(&content, writer))?;
+    output::write(arguments.output.as_deref(), Form::named(arguments.format.name()), |writer: &mut dyn Write| {
+        arguments.format.write(&content, writer)
+    })?;
     let uncompared = !answer.has_kin() && answer.not_comparable().is_some();
     Ok(if uncompared { ExitCode::from(NOT_COMPARED) } else { ExitCode::SUCCESS })
 }

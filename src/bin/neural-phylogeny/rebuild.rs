@@ -1,5 +1,7 @@
 use crate::args::Rebuild;
 use crate::detect::{self, Input};
+use crate::output;
+use crate::printed::Page;
 use neural_phylogeny::phylogeny::{FamilyId, UnobservedId};
 use neural_phylogeny::rebuild::{Rebuilt, TensorOrigin, file_name, rebuild};
 use neural_phylogeny::{ModelId, ModelSet, Phylogeny};
@@ -23,9 +25,9 @@ pub(crate) fn run(arguments: &Rebuild) -> Result<(), Box<dyn Error>> {
     let Input::Models(models) = &input else { return Err("expected paths of models".into()) };
     fs::create_dir_all(&arguments.output).map_err(|e| format!("cannot make {}: {e}", arguments.output.display()))?;
     let rebuilt = rebuild(models, &children, &file)?;
-    println!("{}", summary(models, &rebuilt));
-    println!("written to {}", file.display());
-    Ok(())
+    let mut page = summary(models, &rebuilt);
+    page.line(format_args!("written to {}", file.display()));
+    output::print(page.as_bytes())
 }
 
 /// The models that are named one by one, separated by commas.
@@ -69,7 +71,7 @@ fn siblings(phylogeny: &Phylogeny, family: &str) -> Result<Vec<ModelId>, Box<dyn
     Ok(phylogeny.links_from(id).filter_map(|link| link.child.model()).collect())
 }
 
-fn summary(models: &ModelSet, rebuilt: &Rebuilt) -> String {
+fn summary(models: &ModelSet, rebuilt: &Rebuilt) -> Page {
     let count = |of: fn(TensorOrigin) -> bool| rebuilt.tensors.iter().filter(|t| of(t.origin)).count();
     let mut lines = vec![format!(
         "{} tensors: {} shared by children, {} in closed form, {} by iteration",
@@ -83,5 +85,7 @@ fn summary(models: &ModelSet, rebuilt: &Rebuilt) -> String {
     lines.push("residual of each child, as a share of the norm".to_owned());
     let residual = |(child, residual): (&ModelId, &f64)| format!("  {}  {residual:.1e}", models.name(*child));
     lines.extend(rebuilt.children.iter().zip(&rebuilt.residuals).map(residual));
-    lines.join("\n")
+    let mut page = Page::default();
+    lines.iter().for_each(|line| page.line(format_args!("{line}")));
+    page
 }

@@ -1,11 +1,17 @@
 use crate::args::Sketch;
-use crate::{models, notes, progress};
+use crate::printed::{Page, say};
+use crate::{models, notes, output, progress, reader_left};
 use neural_phylogeny::SourceError;
+use neural_phylogeny::discover::DiscoveredModel;
 use neural_phylogeny::error::chain;
 use neural_phylogeny::sketch::SketchSettings;
 use neural_phylogeny::store::{AddOutcome, SketchStore};
 use std::error::Error;
-use std::io::{self, Write};
+use std::fs;
+use std::path::Path;
+
+/// The file that makes a folder a store.
+const STORE: &str = "sketches.json";
 
 pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
     let found =
@@ -17,10 +23,10 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
     if found.models.is_empty() {
         return Err("found no model to sketch".into());
     }
-    let store = store(arguments)?;
+    let (wanted, mut opened) = store(arguments, &found.models)?;
     for model in &found.models {
         let bar = progress::bar();
-        let settings = store.settings().with_threads(arguments.threads).with_observer(progress::observer(&bar));
+        let settings = wanted.clone().with_threads(arguments.threads).with_observer(progress::observer(&bar));
         // The model is read even when the store has its name: only all values give the content hash.
         let outcome = neural_phylogeny::sketch::Sketch::compute(&*model.source, &settings);
         bar.finish_and_clear();
@@ -32,33 +38,71 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
             }
             Err(error) => return Err(error.into()),
         };
+        // A store is made with the first sketch, so that settings that make none leave no store that keeps them.
+        let store = match opened.take() {
+            Some(store) => store,
+            None => SketchStore::open_or_create(&arguments.store, &wanted)?,
+        };
         let added = match arguments.replace {
             true => store.replace(&model.name, &sketch)?,
             false => store.add(&model.name, &sketch)?,
         };
+        opened = Some(store);
         let word = match added {
             AddOutcome::New => "added",
             AddOutcome::Unchanged => "unchanged",
             _ => "replaced",
         };
-        let mut out = io::stdout().lock();
-        // Each model is reported as soon as it is stored, so that a stopped run shows how far it came.
-        writeln!(out, "{word:<9}  {}", model.name)?;
-        out.flush()?;
+        // Each model is reported as soon as it is stored, so that a stopped run shows how far it came. Where nobody reads that
+        // any more, as in `sketch … | head`, the work goes on all the same.
+        let mut page = Page::default();
+        page.line(format_args!("{word:<9}  {}", model.name));
+        match output::print(page.as_bytes()) {
+            Err(error) if !reader_left(error.as_ref()) => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }
 
-/// Opens the store with its own settings, but for those that the arguments give.
-fn store(arguments: &Sketch) -> Result<SketchStore, neural_phylogeny::Error> {
-    let mut settings = SketchStore::open(&arguments.store).map_or_else(|_| SketchSettings::new(), |s| s.settings());
+/// Opens the store, if there is one, with its own settings, but for those that the arguments give.
+fn store(
+    arguments: &Sketch,
+    models: &[DiscoveredModel],
+) -> Result<(SketchSettings, Option<SketchStore>), Box<dyn Error>> {
+    let there = SketchStore::open(&arguments.store);
+    let mut settings = there.as_ref().map_or_else(|_| SketchSettings::new(), SketchStore::settings);
     if let Some(size) = arguments.size {
         settings = settings.with_size(size.as_u64());
     }
     if let Some(seed) = arguments.seed {
         settings = settings.with_seed(seed);
     }
-    SketchStore::open_or_create(&arguments.store, &settings)
+    match there {
+        // Settings other than those of the store are refused with both.
+        Ok(_) => {
+            let store = SketchStore::open_or_create(&arguments.store, &settings)?;
+            Ok((store.settings(), Some(store)))
+        }
+        Err(error) if arguments.store.join(STORE).exists() => Err(error.into()),
+        Err(_) => {
+            refuse_models_within(&arguments.store, models)?;
+            Ok((settings, None))
+        }
+    }
+}
+
+/// Refuses a new store in a folder that holds models: searches pass over a store whole, and so over these models.
+fn refuse_models_within(store: &Path, models: &[DiscoveredModel]) -> Result<(), Box<dyn Error>> {
+    let Ok(folder) = fs::canonicalize(store) else { return Ok(()) };
+    let within = |model: &&DiscoveredModel| fs::canonicalize(&model.path).is_ok_and(|path| path.starts_with(&folder));
+    let Some(model) = models.iter().find(within) else { return Ok(()) };
+    let (store, name, path) = (store.display(), &model.name, model.path.display());
+    Err(format!(
+        "{store} holds the model `{name}` ({path}): a search passes over a store whole, and would not find it any more; \
+         expected a folder without models, or a new one"
+    )
+    .into())
 }
 
 /// Ends the run for a model that cannot be read, unless such models may be skipped.
@@ -66,6 +110,6 @@ fn unread(arguments: &Sketch, name: &str, source: SourceError) -> Result<(), neu
     if !arguments.selection.skip_unreadable {
         return Err(neural_phylogeny::Error::of_model(name, source));
     }
-    eprintln!("warning: skipped `{name}`: {}", chain(&source));
+    say("warning", &format!("skipped `{name}`: {}", chain(&source)));
     Ok(())
 }

@@ -1,31 +1,38 @@
 use crate::args::{PlainFormat, StoreAction};
 use crate::output;
+use crate::printed::{Form, Page};
 use neural_phylogeny::error::chain;
 use neural_phylogeny::store::{SketchStore, StoreEntry};
 use std::error::Error;
-use std::fmt::Write as _;
 
 pub(crate) fn run(action: &StoreAction) -> Result<(), Box<dyn Error>> {
     match action {
         StoreAction::List { store, format } => {
             let entries = SketchStore::open(store)?.entries()?;
-            let text = match format {
-                PlainFormat::Table => table(&entries),
-                PlainFormat::Json => json(&entries)?,
-            };
-            print(&text)
+            match format {
+                PlainFormat::Table => output::print(table(&entries).as_bytes()),
+                PlainFormat::Json => {
+                    let text = json(&entries)?;
+                    output::write(None, Form::Json, |writer| writer.write_all(text.as_bytes()))
+                }
+            }
         }
         StoreAction::Remove { names, store } => {
             let store = SketchStore::open(store)?;
+            // A slip of the hand in the last name must not cost the models before it.
+            if let Some(unknown) = names.iter().find(|name| !store.contains(name)) {
+                let (name, near) = (unknown.clone(), Vec::new());
+                return Err(neural_phylogeny::Error::UnknownModel { name, near }.into());
+            }
             names.iter().try_for_each(|name| store.remove(name)).map_err(Into::into)
         }
         StoreAction::Verify { store } => {
             let problems = SketchStore::open(store)?.verify()?;
-            let mut text = String::new();
+            let mut page = Page::default();
             for found in &problems {
-                writeln!(text, "{}", chain(&found.problem))?;
+                page.line(format_args!("{}", chain(&found.problem)));
             }
-            print(&text)?;
+            output::print(page.as_bytes())?;
             match problems.len() {
                 0 => Ok(()),
                 1 => Err("found one problem in the store".into()),
@@ -35,22 +42,19 @@ pub(crate) fn run(action: &StoreAction) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn print(text: &str) -> Result<(), Box<dyn Error>> {
-    output::write(None, |writer| writer.write_all(text.as_bytes()))
-}
-
-fn table(entries: &[StoreEntry]) -> String {
+fn table(entries: &[StoreEntry]) -> Page {
     let longest = entries.iter().map(|e| e.name.chars().count()).max().unwrap_or(0).max(5);
-    let mut text = format!(
-        "{:<longest$}  {:>7}  {:>14}  {:>10}  {:>8}  content\n",
+    let mut page = Page::default();
+    page.line(format_args!(
+        "{:<longest$}  {:>7}  {:>14}  {:>10}  {:>8}  content",
         "model", "tensors", "values", "bytes", "width"
-    );
+    ));
     for e in entries {
         let row = (&e.name, e.tensors, e.values, e.bytes, e.width, &e.content);
         let (name, tensors, values, bytes, width, content) = row;
-        let _ = writeln!(text, "{name:<longest$}  {tensors:>7}  {values:>14}  {bytes:>10}  {width:>8}  {content}");
+        page.line(format_args!("{name:<longest$}  {tensors:>7}  {values:>14}  {bytes:>10}  {width:>8}  {content}"));
     }
-    text
+    page
 }
 
 fn json(entries: &[StoreEntry]) -> Result<String, serde_json::Error> {
