@@ -12,8 +12,11 @@ const MIB: u64 = 1 << 20;
 /// What a hostile file may take beside the least that the command takes.
 const ALLOWANCE: u64 = 200 * MIB;
 
+/// A tensor's name and shape.
+type Shaped<'n> = (&'n str, [u64; 2]);
+
 /// A safetensors file with holes: it takes no room on the disk, whatever its tensors announce.
-fn sparse(zoo: &Zoo, name: &str, tensors: &[(&str, [u64; 2])]) {
+fn sparse(zoo: &Zoo, name: &str, tensors: &[Shaped]) {
     let mut end = 0;
     let mut header = serde_json::Map::new();
     for (tensor, shape) in tensors {
@@ -29,7 +32,7 @@ fn sparse(zoo: &Zoo, name: &str, tensors: &[(&str, [u64; 2])]) {
 }
 
 /// An adapter folder over `a` of [`Zoo::two_stars`].
-fn adapter(zoo: &Zoo, tensors: &[(&str, [u64; 2])], mut config: serde_json::Value) {
+fn adapter(zoo: &Zoo, tensors: &[Shaped], mut config: serde_json::Value) {
     sparse(zoo, "zoo/adapter/adapter_model.safetensors", tensors);
     config["base_model_name_or_path"] = json!("../a.safetensors");
     zoo.write("zoo/adapter/adapter_config.json", config.to_string());
@@ -64,7 +67,7 @@ fn an_adapter_of_huge_rank() {
 #[test]
 fn products_of_huge_inner_sides() {
     let inner = 1 << 30;
-    let cases: [(&str, &[(&str, [u64; 2])]); 3] = [
+    let cases: [(&str, &[Shaped]); 3] = [
         (
             "LOHA",
             &[
