@@ -3,4 +3,5 @@
 mod alpha;
 mod families;
 mod increments;
+mod readings;
 mod zoo;

@@ -22,8 +22,7 @@ impl Search<'_> {
         if apart.is_none_or(|apart| apart == Apart::Farther) {
             return Ok(None);
         }
-        for (source, copy) in [(a, b), (b, a)] {
-            let pair = self.geometry.read_pair(self.model(source), self.model(copy))?;
+        for (source, copy, pair) in self.both_ways(a, b)? {
             if pair.is_some_and(|pair| pair.is_cast().is_some()) {
                 return Ok(Some(Link::proved(source, copy, Relation::Cast)));
             }

@@ -3,9 +3,13 @@
 use super::link::{Link, Origin};
 use super::search::{Distinct, Search};
 use crate::error::Error;
-use crate::geometry::ParameterView;
+use crate::geometry::{PairEvidence, ParameterView};
 use crate::phylogeny::Relation;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The values of two models, compared; `None` where they cannot be read.
+pub(super) type Pair = Option<Arc<PairEvidence>>;
 
 /// A link of two models that lie near each other.
 enum Near {
@@ -110,10 +114,16 @@ impl Search<'_> {
         Ok(noise.then(|| Near::Noise(Link::noise(a, b))))
     }
 
+    /// Two models compared in both orders, each as the source of the other. Their values are read once for both.
+    pub(super) fn both_ways(&self, a: Distinct, b: Distinct) -> Result<Vec<(Distinct, Distinct, Pair)>, Error> {
+        let orders = [(a, b), (b, a)];
+        let pairs = self.geometry.read_pairs(&orders.map(|(source, copy)| (self.model(source), self.model(copy))))?;
+        Ok(orders.into_iter().zip(pairs).map(|((source, copy), pair)| (source, copy, pair)).collect())
+    }
+
     /// The link of two models of which one lies on a grid over rows or whole tensors. All values are read.
     fn on_grid(&self, a: Distinct, b: Distinct) -> Result<Option<Link>, Error> {
-        for (source, copy) in [(a, b), (b, a)] {
-            let pair = self.geometry.read_pair(self.model(source), self.model(copy))?;
+        for (source, copy, pair) in self.both_ways(a, b)? {
             if let Some(bits) = pair.and_then(|pair| pair.quantized_bits()) {
                 let method = Some(format!("{bits} bits"));
                 return Ok(Some(Link::proved(source, copy, Relation::Quantized).with_method(method)));

@@ -4,7 +4,7 @@ use crate::detect::lineage::index::Member;
 use crate::detect::lineage::tree::Tree;
 use crate::error::Error;
 use crate::geometry::PairEvidence;
-use crate::model_set::Kind;
+use crate::model_set::{Kind, ModelId};
 use crate::phylogeny::Signal;
 use std::collections::BTreeMap;
 
@@ -17,14 +17,17 @@ pub(in crate::detect::lineage) const RANKS: Signal = Signal::new(
 /// Children whose increments are looked at: three pairs of them.
 const CHILDREN: usize = 3;
 
+/// The most children that are read in one pass. They are most of the edges of a family, whose values are needed in any case.
+const TOGETHER: usize = 256;
+
 /// The share of matrices that must agree.
 const AGREED: f64 = 0.8;
 
 /// Adds what ranks say to the presence of the root of a tree.
 ///
 /// Increments i and j of low rank from the root add up: `rank(i − j) = rank(i − r) + rank(j − r)`. Seen from a sibling s, the rank
-/// of its own increment is in both terms on the right, and not on the left. Values are read again for at most three children and
-/// the pairs among them, and only where their increments are of low rank.
+/// of its own increment is in both terms on the right, and not on the left. Three children are looked at whose increments are
+/// of low rank, and the pairs among them.
 ///
 /// # Errors
 ///
@@ -38,21 +41,29 @@ pub(in crate::detect::lineage) fn weigh(tree: &mut Tree<'_>, plain: usize) -> Re
     }
     let far = |m: &Member| lineage.comparison().squared_distance(root.within(), m.within());
     children.sort_by(|a, b| far(a).total_cmp(&far(b)));
-    let read = |a: Member, b: Member| lineage.geometry().read_pair(lineage.model(a), lineage.model(b));
+    let model = |m: Member| lineage.model(m);
     let mut low: Vec<(Member, BTreeMap<String, usize>)> = Vec::new();
-    for &child in &children {
+    for some in children.chunks(TOGETHER) {
+        let pairs: Vec<(ModelId, ModelId)> = some.iter().map(|&child| (model(root), model(child))).collect();
+        for (&child, pair) in some.iter().zip(lineage.geometry().read_pairs(&pairs)?) {
+            let Some(pair) = pair else { return Ok(()) };
+            if pair.low_rank().is_some() && low.len() < CHILDREN {
+                low.push((child, ranks(&pair)));
+            }
+        }
         if low.len() == CHILDREN {
             break;
         }
-        let Some(pair) = read(root, child)? else { return Ok(()) };
-        if pair.low_rank().is_some() {
-            low.push((child, ranks(&pair)));
-        }
     }
+    let of_low: Vec<Member> = low.iter().map(|(m, _)| *m).collect();
+    let among = |i: usize| of_low[..i].iter().map(move |&b| (i, b));
+    let pairs: Vec<(ModelId, ModelId)> =
+        (0..of_low.len()).flat_map(among).map(|(i, b)| (model(of_low[i]), model(b))).collect();
+    let mut pairs = lineage.geometry().read_pairs(&pairs)?.into_iter();
     let (mut adding, mut shared, mut all) = (0usize, 0usize, 0usize);
-    for (i, (a, of_a)) in low.iter().enumerate() {
-        for (b, of_b) in &low[..i] {
-            let Some(pair) = read(*a, *b)? else { return Ok(()) };
+    for (i, (_, of_a)) in low.iter().enumerate() {
+        for (_, of_b) in &low[..i] {
+            let Some(pair) = pairs.next().flatten() else { return Ok(()) };
             for (name, rank) in ranks(&pair) {
                 let (Some(&ra), Some(&rb)) = (of_a.get(&name), of_b.get(&name)) else { continue };
                 all += 1;
