@@ -1,4 +1,4 @@
-use crate::detect::lineage::tests::fixture::noticed;
+use crate::detect::lineage::tests::fixture::{noise, noticed};
 use crate::detect::lineage::weights::Weights;
 use crate::detect::{LineageDetector, PhylogenyDetector, direction};
 use crate::error::SourceError;
@@ -21,16 +21,6 @@ struct Matrix {
 /// Names with the matrices of a model.
 type Tensors = Vec<(String, Matrix)>;
 
-fn drawn(seed: u64) -> impl Iterator<Item = f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    })
-}
-
 /// Some matrices of a module that look random.
 fn module(name: &str, seed: u64, matrices: usize) -> Tensors {
     let matrix = |i: usize| Matrix { seed: 100 * seed + i as u64, moved: (1, 0.0) };
@@ -45,7 +35,7 @@ fn trained(tensors: &Tensors, seed: u64) -> Tensors {
 
 fn model(modules: &[Tensors]) -> InMemory {
     modules.iter().flatten().fold(InMemory::new(), |model, (name, matrix)| {
-        let values = drawn(matrix.seed).zip(drawn(matrix.moved.0)).map(|(x, step)| x + matrix.moved.1 * step);
+        let values = noise(matrix.seed).zip(noise(matrix.moved.0)).map(|(x, step)| x + matrix.moved.1 * step);
         let values: Vec<f32> = values.take(WIDTH * WIDTH).collect();
         model.with_parameter(name.as_str(), [WIDTH, WIDTH], values).unwrap()
     })

@@ -1,19 +1,8 @@
 use super::*;
-use crate::detect::lineage::tests::fixture::noticed;
+use crate::detect::lineage::tests::fixture::{noise, noticed};
 use crate::detect::lineage::weights::Weights;
 
 const SHAPE: [usize; 2] = [64, 64];
-
-/// Numbers in [−1, 1) that look random.
-fn noise(seed: u64) -> impl Iterator<Item = f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    })
-}
 
 fn values(seed: u64) -> Vec<f32> {
     noise(seed).take(SHAPE[0] * SHAPE[1]).collect()

@@ -47,7 +47,7 @@ pub(crate) struct Model {
 }
 
 /// Numbers in [−1, 1) that look random.
-fn noise(seed: u64) -> impl Iterator<Item = f32> {
+pub(crate) fn noise(seed: u64) -> impl Iterator<Item = f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     std::iter::repeat_with(move || {
         state ^= state << 13;

@@ -5,7 +5,7 @@ numbers! {
     pub struct Root {
         /// Members that all witnesses compare, the first by distances and angles.
         rivals: usize = 4, "members", 2.0..=1e9,
-            "Each costs one read of all members.";
+            "Each costs a comparison with all members.";
         /// What each factor of e in the number of a member's neighbors in the likeliest tree says for it as the root.
         neighbors: f64 = 2.0, "nats", 0.0..=1e3,
             "A root has more children than others. Between 1.5 and 3 results are the same; without it leaves of stars become roots.";
@@ -66,7 +66,7 @@ numbers! {
             "More than all other evidence together can be in practice.";
         /// Candidates of each member whose lines are compared with its own.
         compared: usize = 3, "members", 0.0..=1e9,
-            "Each costs a read of both; with one, five edges of the second set change.";
+            "Each costs a comparison of both; with one, five edges of the second set change.";
         /// What the root is worth as a parent, besides being as likely as all other members together.
         root: f64 = 0.5, "nats", -1e3..=1e3,
             "Between 0 and 1 results are the same; it keeps siblings apart, and lines of descent need it small.";

@@ -206,7 +206,7 @@ impl<'a> Hypothesis<'a> {
             let weighed = candidates.map(|q| (q, self.inherits(q, c)));
             let mut likely: Vec<(Member, f64)> = weighed.filter(|&(_, total)| total > numbers.hopeless).collect();
             likely.sort_by(|a, b| b.1.total_cmp(&a.1));
-            // Each comparison costs a read of two models, so only the likeliest candidates get one.
+            // Each comparison costs a pass over the lines of two models, so only the likeliest candidates get one.
             likely.into_iter().take(numbers.compared).for_each(|(q, _)| children.entry(q).or_default().push(c));
         }
         // The root comes first: lines that the child kept of q are counted where the root lacks them.
