@@ -14,7 +14,7 @@ const HELD: u64 = 4;
 /// The fewest models whose runs are held side by side, whatever the memory setting is.
 const FEWEST: usize = 2;
 
-/// Number of comparisons for each thread whose results wait to be taken.
+/// Number of comparisons for each thread whose results wait to be taken, unless they are large.
 const WAITING: usize = 4;
 
 /// A run of one tensor, the models to read it from, and the comparisons that need it.
@@ -39,11 +39,18 @@ struct Comparison<T> {
 pub(super) struct Sweep<'v, T> {
     /// By the name and the range of each run. The runs of one tensor follow one another.
     jobs: BTreeMap<(&'v str, usize, usize), Job<'v, T>>,
+    /// Number of results for each thread that wait to be taken.
+    waiting: usize,
 }
 
 impl<'v, T: Clone + Sync> Sweep<'v, T> {
     pub(super) fn new() -> Self {
-        Self { jobs: BTreeMap::new() }
+        Self { jobs: BTreeMap::new(), waiting: WAITING }
+    }
+
+    /// Sets how many results for each thread may wait to be taken: fewer where each is large.
+    pub(super) fn with_waiting(self, waiting: usize) -> Self {
+        Self { waiting, ..self }
     }
 
     /// Adds a comparison of one tensor in two models, which may be the same. Each is given with its own name of the tensor.
@@ -80,13 +87,11 @@ impl<'v, T: Clone + Sync> Sweep<'v, T> {
         let jobs: Vec<Job<'v, T>> = self.jobs.into_values().collect();
         values.announce(jobs.iter().map(Job::size).sum());
         let pool = values.thread_pool()?;
-        let at_once = WAITING * pool.current_num_threads();
+        let at_once = self.waiting * pool.current_num_threads();
         // Buffers are kept from wave to wave: new ones would cost as much as reading.
         let mut buffers: Vec<Vec<f32>> = Vec::new();
-        let mut rest = jobs.as_slice();
-        while !rest.is_empty() {
-            let (wave, later) = rest.split_at(side_by_side(rest, values.held(), at_once));
-            rest = later;
+        let mut waves = waves(&jobs, values.held(), at_once).into_iter().peekable();
+        while let Some(wave) = waves.next() {
             let slots: Vec<(&Job<'v, T>, usize)> =
                 wave.iter().flat_map(|job| (0..job.models.len()).map(move |m| (job, m))).collect();
             if buffers.len() < slots.len() {
@@ -99,7 +104,7 @@ impl<'v, T: Clone + Sync> Sweep<'v, T> {
             let read: Vec<Result<(), Error>> = pool.install(|| slots.par_iter().zip(&mut buffers).map(read).collect());
             read.into_iter().collect::<Result<(), Error>>()?;
             // The next wave can come in while this one is compared.
-            for job in &rest[..side_by_side(rest, values.held(), at_once)] {
+            for job in waves.peek().copied().unwrap_or_default() {
                 job.models.iter().for_each(|&(model, own_name)| values.prefetch(model, own_name, &job.run));
             }
 
@@ -126,6 +131,17 @@ impl<T> Job<'_, T> {
     fn size(&self) -> usize {
         self.run.len() * self.models.len()
     }
+}
+
+/// Cuts jobs into waves, each of which is read side by side.
+fn waves<'j, 'v, T>(jobs: &'j [Job<'v, T>], held: usize, busy: usize) -> Vec<&'j [Job<'v, T>]> {
+    let (mut waves, mut rest) = (Vec::new(), jobs);
+    while !rest.is_empty() {
+        let (wave, later) = rest.split_at(side_by_side(rest, held, busy));
+        waves.push(wave);
+        rest = later;
+    }
+    waves
 }
 
 /// The number of jobs to read side by side: at least one, at most `held` values, and not more than keep `busy` threads at work.

@@ -5,7 +5,7 @@ use super::lines;
 use super::nearness;
 use super::pair;
 use super::prints::prints;
-use super::projection::projection;
+use super::projection::{KnownProjections, projection};
 use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
 use super::sweep;
@@ -14,10 +14,8 @@ use crate::geometry::{
     Apart, Counter, Evidence, GeometrySettings, LineRequest, MatrixSample, ModelFacts, Nearness, PairEvidence,
     ParameterEvidence, Projection, Spacing, TakeLineSums, TensorPrint, read_finite,
 };
-use crate::kernel::with_buffer;
 use crate::model_set::{ModelId, ModelSet};
 use crate::source::Dtype;
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
@@ -32,18 +30,6 @@ const PER_THREAD: u64 = 32 << 20;
 /// The most pairs whose evidence is cached. Each takes some hundred bytes for each parameter.
 const REMEMBERED: usize = 4096;
 
-/// One run of each of two models.
-pub(super) type ValueBuffers = [Vec<f32>; 2];
-
-thread_local! {
-    static BOTH: Cell<ValueBuffers> = Cell::default();
-}
-
-/// Calls a function with this thread's buffers for two runs.
-pub(super) fn with_both<T>(use_them: impl FnOnce(&mut ValueBuffers) -> T) -> T {
-    with_buffer(&BOTH, use_them)
-}
-
 /// The cache of pairs.
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
 
@@ -55,6 +41,7 @@ pub(super) struct Values {
     /// The memory setting in bytes.
     memory: u64,
     pairs: Mutex<Pairs>,
+    projections: KnownProjections,
     /// The noise of rounding of each model that was sampled.
     noise: Mutex<HashMap<ModelId, f64>>,
     /// Number of values read, those read when the geometry was computed included.
@@ -79,6 +66,7 @@ impl Values {
             settings: own,
             memory: settings.memory.0,
             pairs: Mutex::default(),
+            projections: KnownProjections::new(settings.memory.0),
             noise: Mutex::default(),
             counter,
         }
@@ -205,7 +193,7 @@ impl Evidence for Values {
     }
 
     fn projection(&self, a: ModelId, b: ModelId, compared: &ParameterEvidence) -> Result<Option<Projection>, Error> {
-        projection(self, [a, b], compared)
+        self.projections.of([a, b], &compared.name, || projection(self, [a, b], compared))
     }
 
     fn undecomposed(&self) -> usize {

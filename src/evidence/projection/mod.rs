@@ -12,6 +12,7 @@
 //! Two steps of this power iteration are enough, since nothing but rounding lies beside the k directions. Source: Halko, Martinsson
 //! & Tropp, *Finding structure with randomness*, SIAM Review 53, 2011, doi:10.1137/090771806.
 
+mod known;
 mod passes;
 mod subspace;
 
@@ -21,6 +22,7 @@ use super::values::Values;
 use crate::error::Error;
 use crate::geometry::{Geometry, ParameterEvidence, Projection, Side};
 use crate::model_set::{Kind, ModelId};
+pub(super) use known::KnownProjections;
 use passes::Passes;
 use subspace::{Panel, leading};
 
@@ -75,8 +77,7 @@ pub(super) fn projection(
     if tensor.kind != Kind::Matrix || rows.max(columns) > LONGEST {
         return Ok(None);
     }
-    values.announce(4 * 2 * tensor.size());
-    let passes = Passes::new(values, [a, b], &tensor)?;
+    let passes = Passes::new(values, [a, b], &tensor);
     let (_, y) = passes.along_columns(&Panel::signs(columns, rank + BEYOND))?;
     let Some((q, _)) = leading(&y, rank)? else { return Ok(None) };
     let (_, z) = passes.along_rows(&q)?;
