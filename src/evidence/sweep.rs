@@ -162,18 +162,25 @@ pub(super) fn held(memory: u64) -> usize {
     usize::try_from(values).unwrap_or(usize::MAX).max(FEWEST * RUN)
 }
 
-/// Cuts a list into batches whose models can be held side by side, with at most `most` items each.
+/// Cuts a list into batches whose models can be held side by side, and whose sizes are at most `room` together.
 ///
-/// An item with more models than that gets a batch of its own.
-pub(super) fn batches<T>(items: &[T], held: usize, most: usize, models: impl Fn(&T) -> Vec<ModelId>) -> Vec<&[T]> {
+/// An item of more models or of a larger size than that gets a batch of its own.
+pub(super) fn batches<T>(
+    items: &[T],
+    held: usize,
+    room: u64,
+    size: impl Fn(&T) -> u64,
+    models: impl Fn(&T) -> Vec<ModelId>,
+) -> Vec<&[T]> {
     let (mut batches, mut rest) = (Vec::new(), items);
     while !rest.is_empty() {
-        let mut together: BTreeSet<ModelId> = BTreeSet::new();
+        let (mut together, mut taken): (BTreeSet<ModelId>, u64) = (BTreeSet::new(), 0);
         let fits = |item: &&T| {
             together.extend(models(item));
-            together.len() <= held / RUN
+            taken = taken.saturating_add(size(item));
+            together.len() <= held / RUN && taken <= room
         };
-        let (batch, later) = rest.split_at(rest.iter().take(most).take_while(fits).count().max(1));
+        let (batch, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         batches.push(batch);
         rest = later;
     }
@@ -248,14 +255,14 @@ mod tests {
     fn batches_have_as_many_models_as_fit() {
         let m = ModelId::new;
         let items = [(m(0), m(1)), (m(0), m(2)), (m(0), m(3)), (m(4), m(5)), (m(4), m(5))];
-        let batches = |held: usize, most: usize| -> Vec<usize> {
-            batches(&items, held, most, |&(a, b)| vec![a, b]).iter().map(|b| b.len()).collect()
+        let batches = |held: usize, room: u64| -> Vec<usize> {
+            batches(&items, held, room, |_| 3, |&(a, b)| vec![a, b]).iter().map(|b| b.len()).collect()
         };
-        assert_eq!(batches(RUN * 4, 9), [3, 2]);
-        assert_eq!(batches(RUN * 3, 9), [2, 1, 2]);
-        assert_eq!(batches(RUN * 9, 2), [2, 2, 1]);
+        assert_eq!(batches(RUN * 4, 27), [3, 2]);
+        assert_eq!(batches(RUN * 3, 27), [2, 1, 2]);
+        assert_eq!(batches(RUN * 9, 8), [2, 2, 1]);
         // An item that does not fit goes alone.
-        assert_eq!(batches(RUN, 9), [1; 5]);
+        assert_eq!((batches(RUN, 27), batches(RUN * 9, 2)), (vec![1; 5], vec![1; 5]));
         assert_eq!((held(1 << 30), held(1 << 20)), (64 * RUN, 2 * RUN));
     }
 }

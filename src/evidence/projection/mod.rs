@@ -20,7 +20,7 @@ use super::pair::unit_roundoff;
 use super::shared::SharedTensor;
 use super::values::Values;
 use crate::error::Error;
-use crate::geometry::{Geometry, ParameterEvidence, Projection, Side};
+use crate::geometry::{Geometry, Increment, Projection, Side};
 use crate::model_set::{Kind, ModelId};
 pub(super) use known::KnownProjections;
 use passes::Passes;
@@ -46,12 +46,7 @@ impl Geometry {
     /// # Complexity
     ///
     /// Four reads of the matrix in both models, and some 20 operations for each value, direction and read.
-    pub(crate) fn projection(
-        &self,
-        a: ModelId,
-        b: ModelId,
-        compared: &ParameterEvidence,
-    ) -> Result<Option<Projection>, Error> {
+    pub(crate) fn projection(&self, a: ModelId, b: ModelId, compared: &Increment) -> Result<Option<Projection>, Error> {
         self.evidence().map_or(Ok(None), |evidence| evidence.projection(a, b, compared))
     }
 }
@@ -67,7 +62,7 @@ impl Geometry {
 pub(super) fn projection(
     values: &Values,
     [a, b]: [ModelId; 2],
-    compared: &ParameterEvidence,
+    compared: &Increment,
 ) -> Result<Option<Projection>, Error> {
     let Some(rank) = compared.low_rank().filter(|rank| (1..=MOST).contains(rank)) else { return Ok(None) };
     let mut named = values.shared(&[a, b])?.into_iter().filter(|t| t.name == compared.name);
@@ -84,7 +79,7 @@ pub(super) fn projection(
     let Some((v, _)) = leading(&z, rank)? else { return Ok(None) };
     let (of_a, change) = passes.along_columns(&v)?;
     let Some((u, least)) = leading(&change, rank)? else { return Ok(None) };
-    let norm = compared.squared_norm_a.max(compared.squared_norm_b).sqrt();
+    let norm = compared.squared_norms[0].max(compared.squared_norms[1]).sqrt();
     let rounding = coarser(values, [a, b], &tensor) * norm;
     let noise = |across: usize, along: usize| noise(rounding, norm, rank, [across, along], least);
     let on_columns = side(&v, &of_a, &change, noise(columns, rows));
