@@ -15,7 +15,7 @@ use super::together::together;
 use crate::error::Error;
 use crate::geometry::{
     Apart, Aside, Counter, Evidence, GeometrySettings, Increment, Increments, LineRequest, MatrixSample, ModelFacts,
-    Nearness, Notes, PairEvidence, Projection, Spacing, TakeLineSums, TensorPrint, Zeros, read_finite,
+    Nearness, Notes, PairEvidence, Projection, ReadingStage, Spacing, TakeLineSums, TensorPrint, Zeros, read_finite,
 };
 use crate::model_set::{LayoutGroup, ModelId, ModelSet, Position};
 use crate::source::Dtype;
@@ -70,7 +70,8 @@ impl Values {
         // Reading again does not need the caller's initialization, so it is left out of these settings.
         let fitting = (settings.memory.0 / PER_THREAD).max(1) as usize;
         let own = GeometrySettings::new().with_threads(settings.wanted_threads().min(fitting));
-        let counter = Counter::new(settings.observer.clone(), read, read);
+        // Values that are read again are as many as before at most, where memory suffices.
+        let counter = Counter::new(settings.observer.clone(), ReadingStage::Again, read, 2 * read);
         Self {
             shared: SharedTensors::new(models),
             facts,

@@ -14,7 +14,7 @@ use super::notes::{Note, Notes};
 use super::pass::Pass;
 use super::pilot::{Pilot, pilot};
 use super::plan::{self, Plan};
-use super::progress::Counter;
+use super::progress::{Counter, ReadingStage};
 use super::resume::{Binding, ResumeFile};
 use super::settings::{GeometrySettings, Initialization};
 use super::size;
@@ -63,7 +63,7 @@ pub(super) fn stream(
 
     // A resumed pass starts with the sums of the file, so the counter starts with the values that these cover.
     let read = sums.iter().map(Sums::read).sum();
-    let counter = Counter::new(settings.observer.clone(), read, size(models));
+    let counter = Counter::new(settings.observer.clone(), ReadingStage::Whole, read, size(models));
     for (g, (group, plan)) in models.groups().iter().zip(&plans).enumerate() {
         if sums[g].left().is_empty() {
             // The resume file already has all jobs of this group.

@@ -52,7 +52,7 @@ pub(crate) use overlap::Agreement;
 pub(crate) use pairwise::{Pairwise, ParameterGeometry};
 pub(crate) use plan::{Matrix, least, units};
 pub(crate) use progress::Counter;
-pub use progress::Progress;
+pub use progress::{Progress, ReadingStage};
 pub(crate) use projection::{Projection, Side};
 pub use quantity::Quantity;
 pub(crate) use read::{read_finite, read_with_moments};
