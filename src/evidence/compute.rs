@@ -1,4 +1,5 @@
 use super::facts::facts;
+use super::nearness::wanted;
 use super::values::Values;
 use crate::error::Error;
 use crate::geometry::{Faults, Geometry, GeometrySettings, size};
@@ -33,8 +34,9 @@ impl Geometry {
         settings: &GeometrySettings,
         faults: &Faults,
     ) -> Result<Option<Self>, Error> {
-        let Some((geometry, resume)) = Self::stream(models, settings, faults)? else { return Ok(None) };
-        let values = Values::new(models, settings, size(models), facts(models)?);
+        let aside = wanted(models, settings);
+        let Some((geometry, notes, resume)) = Self::stream(models, settings, faults, &aside)? else { return Ok(None) };
+        let values = Values::new(models, settings, size(models), facts(models)?).with_notes(notes).with_samples(aside);
         // The file is deleted last: until here a failure could still need it.
         if let Some(resume) = resume {
             resume.delete();

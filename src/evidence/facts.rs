@@ -33,7 +33,12 @@ impl Evidence for FactsAlone {
         &self.facts[model.index()]
     }
 
-    fn line_sums(&self, _: &[LineRequest<'_>], _: &mut TakeLineSums<'_>) -> Result<(), Error> {
+    fn line_sums(
+        &self,
+        _: &[LineRequest<'_>],
+        _: &[(ModelId, ModelId)],
+        _: &mut TakeLineSums<'_>,
+    ) -> Result<(), Error> {
         Ok(())
     }
 

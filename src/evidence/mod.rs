@@ -2,8 +2,11 @@
 
 mod compute;
 mod facts;
+mod increments;
+mod kept;
 mod lines;
 mod nearness;
+mod noted;
 mod pair;
 mod permutation;
 mod prints;
@@ -11,6 +14,7 @@ mod projection;
 mod sample;
 mod shared;
 mod sweep;
+mod together;
 mod unrounded;
 mod values;
 

@@ -17,6 +17,11 @@ const ROWS: usize = 64;
 const COLUMNS: usize = 512;
 
 impl Geometry {
+    /// Whether the values of all these models can be read again.
+    pub(crate) fn has_values(&self, models: &[ModelId]) -> bool {
+        self.evidence().is_some_and(|evidence| evidence.has_values(models))
+    }
+
     /// Reads the values of some models at the same places of every matrix that all of them hold.
     ///
     /// At most 48 matrices are read, of each at most 64 rows, and of each row at most 512 values. The result is `None` when values
@@ -37,8 +42,6 @@ pub(super) fn sample(values: &Values, models: &[ModelId]) -> Result<Vec<MatrixSa
     let matrices: Vec<&SharedTensor<'_>> = shared.iter().filter(|t| t.kind == Kind::Matrix && t.size() > 0).collect();
     let step = matrices.len().div_ceil(MATRICES).max(1);
     let matrices: Vec<&SharedTensor<'_>> = matrices.into_iter().step_by(step).collect();
-    let size: usize = matrices.iter().map(|t| places(t).len() * columns(t)).sum();
-    values.announce(size * models.len());
     matrices.into_iter().map(|t| of_matrix(values, models, t)).collect()
 }
 
@@ -63,12 +66,10 @@ fn places(tensor: &SharedTensor<'_>) -> Vec<usize> {
 fn of_matrix(values: &Values, models: &[ModelId], tensor: &SharedTensor<'_>) -> Result<MatrixSample, Error> {
     let (places, columns) = (places(tensor), columns(tensor));
     let mut all = Vec::with_capacity(models.len());
-    let mut piece = Vec::new();
     for (&model, own_name) in models.iter().zip(&tensor.own_names) {
         let mut read = Vec::with_capacity(places.len() * columns);
         for &begin in &places {
-            values.read(model, own_name, &(begin..begin + columns), &mut piece)?;
-            read.extend_from_slice(&piece);
+            values.read_sample(model, own_name, &(begin..begin + columns), &mut read)?;
         }
         all.push(read);
     }

@@ -87,6 +87,11 @@ impl SharedTensors {
         &self.models
     }
 
+    /// The group of a model, and its position in it. `None` for a model that is not of the set.
+    pub(crate) fn place(&self, model: ModelId) -> Option<(usize, Position<LayoutGroup>)> {
+        self.positions.get(model.index()).copied()
+    }
+
     /// The tensors that all given models hold, sorted by name, then by their values.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ const HELD: u64 = 4;
 /// The fewest models whose runs are held side by side, whatever the memory setting is.
 const FEWEST: usize = 2;
 
-/// Number of comparisons for each thread whose results wait to be taken.
+/// Number of comparisons for each thread whose results wait to be taken, unless they are large.
 const WAITING: usize = 4;
 
 /// A run of one tensor, the models to read it from, and the comparisons that need it.
@@ -39,11 +39,18 @@ struct Comparison<T> {
 pub(super) struct Sweep<'v, T> {
     /// By the name and the range of each run. The runs of one tensor follow one another.
     jobs: BTreeMap<(&'v str, usize, usize), Job<'v, T>>,
+    /// Number of results for each thread that wait to be taken.
+    waiting: usize,
 }
 
 impl<'v, T: Clone + Sync> Sweep<'v, T> {
     pub(super) fn new() -> Self {
-        Self { jobs: BTreeMap::new() }
+        Self { jobs: BTreeMap::new(), waiting: WAITING }
+    }
+
+    /// Sets how many results for each thread may wait to be taken: fewer where each is large.
+    pub(super) fn with_waiting(self, waiting: usize) -> Self {
+        Self { waiting, ..self }
     }
 
     /// Adds a comparison of one tensor in two models, which may be the same. Each is given with its own name of the tensor.
@@ -80,13 +87,11 @@ impl<'v, T: Clone + Sync> Sweep<'v, T> {
         let jobs: Vec<Job<'v, T>> = self.jobs.into_values().collect();
         values.announce(jobs.iter().map(Job::size).sum());
         let pool = values.thread_pool()?;
-        let at_once = WAITING * pool.current_num_threads();
+        let at_once = self.waiting * pool.current_num_threads();
         // Buffers are kept from wave to wave: new ones would cost as much as reading.
         let mut buffers: Vec<Vec<f32>> = Vec::new();
-        let mut rest = jobs.as_slice();
-        while !rest.is_empty() {
-            let (wave, later) = rest.split_at(side_by_side(rest, values.held(), at_once));
-            rest = later;
+        let mut waves = waves(&jobs, values.held(), at_once).into_iter().peekable();
+        while let Some(wave) = waves.next() {
             let slots: Vec<(&Job<'v, T>, usize)> =
                 wave.iter().flat_map(|job| (0..job.models.len()).map(move |m| (job, m))).collect();
             if buffers.len() < slots.len() {
@@ -99,7 +104,7 @@ impl<'v, T: Clone + Sync> Sweep<'v, T> {
             let read: Vec<Result<(), Error>> = pool.install(|| slots.par_iter().zip(&mut buffers).map(read).collect());
             read.into_iter().collect::<Result<(), Error>>()?;
             // The next wave can come in while this one is compared.
-            for job in &rest[..side_by_side(rest, values.held(), at_once)] {
+            for job in waves.peek().copied().unwrap_or_default() {
                 job.models.iter().for_each(|&(model, own_name)| values.prefetch(model, own_name, &job.run));
             }
 
@@ -128,6 +133,17 @@ impl<T> Job<'_, T> {
     }
 }
 
+/// Cuts jobs into waves, each of which is read side by side.
+fn waves<'j, 'v, T>(jobs: &'j [Job<'v, T>], held: usize, busy: usize) -> Vec<&'j [Job<'v, T>]> {
+    let (mut waves, mut rest) = (Vec::new(), jobs);
+    while !rest.is_empty() {
+        let (wave, later) = rest.split_at(side_by_side(rest, held, busy));
+        waves.push(wave);
+        rest = later;
+    }
+    waves
+}
+
 /// The number of jobs to read side by side: at least one, at most `held` values, and not more than keep `busy` threads at work.
 fn side_by_side<T>(jobs: &[Job<'_, T>], held: usize, busy: usize) -> usize {
     let (mut size, mut comparisons) = (0, 0);
@@ -146,18 +162,25 @@ pub(super) fn held(memory: u64) -> usize {
     usize::try_from(values).unwrap_or(usize::MAX).max(FEWEST * RUN)
 }
 
-/// Cuts a list into batches whose models can be held side by side, with at most `most` items each.
+/// Cuts a list into batches whose models can be held side by side, and whose sizes are at most `room` together.
 ///
-/// An item with more models than that gets a batch of its own.
-pub(super) fn batches<T>(items: &[T], held: usize, most: usize, models: impl Fn(&T) -> Vec<ModelId>) -> Vec<&[T]> {
+/// An item of more models or of a larger size than that gets a batch of its own.
+pub(super) fn batches<T>(
+    items: &[T],
+    held: usize,
+    room: u64,
+    size: impl Fn(&T) -> u64,
+    models: impl Fn(&T) -> Vec<ModelId>,
+) -> Vec<&[T]> {
     let (mut batches, mut rest) = (Vec::new(), items);
     while !rest.is_empty() {
-        let mut together: BTreeSet<ModelId> = BTreeSet::new();
+        let (mut together, mut taken): (BTreeSet<ModelId>, u64) = (BTreeSet::new(), 0);
         let fits = |item: &&T| {
             together.extend(models(item));
-            together.len() <= held / RUN
+            taken = taken.saturating_add(size(item));
+            together.len() <= held / RUN && taken <= room
         };
-        let (batch, later) = rest.split_at(rest.iter().take(most).take_while(fits).count().max(1));
+        let (batch, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         batches.push(batch);
         rest = later;
     }
@@ -232,14 +255,14 @@ mod tests {
     fn batches_have_as_many_models_as_fit() {
         let m = ModelId::new;
         let items = [(m(0), m(1)), (m(0), m(2)), (m(0), m(3)), (m(4), m(5)), (m(4), m(5))];
-        let batches = |held: usize, most: usize| -> Vec<usize> {
-            batches(&items, held, most, |&(a, b)| vec![a, b]).iter().map(|b| b.len()).collect()
+        let batches = |held: usize, room: u64| -> Vec<usize> {
+            batches(&items, held, room, |_| 3, |&(a, b)| vec![a, b]).iter().map(|b| b.len()).collect()
         };
-        assert_eq!(batches(RUN * 4, 9), [3, 2]);
-        assert_eq!(batches(RUN * 3, 9), [2, 1, 2]);
-        assert_eq!(batches(RUN * 9, 2), [2, 2, 1]);
+        assert_eq!(batches(RUN * 4, 27), [3, 2]);
+        assert_eq!(batches(RUN * 3, 27), [2, 1, 2]);
+        assert_eq!(batches(RUN * 9, 8), [2, 2, 1]);
         // An item that does not fit goes alone.
-        assert_eq!(batches(RUN, 9), [1; 5]);
+        assert_eq!((batches(RUN, 27), batches(RUN * 9, 2)), (vec![1; 5], vec![1; 5]));
         assert_eq!((held(1 << 30), held(1 << 20)), (64 * RUN, 2 * RUN));
     }
 }

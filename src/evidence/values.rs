@@ -1,23 +1,24 @@
 //! Reads parameters a second time, for the few models that need it.
 
 use super::facts::facts_of;
-use super::lines;
+use super::increments::{KnownIncrements, increments};
+use super::kept::KeptSamples;
 use super::nearness;
+use super::noted;
 use super::pair;
 use super::prints::prints;
-use super::projection::projection;
+use super::projection::{KnownProjections, projection};
 use super::sample::sample;
 use super::shared::{SharedTensor, SharedTensors};
 use super::sweep;
+use super::together::together;
 use crate::error::Error;
 use crate::geometry::{
-    Apart, Counter, Evidence, GeometrySettings, LineRequest, MatrixSample, ModelFacts, Nearness, PairEvidence,
-    ParameterEvidence, Projection, Spacing, TakeLineSums, TensorPrint, read_finite,
+    Apart, Aside, Counter, Evidence, GeometrySettings, Increment, Increments, LineRequest, MatrixSample, ModelFacts,
+    Nearness, Notes, PairEvidence, Projection, ReadingStage, Spacing, TakeLineSums, TensorPrint, Zeros, read_finite,
 };
-use crate::kernel::with_buffer;
-use crate::model_set::{ModelId, ModelSet};
+use crate::model_set::{LayoutGroup, ModelId, ModelSet, Position};
 use crate::source::Dtype;
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
@@ -29,20 +30,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// held; up to 15 MiB were seen resident.
 const PER_THREAD: u64 = 32 << 20;
 
+/// The share of the memory setting that pairs take which are compared side by side.
+const COMPARED: u64 = 8;
+
 /// The most pairs whose evidence is cached. Each takes some hundred bytes for each parameter.
 const REMEMBERED: usize = 4096;
-
-/// One run of each of two models.
-pub(super) type ValueBuffers = [Vec<f32>; 2];
-
-thread_local! {
-    static BOTH: Cell<ValueBuffers> = Cell::default();
-}
-
-/// Calls a function with this thread's buffers for two runs.
-pub(super) fn with_both<T>(use_them: impl FnOnce(&mut ValueBuffers) -> T) -> T {
-    with_buffer(&BOTH, use_them)
-}
 
 /// The cache of pairs.
 type Pairs = HashMap<(ModelId, ModelId), Arc<PairEvidence>>;
@@ -55,8 +47,14 @@ pub(super) struct Values {
     /// The memory setting in bytes.
     memory: u64,
     pairs: Mutex<Pairs>,
+    increments: KnownIncrements,
+    projections: KnownProjections,
     /// The noise of rounding of each model that was sampled.
     noise: Mutex<HashMap<ModelId, f64>>,
+    /// What the pass noted of each model.
+    notes: Notes,
+    /// Values of samples that were read.
+    samples: KeptSamples,
     /// Number of values read, those read when the geometry was computed included.
     counter: Counter,
 }
@@ -72,16 +70,47 @@ impl Values {
         // Reading again does not need the caller's initialization, so it is left out of these settings.
         let fitting = (settings.memory.0 / PER_THREAD).max(1) as usize;
         let own = GeometrySettings::new().with_threads(settings.wanted_threads().min(fitting));
-        let counter = Counter::new(settings.observer.clone(), read, read);
+        // Values that are read again are as many as before at most, where memory suffices.
+        let counter = Counter::new(settings.observer.clone(), ReadingStage::Again, read, 2 * read);
         Self {
             shared: SharedTensors::new(models),
             facts,
             settings: own,
             memory: settings.memory.0,
             pairs: Mutex::default(),
+            increments: KnownIncrements::default(),
+            projections: KnownProjections::new(settings.memory.0),
             noise: Mutex::default(),
+            notes: Notes::default(),
+            samples: KeptSamples::new(settings.memory.0),
             counter,
         }
+    }
+
+    /// Adds what the pass noted of each model.
+    pub(super) fn with_notes(self, notes: Notes) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Adds the values of samples that the pass set aside.
+    pub(super) fn with_samples(self, aside: Aside) -> Self {
+        for ((model, group, parameter, begin), values) in aside.runs() {
+            let own_name = self.place(model).and_then(|(_, at)| self.models().groups()[group].own_name(at, parameter));
+            if let Some(own_name) = own_name {
+                self.samples.keep(model, own_name, begin, values);
+            }
+        }
+        self
+    }
+
+    /// What the pass noted of each model.
+    pub(super) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// The group of a model, and its position in it.
+    pub(super) fn place(&self, model: ModelId) -> Option<(usize, Position<LayoutGroup>)> {
+        self.shared.place(model)
     }
 
     /// Announces to the observer that `values` more values are going to be read.
@@ -145,6 +174,29 @@ impl Values {
 }
 
 impl Values {
+    /// Reads one run of a sample and appends it to `out`. It is kept, so that the next sample of the model need not read it again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    pub(super) fn read_sample(
+        &self,
+        model: ModelId,
+        own_name: &str,
+        run: &Range<usize>,
+        out: &mut Vec<f32>,
+    ) -> Result<(), Error> {
+        if self.samples.append(model, own_name, run, out) {
+            return Ok(());
+        }
+        self.announce(run.len());
+        let mut read = Vec::new();
+        self.read(model, own_name, run, &mut read)?;
+        out.extend_from_slice(&read);
+        self.samples.keep(model, own_name, run.start, read);
+        Ok(())
+    }
+
     /// Announces that one run of a tensor will be read soon.
     pub(super) fn prefetch(&self, model: ModelId, own_name: &str, run: &Range<usize>) {
         self.shared.models().source(model).prefetch(own_name, run.start, run.len());
@@ -174,8 +226,21 @@ impl Evidence for Values {
         &self.facts[model.index()]
     }
 
-    fn line_sums(&self, requests: &[LineRequest<'_>], take: &mut TakeLineSums<'_>) -> Result<(), Error> {
-        lines::sums(self, requests, take)
+    fn line_sums(
+        &self,
+        requests: &[LineRequest<'_>],
+        beside: &[(ModelId, ModelId)],
+        take: &mut TakeLineSums<'_>,
+    ) -> Result<(), Error> {
+        if !beside.is_empty() {
+            self.increments.forget_unasked();
+        }
+        let beside = self.increments.unknown(beside);
+        together(self, requests, &beside, take, &mut |at, sampled| self.increments.keep_sampled(beside[at], sampled))
+    }
+
+    fn increments(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<Increments>>>, Error> {
+        increments(self, &self.increments, pairs)
     }
 
     fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error> {
@@ -189,10 +254,11 @@ impl Evidence for Values {
         let mut unknown: Vec<(ModelId, ModelId)> = pairs.iter().copied().filter(|p| !found.contains_key(p)).collect();
         unknown.sort_unstable();
         unknown.dedup();
-        let most = pair::most(self.memory);
-        for batch in sweep::batches(&unknown, self.held(), most, |&(a, b)| vec![a, b]) {
+        let room = self.memory / COMPARED;
+        for batch in sweep::batches(&unknown, self.held(), room, |_| pair::PAIR, |&(a, b)| vec![a, b]) {
             for (&pair, parameters) in batch.iter().zip(pair::compare(self, batch)?) {
                 let evidence = Arc::new(PairEvidence { parameters });
+                self.increments.keep_whole(pair, Increments::from(evidence.as_ref()));
                 let mut remembered = remembered();
                 // Entries are never dropped. Beyond the bound, a pair is read again each time.
                 if remembered.len() < REMEMBERED {
@@ -204,13 +270,12 @@ impl Evidence for Values {
         Ok(pairs.iter().map(|pair| found.get(pair).cloned()).collect())
     }
 
-    fn projection(&self, a: ModelId, b: ModelId, compared: &ParameterEvidence) -> Result<Option<Projection>, Error> {
-        projection(self, [a, b], compared)
+    fn projection(&self, a: ModelId, b: ModelId, compared: &Increment) -> Result<Option<Projection>, Error> {
+        self.projections.of([a, b], &compared.name, || projection(self, [a, b], compared))
     }
 
     fn undecomposed(&self) -> usize {
-        let pairs = self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
-        pairs.values().flat_map(|pair| pair.parameters()).filter(|p| p.undecomposed).count()
+        self.increments.undecomposed()
     }
 
     fn nearness(&self, a: ModelId, b: ModelId) -> Result<Option<Nearness>, Error> {
@@ -237,6 +302,22 @@ impl Evidence for Values {
 
     fn prints(&self, models: &[ModelId]) -> Result<Option<Vec<Vec<TensorPrint>>>, Error> {
         prints(self, models).map(Some)
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    fn has_values(&self, _: &[ModelId]) -> bool {
+        true
+    }
+
+    fn zeros(&self, a: ModelId, b: ModelId) -> Option<Zeros> {
+        noted::zeros(self, a, b)
+    }
+
+    fn may_lie_on_grid(&self, a: ModelId, b: ModelId) -> Result<bool, Error> {
+        pair::may_lie_on_grid(self, a, b)
     }
 
     fn own_noise(&self, model: ModelId) -> Result<f64, Error> {

@@ -1,6 +1,8 @@
 //! One job of the pass. It reads blocks of all rows, and adds a symmetric rank-k update for each strip of a block, in f64.
 
+use super::aside::RowAside;
 use super::faults::Faults;
+use super::notes::Note;
 use super::plan::Job;
 use super::progress::Counter;
 use super::read::read_with_moments;
@@ -64,6 +66,7 @@ pub(super) struct PassRow<'a> {
     pub(super) source: RowSource<'a>,
     /// The row from which this one is subtracted when it is read. A reference row names itself.
     pub(super) reference: usize,
+    pub(super) aside: Option<RowAside<'a>>,
 }
 
 impl PassRow<'_> {
@@ -80,6 +83,7 @@ pub(super) struct Partial {
     pub(super) products: Vec<f64>,
     pub(super) moments: Vec<Moments>,
     pub(super) fingerprints: Vec<u128>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// The buffers of a thread, which it keeps from one job to the next.
@@ -125,8 +129,7 @@ pub(super) fn run(
     let k = rows.len();
     let offset = group.parameters()[job.parameter].offset();
     let mut fingerprints = vec![Fingerprint::new(); k];
-    let mut partial =
-        Partial { products: vec![0.0; k * k], moments: vec![Moments::default(); k], fingerprints: Vec::new() };
+    let mut partial = Partial { fingerprints: Vec::new(), ..Partial::none(k) };
     with_buffer(&BUFFERS, |Buffers { narrow, wide }| {
         for begin in (0..job.length).step_by(block) {
             let length = block.min(job.length - begin);
@@ -135,8 +138,12 @@ pub(super) fn run(
                 let narrow = &mut narrow[r * length..][..length];
                 // Moments and fingerprints are those of the values as read, and not of differences.
                 let moments = row.source.read(models, offset + job.begin + begin, narrow, faults)?;
+                if let Some(aside) = &row.aside {
+                    aside.take(offset + job.begin + begin, narrow);
+                }
                 partial.moments[r] = partial.moments[r].merge(moments);
                 fingerprints[r].update(narrow);
+                partial.notes[r] = partial.notes[r].merge(Note::of(narrow));
             }
             // Once a model is faulty, the pass only looks for others that are.
             if !faults.any() {
@@ -152,11 +159,22 @@ pub(super) fn run(
 }
 
 impl Partial {
+    /// The sums over no job of `rows` rows.
+    pub(super) fn none(rows: usize) -> Self {
+        Self {
+            products: vec![0.0; rows * rows],
+            moments: vec![Moments::default(); rows],
+            fingerprints: vec![0; rows],
+            notes: vec![Note::NONE; rows],
+        }
+    }
+
     /// Adds the sums over the jobs that follow. The order matters for fingerprints and for rounding.
     pub(super) fn plus(mut self, next: &Self) -> Self {
         self.products.iter_mut().zip(&next.products).for_each(|(a, b)| *a += b);
         self.moments.iter_mut().zip(&next.moments).for_each(|(a, b)| *a = a.merge(*b));
         self.fingerprints.iter_mut().zip(&next.fingerprints).for_each(|(a, b)| *a = chain(*a, *b));
+        self.notes.iter_mut().zip(&next.notes).for_each(|(a, b)| *a = a.merge(*b));
         self
     }
 }

@@ -1,5 +1,6 @@
 //! Evidence beside distances, which is read from models on demand. A geometry keeps the reader and does not know how it reads.
 
+use super::increments::{Increment, Increments};
 use super::nearness::{Apart, Nearness, Spacing};
 use super::projection::Projection;
 use crate::error::Error;
@@ -23,14 +24,21 @@ pub(crate) trait Evidence: Debug + Send + Sync {
 
     /// Computes sums along the rows and columns of some members against a reference, for each of the requests.
     ///
-    /// `take` gets the sums of some consecutive members at a time, with the place of the request and that of the first member. The
-    /// members of one request come in order. For a request that there is nothing to read for, it is not called.
+    /// `take` gets the sums of some consecutive members at a time, with the place of the request and that of the first member. It may
+    /// get them matrix by matrix, in the order of matrices. For a request that there is nothing to read for, it is not called.
+    ///
+    /// `beside` are pairs whose increments are likely to be asked for. They may be found in the same reading, and remembered.
     ///
     /// # Errors
     ///
     /// [`Error::NotComparable`] when models of a request are not of one group; [`Error::Source`] for a model that cannot be read any
     /// more; and the errors of `take`.
-    fn line_sums(&self, requests: &[LineRequest<'_>], take: &mut TakeLineSums<'_>) -> Result<(), Error>;
+    fn line_sums(
+        &self,
+        requests: &[LineRequest<'_>],
+        beside: &[(ModelId, ModelId)],
+        take: &mut TakeLineSums<'_>,
+    ) -> Result<(), Error>;
 
     /// Compares the values of b with those of a, for each pair (a, b). `None` for a pair whose values cannot be read.
     ///
@@ -39,13 +47,23 @@ pub(crate) trait Evidence: Debug + Send + Sync {
     /// The errors of [`line_sums`](Self::line_sums).
     fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error>;
 
+    /// Tells by what rank the matrices of b moved from those of a, for each pair (a, b). `None` for a pair whose values cannot be
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`line_sums`](Self::line_sums).
+    fn increments(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<Increments>>>, Error> {
+        Ok(vec![None; pairs.len()])
+    }
+
     /// Reads one matrix of two models that were compared before, and finds what both have along the directions in which they differ.
     /// `None` when the values cannot be read, and where these are not few.
     ///
     /// # Errors
     ///
     /// The errors of [`line_sums`](Self::line_sums).
-    fn projection(&self, _a: ModelId, _b: ModelId, _compared: &ParameterEvidence) -> Result<Option<Projection>, Error> {
+    fn projection(&self, _a: ModelId, _b: ModelId, _compared: &Increment) -> Result<Option<Projection>, Error> {
         Ok(None)
     }
 
@@ -111,6 +129,30 @@ pub(crate) trait Evidence: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Returns the memory that reading and what is kept of it may take, in bytes.
+    fn memory(&self) -> u64 {
+        0
+    }
+
+    /// Whether the values of all these models can be read.
+    fn has_values(&self, _models: &[ModelId]) -> bool {
+        false
+    }
+
+    /// Counts the zeros of two models among the values that both hold. `None` where they were not counted.
+    fn zeros(&self, _a: ModelId, _b: ModelId) -> Option<Zeros> {
+        None
+    }
+
+    /// Tells whether all parameters of b that differ from a may lie on a grid, from few values. True where that is not known.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`line_sums`](Self::line_sums).
+    fn may_lie_on_grid(&self, _a: ModelId, _b: ModelId) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     /// Returns the same evidence without any reference to a model's source.
     fn without_values(&self) -> Arc<dyn Evidence>;
 }
@@ -153,6 +195,15 @@ impl TensorPrint {
     pub(crate) fn size(&self) -> usize {
         self.shape.iter().product()
     }
+}
+
+/// The zeros of two models among the values that both hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Zeros {
+    /// The number of zeros in each of the two.
+    pub(crate) of: [usize; 2],
+    /// The number of values that both hold.
+    pub(crate) values: usize,
 }
 
 /// The facts about one model beside the values of its parameters.

@@ -6,31 +6,35 @@
 //! models. All inner products follow by expanding `θ_i = θ_r + Δ_i`. Distances between near models follow from the small `Δ`
 //! alone.
 
+use super::aside::Aside;
 use super::faults::Faults;
 use super::group::GroupGeometry;
+use super::marginals::Place;
+use super::notes::{Note, Notes};
 use super::pass::Pass;
 use super::pilot::{Pilot, pilot};
 use super::plan::{self, Plan};
-use super::progress::Counter;
+use super::progress::{Counter, ReadingStage};
 use super::resume::{Binding, ResumeFile};
 use super::settings::{GeometrySettings, Initialization};
+use super::size;
 use super::sums::Sums;
 use crate::error::Error;
-use crate::model_set::{LayoutGroup, ModelSet};
+use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::{ParameterSource, RandomSource};
 use std::collections::BTreeMap;
 
-/// The geometry of all groups, and the file of partial sums, if there is one.
-pub(super) type PassOutcome = (Vec<GroupGeometry>, Option<ResumeFile>);
+/// The geometry of all groups, what was noted of each model, and the file of partial sums, if there is one.
+pub(super) type PassOutcome = (Vec<GroupGeometry>, Notes, Option<ResumeFile>);
 
-/// Streams every group of comparable models. `total` is the number of values to read.
+/// Streams every group of comparable models.
 ///
 /// `None` when faulty models were noted.
 pub(super) fn stream(
     models: &ModelSet,
     settings: &GeometrySettings,
-    total: u64,
     faults: &Faults,
+    aside: &Aside,
 ) -> Result<Option<PassOutcome>, Error> {
     let wanted: u64 = models.groups().iter().map(plan::wanted).sum();
     let with_initialization = !matches!(settings.initialization, Initialization::Zero);
@@ -58,7 +62,8 @@ pub(super) fn stream(
     };
 
     // A resumed pass starts with the sums of the file, so the counter starts with the values that these cover.
-    let counter = Counter::new(settings.observer.clone(), sums.iter().map(Sums::read).sum(), total);
+    let read = sums.iter().map(Sums::read).sum();
+    let counter = Counter::new(settings.observer.clone(), ReadingStage::Whole, read, size(models));
     for (g, (group, plan)) in models.groups().iter().zip(&plans).enumerate() {
         if sums[g].left().is_empty() {
             // The resume file already has all jobs of this group.
@@ -73,7 +78,8 @@ pub(super) fn stream(
                 Some(&random)
             }
         };
-        let pass = Pass::new(models, group, plan, &pilots[g], initialization)?;
+        let aside = |p: usize, model: ModelId| aside.of(g, p, model);
+        let pass = Pass::new(models, group, plan, &pilots[g], initialization, &aside)?;
         while !sums[g].left().is_empty() {
             // Partial sums are saved between waves, and also after a wave that failed.
             let jobs = resume.as_ref().map_or(plan.wave, |c| c.jobs(plan));
@@ -92,12 +98,17 @@ pub(super) fn stream(
         }
         return Ok(None);
     }
+    let mut notes = Notes::default();
+    for ((group, pilot), sums) in models.groups().iter().zip(&pilots).zip(&sums) {
+        let model = |(place, note): (Place, Note)| (group.model(pilot.order[place.0]), note);
+        notes.push(sums.notes().map(|notes| notes.into_iter().map(model).collect()).collect());
+    }
     let whole = models.groups().iter().zip(pilots).zip(sums).map(|((group, pilot), sums)| {
         let members = pilot.order.iter().map(|&at| group.model(at)).collect();
         let unshared = pilot.order.iter().map(|&at| group.unshared_size(at)).collect();
         GroupGeometry::new(members, sums.units, unshared, settings.scope)
     });
-    Ok(Some((whole.collect(), resume)))
+    Ok(Some((whole.collect(), notes, resume)))
 }
 
 /// Returns the shapes of a flat network that has every value that any model of the group shares.

@@ -1,5 +1,6 @@
 //! Everything of size n_models²: the distances of models, from one pass over their values, and what follows from distances.
 
+mod aside;
 mod block;
 mod by_matrix;
 mod comparison;
@@ -9,10 +10,12 @@ mod faults;
 mod given;
 mod gram;
 mod group;
+mod increments;
 mod independence;
 mod kept_pairs;
 mod marginals;
 mod nearness;
+mod notes;
 mod overlap;
 mod pairwise;
 mod pass;
@@ -28,25 +31,28 @@ mod settings;
 mod sums;
 
 pub use crate::kernel::Moments;
+pub(crate) use aside::Aside;
 pub(crate) use by_matrix::{MatrixPrints, MatrixScore};
 pub(crate) use comparison::Noise;
 pub use comparison::{Comparison, ParameterView};
 pub use coordinates::Coordinates;
 pub(crate) use evidence::{
-    Evidence, LineRequest, LineSpan, LineSums, MatrixSample, MemberSums, ModelFacts, TakeLineSums, TensorPrint,
+    Evidence, LineRequest, LineSpan, LineSums, MatrixSample, MemberSums, ModelFacts, TakeLineSums, TensorPrint, Zeros,
 };
 pub use evidence::{Grid, GridSpan, PairEvidence, ParameterEvidence};
 pub(crate) use faults::Faults;
 pub use given::ParameterDistances;
 pub(crate) use group::GroupGeometry;
+pub(crate) use increments::{Increment, Increments};
 pub use independence::Independence;
 pub(crate) use marginals::{Marginals, Place, TensorMarginals};
 pub(crate) use nearness::{Apart, BlockSteps, Nearness, Spacing};
+pub(crate) use notes::{Note, Notes};
 pub(crate) use overlap::Agreement;
 pub(crate) use pairwise::{Pairwise, ParameterGeometry};
 pub(crate) use plan::{Matrix, least, units};
 pub(crate) use progress::Counter;
-pub use progress::Progress;
+pub use progress::{Progress, ReadingStage};
 pub(crate) use projection::{Projection, Side};
 pub use quantity::Quantity;
 pub(crate) use read::{read_finite, read_with_moments};
@@ -139,22 +145,25 @@ pub struct Geometry {
 impl Geometry {
     /// Reads all parameters of a model set once, except those whose sums are in the settings' resume file.
     ///
-    /// It also returns the resume file. The caller deletes it once nothing can go wrong any more. `None` when faulty models were
+    /// What is wanted of the values is set aside. It also returns what was noted of each model, and the resume file. The caller deletes it once nothing can go wrong any more. `None` when faulty models were
     /// noted, so that there is no geometry of them all.
     pub(crate) fn stream(
         models: &ModelSet,
         settings: &GeometrySettings,
         faults: &Faults,
-    ) -> Result<Option<(Self, Option<ResumeFile>)>, Error> {
+        aside: &Aside,
+    ) -> Result<Option<(Self, Notes, Option<ResumeFile>)>, Error> {
         settings.check()?;
         models.check_parameters()?;
         if models.len() == 1 {
             return Err(Error::OneModel { model: models.names().next().unwrap_or_default().to_owned() });
         }
-        let Some((mut groups, resume)) = gram::stream(models, settings, size(models), faults)? else { return Ok(None) };
+        let Some((mut groups, notes, resume)) = gram::stream(models, settings, faults, aside)? else {
+            return Ok(None);
+        };
         // A detector may draw random numbers group by group, so the order of groups must not depend on that of the models.
         groups.sort_by(GroupGeometry::by_content);
-        Ok(Some((Self::from_groups(models.len(), groups), resume)))
+        Ok(Some((Self::from_groups(models.len(), groups), notes, resume)))
     }
 
     /// Creates the geometry of groups whose distances come from sketches.

@@ -1,5 +1,6 @@
 //! The rows of one group and the waves of jobs over them.
 
+use super::aside::RowAside;
 use super::block::{Partial, PassRow, RowSource, run};
 use super::faults::Faults;
 use super::pilot::Pilot;
@@ -8,7 +9,7 @@ use super::progress::Counter;
 use super::settings::thread_pool;
 use super::sums::Sums;
 use crate::error::Error;
-use crate::model_set::{LayoutGroup, ModelSet};
+use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::ParameterSource;
 use rayon::prelude::*;
 
@@ -23,17 +24,19 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// Prepares the rows of every parameter, and starts the threads of the plan.
+    /// Prepares the rows of every parameter, and starts the threads of the plan. `aside` tells what to set aside of each.
     pub(super) fn new(
         models: &'a ModelSet,
         group: &'a LayoutGroup,
         plan: &Plan,
         pilot: &Pilot,
         initialization: Option<&'a dyn ParameterSource>,
+        aside: &impl Fn(usize, ModelId) -> Option<RowAside<'a>>,
     ) -> Result<Self, Error> {
         let pool = thread_pool(plan.threads)?;
         let place_of = pilot.places();
-        let rows = (0..group.parameters().len()).map(|p| rows(group, p, pilot, &place_of, initialization)).collect();
+        let rows =
+            (0..group.parameters().len()).map(|p| rows(group, p, pilot, &place_of, initialization, aside)).collect();
         Ok(Self { models, group, rows, block: plan.block, pool })
     }
 
@@ -69,6 +72,7 @@ fn rows<'a>(
     pilot: &Pilot,
     place_of: &[usize],
     initialization: Option<&'a dyn ParameterSource>,
+    aside: &impl Fn(usize, ModelId) -> Option<RowAside<'a>>,
 ) -> Vec<PassRow<'a>> {
     let (places, class) = (&pilot.order, &pilot.class);
     let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at.index()]).collect();
@@ -81,11 +85,12 @@ fn rows<'a>(
             own_name: group.own_name(places[place], p).unwrap_or_default(),
         },
         reference: first_of_class(place),
+        aside: aside(p, group.model(places[place])),
     };
     let mut rows: Vec<PassRow<'_>> = held.iter().map(model).collect();
     if let Some(source) = initialization {
         let source = RowSource::Initialization { source, name: group.parameters()[p].name.clone() };
-        rows.push(PassRow { source, reference: rows.len() });
+        rows.push(PassRow { source, reference: rows.len(), aside: None });
     }
     rows
 }

@@ -2,6 +2,7 @@
 
 use super::block::{Partial, PassRow};
 use super::marginals::{Marginals, Place, TensorMarginals};
+use super::notes::Note;
 use super::pairwise::ParameterGeometry;
 use super::pilot::Pilot;
 use super::plan::{Job, Plan, jobs};
@@ -20,6 +21,8 @@ pub(super) struct Sums {
     jobs: Vec<Job>,
     done: usize,
     unit_of: Vec<usize>,
+    /// For each parameter and each model that holds it, what was seen of its values.
+    notes: Vec<Vec<Note>>,
     names: Vec<(String, usize)>,
     /// Number of rows beside those of the models: 1 with an initialization, else 0.
     more_rows: usize,
@@ -45,7 +48,8 @@ impl Sums {
         }
         let jobs = plan.units.iter().flatten().flat_map(|&p| jobs(p, group.parameters()[p].size())).collect();
         let names = group.parameters().iter().map(|p| (p.name.clone(), p.size())).collect();
-        Self { units, open: None, jobs, done: 0, unit_of, names, more_rows: usize::from(initialization) }
+        let notes = vec![Vec::new(); group.parameters().len()];
+        Self { units, open: None, jobs, done: 0, unit_of, notes, names, more_rows: usize::from(initialization) }
     }
 
     /// Returns the jobs that are not done yet, in order.
@@ -105,6 +109,7 @@ impl Sums {
         }
         let (name, size) = self.names[p].clone();
         let moments = sum.moments[..models].to_vec();
+        self.notes[p] = sum.notes[..models].to_vec();
         unit.marginals.tensors.push(TensorMarginals {
             name,
             size,
@@ -132,12 +137,23 @@ impl Sums {
             let (moments, fingerprints) = (vec![Moments::default(); models], vec![0; models]);
             unit.marginals.tensors.push(TensorMarginals { name, size, moments, fingerprints });
         }
-        self.open = last.filter(|_| self.goes_on(done - 1)).map(|p| {
-            let k = self.rows(p);
-            Partial { products: vec![0.0; k * k], moments: vec![Moments::default(); k], fingerprints: vec![0; k] }
-        });
+        self.open = last.filter(|_| self.goes_on(done - 1)).map(|p| Partial::none(self.rows(p)));
         self.done = done;
         Some(())
+    }
+
+    /// Returns, for each parameter, the notes of the places that were seen whole. A resume file keeps no notes.
+    pub(super) fn notes(&self) -> impl Iterator<Item = Vec<(Place, Note)>> {
+        self.notes.iter().enumerate().map(|(p, notes)| {
+            let holders = &self.units[self.unit_of[p]].marginals.holders;
+            let size = self.names[p].1;
+            holders
+                .iter()
+                .zip(notes)
+                .filter(|(_, note)| note.count == size)
+                .map(|(&place, &note)| (place, note))
+                .collect()
+        })
     }
 
     /// Returns an upper bound of the number of this group's tensors in a resume file: 4 for each unit, and 3 for an open

@@ -5,7 +5,7 @@ use super::projection::Projection;
 use super::segments::{self, kept, segments};
 use super::{Payload, SegmentSketch, Sketch, SketchSettings};
 use crate::error::{Error, SourceError};
-use crate::geometry::{Counter, read_with_moments, thread_pool};
+use crate::geometry::{Counter, ReadingStage, read_with_moments, thread_pool};
 use crate::kernel::format::JOB;
 use crate::kernel::{Fingerprint, Moments, chain, with_buffer};
 use crate::source::{ParameterInfo, ParameterSource};
@@ -74,7 +74,7 @@ impl Sketch {
             end += segments::lines(p, &cut, width);
             lines.push(begin..end);
         }
-        let counter = Counter::new(settings.observer.clone(), 0, total);
+        let counter = Counter::new(settings.observer.clone(), ReadingStage::Whole, 0, total);
         let mut values = vec![0f32; end];
         let (mut sums, mut of_lines): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
         let mut jobs: Vec<Job> = Vec::new();

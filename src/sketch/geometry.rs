@@ -6,8 +6,8 @@ use super::on_demand;
 use crate::error::Error;
 use crate::evidence::{SharedTensors, facts, facts_of, values_of};
 use crate::geometry::{
-    Apart, Evidence, Geometry, GeometrySettings, Initialization, LineRequest, MatrixSample, ModelFacts, Nearness,
-    PairEvidence, Spacing, TakeLineSums, TensorPrint,
+    Apart, Evidence, Geometry, GeometrySettings, Increments, Initialization, LineRequest, MatrixSample, ModelFacts,
+    Nearness, PairEvidence, Spacing, TakeLineSums, TensorPrint,
 };
 use crate::model_set::ModelId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,23 @@ impl EvidenceOfSketches {
     fn values(&self, mut models: impl Iterator<Item = ModelId>) -> Option<&dyn Evidence> {
         self.values.as_deref().filter(|_| models.all(|model| self.whole[model.index()]))
     }
+
+    /// What the values of some pairs tell; `None` for a pair of which one is not held whole.
+    fn of_whole<T: Clone>(
+        &self,
+        pairs: &[(ModelId, ModelId)],
+        read: impl FnOnce(&dyn Evidence, &[(ModelId, ModelId)]) -> Result<Vec<Option<T>>, Error>,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let mut found = vec![None; pairs.len()];
+        let Some(values) = self.values.as_deref() else { return Ok(found) };
+        let whole: Vec<usize> =
+            (0..pairs.len()).filter(|&i| self.values([pairs[i].0, pairs[i].1].into_iter()).is_some()).collect();
+        let of_whole: Vec<(ModelId, ModelId)> = whole.iter().map(|&i| pairs[i]).collect();
+        for (i, pair) in whole.into_iter().zip(read(values, &of_whole)?) {
+            found[i] = pair;
+        }
+        Ok(found)
+    }
 }
 
 impl Evidence for EvidenceOfSketches {
@@ -97,7 +114,12 @@ impl Evidence for EvidenceOfSketches {
         &self.facts[model.index()]
     }
 
-    fn line_sums(&self, requests: &[LineRequest<'_>], take: &mut TakeLineSums<'_>) -> Result<(), Error> {
+    fn line_sums(
+        &self,
+        requests: &[LineRequest<'_>],
+        beside: &[(ModelId, ModelId)],
+        take: &mut TakeLineSums<'_>,
+    ) -> Result<(), Error> {
         let held =
             |r: &LineRequest<'_>| self.values(std::iter::once(r.reference).chain(r.members.iter().copied())).is_some();
         let (whole, sketched): (Vec<usize>, Vec<usize>) = (0..requests.len()).partition(|&i| held(&requests[i]));
@@ -106,19 +128,17 @@ impl Evidence for EvidenceOfSketches {
         }
         let Some(values) = &self.values else { return Ok(()) };
         let of_whole: Vec<LineRequest<'_>> = whole.iter().map(|&i| requests[i]).collect();
-        values.line_sums(&of_whole, &mut |i, first, sums| take(whole[i], first, sums))
+        let held = |&&(a, b): &&(ModelId, ModelId)| self.values([a, b].into_iter()).is_some();
+        let beside: Vec<(ModelId, ModelId)> = beside.iter().filter(held).copied().collect();
+        values.line_sums(&of_whole, &beside, &mut |i, first, sums| take(whole[i], first, sums))
     }
 
     fn pairs(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<PairEvidence>>>, Error> {
-        let mut found = vec![None; pairs.len()];
-        let Some(values) = &self.values else { return Ok(found) };
-        let whole: Vec<usize> =
-            (0..pairs.len()).filter(|&i| self.values([pairs[i].0, pairs[i].1].into_iter()).is_some()).collect();
-        let of_whole: Vec<(ModelId, ModelId)> = whole.iter().map(|&i| pairs[i]).collect();
-        for (i, pair) in whole.into_iter().zip(values.pairs(&of_whole)?) {
-            found[i] = pair;
-        }
-        Ok(found)
+        self.of_whole(pairs, |values, pairs| values.pairs(pairs))
+    }
+
+    fn increments(&self, pairs: &[(ModelId, ModelId)]) -> Result<Vec<Option<Arc<Increments>>>, Error> {
+        self.of_whole(pairs, |values, pairs| values.increments(pairs))
     }
 
     fn undecomposed(&self) -> usize {
@@ -135,6 +155,14 @@ impl Evidence for EvidenceOfSketches {
 
     fn roundings(&self, model: ModelId) -> Result<BTreeMap<String, f64>, Error> {
         self.values([model].into_iter()).map_or(Ok(BTreeMap::new()), |values| values.roundings(model))
+    }
+
+    fn memory(&self) -> u64 {
+        self.values.as_deref().map_or(0, Evidence::memory)
+    }
+
+    fn has_values(&self, models: &[ModelId]) -> bool {
+        self.values(models.iter().copied()).is_some()
     }
 
     fn own_noise(&self, model: ModelId) -> Result<f64, Error> {

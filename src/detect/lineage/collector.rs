@@ -124,9 +124,9 @@ impl<'g> Collector<'g> {
         // Edges are compared together, so that a parent is read once for all of its children.
         for some in edges.chunks(TOGETHER) {
             let pairs: Vec<(ModelId, ModelId)> = some.iter().map(|&(_, parent, child)| (parent, child)).collect();
-            let pairs = self.draft.geometry.read_pairs(&pairs)?;
-            for (&(c, parent, child), pair) in some.iter().zip(pairs) {
-                let step = step(self.draft.geometry, [parent, child], pair.as_deref(), self.weights)?;
+            let increments = self.draft.geometry.read_increments(&pairs)?;
+            for (&(c, parent, child), moved) in some.iter().zip(increments) {
+                let step = step(self.draft.geometry, [parent, child], moved.as_deref(), self.weights)?;
                 let Step { relation, movements, method } = step;
                 // An edge holds only if the two are kin and the parent is there, so all three are factors of its confidence.
                 let kinship = self.draft.independence.kinship(parent, child).clamp(0.0, 1.0);

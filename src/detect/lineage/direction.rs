@@ -129,8 +129,8 @@ pub fn direction(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights)
         .collect();
     let said: f64 = evidence.iter().fold(0.0, |sum, (_, nats)| sum + nats);
     let (parent, child) = if said < 0.0 { (b, a) } else { (a, b) };
-    let values = geometry.read_pair(parent, child)?;
-    let Step { relation, mut movements, method } = step(geometry, [parent, child], values.as_deref(), weights)?;
+    let increments = geometry.read_increment(parent, child)?;
+    let Step { relation, mut movements, method } = step(geometry, [parent, child], increments.as_deref(), weights)?;
     farthest_first(&mut movements);
     let evidence = evidence.into_iter().filter(|&(_, nats)| nats != 0.0).collect();
     Ok(Direction { p_value, first: logistic(said), evidence, relation, method, movements, in_part: None })
@@ -147,8 +147,8 @@ fn in_part(geometry: &Geometry, a: ModelId, b: ModelId, weights: &Weights) -> Re
     let Some((part, z)) = search.of_pair()? else { return Ok(None) };
     let share = |m: ModelId| part.models.iter().find(|(model, _)| *model == m).map_or(0.0, |(_, share)| *share);
     let shares = pair.map(share);
-    let values = geometry.read_pair(a, b)?;
-    let Step { relation, mut movements, method } = step(geometry, pair, values.as_deref(), weights)?;
+    let increments = geometry.read_increment(a, b)?;
+    let Step { relation, mut movements, method } = step(geometry, pair, increments.as_deref(), weights)?;
     farthest_first(&mut movements);
     Ok(Some(Direction {
         p_value: z.map(Independence::p_value),

@@ -11,8 +11,8 @@
 
 use super::weights::{Edits, Weights};
 use crate::error::Error;
-use crate::geometry::{Geometry, PairEvidence, ParameterEvidence, Projection, Side};
-use crate::model_set::{Kind, ModelId};
+use crate::geometry::{Geometry, Increment, Increments, Projection, Side};
+use crate::model_set::ModelId;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -44,7 +44,7 @@ pub(super) struct Edit {
 
 /// Along one side, what two models have in one matrix.
 struct Sided<'p> {
-    parameter: &'p ParameterEvidence,
+    parameter: &'p Increment,
     side: Side,
 }
 
@@ -59,15 +59,15 @@ struct Sided<'p> {
 pub(super) fn edit(
     geometry: &Geometry,
     [a, b]: [ModelId; 2],
-    pair: &PairEvidence,
+    increments: &Increments,
     weights: &Weights,
 ) -> Result<Option<Edit>, Error> {
-    if pair.low_rank().is_none() {
+    if increments.low_rank().is_none() {
         return Ok(None);
     }
     // A matrix of rank 0 was only stored again.
-    let moved = |p: &&ParameterEvidence| p.kind == Kind::Matrix && !p.is_untouched() && p.rank != Some(0);
-    let mut moved: Vec<&ParameterEvidence> = pair.parameters().iter().filter(moved).collect();
+    let moved = |m: &&Increment| !m.is_untouched() && m.rank != Some(0);
+    let mut moved: Vec<&Increment> = increments.matrices.iter().filter(moved).collect();
     moved.sort_by_key(|p| p.size);
     let mut sides = Vec::with_capacity(moved.len());
     for parameter in moved {

@@ -2,6 +2,7 @@
 
 mod absent;
 mod affine;
+mod ahead;
 mod branch;
 mod by_tensor;
 mod candidates;
@@ -86,8 +87,9 @@ use weights::Weights;
 /// most three roots. The O(n³) part is about half of the time at 4,000 models. Memory: O(n²) next to the geometry.
 ///
 /// Families are solved one by one. Where their size is bounded, only the comparison of all pairs, O(n² T), grows faster than n.
-/// Values, where they can be read, are read again: once for the lines of all likely roots, once for those of candidate parents under
-/// each likely root, and once for all edges, where as many models fit the memory. For figures see `docs/performance.md`.
+/// Values, where they can be read, are read again once, for the lines of likely roots, those of candidate parents and the ranks of likely
+/// edges together. That holds for families of one layout and at most 256 models, of which as many fit the memory as are read
+/// side by side. Others are read once for each of these questions. For figures see `docs/performance.md`.
 ///
 /// ```
 /// use neural_phylogeny::{Config, ModelSet, detect_phylogeny};

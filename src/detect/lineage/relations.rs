@@ -3,7 +3,7 @@
 use super::edits::edit;
 use super::weights::Weights;
 use crate::error::Error;
-use crate::geometry::{Comparison, Geometry, PairEvidence, ParameterView};
+use crate::geometry::{Comparison, Geometry, Increments, ParameterView};
 use crate::model_set::{Kind, ModelId, Position};
 use crate::phylogeny::{Movement, Relation};
 use std::cmp::Ordering;
@@ -25,7 +25,7 @@ pub(super) struct Step {
 
 /// Finds what happened along an edge between two models that are no copies of one another.
 ///
-/// `pair` has the values of both, where they can be read.
+/// `increments` tells how the matrices moved, where values can be read.
 ///
 /// # Errors
 ///
@@ -33,12 +33,12 @@ pub(super) struct Step {
 pub(super) fn step(
     geometry: &Geometry,
     [parent, child]: [ModelId; 2],
-    pair: Option<&PairEvidence>,
+    increments: Option<&Increments>,
     weights: &Weights,
 ) -> Result<Step, Error> {
     let far = weights.relations.far;
     let comparison = geometry.compare(&[parent, child])?;
-    let mut movements = moved(&comparison, pair);
+    let mut movements = moved(&comparison, increments);
     let mut matrices: BTreeMap<&str, bool> = BTreeMap::new();
     for p in comparison.parameters().iter().filter(|p| p.kind() == Kind::Matrix) {
         // A tensor may be compared in several ranges of rows. It moved when any of them did.
@@ -46,7 +46,7 @@ pub(super) fn step(
     }
     let untouched = matrices.values().filter(|moved| !**moved).count();
     let (distance, norm) = (comparison.squared_distance(PARENT, CHILD), comparison.squared_norm(PARENT));
-    let edit = pair.map_or(Ok(None), |pair| edit(geometry, [parent, child], pair, weights))?;
+    let edit = increments.map_or(Ok(None), |moved| edit(geometry, [parent, child], moved, weights))?;
     let edit = edit.filter(|edit| edit.earlier == parent);
     let mut method = None;
     // The most specific relation goes first: a child can meet several of these conditions.
@@ -56,7 +56,7 @@ pub(super) fn step(
         movements.iter_mut().for_each(|m| m.removed = edit.removed.get(&m.parameter).copied());
         method = Some(edit.method());
         Relation::Edited
-    } else if pair.is_some_and(|p| p.low_rank().is_some()) {
+    } else if increments.is_some_and(|moved| moved.low_rank().is_some()) {
         Relation::LowRank
     } else if untouched > 0 && untouched < matrices.len() {
         Relation::Partial
@@ -72,12 +72,12 @@ pub(super) fn step(
 ///
 /// A movement has a rank when values can be read and the increment is of low rank.
 pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) -> Result<Vec<Movement>, Error> {
-    Ok(moved(&geometry.compare(&[parent, child])?, geometry.read_pair(parent, child)?.as_deref()))
+    Ok(moved(&geometry.compare(&[parent, child])?, geometry.read_increment(parent, child)?.as_deref()))
 }
 
-/// The movement of every parameter that both hold, with ranks from `pair` where it is at hand.
-fn moved(comparison: &Comparison, pair: Option<&PairEvidence>) -> Vec<Movement> {
-    let low = |name: &str| pair?.parameters().iter().find(|p| p.name == name)?.low_rank().filter(|&rank| rank > 0);
+/// The movement of every parameter that both hold, with ranks from `increments` where they are at hand.
+fn moved(comparison: &Comparison, increments: Option<&Increments>) -> Vec<Movement> {
+    let low = |name: &str| increments?.matrices.iter().find(|m| m.name == name)?.low_rank().filter(|&rank| rank > 0);
     let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(PARENT, CHILD).sqrt(), p.squared_norm(PARENT).sqrt());
         // A parameter that is zero in both would give 0 / 0.
@@ -103,8 +103,8 @@ mod tests {
         let mut weights = Weights::default();
         weights.relations.far = far;
         let [parent, child] = [0, 1].map(ModelId::new);
-        let pair = geometry.read_pair(parent, child).unwrap();
-        step(geometry, [parent, child], pair.as_deref(), &weights).unwrap().relation
+        let increments = geometry.read_increment(parent, child).unwrap();
+        step(geometry, [parent, child], increments.as_deref(), &weights).unwrap().relation
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The solution of one lineage: its root, its tree, and the probability of each edge.
 
 use super::absent::{self, Absent};
+use super::ahead;
 use super::candidates::LineageEvidence;
 use super::confidence::{Supposition, shares};
 use super::index::Member;
@@ -55,7 +56,8 @@ pub(super) fn solve(
     weights: &Weights,
     kinship: &(dyn Fn(ModelId, ModelId) -> f64 + Sync),
 ) -> Result<Solution, Error> {
-    let lineage = Lineage::with_merges(geometry, models, merged.plain, weights)?;
+    let mut lineage = Lineage::unread(geometry, models, merged.plain, weights)?;
+    lineage.read(ahead::likely(&lineage, merged))?;
     let (roots, mut first) = rooted(&lineage, merged)?;
     let mut suppositions = Vec::new();
     let mut likeliest: Option<Tree<'_>> = None;

@@ -32,7 +32,7 @@ pub(super) fn merges(
     weights: &Weights,
 ) -> Result<Vec<Merge<Member>>, Error> {
     // Without values nothing is to be seen, and distances need not be gone through.
-    if geometry.read_sample(&models[..1])?.is_none() {
+    if !geometry.has_values(&models[..1]) {
         return Ok(Vec::new());
     }
     let squared = comparison.squared_distances();

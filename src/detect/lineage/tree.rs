@@ -107,6 +107,12 @@ fn grown(hypothesis: &Hypothesis<'_>, merged: LineageMerges<'_>) -> (Vec<Option<
     if consistent { (second, weights) } else { (first, without_merges) }
 }
 
+/// The likeliest tree of a lineage of which no lines were read, and the weights of its edges.
+pub(super) fn unread(hypothesis: &Hypothesis<'_>, merged: LineageMerges<'_>) -> (Vec<Option<Member>>, Square<f64>) {
+    let (parents, weights) = grown(hypothesis, merged);
+    grown_again(hypothesis, merged, parents, weights)
+}
+
 /// The likeliest tree once more, with the edges within each branch of a tree weighed as seen from the head of the branch.
 ///
 /// The given tree stays where a merge would come to descend from itself.

@@ -7,14 +7,15 @@ mod run;
 mod sums;
 
 pub use imprint::Imprint;
-pub(super) use sums::sums;
+pub(super) use run::RunSums;
+pub(super) use sums::{LineTotals, LineWork, Part, Piece};
 
 use crate::error::Error;
-use crate::geometry::{Geometry, LineRequest, LineSums, MemberSums};
+use crate::geometry::{Geometry, LineRequest, MemberSums};
 use crate::kernel::median;
 use crate::model_set::{ModelId, Position};
 use crate::source::Dtype;
-use removal::projected;
+use removal::projections;
 
 /// The relative residual below which a line is an exact multiple.
 ///
@@ -33,6 +34,9 @@ fn changed(dtypes: [Option<Dtype>; 2]) -> f64 {
     };
     dtypes.into_iter().map(of).fold(0.0, f64::max)
 }
+
+/// The share of the memory setting that lines take which are kept for later.
+const KEPT: u64 = 4;
 
 /// The same where a model was quantized in known steps.
 const QUANTIZED: f64 = 0.3;
@@ -124,8 +128,8 @@ struct MemberLines {
     /// The factors of the exact lines, in the order of lines.
     factors: Vec<f64>,
     imprints: Vec<Imprint>,
-    /// Whether it may be the reference without some directions, or the reverse.
-    projected: bool,
+    /// For each matrix that says anything, whether it may be that of the reference without some directions, or the reverse.
+    projections: Vec<bool>,
 }
 
 impl Geometry {
@@ -151,6 +155,30 @@ impl Geometry {
     ///
     /// Those of [`read_lines`](Self::read_lines).
     pub(crate) fn read_all_lines(&self, requests: &[LineRequest<'_>]) -> Result<Vec<Option<Lines>>, Error> {
+        self.read_lines_beside(requests, &[])
+    }
+
+    /// Returns the number of members whose lines a quarter of the memory setting holds, for models of the layout of `model`.
+    pub(crate) fn room_for_lines(&self, model: ModelId) -> usize {
+        let (Some(evidence), Some(listed)) = (self.evidence(), self.listed(model)) else { return 0 };
+        // A state for each line, and a factor for each that is exact. Each matrix has two axes.
+        let line = size_of::<LineState>() + size_of::<f64>();
+        let matrices = listed.iter().filter(|info| info.shape.len() > 1);
+        let lines = matrices.clone().map(|info| info.shape[0] + info.size() / info.shape[0].max(1)).sum::<usize>();
+        let member = line * lines.min(plan::MOST) + 2 * size_of::<Imprint>() * matrices.count();
+        usize::try_from(evidence.memory() / KEPT).unwrap_or(usize::MAX) / member.max(1)
+    }
+
+    /// Finds the lines of several references, and in the same pass the increments of some pairs that are likely to be asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_lines`](Self::read_lines).
+    pub(crate) fn read_lines_beside(
+        &self,
+        requests: &[LineRequest<'_>],
+        beside: &[(ModelId, ModelId)],
+    ) -> Result<Vec<Option<Lines>>, Error> {
         let mut found: Vec<Option<Lines>> = vec![None; requests.len()];
         let Some(evidence) = self.evidence() else { return Ok(found) };
         // Fewer stored digits mean more rounding, so the bound depends on the dtypes of both.
@@ -158,18 +186,22 @@ impl Geometry {
         let quantized = |m: ModelId| -> Result<f64, Error> {
             Ok(if self.is_quantized(m) { QUANTIZED } else { ROUNDINGS * evidence.own_noise(m)? })
         };
-        evidence.line_sums(requests, &mut |request, first, sums| {
+        evidence.line_sums(requests, beside, &mut |request, first, sums| {
             let LineRequest { reference, members } = requests[request];
             let of_reference = quantized(reference)?;
-            let lines = found[request].get_or_insert_with(|| Lines::new(members, &sums));
+            let lines = found[request].get_or_insert_with(|| Lines::new(members));
+            if first == 0 {
+                // A line of zeros has no factor.
+                lines.lines += sums.reference.iter().filter(|&&rr| rr > 0.0).count();
+            }
             for (place, sums_of) in (first..).zip(&sums.members) {
                 let member = members[place];
                 let dtypes = [self.dtype(reference), self.dtype(member)];
                 let above = changed(dtypes).max(of_reference).max(quantized(member)?);
-                let mut of = MemberLines::new(&sums.reference, sums_of, above);
-                of.imprints = Imprint::all(&sums, sums_of, dtypes);
-                of.projected = projected(&sums, sums_of, imprint::rounding(dtypes).powi(2));
-                lines.of[place] = of;
+                let of = &mut lines.of[place];
+                of.add(&sums.reference, sums_of, above);
+                of.imprints.extend(Imprint::all(&sums, sums_of, dtypes));
+                of.projections.extend(projections(&sums, sums_of, imprint::rounding(dtypes).powi(2)));
             }
             Ok(())
         })?;
@@ -178,11 +210,9 @@ impl Geometry {
 }
 
 impl Lines {
-    /// The lines of some members, none of which is classified yet.
-    fn new(members: &[ModelId], sums: &LineSums) -> Self {
-        // A line of zeros has no factor.
-        let lines = sums.reference.iter().filter(|&&rr| rr > 0.0).count();
-        Self { members: members.to_vec(), lines, of: vec![MemberLines::default(); members.len()] }
+    /// The lines of some members, of which none is classified yet.
+    fn new(members: &[ModelId]) -> Self {
+        Self { members: members.to_vec(), lines: 0, of: vec![MemberLines::default(); members.len()] }
     }
 
     /// The number of lines compared.
@@ -231,7 +261,8 @@ impl Lines {
     ///
     /// It is a look at sums of lines, which other changes can pass. From sketches it is false.
     pub(crate) fn projected(&self, member: Position<Self>) -> bool {
-        self.of[member.index()].projected
+        let projections = &self.of[member.index()].projections;
+        !projections.is_empty() && projections.iter().all(|&fits| fits)
     }
 
     /// Frees the memory of [`imprints`](Self::imprints), 32 bytes for each axis of each matrix of each member.
@@ -269,18 +300,16 @@ impl Lines {
 }
 
 impl MemberLines {
-    /// Classifies the lines of one member. `changed` is the bound of [`LineState::Changed`].
-    fn new(reference: &[f64], member: &MemberSums, changed: f64) -> Self {
-        let mut found = Self::default();
+    /// Classifies further lines of one member. `changed` is the bound of [`LineState::Changed`].
+    fn add(&mut self, reference: &[f64], member: &MemberSums, changed: f64) {
         let sums = reference.iter().zip(&member.reference_change).zip(&member.change);
         for ((&rr, &rd), &dd) in sums.filter(|((rr, _), _)| **rr > 0.0) {
             let (state, factor) = line(rr, rd, dd, changed);
-            found.states.push(state);
+            self.states.push(state);
             if state == LineState::Exact {
-                found.factors.push(factor);
+                self.factors.push(factor);
             }
         }
-        found
     }
 
     /// The factor of each line that is exact; `None` for other lines.

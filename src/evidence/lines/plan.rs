@@ -6,7 +6,7 @@ use crate::model_set::Kind;
 use std::ops::Range;
 
 /// The most lines that are taken.
-const MOST: usize = 1 << 16;
+pub(super) const MOST: usize = 1 << 16;
 
 /// The most members for which that many lines are taken. For more, there are proportionally fewer, because each member keeps a
 /// state for each line.
@@ -17,9 +17,9 @@ const SHORTEST: usize = 8;
 
 /// The whole rows and columns of one tensor, and their numbers among all lines.
 #[derive(Clone, Debug)]
-pub(super) struct Sheet<'v> {
+pub(in crate::evidence) struct Sheet<'v> {
     /// The tensor, cut to whole rows.
-    pub(super) tensor: SharedTensor<'v>,
+    pub(in crate::evidence) tensor: SharedTensor<'v>,
     first_row: usize,
     rows: Numbered,
     columns: Numbered,
@@ -67,6 +67,12 @@ impl Sheet<'_> {
     pub(super) fn spans(&self) -> [LineSpan; 2] {
         let span = |lines: Numbered, length| LineSpan { positions: lines.taken(self.stride).positions, length };
         [span(self.rows, self.tensor.row_size), span(self.columns, self.tensor.rows())]
+    }
+
+    /// The places of its lines among all lines taken. They are consecutive: rows, then columns.
+    pub(super) fn positions(&self) -> Range<usize> {
+        let [rows, columns] = self.spans().map(|span| span.positions);
+        rows.start..columns.end
     }
 
     pub(super) fn stride(&self) -> usize {

@@ -18,22 +18,16 @@ const FEWEST: usize = 4;
 /// BF16 by 0.01 of a direction that holds as much of a matrix as any other.
 const SCATTER: f64 = 0.25;
 
-/// Whether every matrix that changed may have changed by a projection, along its rows or along its columns.
+/// For each matrix that changed, whether it may have changed by a projection, along its rows or along its columns.
 ///
-/// A matrix of which too few lines were taken says nothing. `least` is the share of a squared norm below which a line was only
-/// rounded.
-pub(super) fn projected(sums: &LineSums, member: &MemberSums, least: f64) -> bool {
-    let mut any = false;
+/// A matrix of which too few lines were taken says nothing and is left out. `least` is the share of a squared norm below which a
+/// line was only rounded.
+pub(super) fn projections(sums: &LineSums, member: &MemberSums, least: f64) -> impl Iterator<Item = bool> {
     // Each matrix has a span of rows and one of columns.
-    for spans in sums.spans.chunks(2) {
+    sums.spans.chunks(2).filter_map(move |spans| {
         let scatters: Vec<f64> = spans.iter().filter_map(|span| scatter(span, sums, member, least)).collect();
-        let fits = scatters.iter().any(|&scatter| scatter <= SCATTER);
-        if !fits && !scatters.is_empty() {
-            return false;
-        }
-        any |= fits;
-    }
-    any
+        (!scatters.is_empty()).then(|| scatters.iter().any(|&scatter| scatter <= SCATTER))
+    })
 }
 
 /// The mean squared scatter of the lines of one axis around their common share; `None` when too few of them changed.
@@ -80,7 +74,8 @@ mod tests {
     fn told(a: &[f64], b: &[f64]) -> [bool; 2] {
         [(a, b), (b, a)].map(|(a, b)| {
             let (sums, member) = seen(a, b);
-            projected(&sums, &member, 1e-12)
+            let found: Vec<bool> = projections(&sums, &member, 1e-12).collect();
+            !found.is_empty() && found.iter().all(|&fits| fits)
         })
     }
 

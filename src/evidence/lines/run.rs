@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// The sums of one member, or of the reference, in one run: at consecutive positions, for rows and for columns.
-pub(super) struct RunSums {
+pub(in crate::evidence) struct RunSums {
     pub(super) rows: (Range<usize>, MemberSums),
     pub(super) columns: (Range<usize>, MemberSums),
 }
@@ -42,6 +42,12 @@ impl Places {
         let skipped = piece.saturating_sub(columns.begin).div_ceil(stride).min(columns.positions.len());
         let first = (columns.begin + skipped * stride).max(piece);
         Self { row_size, stride, rows, columns: columns.positions, skipped, next: first - piece }
+    }
+
+    /// Whether a run holds whole rows, and all its rows and columns are taken.
+    fn are_whole(&self, run: &Range<usize>) -> bool {
+        let whole = run.start.is_multiple_of(self.row_size) && run.len().is_multiple_of(self.row_size);
+        whole && self.rows.len() * self.row_size == run.len() && self.columns.len() == self.row_size
     }
 
     /// The sums of 0 for the rows and the columns of the run.
@@ -114,6 +120,14 @@ impl WithSimd for ChangeSums<'_, '_> {
     fn with_simd<S: Simd>(self, _: S) -> RunSums {
         let places = Places::of(self.sheet, self.run);
         let [mut by_row, mut by_column] = places.zeros();
+        if places.are_whole(self.run) {
+            let rows = self.reference.chunks_exact(places.row_size).zip(self.member.chunks_exact(places.row_size));
+            for (at, (line, changed)) in rows.enumerate() {
+                let [rd, dd, fourth] = change_both_ways(line, changed, &mut by_column);
+                (by_row.reference_change[at], by_row.change[at], by_row.fourth[at]) = (rd, dd, fourth);
+            }
+            return places.finished([by_row, by_column]);
+        }
         for (row, at) in rows_of(self.run, places.row_size) {
             let (line, changed) = (&self.reference[at.clone()], &self.member[at]);
             if let Some(position) = self.sheet.row(row) {
@@ -178,6 +192,39 @@ fn change_along(line: &[f32], changed: &[f32]) -> [f64; 3] {
     }
     for (lane, (&x, &y)) in rest.iter().zip(changed_rest).enumerate() {
         add_change(&mut rd[lane], &mut dd[lane], &mut fourth[lane], x, y);
+    }
+    [rd, dd, fourth].map(|lanes| lanes.iter().fold(0.0, |sum, x| sum + x))
+}
+
+/// The sums `Σ x Δ`, `Σ Δ²` and `Σ y⁴` of one row, with y = x + Δ, each term of which is also added to its column.
+///
+/// It adds in the order of [`change_along`] and of [`add_change`], and computes each term once for both.
+#[inline(always)]
+fn change_both_ways(line: &[f32], changed: &[f32], columns: &mut MemberSums) -> [f64; 3] {
+    let (mut rd, mut dd, mut fourth) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let ((whole, rest), (changed_whole, changed_rest)) = (line.as_chunks::<LANES>(), changed.as_chunks::<LANES>());
+    let MemberSums { reference_change, change, fourth: fourths } = columns;
+    let (of_rd, rest_rd) = reference_change.as_chunks_mut::<LANES>();
+    let (of_dd, rest_dd) = change.as_chunks_mut::<LANES>();
+    let (of_fourth, rest_fourth) = fourths.as_chunks_mut::<LANES>();
+    let sums = of_rd.iter_mut().zip(of_dd).zip(of_fourth);
+    for ((x, y), ((of_rd, of_dd), of_fourth)) in whole.iter().zip(changed_whole).zip(sums) {
+        for lane in 0..LANES {
+            let (x, y) = (f64::from(x[lane]), f64::from(y[lane]));
+            let (d, square) = (y - x, y * y);
+            let terms = (x * d, d * d, square * square);
+            rd[lane] += terms.0;
+            dd[lane] += terms.1;
+            fourth[lane] += terms.2;
+            of_rd[lane] += terms.0;
+            of_dd[lane] += terms.1;
+            of_fourth[lane] += terms.2;
+        }
+    }
+    let sums = rest_rd.iter_mut().zip(rest_dd).zip(rest_fourth);
+    for (lane, ((&x, &y), ((of_rd, of_dd), of_fourth))) in rest.iter().zip(changed_rest).zip(sums).enumerate() {
+        add_change(&mut rd[lane], &mut dd[lane], &mut fourth[lane], x, y);
+        add_change(of_rd, of_dd, of_fourth, x, y);
     }
     [rd, dd, fourth].map(|lanes| lanes.iter().fold(0.0, |sum, x| sum + x))
 }

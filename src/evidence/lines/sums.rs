@@ -1,139 +1,163 @@
-//! One streamed pass over references and their members, which gives sums along rows and columns.
+//! Sums along rows and columns of references and their members, added up run by run.
 
 use super::plan::{Sheet, sheets};
-use super::run::{ChangeSums, OwnSums, zeros};
+use super::run::{ChangeSums, OwnSums, RunSums, zeros};
 use crate::error::Error;
-use crate::evidence::sweep::{Sweep, batches};
 use crate::evidence::values::Values;
-use crate::geometry::{LineRequest, LineSums, MemberSums, TakeLineSums};
+use crate::geometry::{LineRequest, LineSpan, LineSums, MemberSums, TakeLineSums};
 use crate::model_set::ModelId;
 use pulp::Arch;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Number of members of a request that are compared in one batch at least. They share the reference.
+/// The most members of a request that are compared as one piece. They share the reference.
 const PIECE: usize = 8;
 
-/// The share of the memory setting that sums take.
-const SUMS: u64 = 4;
-
-/// The sheets of a request and the number of its lines.
+/// The sheets of a request.
 struct Plan<'v> {
     sheets: Vec<Sheet<'v>>,
-    lines: usize,
+    /// The most lines of one sheet that are taken.
+    largest: usize,
 }
 
 /// Some consecutive members of a request: the places of the request, and of the members in it.
 #[derive(Clone, Debug)]
-struct Piece {
+pub(in crate::evidence) struct Piece {
     request: usize,
     members: Range<usize>,
 }
 
 /// One sheet of a piece, compared with the reference: for one of its members, or for the reference itself.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+pub(in crate::evidence) struct Part {
     piece: usize,
     sheet: usize,
     /// Place of the member in the piece; `None` for the reference.
     member: Option<usize>,
 }
 
-/// Adds the sums of consecutive lines to the total.
-fn add_to(sums: &mut MemberSums, (positions, part): &(Range<usize>, MemberSums)) {
-    let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
-    add(&mut sums.reference_change[positions.clone()], &part.reference_change);
-    add(&mut sums.change[positions.clone()], &part.change);
-    add(&mut sums.fourth[positions.clone()], &part.fourth);
+/// What some requests ask for.
+pub(in crate::evidence) struct LineWork<'r, 'v> {
+    requests: &'r [LineRequest<'r>],
+    plans: Vec<Plan<'v>>,
 }
 
-/// The sums of all members of all requests, read in batches.
-///
-/// Results are added in the order of runs, which depends on shapes alone. So the sums do not depend on threads.
-pub(in crate::evidence) fn sums(
-    values: &Values,
-    requests: &[LineRequest<'_>],
-    take: &mut TakeLineSums<'_>,
-) -> Result<(), Error> {
-    let models = |r: &LineRequest<'_>| -> Vec<ModelId> {
-        std::iter::once(r.reference).chain(r.members.iter().copied()).collect()
-    };
-    let plan = |r: &LineRequest<'_>| {
-        let (sheets, lines) = sheets(values.shared(&models(r))?, r.members.len());
-        Ok(Plan { sheets, lines })
-    };
-    let plans: Vec<Plan<'_>> = requests.iter().map(plan).collect::<Result<_, Error>>()?;
-    let pieces = pieces(requests);
-    // Each member keeps three numbers for each line.
-    let largest = plans.iter().map(|p| p.lines).max().unwrap_or(0).max(1);
-    let fitting = values.memory() / SUMS / (3 * size_of::<f64>() * largest * PIECE) as u64;
-    let most = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
-    let models = |p: &Piece| {
-        let request = &requests[p.request];
-        let mut models = request.members[p.members.clone()].to_vec();
-        models.push(request.reference);
-        models
-    };
-    for batch in batches(&pieces, values.held(), most, models) {
-        for (piece, sums) in batch.iter().zip(of_batch(values, requests, &plans, batch)?) {
-            take(piece.request, piece.members.start, sums)?;
-        }
+/// The sums of the sheets that are open, by piece and sheet: the number of runs to come, and the sums of the reference and of each
+/// member.
+#[derive(Default)]
+pub(in crate::evidence) struct LineTotals {
+    open: BTreeMap<(usize, usize), (usize, Vec<MemberSums>)>,
+}
+
+impl<'r, 'v> LineWork<'r, 'v> {
+    pub(in crate::evidence) fn new(values: &'v Values, requests: &'r [LineRequest<'r>]) -> Result<Self, Error> {
+        let plan = |r: &LineRequest<'_>| {
+            let models: Vec<ModelId> = std::iter::once(r.reference).chain(r.members.iter().copied()).collect();
+            let (sheets, _) = sheets(values.shared(&models)?, r.members.len());
+            let largest = sheets.iter().map(|s| s.positions().len()).max().unwrap_or(0);
+            Ok(Plan { sheets, largest })
+        };
+        Ok(Self { requests, plans: requests.iter().map(plan).collect::<Result<_, Error>>()? })
     }
-    Ok(())
-}
 
-/// The pieces of all requests. Those of the same members follow one another, so that these are read once for all of them.
-fn pieces(requests: &[LineRequest<'_>]) -> Vec<Piece> {
-    let longest = requests.iter().map(|r| r.members.len()).max().unwrap_or(0);
-    let mut pieces = Vec::new();
-    for begin in (0..longest.max(1)).step_by(PIECE) {
-        for (request, r) in requests.iter().enumerate().filter(|(_, r)| begin == 0 || begin < r.members.len()) {
-            pieces.push(Piece { request, members: begin..(begin + PIECE).min(r.members.len()) });
+    /// The pieces of all requests. Those of the same members follow one another, so that these are read once for all of them.
+    pub(in crate::evidence) fn pieces(&self) -> Vec<Piece> {
+        let longest = self.requests.iter().map(|r| r.members.len()).max().unwrap_or(0);
+        let mut pieces = Vec::new();
+        for begin in (0..longest.max(1)).step_by(PIECE) {
+            let some = self.requests.iter().enumerate().filter(|(_, r)| begin == 0 || begin < r.members.len());
+            pieces.extend(
+                some.map(|(request, r)| Piece { request, members: begin..(begin + PIECE).min(r.members.len()) }),
+            );
         }
+        pieces
     }
-    pieces
-}
 
-/// The sums of each piece of a batch.
-fn of_batch(
-    values: &Values,
-    requests: &[LineRequest<'_>],
-    plans: &[Plan<'_>],
-    batch: &[Piece],
-) -> Result<Vec<LineSums>, Error> {
-    let mut sweep = Sweep::new();
-    let mut all = Vec::with_capacity(batch.len());
-    for (piece, Piece { request, members }) in batch.iter().enumerate() {
-        let (plan, reference) = (&plans[*request], requests[*request].reference);
-        for (sheet, Sheet { tensor, .. }) in plan.sheets.iter().enumerate() {
-            let of_reference = (reference, tensor.own_names[0]);
-            sweep.add(tensor, [of_reference, of_reference], &Part { piece, sheet, member: None });
-            for (member, place) in members.clone().enumerate() {
-                let of_member = (requests[*request].members[place], tensor.own_names[1 + place]);
-                sweep.add(tensor, [of_reference, of_member], &Part { piece, sheet, member: Some(member) });
+    /// The models of a piece.
+    pub(in crate::evidence) fn models(&self, piece: &Piece) -> Vec<ModelId> {
+        let LineRequest { reference, members } = self.requests[piece.request];
+        members[piece.members.clone()].iter().copied().chain([reference]).collect()
+    }
+
+    /// The memory that the sums of a piece take, in bytes. Each model keeps three numbers for each line of a sheet.
+    pub(in crate::evidence) fn size(&self, piece: &Piece) -> u64 {
+        (3 * size_of::<f64>() * self.plans[piece.request].largest * (1 + piece.members.len())) as u64
+    }
+
+    /// The parts of some pieces: each with its sheet, and with the two models and their own names of the tensor.
+    pub(in crate::evidence) fn parts(&self, batch: &[Piece]) -> Vec<(&Sheet<'v>, [(ModelId, &'v str); 2], Part)> {
+        let mut parts = Vec::new();
+        for (piece, Piece { request, members }) in batch.iter().enumerate() {
+            let r = self.requests[*request];
+            for (sheet, of) in self.plans[*request].sheets.iter().enumerate() {
+                let reference = (r.reference, of.tensor.own_names[0]);
+                parts.push((of, [reference; 2], Part { piece, sheet, member: None }));
+                for (member, place) in members.clone().enumerate() {
+                    let of_member = (r.members[place], of.tensor.own_names[1 + place]);
+                    parts.push((of, [reference, of_member], Part { piece, sheet, member: Some(member) }));
+                }
             }
         }
-        // The first is that of the reference.
-        all.push(vec![zeros(plan.lines); 1 + members.len()]);
+        parts
     }
-    let arch = Arch::new();
-    let sheet = |part: &Part| &plans[batch[part.piece].request].sheets[part.sheet];
-    sweep.read(
-        values,
-        |part, run, [r, m]| match part.member {
-            Some(_) => arch.dispatch(ChangeSums { sheet: sheet(part), run, reference: r, member: m }),
-            None => arch.dispatch(OwnSums { sheet: sheet(part), run, values: r }),
-        },
-        |part, found| {
-            let sums = &mut all[part.piece][part.member.map_or(0, |member| 1 + member)];
-            add_to(sums, &found.rows);
-            add_to(sums, &found.columns);
-            Ok(())
-        },
-    )?;
-    let finished = |(piece, mut sums): (&Piece, Vec<MemberSums>)| {
+
+    /// The sheet of a part.
+    fn sheet(&self, batch: &[Piece], part: &Part) -> &Sheet<'v> {
+        &self.plans[batch[part.piece].request].sheets[part.sheet]
+    }
+
+    /// The sums of one run of a part.
+    pub(in crate::evidence) fn part(
+        &self,
+        batch: &[Piece],
+        part: &Part,
+        run: &Range<usize>,
+        [r, m]: [&[f32]; 2],
+    ) -> RunSums {
+        let (arch, sheet) = (Arch::new(), self.sheet(batch, part));
+        match part.member {
+            Some(_) => arch.dispatch(ChangeSums { sheet, run, reference: r, member: m }),
+            None => arch.dispatch(OwnSums { sheet, run, values: r }),
+        }
+    }
+
+    /// Adds the sums of one run, which come in the order of runs. `take` gets those of a whole sheet.
+    pub(in crate::evidence) fn add(
+        &self,
+        batch: &[Piece],
+        totals: &mut LineTotals,
+        part: &Part,
+        found: RunSums,
+        take: &mut TakeLineSums<'_>,
+    ) -> Result<(), Error> {
+        let (sheet, Piece { request, members }) = (self.sheet(batch, part), &batch[part.piece]);
+        let (positions, key) = (sheet.positions(), (part.piece, part.sheet));
+        let (left, sums) = totals.open.entry(key).or_insert_with(|| {
+            let all = 1 + members.len();
+            (sheet.tensor.runs().count() * all, vec![zeros(positions.len()); all])
+        });
+        // The first is that of the reference.
+        let sums = &mut sums[part.member.map_or(0, |member| 1 + member)];
+        add_to(sums, positions.start, &found.rows);
+        add_to(sums, positions.start, &found.columns);
+        *left -= 1;
+        if *left > 0 {
+            return Ok(());
+        }
+        let Some((_, mut sums)) = totals.open.remove(&key) else { return Ok(()) };
         let MemberSums { change: reference, fourth: reference_fourth, .. } = sums.remove(0);
-        let spans = plans[piece.request].sheets.iter().flat_map(Sheet::spans).collect();
-        LineSums { reference, reference_fourth, members: sums, spans }
-    };
-    Ok(batch.iter().zip(all).map(finished).collect())
+        let at = |place: usize| place - positions.start;
+        let here = |span: LineSpan| LineSpan { positions: at(span.positions.start)..at(span.positions.end), ..span };
+        let spans = sheet.spans().map(here).to_vec();
+        take(*request, members.start, LineSums { reference, reference_fourth, members: sums, spans })
+    }
+}
+
+/// Adds the sums of consecutive lines to those of a sheet, whose lines begin at `first`.
+fn add_to(sums: &mut MemberSums, first: usize, (positions, part): &(Range<usize>, MemberSums)) {
+    let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+    let here = if positions.is_empty() { 0..0 } else { positions.start - first..positions.end - first };
+    add(&mut sums.reference_change[here.clone()], &part.reference_change);
+    add(&mut sums.change[here.clone()], &part.change);
+    add(&mut sums.fourth[here], &part.fourth);
 }

@@ -11,6 +11,7 @@ use crate::geometry::{Apart, Geometry, Nearness, Spacing};
 use crate::kernel::median;
 use crate::model_set::ModelId;
 use sample::Sample;
+pub(super) use sample::wanted;
 use units::Units;
 
 impl Geometry {

@@ -9,6 +9,15 @@ enum Steps {
     Asymmetric(f64),
 }
 
+impl Steps {
+    /// Whether values of a dtype of this roundoff are stored too coarsely to show that they lie on such steps.
+    ///
+    /// A step is at most twice the largest magnitude, divided by n. Where the tolerance is half of that, all values lie on steps.
+    fn cannot_convince(self, roundoff: f64) -> bool {
+        matches!(self, Self::Asymmetric(n) if ROUNDINGS * roundoff * n >= 1.0)
+    }
+}
+
 /// The bits and steps of the grids that are tried.
 ///
 /// An integer zero point is rounded, which may leave the last level of an asymmetric grid empty. Hence 254 and 14.
@@ -43,6 +52,11 @@ pub(super) struct Extent {
 impl Extent {
     /// The extent of no values.
     pub(super) const NONE: Self = Self { least: f32::INFINITY, most: f32::NEG_INFINITY };
+
+    /// The extent of values whose least and largest are known.
+    pub(super) fn between(least: f32, most: f32) -> Self {
+        Self { least, most }
+    }
 
     /// The extent of some values.
     pub(super) fn of(values: &[f32]) -> Self {
@@ -102,7 +116,9 @@ impl Fits {
     /// Adds some values of one span. `roundoff` is that of the dtype they are stored in.
     pub(super) fn observe(&mut self, extent: Extent, a: &[f32], b: &[f32], roundoff: f64) {
         for (fit, (_, steps)) in self.0.iter_mut().zip(SCHEMES) {
-            if *fit != Fit::Fails {
+            if steps.cannot_convince(roundoff) {
+                *fit = Fit::Fails;
+            } else if *fit != Fit::Fails {
                 *fit = fit.merge(Fit::of(steps, extent, a, b, roundoff));
             }
         }

@@ -2,17 +2,18 @@
 
 mod compare;
 mod grid;
-mod increment_rank;
+mod look;
 mod parameter;
 mod rounding;
 mod tally;
 
-pub(super) use compare::{compare, most};
+pub(super) use compare::{PAIR, compare};
+pub(super) use look::may_lie_on_grid;
 pub(super) use rounding::unit_roundoff;
 
 use crate::error::Error;
-use crate::geometry::{Geometry, PairEvidence, ParameterEvidence};
-use crate::model_set::{Kind, ModelId};
+use crate::geometry::{Geometry, PairEvidence, ParameterEvidence, Zeros};
+use crate::model_set::ModelId;
 use crate::source::Dtype;
 use rounding::CASTS;
 use std::sync::Arc;
@@ -28,6 +29,20 @@ const STORED: f64 = 1.0 / 256.0;
 
 /// The least share of zeroed values that counts as pruning.
 const PRUNED: f64 = 0.01;
+
+impl Zeros {
+    /// The zeros of two models that were compared.
+    pub(crate) fn of(pair: &PairEvidence) -> Self {
+        let sum = |of: fn(&ParameterEvidence) -> usize| pair.parameters.iter().map(of).sum();
+        Self { of: [sum(|p| p.zeros_a), sum(|p| p.zeros_b)], values: pair.size() }
+    }
+
+    /// Whether the second model has so many more zeros than the first that some of its values may have been set to zero.
+    pub(crate) fn may_be_pruned(self) -> bool {
+        let [of_a, of_b] = self.of;
+        of_b > of_a && (of_b - of_a) as f64 >= PRUNED * self.values as f64
+    }
+}
 
 impl Geometry {
     /// Reads two models once more and compares their values, b against a.
@@ -170,14 +185,5 @@ impl PairEvidence {
             before += size;
             (before >= half).then_some(s)
         })
-    }
-
-    /// The largest rank of an increment, when every changed matrix has a rank of at most a quarter of its smaller side.
-    ///
-    /// Vectors may have changed in any way.
-    pub fn low_rank(&self) -> Option<usize> {
-        let matrices = self.altogether_changed().filter(|p| p.kind == Kind::Matrix);
-        let ranks: Vec<usize> = matrices.map(ParameterEvidence::low_rank).collect::<Option<_>>()?;
-        ranks.into_iter().max().filter(|&r| r > 0)
     }
 }

@@ -4,21 +4,7 @@ use crate::geometry::ParameterEvidence;
 use crate::model_set::Kind;
 use crate::source::Dtype;
 
-/// The least ratio of the smaller side to the rank for an increment of low rank.
-const LOW_RANK: usize = 4;
-
 impl ParameterEvidence {
-    /// The rank of `b − a` where it is low: at most a quarter of the smaller side.
-    ///
-    /// A few changed values, rows or columns have a low rank of themselves. r rows or columns cannot hold more than r times the
-    /// larger side. So a rank counts only where more values changed than as many rows or columns hold.
-    pub fn low_rank(&self) -> Option<usize> {
-        let [rows, columns] = self.shape;
-        let changed = self.size - self.equal;
-        let rank = self.rank.filter(|rank| LOW_RANK * rank <= rows.min(columns))?;
-        (rank == 0 || changed > rank * rows.max(columns)).then_some(rank)
-    }
-
     /// The evidence of one parameter from its tally, without a grid and a rank.
     pub(super) fn new(name: &str, kind: Kind, shape: [usize; 2], size: usize, tally: &Tally, roundoff: f64) -> Self {
         let (factor, residual) = tally.fit();

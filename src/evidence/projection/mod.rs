@@ -12,6 +12,7 @@
 //! Two steps of this power iteration are enough, since nothing but rounding lies beside the k directions. Source: Halko, Martinsson
 //! & Tropp, *Finding structure with randomness*, SIAM Review 53, 2011, doi:10.1137/090771806.
 
+mod known;
 mod passes;
 mod subspace;
 
@@ -19,8 +20,9 @@ use super::pair::unit_roundoff;
 use super::shared::SharedTensor;
 use super::values::Values;
 use crate::error::Error;
-use crate::geometry::{Geometry, ParameterEvidence, Projection, Side};
+use crate::geometry::{Geometry, Increment, Projection, Side};
 use crate::model_set::{Kind, ModelId};
+pub(super) use known::KnownProjections;
 use passes::Passes;
 use subspace::{Panel, leading};
 
@@ -44,12 +46,7 @@ impl Geometry {
     /// # Complexity
     ///
     /// Four reads of the matrix in both models, and some 20 operations for each value, direction and read.
-    pub(crate) fn projection(
-        &self,
-        a: ModelId,
-        b: ModelId,
-        compared: &ParameterEvidence,
-    ) -> Result<Option<Projection>, Error> {
+    pub(crate) fn projection(&self, a: ModelId, b: ModelId, compared: &Increment) -> Result<Option<Projection>, Error> {
         self.evidence().map_or(Ok(None), |evidence| evidence.projection(a, b, compared))
     }
 }
@@ -65,7 +62,7 @@ impl Geometry {
 pub(super) fn projection(
     values: &Values,
     [a, b]: [ModelId; 2],
-    compared: &ParameterEvidence,
+    compared: &Increment,
 ) -> Result<Option<Projection>, Error> {
     let Some(rank) = compared.low_rank().filter(|rank| (1..=MOST).contains(rank)) else { return Ok(None) };
     let mut named = values.shared(&[a, b])?.into_iter().filter(|t| t.name == compared.name);
@@ -75,15 +72,14 @@ pub(super) fn projection(
     if tensor.kind != Kind::Matrix || rows.max(columns) > LONGEST {
         return Ok(None);
     }
-    values.announce(4 * 2 * tensor.size());
-    let passes = Passes::new(values, [a, b], &tensor)?;
+    let passes = Passes::new(values, [a, b], &tensor);
     let (_, y) = passes.along_columns(&Panel::signs(columns, rank + BEYOND))?;
     let Some((q, _)) = leading(&y, rank)? else { return Ok(None) };
     let (_, z) = passes.along_rows(&q)?;
     let Some((v, _)) = leading(&z, rank)? else { return Ok(None) };
     let (of_a, change) = passes.along_columns(&v)?;
     let Some((u, least)) = leading(&change, rank)? else { return Ok(None) };
-    let norm = compared.squared_norm_a.max(compared.squared_norm_b).sqrt();
+    let norm = compared.squared_norms[0].max(compared.squared_norms[1]).sqrt();
     let rounding = coarser(values, [a, b], &tensor) * norm;
     let noise = |across: usize, along: usize| noise(rounding, norm, rank, [across, along], least);
     let on_columns = side(&v, &of_a, &change, noise(columns, rows));

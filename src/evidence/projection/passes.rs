@@ -3,9 +3,9 @@
 use super::subspace::Panel;
 use crate::error::Error;
 use crate::evidence::shared::{SharedTensor, rows_of};
-use crate::evidence::values::{Values, with_both};
+use crate::evidence::sweep::Sweep;
+use crate::evidence::values::Values;
 use crate::model_set::ModelId;
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// One matrix A of a model a, and the same matrix B of a model b.
@@ -13,15 +13,14 @@ pub(super) struct Passes<'t, 'v> {
     values: &'v Values,
     models: [ModelId; 2],
     tensor: &'t SharedTensor<'v>,
-    pool: rayon::ThreadPool,
 }
 
 /// The product with A, and that with `B − A`.
 type Products = (Panel, Panel);
 
 impl<'t, 'v> Passes<'t, 'v> {
-    pub(super) fn new(values: &'v Values, models: [ModelId; 2], tensor: &'t SharedTensor<'v>) -> Result<Self, Error> {
-        Ok(Self { values, models, tensor, pool: values.thread_pool()? })
+    pub(super) fn new(values: &'v Values, models: [ModelId; 2], tensor: &'t SharedTensor<'v>) -> Self {
+        Self { values, models, tensor }
     }
 
     /// The products `A X` and `(B − A) X`, for a panel X with a row for each column.
@@ -102,23 +101,17 @@ impl<'t, 'v> Passes<'t, 'v> {
         part: impl Fn(&Range<usize>, [&[f32]; 2]) -> T + Sync,
         mut take: impl FnMut(&Range<usize>, T),
     ) -> Result<(), Error> {
-        let runs: Vec<Range<usize>> = self.tensor.runs().collect();
-        // A wave bounds how many results wait at once. Sums go by the order of runs, so that threads cannot matter.
-        for wave in runs.chunks(self.pool.current_num_threads()) {
-            let read = |run: &Range<usize>| {
-                with_both(|both| {
-                    for ((model, name), out) in self.models.into_iter().zip(&self.tensor.own_names).zip(both.iter_mut())
-                    {
-                        self.values.read(model, name, run, out)?;
-                    }
-                    Ok(part(run, both.each_ref().map(Vec::as_slice)))
-                })
-            };
-            let parts: Vec<Result<T, Error>> = self.pool.install(|| wave.par_iter().map(read).collect());
-            for (run, part) in wave.iter().zip(parts) {
-                take(run, part?);
-            }
-        }
-        Ok(())
+        // A result takes as much memory as a side of the matrix, so no more of them wait than threads are at work.
+        let mut sweep = Sweep::new().with_waiting(1);
+        let [a, b] = self.models;
+        sweep.add(self.tensor, [(a, self.tensor.own_names[0]), (b, self.tensor.own_names[1])], &());
+        sweep.read(
+            self.values,
+            |(), run, both| (run.clone(), part(run, both)),
+            |(), (run, part)| {
+                take(&run, part);
+                Ok(())
+            },
+        )
     }
 }

@@ -121,8 +121,12 @@ impl Search<'_> {
         Ok(orders.into_iter().zip(pairs).map(|((source, copy), pair)| (source, copy, pair)).collect())
     }
 
-    /// The link of two models of which one lies on a grid over rows or whole tensors. All values are read.
+    /// The link of two models of which one lies on a grid over rows or whole tensors. All values are read where a look allows it.
     fn on_grid(&self, a: Distinct, b: Distinct) -> Result<Option<Link>, Error> {
+        let may_be = |source, copy| self.geometry.may_lie_on_grid(self.model(source), self.model(copy));
+        if !may_be(a, b)? && !may_be(b, a)? {
+            return Ok(None);
+        }
         for (source, copy, pair) in self.both_ways(a, b)? {
             if let Some(bits) = pair.and_then(|pair| pair.quantized_bits()) {
                 let method = Some(format!("{bits} bits"));

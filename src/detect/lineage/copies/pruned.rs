@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::search::{Distinct, Search};
 use crate::error::Error;
-use crate::geometry::ParameterView;
+use crate::geometry::{ParameterView, Zeros};
 use crate::phylogeny::Relation;
 use rayon::prelude::*;
 
@@ -20,9 +20,17 @@ impl Search<'_> {
         for (copy, mut sources) in self.all().zip(of_pruned) {
             sources.sort_by(|&a, &b| self.squared(copy, a).total_cmp(&self.squared(copy, b)));
             for source in sources {
+                // An increment at right angles to its source has the distances of values set to zero. The zeros were counted.
+                let zeros = self.geometry.zeros(self.model(source), self.model(copy));
+                if zeros.is_some_and(|zeros| !zeros.may_be_pruned()) {
+                    continue;
+                }
                 let pair = self.geometry.read_pair(self.model(source), self.model(copy))?;
                 let proved = match pair {
-                    Some(pair) => pair.pruned_share().or_else(|| pair.pruned_and_cast_share()).is_some(),
+                    Some(pair) => {
+                        let share = || pair.pruned_share().or_else(|| pair.pruned_and_cast_share());
+                        Zeros::of(&pair).may_be_pruned() && share().is_some()
+                    }
                     // Where values cannot be read, distances must do.
                     None => projected(&self.parameters, source, copy, exact),
                 };

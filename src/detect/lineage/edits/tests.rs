@@ -131,8 +131,8 @@ fn geometry_by(models: &[Network], settings: &GeometrySettings) -> Geometry {
 /// The edit between the first two models, whose values are read.
 fn read(geometry: &Geometry, weights: &Weights) -> Option<Edit> {
     let models = [0, 1].map(ModelId::new);
-    let pair = geometry.read_pair(models[0], models[1]).unwrap()?;
-    edit(geometry, models, &pair, weights).unwrap()
+    let increments = geometry.read_increment(models[0], models[1]).unwrap()?;
+    edit(geometry, models, &increments, weights).unwrap()
 }
 
 fn found_by(weights: &Weights, from: &Network, to: &Network) -> Option<Edit> {

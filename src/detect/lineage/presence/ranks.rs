@@ -3,8 +3,8 @@
 use crate::detect::lineage::index::Member;
 use crate::detect::lineage::tree::Tree;
 use crate::error::Error;
-use crate::geometry::PairEvidence;
-use crate::model_set::{Kind, ModelId};
+use crate::geometry::{Increment, Increments};
+use crate::model_set::ModelId;
 use crate::phylogeny::Signal;
 use std::collections::BTreeMap;
 
@@ -45,10 +45,10 @@ pub(in crate::detect::lineage) fn weigh(tree: &mut Tree<'_>, plain: usize) -> Re
     let mut low: Vec<(Member, BTreeMap<String, usize>)> = Vec::new();
     for some in children.chunks(TOGETHER) {
         let pairs: Vec<(ModelId, ModelId)> = some.iter().map(|&child| (model(root), model(child))).collect();
-        for (&child, pair) in some.iter().zip(lineage.geometry().read_pairs(&pairs)?) {
-            let Some(pair) = pair else { return Ok(()) };
-            if pair.low_rank().is_some() && low.len() < CHILDREN {
-                low.push((child, ranks(&pair)));
+        for (&child, found) in some.iter().zip(lineage.geometry().read_increments(&pairs)?) {
+            let Some(found) = found else { return Ok(()) };
+            if found.low_rank().is_some() && low.len() < CHILDREN {
+                low.push((child, ranks(&found)));
             }
         }
         if low.len() == CHILDREN {
@@ -59,7 +59,7 @@ pub(in crate::detect::lineage) fn weigh(tree: &mut Tree<'_>, plain: usize) -> Re
     let among = |i: usize| of_low[..i].iter().map(move |&b| (i, b));
     let pairs: Vec<(ModelId, ModelId)> =
         (0..of_low.len()).flat_map(among).map(|(i, b)| (model(of_low[i]), model(b))).collect();
-    let mut pairs = lineage.geometry().read_pairs(&pairs)?.into_iter();
+    let mut pairs = lineage.geometry().read_increments(&pairs)?.into_iter();
     let (mut adding, mut shared, mut all) = (0usize, 0usize, 0usize);
     for (i, (_, of_a)) in low.iter().enumerate() {
         for (_, of_b) in &low[..i] {
@@ -84,7 +84,7 @@ pub(in crate::detect::lineage) fn weigh(tree: &mut Tree<'_>, plain: usize) -> Re
 }
 
 /// The ranks of the matrices that changed by a low one.
-fn ranks(pair: &PairEvidence) -> BTreeMap<String, usize> {
-    let matrices = pair.parameters().iter().filter(|p| p.kind == Kind::Matrix);
-    matrices.filter_map(|p| Some((p.name.clone(), p.low_rank().filter(|&rank| rank > 0)?))).collect()
+fn ranks(increments: &Increments) -> BTreeMap<String, usize> {
+    let low = |m: &Increment| Some((m.name.clone(), m.low_rank().filter(|&rank| rank > 0)?));
+    increments.matrices.iter().filter_map(low).collect()
 }

@@ -1,6 +1,7 @@
-use super::decay::shrunk;
-use crate::detect::lineage::edits::edit;
+use super::likely::Likely;
+use super::side::Side;
 use crate::detect::lineage::index::Member;
+use crate::detect::lineage::inheritance::Inheritance;
 use crate::detect::lineage::norms::Norms;
 use crate::detect::lineage::weights::Weights;
 use crate::error::Error;
@@ -9,8 +10,8 @@ use crate::geometry::{Comparison, Geometry, LineRequest};
 use crate::kernel::Square;
 use crate::model_set::{ModelId, Position};
 use crate::parent::Precedences;
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The measurements of one lineage that need no supposed root.
 ///
@@ -57,86 +58,16 @@ pub struct Lineage<'a> {
     lines: BTreeMap<Member, Lines>,
     /// For each rival, and each member read beside it.
     sides: BTreeMap<(Member, Member), Side>,
+    /// Whether the lines of some members are the same lines as those of all.
+    uniform: bool,
+    /// For members that are no rivals: members whose lines were read beside theirs, and these lines.
+    beside: BTreeMap<Member, (Vec<Member>, Lines)>,
+    /// The evidence of angles and distances under roots that were supposed before.
+    inheritances: BTreeMap<Member, Arc<Inheritance>>,
 }
 
-/// What the lines of one model, read beside those of another, say about which of the two came first.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Side {
-    /// The evidence of the imprint that the reference came first, in nats.
-    imprint: f64,
-    /// The evidence of kurtosis that the reference came first, in nats, if tails grow.
-    kurtosis: f64,
-    /// `Greater` when exact lines of the member are smaller than those of the reference.
-    shrank: Ordering,
-    /// The evidence of directions that the member lacks that the reference came first, in nats.
-    removal: f64,
-}
-
-impl Side {
-    /// What the lines of a reference say of one of their members.
-    ///
-    /// Where these lines allow that directions were taken out of one of the two, both are read again.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Source`] for a model that cannot be read any more.
-    pub(super) fn of(
-        geometry: &Geometry,
-        reference: ModelId,
-        lines: &Lines,
-        member: Position<Lines>,
-        weights: &Weights,
-    ) -> Result<Self, Error> {
-        let (shrank, numbers) = (shrunk(lines, member, weights), &weights.witnesses);
-        let models = [reference, lines.members()[member.index()]];
-        if lines.projected(member)
-            && let Some(pair) = geometry.read_pair(models[0], models[1])?
-            && let Some(edit) = edit(geometry, models, &pair, weights)?
-        {
-            let nats = numbers.removal.nats(&edit);
-            let removal = if edit.earlier == reference { nats } else { -nats };
-            // Where nothing was trained, lines that grew say nothing of which came first.
-            return Ok(Self { imprint: 0.0, kurtosis: 0.0, shrank, removal });
-        }
-        let imprints = lines.imprints(member);
-        let (imprint, kurtosis) = (numbers.imprint.nats(imprints), numbers.kurtosis.nats(imprints));
-        Ok(Self { imprint, kurtosis, shrank, removal: 0.0 })
-    }
-
-    /// What is known of the reference `a` and the member `b`, whichever of the two was the reference.
-    pub(super) fn between(sides: &BTreeMap<(Member, Member), Self>, a: Member, b: Member) -> Option<Self> {
-        match (sides.get(&(a, b)), sides.get(&(b, a)).map(|s| s.reversed())) {
-            // Two measurements are equal up to rounding. Their mean does not depend on the order of members.
-            (Some(&one), Some(other)) => {
-                let mean = |of: fn(Self) -> f64| (of(one) + of(other)) / 2.0;
-                Some(Self { imprint: mean(Self::imprint), kurtosis: mean(Self::kurtosis), ..one })
-            }
-            (one, other) => one.copied().or(other),
-        }
-    }
-
-    /// The same with the two exchanged.
-    fn reversed(self) -> Self {
-        let shrank = self.shrank.reverse();
-        Self { imprint: -self.imprint, kurtosis: -self.kurtosis, shrank, removal: -self.removal }
-    }
-
-    pub(super) fn imprint(self) -> f64 {
-        self.imprint
-    }
-
-    pub(super) fn kurtosis(self) -> f64 {
-        self.kurtosis
-    }
-
-    pub(super) fn shrank(self) -> Ordering {
-        self.shrank
-    }
-
-    pub(super) fn removal(self) -> f64 {
-        self.removal
-    }
-}
+/// Up to so many members all lines are taken that are taken for few: see [`Lines`].
+const UNIFORM: usize = 256;
 
 impl<'a> Lineage<'a> {
     /// Measures a lineage without merges.
@@ -147,11 +78,17 @@ impl<'a> Lineage<'a> {
     ///
     /// [`Error::NotComparable`] when models are not of one group. [`Error::Source`] for a model that cannot be read any more.
     pub fn of(geometry: &'a Geometry, models: &'a [ModelId], weights: &'a Weights) -> Result<Self, Error> {
-        Self::with_merges(geometry, models, models.len(), weights)
+        let mut lineage = Self::unread(geometry, models, models.len(), weights)?;
+        lineage.read(Likely::default())?;
+        Ok(lineage)
     }
 
-    /// Measures a lineage in which the first `plain` models are no merges and all others are.
-    pub(crate) fn with_merges(
+    /// Measures a lineage in which the first `plain` models are no merges and all others are. No value is read for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotComparable`] when models are not of one group.
+    pub(crate) fn unread(
         geometry: &'a Geometry,
         models: &'a [ModelId],
         plain: usize,
@@ -162,19 +99,10 @@ impl<'a> Lineage<'a> {
         // A merge cannot be the root, and it would bias distances and angles among the members that can.
         let plain = whole.of(&Position::all(plain).collect::<Vec<_>>());
         let RivalOrder { rivals, precedences, scores } = RivalOrder::of(&plain, weights);
-        let (mut lines, mut sides) = (BTreeMap::new(), BTreeMap::new());
-        // Each rival may turn out to be the root, and lines are seen from the root.
-        let request = |rival: &Member| LineRequest { reference: models[rival.index()], members: models };
-        let requests: Vec<LineRequest<'_>> = rivals.iter().map(request).collect();
-        for (&rival, found) in rivals.iter().zip(geometry.read_all_lines(&requests)?) {
-            if let Some(found) = found {
-                for m in Member::all(models.len()).filter(|&m| m != rival) {
-                    let side = Side::of(geometry, models[rival.index()], &found, m.within(), weights)?;
-                    sides.insert((rival, m), side);
-                }
-                lines.insert(rival, found.without_imprints());
-            }
-        }
+        // Models of one layout share one list of tensors.
+        let list = |m: &ModelId| geometry.listed(*m).map(|list| list.as_ptr());
+        let alike = models.windows(2).all(|pair| list(&pair[0]) == list(&pair[1]));
+        let uniform = alike && models.len() <= UNIFORM && geometry.has_values(models);
         Ok(Self {
             geometry,
             models,
@@ -185,9 +113,85 @@ impl<'a> Lineage<'a> {
             rivals,
             precedences,
             precedence_scores: scores,
-            lines,
-            sides,
+            lines: BTreeMap::new(),
+            sides: BTreeMap::new(),
+            uniform,
+            beside: BTreeMap::new(),
+            inheritances: BTreeMap::new(),
         })
+    }
+
+    /// Reads all models once, beside the rivals, where values can be read. What is likely to be asked later is read with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    pub(crate) fn read(&mut self, likely: Likely) -> Result<(), Error> {
+        let (geometry, models) = (self.geometry, self.models);
+        self.inheritances = likely.inheritances;
+        // Lines of candidates are asked about as seen from a root that was supposed.
+        let roots: Vec<Member> = self.inheritances.keys().copied().collect();
+        // Each rival may turn out to be the root, and lines are seen from the root.
+        let rivals = self.rivals.iter().map(|&rival| (rival, Member::all(models.len()).collect()));
+        let beside = |(q, children): (Member, BTreeSet<Member>)| {
+            let rivals = roots.iter().copied().filter(|r| !children.contains(r));
+            (q, rivals.chain(children.iter().copied()).collect())
+        };
+        let asked: Vec<(Member, Vec<Member>)> = rivals.chain(likely.lines.into_iter().map(beside)).collect();
+        let model = |m: Member| models[m.index()];
+        let members: Vec<Vec<ModelId>> =
+            asked.iter().map(|(_, members)| members.iter().map(|&m| model(m)).collect()).collect();
+        let request = |((q, _), members): (&(Member, Vec<Member>), _)| LineRequest { reference: model(*q), members };
+        let requests: Vec<LineRequest<'_>> = asked.iter().zip(members.iter().map(Vec::as_slice)).map(request).collect();
+        let edges: Vec<(ModelId, ModelId)> = likely.edges.into_iter().map(|(q, c)| (model(q), model(c))).collect();
+        for ((q, members), found) in asked.into_iter().zip(geometry.read_lines_beside(&requests, &edges)?) {
+            let Some(found) = found else { continue };
+            if !self.rivals.contains(&q) {
+                self.beside.insert(q, (members, found));
+                continue;
+            }
+            for m in members.into_iter().filter(|&m| m != q) {
+                let side = Side::of(geometry, model(q), &found, m.within(), self.weights)?;
+                self.sides.insert((q, m), side);
+            }
+            self.lines.insert(q, found.without_imprints());
+        }
+        Ok(())
+    }
+
+    /// Whether the lines of some members are the same lines as those of all. Then it does not matter with which others lines are
+    /// read.
+    pub(crate) fn is_uniform(&self) -> bool {
+        self.uniform
+    }
+
+    /// The evidence of angles and distances under a root, where it was supposed before.
+    pub(super) fn inheritance(&self, root: Member) -> Option<Arc<Inheritance>> {
+        self.inheritances.get(&root).cloned()
+    }
+
+    /// What the lines of `child` say that were read beside those of `parent`. `None` where they were not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`] for a model that cannot be read any more.
+    pub(super) fn known_side(&self, parent: Member, child: Member) -> Result<Option<Side>, Error> {
+        if let Some(&side) = self.sides.get(&(parent, child)).filter(|_| self.uniform) {
+            return Ok(Some(side));
+        }
+        let Some((members, lines)) = self.beside.get(&parent) else { return Ok(None) };
+        let Some(at) = members.iter().position(|&m| m == child) else { return Ok(None) };
+        Side::of(self.geometry, self.model(parent), lines, Position::new(at), self.weights).map(Some)
+    }
+
+    /// Number of lines that `child` has from `parent` and `root` lacks. `None` where they were not read beside one another.
+    pub(super) fn known_derived(&self, root: Member, parent: Member, child: Member) -> Option<usize> {
+        if let Some(lines) = self.lines.get(&parent).filter(|_| self.uniform) {
+            return Some(lines.kept_in_b_changed_in_a(root.within(), child.within()));
+        }
+        let (members, lines) = self.beside.get(&parent)?;
+        let at = |m: Member| members.iter().position(|&other| other == m).map(Position::new);
+        Some(lines.kept_in_b_changed_in_a(at(root)?, at(child)?))
     }
 
     /// The number of members.

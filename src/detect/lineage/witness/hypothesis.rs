@@ -1,4 +1,4 @@
-use super::context::Side;
+use super::side::Side;
 use super::{ALL, COUNT, Lineage};
 use crate::detect::lineage::index::Member;
 use crate::detect::lineage::inheritance::Inheritance;
@@ -9,13 +9,14 @@ use crate::model_set::{ModelId, Position};
 use crate::phylogeny::Evidence;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A lineage under the assumption that one member is its root.
 #[derive(Debug)]
 pub struct Hypothesis<'a> {
     lineage: &'a Lineage<'a>,
     root: Member,
-    inheritance: Inheritance,
+    inheritance: Arc<Inheritance>,
     /// For each pair (parent, child) read side by side: the number of lines that the child has from the parent and the root
     /// lacks.
     derived: BTreeMap<(Member, Member), usize>,
@@ -32,7 +33,8 @@ pub struct Hypothesis<'a> {
 impl<'a> Hypothesis<'a> {
     /// Measures a lineage under one supposed root. O(n² T) time for n members and T parameters.
     pub fn of(lineage: &'a Lineage<'a>, root: Member) -> Self {
-        let inheritance = Inheritance::of(lineage.comparison(), root, lineage.weights());
+        let measured = || Arc::new(Inheritance::of(lineage.comparison(), root, lineage.weights()));
+        let inheritance = lineage.inheritance(root).unwrap_or_else(measured);
         let (derived, sides) = (BTreeMap::new(), BTreeMap::new());
         let mut own = Self { lineage, root, inheritance, derived, lines: None, sides, drift: 0.0, whole: None };
         own.drift = own.measured_drift();
@@ -44,7 +46,7 @@ impl<'a> Hypothesis<'a> {
     /// `among` are the members of the branch, with `root`, in ascending order. Only they may be asked about.
     pub(crate) fn of_branch(whole: &'a Self, root: Member, among: Vec<Member>) -> Self {
         let lineage = whole.lineage;
-        let inheritance = Inheritance::among(lineage.comparison(), root, among, lineage.weights());
+        let inheritance = Arc::new(Inheritance::among(lineage.comparison(), root, among, lineage.weights()));
         let (derived, sides) = (BTreeMap::new(), BTreeMap::new());
         Self { lineage, root, inheritance, derived, lines: None, sides, drift: whole.drift, whole: Some(whole) }
     }
@@ -94,8 +96,10 @@ impl<'a> Hypothesis<'a> {
     pub(crate) fn read_edges(&mut self, parents: &[Option<Member>]) -> Result<(), Error> {
         let mut children: BTreeMap<Member, Vec<Member>> = BTreeMap::new();
         for (c, &parent) in self.lineage.members().zip(parents) {
-            if let Some(q) = parent.filter(|&q| self.side(q, c).is_none()) {
-                children.entry(q).or_default().push(c);
+            let Some(q) = parent.filter(|&q| self.side(q, c).is_none()) else { continue };
+            match self.lineage.known_side(q, c)? {
+                Some(side) => drop(self.sides.insert((q, c), side)),
+                None => children.entry(q).or_default().push(c),
             }
         }
         let found = self.beside(&children, &[])?;
@@ -163,6 +167,11 @@ impl<'a> Hypothesis<'a> {
         &self.inheritance
     }
 
+    /// The same, to be kept.
+    pub(in crate::detect::lineage) fn shared_inheritance(&self) -> Arc<Inheritance> {
+        Arc::clone(&self.inheritance)
+    }
+
     /// The evidence of each witness for `parent` → `child`, in nats and in the order of [`ALL`].
     ///
     /// The root is the reference that other parents are weighed against, so it has 0 everywhere.
@@ -201,13 +210,27 @@ impl<'a> Hypothesis<'a> {
         }
         let numbers = &self.lineage.weights().parents;
         let mut children: BTreeMap<Member, Vec<Member>> = BTreeMap::new();
+        // Sides change the evidence for other candidates, so that they are added when all candidates are chosen.
+        let mut found = Vec::new();
         for c in self.lineage.members().filter(|&c| c != self.root) {
             let candidates = self.lineage.members().filter(|&q| q != c && q != self.root);
             let weighed = candidates.map(|q| (q, self.inherits(q, c)));
             let mut likely: Vec<(Member, f64)> = weighed.filter(|&(_, total)| total > numbers.hopeless).collect();
             likely.sort_by(|a, b| b.1.total_cmp(&a.1));
             // Each comparison costs a pass over the lines of two models, so only the likeliest candidates get one.
-            likely.into_iter().take(numbers.compared).for_each(|(q, _)| children.entry(q).or_default().push(c));
+            for (q, _) in likely.into_iter().take(numbers.compared) {
+                let known = self.lineage.known_derived(self.root, q, c);
+                match (known, self.lineage.known_side(q, c)?) {
+                    (Some(derived), Some(side)) => {
+                        found.push(((q, c), derived, side));
+                    }
+                    _ => children.entry(q).or_default().push(c),
+                }
+            }
+        }
+        for (edge, derived, side) in found {
+            self.derived.insert(edge, derived);
+            self.sides.insert(edge, side);
         }
         // The root comes first: lines that the child kept of q are counted where the root lacks them.
         let found = self.beside(&children, &[self.root])?;

@@ -14,10 +14,13 @@
 pub(super) mod common_sign;
 mod context;
 mod hypothesis;
+mod likely;
+mod side;
 
 pub use super::index::Member;
 pub use context::Lineage;
 pub use hypothesis::{Hypothesis, SupposedRoot};
+pub(crate) use likely::Likely;
 
 use super::weights::Weights;
 use crate::parent::{Number, NumberGroup as _};

@@ -38,7 +38,7 @@ const SAMPLE: usize = 2;
 
 /// The matrix Ω; the identity where Δ has few columns.
 #[derive(Debug)]
-pub(super) struct RowProjection {
+pub(in crate::evidence) struct RowProjection {
     columns: usize,
     /// For each column of Δ, its columns of Ω and their signs; `None` for the identity.
     signs: Option<Vec<[(u8, i8); SIGNS]>>,
@@ -123,7 +123,7 @@ impl WithSimd for Project<'_> {
 
 /// The product `YᵀY` of some rows: the lower triangle, column-major.
 #[derive(Debug)]
-pub(super) struct Gram<'s> {
+pub(in crate::evidence) struct Gram<'s> {
     sketch: &'s RowProjection,
     products: Vec<f64>,
     /// Rows of Y that are not multiplied yet, row-major.
