@@ -148,6 +148,22 @@ impl Config {
         self.selector.clone().unwrap_or_else(|| Arc::new(Precedence))
     }
 
+    /// Refuses settings that no set of models could run with, before there are any models. A run checks the others too, such as the
+    /// number of families, before it reads a value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`], [`Error::FamilyCount`] and [`Error::UnusedSelector`].
+    ///
+    /// ```
+    /// use neural_phylogeny::Config;
+    /// assert!(Config::new().check_settings().is_ok());
+    /// assert!(Config::new().with_minimum_confidence(2.0).check_settings().is_err());
+    /// ```
+    pub fn check_settings(&self) -> Result<(), Error> {
+        self.check(1, usize::MAX)
+    }
+
     /// Refuses settings that are out of range or without effect, before anything is read.
     fn check(&self, groups: usize, models: usize) -> Result<(), Error> {
         if let Some(found) = self.minimum_confidence.filter(|minimum| !(0.0..=1.0).contains(minimum)) {

@@ -3,10 +3,10 @@
 use crate::config::{Config, detect_phylogeny_from_sketches};
 use crate::detect::{Families, LineageDetector};
 use crate::error::{Error, SourceError, chain};
-use crate::model_set::{Inventory, ModelId};
+use crate::model_set::{Inventory, ModelId, OnUnreadable};
 use crate::phylogeny::{Edge, Phylogeny, Remark};
 use crate::sketch::{Sketch, SketchSet};
-use crate::store::{Nearest, SketchStore};
+use crate::store::{Nearest, SketchStore, StoreProblem};
 
 /// Probability that a model without kin in the whole store is given any.
 const FALSE_ALARM: f64 = 1e-3;
@@ -86,7 +86,10 @@ impl Answer {
 /// The result depends neither on names nor on the order in which models were stored. Of several stored models of the same
 /// content, one is taken for the source of the others.
 ///
-/// Defaults: 32 nearest models, as many comparisons as the store has models, [`Config::new`].
+/// A sketch that cannot be read may be that of the parent. So it is an error, unless the query [goes on without
+/// it](Self::with_on_unreadable).
+///
+/// Defaults: 32 nearest models, as many comparisons as the store has models, [`Config::new`], [`OnUnreadable::Stop`].
 ///
 /// ```
 /// use neural_phylogeny::InMemory;
@@ -124,15 +127,16 @@ pub struct Query<'a> {
     nearest: usize,
     comparisons: Option<usize>,
     config: Config,
+    on_unreadable: OnUnreadable,
 }
 
 impl<'a> Query<'a> {
     /// A query to a store, with the defaults.
     pub fn new(store: &'a SketchStore) -> Self {
-        Self { store, nearest: 32, comparisons: None, config: Config::new() }
+        Self { store, nearest: 32, comparisons: None, config: Config::new(), on_unreadable: OnUnreadable::Stop }
     }
 
-    /// Sets how many stored models are opened at most. Default: 32. More of them show more of the family, and take longer.
+    /// Sets how many stored models are opened at most, at least 1. Default: 32. More of them show more of the family, and take longer.
     pub fn with_nearest(mut self, models: usize) -> Self {
         self.nearest = models;
         self
@@ -151,29 +155,32 @@ impl<'a> Query<'a> {
         self
     }
 
+    /// Sets what a sketch does that cannot be read: it is an error, or it is left out and listed in
+    /// [`Nearest::unreadable`]. Default: [`OnUnreadable::Stop`].
+    pub fn with_on_unreadable(mut self, on_unreadable: OnUnreadable) -> Self {
+        self.on_unreadable = on_unreadable;
+        self
+    }
+
     /// Answers for one model.
     ///
     /// The model has `name` in the answer. A number is added when a stored model of other content has that name.
     ///
     /// # Errors
     ///
-    /// Those of [`SketchStore::nearest`], of [`SketchStore::get`] for one of the nearest, and of
-    /// [`detect_phylogeny_from_sketches`].
+    /// - [`Error::Store`] when a sketch cannot be read and none may be left out.
+    /// - [`Error::InvalidSetting`] when no stored model may be opened.
+    /// - Those of [`SketchStore::nearest`] and of [`detect_phylogeny_from_sketches`].
     ///
     /// # Complexity
     ///
     /// Those of [`SketchStore::nearest`], and of a detection among the opened models and the one.
     pub fn run(&self, name: &str, sketch: &Sketch) -> Result<Answer, Error> {
-        let nearest = self.store.nearest(sketch, self.nearest)?;
-        let mut models: Vec<(String, Sketch)> = Vec::with_capacity(nearest.kin.len() + 1);
-        for kin in &nearest.kin {
-            match self.store.get(&kin.name) {
-                Ok(sketch) => models.push((kin.name.clone(), sketch)),
-                // It was removed after the folder was listed.
-                Err(Error::UnknownModel { .. }) => {}
-                Err(error) => return Err(error),
-            }
+        if self.nearest == 0 {
+            let (found, expected) = ("0".to_owned(), "1 or more");
+            return Err(Error::InvalidSetting { setting: "nearest", found, expected });
         }
+        let (nearest, mut models) = self.opened(sketch)?;
         // The model comes last. Of two with the same weights, the stored one is then taken for the source.
         let model = ModelId::new(models.len());
         let taken = |name: &String| models.iter().any(|(other, _)| other == name);
@@ -205,6 +212,42 @@ impl<'a> Query<'a> {
             (left > 0).then(|| Remark::Other(format!("{left} more stored models look like kin and were not opened")));
         let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark);
         Ok(Answer { phylogeny, model, nearest })
+    }
+}
+
+impl Query<'_> {
+    /// Finds the nearest models and opens their sketches. Where one cannot be opened, the next takes its place.
+    fn opened(&self, sketch: &Sketch) -> Result<(Nearest, Vec<(String, Sketch)>), Error> {
+        let mut nearest = self.store.nearest(sketch, usize::MAX)?;
+        let (mut kin, mut models) = (Vec::new(), Vec::new());
+        for near in std::mem::take(&mut nearest.kin) {
+            if kin.len() == self.nearest {
+                break;
+            }
+            match self.store.get(&near.name) {
+                Ok(sketch) => {
+                    models.push((near.name.clone(), sketch));
+                    kin.push(near);
+                }
+                // It was removed after the folder was listed.
+                Err(Error::UnknownModel { .. }) => nearest.related -= 1,
+                // The index tells what it was, and its file is damaged since.
+                Err(Error::Store { source }) => {
+                    let path = self.store.path_of(&near.name);
+                    nearest.unreadable.push(StoreProblem { path, problem: (*source).into() });
+                    nearest.related -= 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        nearest.kin = kin;
+        match self.on_unreadable {
+            OnUnreadable::Skip => Ok((nearest, models)),
+            OnUnreadable::Stop => match nearest.unreadable.into_iter().next() {
+                Some(problem) => Err(problem.into_error()),
+                None => Ok((Nearest { unreadable: Vec::new(), ..nearest }, models)),
+            },
+        }
     }
 }
 

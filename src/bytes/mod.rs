@@ -13,6 +13,8 @@ mod read_at;
 #[cfg(feature = "remote")]
 mod remote;
 mod small_file;
+mod step;
+mod temporary;
 mod whole_file;
 
 pub use folder::{Entry, EntryKind, Folder};
@@ -25,5 +27,9 @@ pub(crate) use read_at::{beginning, check_end};
 #[cfg(feature = "remote")]
 pub use remote::Locations;
 pub(crate) use small_file::read_small;
+#[cfg(test)]
+pub(crate) use step::faults;
+pub(crate) use step::{Step, before};
+pub(crate) use temporary::{Temporary, is_leftover, remove_leftovers};
 pub use whole_file::replace_file;
-pub(crate) use whole_file::{Existing, Temporary, try_beside, write_whole};
+pub(crate) use whole_file::{Existing, try_beside, write_whole};

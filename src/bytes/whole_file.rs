@@ -1,24 +1,16 @@
 //! Files that appear complete or not at all.
 
-use std::fs::{self, File};
+use super::step::{Step, Stepwise, before};
+use super::temporary::{Temporary, create, folder, remove_leftovers};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use tempfile::{Builder, NamedTempFile};
+use std::path::Path;
 
 /// What happens to a file that is already there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     Keep,
     Replace,
-}
-
-/// The name of the temporary file, in the same folder, while the content is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Temporary {
-    /// A new unique name between `prefix` and `suffix`, for several writers at once.
-    Unique { prefix: &'static str, suffix: &'static str },
-    /// The name of the file followed by `suffix`, for one writer. The next run overwrites what a stopped run left behind.
-    Named { suffix: &'static str },
 }
 
 /// Writes a complete file. The content goes to a temporary file in the same folder, is synced to the disk, and then gets its
@@ -32,14 +24,16 @@ pub(crate) fn write_whole<E: From<io::Error>>(
     path: &Path,
     temporary: Temporary,
     existing: Existing,
-    fill: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), E>,
+    fill: impl FnOnce(&mut BufWriter<Stepwise<'_>>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut file = create(path, temporary)?;
-    let mut writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
+    let mut writer = BufWriter::with_capacity(1 << 20, Stepwise { file: file.as_file_mut(), path });
     fill(&mut writer)?;
     writer.flush()?;
     drop(writer);
+    before(Step::Sync, path)?;
     file.as_file().sync_all()?;
+    before(Step::Rename, path)?;
     match existing {
         Existing::Keep => file.persist_noclobber(path),
         Existing::Replace => file.persist(path),
@@ -54,7 +48,7 @@ pub(crate) fn write_whole<E: From<io::Error>>(
 /// Writes a file whole or not at all, in place of what is there.
 ///
 /// `fill` writes to a temporary file beside it, which takes its name in one step once all of it is on the disk. A link is replaced;
-/// give its target where it is to stay.
+/// give its target where it is to stay. Temporary files of writers that were killed are removed from its folder first.
 ///
 /// # Errors
 ///
@@ -76,7 +70,8 @@ pub fn replace_file<E: From<io::Error>>(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> Result<(), E> {
-    let temporary = Temporary::Unique { prefix: ".neural-phylogeny-", suffix: ".tmp" };
+    let temporary = Temporary::Between { prefix: ".neural-phylogeny-", suffix: ".tmp" };
+    remove_leftovers(path, temporary);
     write_whole(path, temporary, Existing::Replace, |writer| fill(writer))
 }
 
@@ -85,47 +80,17 @@ pub(crate) fn try_beside(path: &Path, temporary: Temporary) -> io::Result<()> {
     create(path, temporary)?.close()
 }
 
-fn create(path: &Path, temporary: Temporary) -> io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    // Temporary files are private by default. These get the mode that the user's mask allows: whoever may read the folder may
-    // read the file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    match temporary {
-        Temporary::Unique { prefix, suffix } => {
-            builder.prefix(prefix).suffix(suffix);
-            builder.tempfile_in(folder(path))
-        }
-        Temporary::Named { suffix } => {
-            let mut name = path.file_name().unwrap_or_default().to_owned();
-            name.push(suffix);
-            // A run that was killed may have left this file. It is removed and not written through, because it may be a link.
-            match fs::remove_file(folder(path).join(&name)) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-            builder.prefix(&name).rand_bytes(0);
-            builder.tempfile_in(folder(path))
-        }
-    }
-}
-
-fn folder(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::step::faults::{EIO, ENOSPC, Failing, Faults};
+    use std::fs;
 
     const NAMED: Temporary = Temporary::Named { suffix: ".partial" };
-    const UNIQUE: Temporary = Temporary::Unique { prefix: ".a-", suffix: ".tmp" };
+    const UNIQUE: Temporary = Temporary::Between { prefix: ".a-", suffix: ".tmp" };
 
     fn write(path: &Path, temporary: Temporary, existing: Existing, bytes: &[u8]) -> io::Result<()> {
-        write_whole(path, temporary, existing, |file| file.write_all(bytes))
+        write_whole(path, temporary, existing, |file| bytes.chunks(1 << 16).try_for_each(|piece| file.write_all(piece)))
     }
 
     #[test]
@@ -136,7 +101,7 @@ mod tests {
             write(&path, temporary, Existing::Replace, b"first")?;
             let refused = write(&path, temporary, Existing::Keep, b"second").unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
-            let failing = |file: &mut BufWriter<&mut File>| {
+            let failing = |file: &mut BufWriter<Stepwise<'_>>| {
                 file.write_all(b"half")?;
                 Err(io::Error::other("no more"))
             };
@@ -148,12 +113,41 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_of_a_writer_are_written_over() -> io::Result<()> {
+    fn each_step_may_fail_and_what_was_there_stays() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("file");
-        fs::write(folder.path().join("file.partial"), b"left by a run that was killed")?;
-        write(&path, NAMED, Existing::Replace, b"new")?;
-        assert_eq!((fs::read(&path)?.as_slice(), fs::read_dir(folder.path())?.count()), (&b"new"[..], 1));
+        // More than the buffer holds, so that there are several writes.
+        let large = vec![7u8; 5 << 19];
+        for (temporary, existing) in [(NAMED, Existing::Replace), (UNIQUE, Existing::Replace), (UNIQUE, Existing::Keep)]
+        {
+            let counted = {
+                let faults = Faults::new(folder.path(), Failing::None, EIO);
+                write(&path, temporary, Existing::Replace, &large)?;
+                faults.steps()
+            };
+            assert!(counted >= 5, "{counted} steps");
+            eprintln!("{counted} steps, {} faults", 4 * counted);
+            for at in 0..counted {
+                for error in [ENOSPC, EIO] {
+                    for failing in [Failing::Once(at), Failing::From(at)] {
+                        match existing {
+                            Existing::Replace => fs::write(&path, b"before")?,
+                            Existing::Keep => _ = fs::remove_file(&path),
+                        }
+                        let faults = Faults::new(folder.path(), failing, error);
+                        let outcome = write(&path, temporary, existing, &large);
+                        let (failed, found) = (faults.failed(), fs::read_dir(folder.path())?.count());
+                        drop(faults);
+                        assert_eq!(outcome.map_err(|e| e.raw_os_error()), Err(Some(error)), "{at} {failing:?}");
+                        assert!(failed > 0);
+                        match existing {
+                            Existing::Replace => assert_eq!((fs::read(&path)?.as_slice(), found), (&b"before"[..], 1)),
+                            Existing::Keep => assert_eq!((path.exists(), found), (false, 0)),
+                        }
+                    }
+                }
+            }
+        }
         Ok(())
     }
 }

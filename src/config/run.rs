@@ -159,7 +159,8 @@ fn detect<N: Into<String>>(
     let phylogeny = pool.install(|| detector.detect(geometry, &selector, &mut rng))?;
     let left_out = geometry.left_out().map(<[String]>::to_vec);
     let remark = left_out.map(|left_out| Remark::Sketched { left_out });
-    let phylogeny = remark.into_iter().fold(phylogeny, Phylogeny::with_remark).with_names(names)?;
+    let unkept = geometry.unkept().map(|reason| Remark::Unkept { reason: reason.to_owned() });
+    let phylogeny = remark.into_iter().chain(unkept).fold(phylogeny, Phylogeny::with_remark).with_names(names)?;
     let told_apart = phylogeny.edges().iter().any(|edge| edge.presence.is_some());
     let default = if told_apart { EVEN_ODDS } else { 0.0 };
     Ok(phylogeny.with_minimum_confidence(config.minimum_confidence.unwrap_or(default)))

@@ -68,7 +68,15 @@ impl Opener<'_> {
         };
         let places = [folder, Path::new("")].into_iter().chain(self.roots.iter().map(PathBuf::as_path));
         // A file may have the name of its base in another folder. A folder that records itself is an error of its own.
-        let at_path = |p: &PathBuf| self.recognize(p).is_ok() && (!is_file || self.is_other(wanted, p));
+        let mut outside: Option<PathBuf> = None;
+        let at_path = |p: &PathBuf| match self.around.outside_of(p) {
+            // What is there is not looked at, and another rule may find the base.
+            Some(target) => {
+                outside.get_or_insert(target);
+                false
+            }
+            None => self.recognize(p).is_ok() && (!is_file || self.is_other(wanted, p)),
+        };
         if let Some(found) = places.map(|p| p.join(recorded)).find(at_path) {
             return Ok((found, BaseRule::Path));
         }
@@ -93,7 +101,13 @@ impl Opener<'_> {
         };
         match named[..] {
             [found] => Ok((found.clone(), BaseRule::Name)),
-            [] => Err(self.without_match(wanted, recorded, folder, parts.last().copied().unwrap_or(recorded))),
+            [] => Err(match outside {
+                Some(target) => format!(
+                    "its `{recorded}` leads outside the given folders, to {}, where nothing is read without `--allow-outside`",
+                    target.display()
+                ),
+                None => self.without_match(wanted, recorded, folder, parts.last().copied().unwrap_or(recorded)),
+            }),
             _ => Err(format!("its `{recorded}` may be {}", listed(named))),
         }
     }
@@ -114,9 +128,9 @@ impl Opener<'_> {
         let places = self.spellings().iter().filter_map(|spellings| spellings.1.as_ref());
         let found = places.filter(|place| place.repository == identifier).map(|place| place.folder.clone());
         let folders = above.chain(roots).map(|place| place.join(&folder)).chain(found);
-        let tree = &*self.around.tree;
         let mut folders = folders.into_iter().filter(|folder| !hub::is_address(folder));
-        folders.find_map(|folder| hub::snapshot(tree, &folder, revision))
+        // A cache may hold the base beside what was given. Its record of branches is read in its own repository alone.
+        folders.find_map(|folder| hub::snapshot(&*self.around.with_place(&folder).tree, &folder, revision))
     }
 
     /// Finds a model beside the adapter.

@@ -15,6 +15,7 @@ mod pipeline;
 mod revisions;
 mod search;
 mod surroundings;
+mod within;
 mod wrapped;
 
 pub use discovered::{Discovered, DiscoveredModel, Unreadable};
@@ -31,13 +32,17 @@ use open::Opener;
 use search::{Candidate, Found, Origin};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use surroundings::{OnUnsearchable, Surroundings};
+use surroundings::{OnUnsearchable, Outside, Surroundings};
 
 /// A search for models in folders: files, shards, transformers and diffusers folders, and adapters over their bases.
 ///
 /// # What is searched
 ///
-/// - Folders are searched to any depth and in sorted order. Links are followed; real folders come before links.
+/// - Folders are searched to any depth and in sorted order. Links within the given folders are followed; real folders come
+///   before links.
+/// - What lies outside the given folders is not read, whether a link leads there, or the path of a shard or of a base. A folder
+///   there is [passed over](Discovered::ignored), a model there is [unreadable](Discovered::unreadable). A given file stands for its
+///   folder, and a revision of a hub cache for its repository. [`with_outside`](Self::with_outside) lifts this.
 /// - A folder that is one model is searched for further models too, because trainers leave folders such as `checkpoint-500/` in
 ///   it. Its folder `original`, with the same weights in Meta's layout, is [passed over](Discovered::ignored).
 /// - Each part of a diffusers pipeline that has weights is a model, unless [`with_part`](Self::with_part) asks for one.
@@ -79,7 +84,7 @@ use surroundings::{OnUnsearchable, Surroundings};
 /// The base is the first of these that exists. [`FileLayout::Adapter`] says which one it was.
 ///
 /// 1. The model of [`with_base_for`](Self::with_base_for) for the recorded base, or for the name of the adapter.
-/// 2. The recorded base as a path from the adapter's folder, the current folder or a given folder.
+/// 2. The recorded base as a path from the adapter's folder, the current folder or a given folder, unless it leads outside.
 /// 3. The recorded `org/name`, or `name` without organization, in a hub cache (`models--org--name`). The cache holds the adapter, or a given path, or is given. The
 ///    recorded revision decides which snapshot is meant, else the branch `main`, else there must be only one.
 /// 4. The one model found whose name or path ends in the last two components of the recorded base. A recorded name without
@@ -169,6 +174,13 @@ impl Discovery {
         self
     }
 
+    /// Reads what lies outside the given folders too, where links and the recorded paths of models lead there. Default: that is
+    /// refused with [`SourceError::Outside`], because models come from strangers.
+    pub fn with_outside(mut self) -> Self {
+        self.around.outside = Outside::Allowed;
+        self
+    }
+
     /// Adds a file format. It replaces an earlier format of the same name. Default: the formats of this crate.
     ///
     /// If a format of this crate fits a file as well, that one is used. `examples/own_format.rs` shows a format.
@@ -193,23 +205,25 @@ impl Discovery {
     /// [unreadable](Discovered::unreadable).
     pub fn search(&self, paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<Discovered, SourceError> {
         let searched: Vec<PathBuf> = paths.into_iter().map(|p| p.as_ref().to_owned()).collect();
-        let Found { candidates, mut ignored } = search::search(&self.around, &searched)?;
-        let mut candidates = names::assign(&self.around, &self.chosen, candidates, &mut ignored);
+        let around = &self.around.bounded(&searched, &self.bases);
+        let Found { candidates, mut ignored } = search::search(around, &searched)?;
+        let mut candidates = names::assign(around, &self.chosen, candidates, &mut ignored);
         candidates.sort_by(|a, b| a.name.cmp(&b.name));
 
         let known = candidates.iter().map(|c| (c.name.clone(), c.path.clone())).collect();
-        let opener = Opener::new(&self.around, &self.bases, searched.clone(), known);
+        let opener = Opener::new(around, &self.bases, searched.clone(), known);
         let mut found = Discovered { searched, ..Discovered::default() };
         for Candidate { name, path, content, origin, .. } in candidates {
-            let format = content.format(&self.around);
-            let doubtful = origin == Origin::Found && content.is_doubtful(&self.around);
+            let format = content.format(around);
+            let doubtful = origin == Origin::Found && content.is_doubtful(around);
             match opener.open(&path, content) {
                 Ok((layout, source)) => found.models.push(DiscoveredModel { name, path, layout, format, source }),
                 // What holds no weights is no model that could not be read.
                 Err(error @ SourceError::NotAWeightChange { .. }) => {
                     ignored.push(Ignored::other(&path, error.to_string()));
                 }
-                Err(error) if doubtful => {
+                // What lies outside was not looked at, so that it may well be a model.
+                Err(error) if doubtful && !matches!(error, SourceError::Outside { .. }) => {
                     ignored.push(Ignored::unread(&path, format.unwrap_or_default(), chain(&error)));
                 }
                 Err(error) => found.unreadable.push(Unreadable { name, path, error }),
@@ -232,12 +246,13 @@ impl Discovery {
     /// [`SourceError::UnsupportedFormat`].
     pub fn open(&self, path: impl AsRef<Path>) -> Result<DiscoveredModel, SourceError> {
         let given = path.as_ref();
-        let snapshot = revisions::snapshot(&self.around, given);
+        let around = &self.around.bounded(&[given.to_owned()], &self.bases);
+        let snapshot = revisions::snapshot(around, given);
         let path = snapshot.as_deref().unwrap_or(given);
-        let opener = Opener::new(&self.around, &self.bases, Vec::new(), Vec::new());
-        let format = opener.recognize(path)?.format(&self.around);
+        let opener = Opener::new(around, &self.bases, Vec::new(), Vec::new());
+        let format = opener.recognize(path)?.format(around);
         let (layout, source) = opener.open_path(path)?;
-        let name = names::of_one(&self.around, &self.chosen, path);
+        let name = names::of_one(around, &self.chosen, path);
         Ok(DiscoveredModel { name, path: given.to_owned(), layout, format, source })
     }
 }

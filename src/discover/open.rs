@@ -1,9 +1,9 @@
 //! Opening of models that a search found, and of adapters over their bases.
 
-use super::FileLayout;
 use super::base::{Bases, Spellings, Wanted};
 use super::checkpoint::{self, Content};
 use super::surroundings::{Surroundings, layout_of};
+use super::{BaseRule, FileLayout};
 use crate::bytes::{EntryKind, Listing};
 use crate::error::SourceError;
 use crate::format::{FilePart, Tensors};
@@ -115,9 +115,25 @@ impl<'a> Opener<'a> {
         }
         let above: Vec<PathBuf> = above.iter().cloned().chain([wanted.real.to_owned()]).collect();
         let (base, found) = self.base_of(wanted)?;
-        let (_, source) = self.open_below(&base, self.recognize(&base)?, &above)?;
+        let source = match found {
+            BaseRule::HubCache => self.open_cached(&base, &above)?,
+            _ => self.open_below(&base, self.recognize(&base)?, &above)?.1,
+        };
         let recorded = wanted.recorded.map(ToOwned::to_owned);
         Ok((source, FileLayout::Adapter { kind: kind.to_owned(), base, recorded, found }))
+    }
+
+    /// Opens a base of a hub cache. Its repository may lie outside the given folders, beside that of the adapter.
+    fn open_cached(&self, base: &Path, above: &[PathBuf]) -> Result<Arc<dyn ParameterSource>, SourceError> {
+        let real = self.around.tree.identity(base)?;
+        if let Some((_, source)) = self.open.borrow().get(&real) {
+            return Ok(Arc::clone(source));
+        }
+        let around = self.around.with_place(base);
+        let opener = Opener::new(&around, self.bases, self.roots.clone(), self.known.clone());
+        let opened = opener.open_below(base, opener.recognize(base)?, above)?;
+        self.open.borrow_mut().insert(real, opened.clone());
+        Ok(opened.1)
     }
 
     /// Recognizes the model at a path.

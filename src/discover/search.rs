@@ -145,6 +145,10 @@ impl Search<'_> {
 
         let listing = match Listing::read(&*self.around.tree, &folder.path) {
             Ok(listing) => listing,
+            Err(error @ SourceError::Outside { .. }) => {
+                self.ignored.push(Ignored::unread(&folder.path, "a link", error.to_string()));
+                return Ok(());
+            }
             Err(error) => return self.unsearchable(folder, error),
         };
         if listing.file(SKETCHES).is_some() {

@@ -237,7 +237,7 @@ pub enum SourceError {
         reason: String,
     },
     /// A run that did not finish left a temporary file behind.
-    #[error("{} was left by a run that stopped: remove it", path.display())]
+    #[error("{} was left by a writer that was killed: the next one removes it", path.display())]
     Leftover {
         /// The file.
         path: PathBuf,
@@ -314,6 +314,14 @@ pub enum SourceError {
     DuplicateParameter {
         /// The parameter.
         parameter: String,
+    },
+    /// A path leads outside the folders that were given to a search, which does not read there.
+    #[error("{} leads outside the given folders, to {}: give its place too, or allow paths outside (`--allow-outside`)", path.display(), target.display())]
+    Outside {
+        /// The link, or the path that a model records.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
     },
     /// The base model of an adapter was not found.
     #[error("adapter {} needs its base model: {reason}; give it with a base option, as `--base {name}=PATH`", path.display())]

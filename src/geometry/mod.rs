@@ -140,6 +140,8 @@ pub struct Geometry {
     independence: OnceLock<Independence>,
     /// The quantities that it does not have.
     lacking: Vec<Quantity>,
+    /// Why partial sums could not be kept.
+    unkept: Option<Arc<str>>,
 }
 
 impl Geometry {
@@ -163,7 +165,8 @@ impl Geometry {
         };
         // A detector may draw random numbers group by group, so the order of groups must not depend on that of the models.
         groups.sort_by(GroupGeometry::by_content);
-        Ok(Some((Self::from_groups(models.len(), groups), notes, resume)))
+        let unkept = resume.as_ref().and_then(ResumeFile::unkept).map(Arc::from);
+        Ok(Some((Self { unkept, ..Self::from_groups(models.len(), groups) }, notes, resume)))
     }
 
     /// Creates the geometry of groups whose distances come from sketches.
@@ -179,6 +182,11 @@ impl Geometry {
         groups.sort_by(GroupGeometry::by_content);
         let independence = OnceLock::from(Independence::new(models, &groups)?);
         Ok(Self { independence, left_out: Some(left_out), ..Self::from_groups(models, groups) })
+    }
+
+    /// Returns why partial sums could not be kept, in a run that was to keep them. The geometry is whole all the same.
+    pub fn unkept(&self) -> Option<&str> {
+        self.unkept.as_deref()
     }
 
     /// Adds the reader of further values.
@@ -205,7 +213,16 @@ impl Geometry {
         }
         let order = groups.iter().flat_map(|g| g.members.iter().copied()).collect();
         let independence = OnceLock::new();
-        Self { groups, place_of, order, evidence: None, left_out: None, independence, lacking: Vec::new() }
+        Self {
+            groups,
+            place_of,
+            order,
+            evidence: None,
+            left_out: None,
+            independence,
+            lacking: Vec::new(),
+            unkept: None,
+        }
     }
 
     /// Releases the models' sources. Values can then not be read again, and [`read_lines`](Self::read_lines) and

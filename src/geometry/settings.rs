@@ -198,8 +198,13 @@ impl GeometrySettings {
     /// interrupts, or when a model cannot be read. It is never half-written, and it is deleted once the geometry is complete.
     ///
     /// It is about as large as the kept matrices: at most half of the [memory](Self::with_memory), plus 56 bytes for each
-    /// tensor of each model. While it is written, `FILE.partial` stands beside it. Two computations cannot share one file. Do
-    /// not put it into a folder that is searched for models.
+    /// tensor of each model. While it is written, a hidden file `.FILE-….partial` stands beside it. Two computations cannot share
+    /// one file. Do not put it into a folder that is searched for models.
+    ///
+    /// A disk that is full or fails does not end the pass, which then goes on without the file ([`Geometry::unkept`]). Only a path
+    /// that cannot be written at all is an error, before the pass.
+    ///
+    /// [`Geometry::unkept`]: super::Geometry::unkept
     ///
     /// A computation can continue only with the same models, memory, initialization and version of the file. Threads and scope
     /// may change. Models are recognized by layouts, dtypes and some values of each. They may be renamed and shuffled, unless

@@ -187,6 +187,19 @@ impl ModelSetBuilder {
         self
     }
 
+    /// Refuses settings out of their range, before there are any models. [`build`](Self::build) checks them too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`].
+    pub fn check_settings(&self) -> Result<(), Error> {
+        if !(self.minimum_shared > 0.0 && self.minimum_shared <= 1.0) {
+            let found = self.minimum_shared.to_string();
+            return Err(Error::InvalidSetting { setting: "minimum_shared", found, expected: "a share in (0, 1]" });
+        }
+        self.selection.check()
+    }
+
     /// Lists the parameters of every model and divides the models into comparable groups.
     ///
     /// No value is read where names tell which tensors correspond, or shapes tell that none do. Else some thousand values of
@@ -202,11 +215,7 @@ impl ModelSetBuilder {
     /// - [`Error::Source`] when a model cannot be read, unless such models are skipped.
     pub fn build(self) -> Result<ModelSet, Error> {
         // Checks of settings come before any model is read.
-        if !(self.minimum_shared > 0.0 && self.minimum_shared <= 1.0) {
-            let found = self.minimum_shared.to_string();
-            return Err(Error::InvalidSetting { setting: "minimum_shared", found, expected: "a share in (0, 1]" });
-        }
-        self.selection.check()?;
+        self.check_settings()?;
         let mut skipped = Vec::new();
         let mut skip = |name: String, source: SourceError| match self.on_unreadable {
             OnUnreadable::Skip => {

@@ -182,6 +182,7 @@ fn remark() -> impl Strategy<Value = Remark> {
         any::<usize>().prop_map(|count| Remark::FamiliesExpected { count }),
         any::<usize>().prop_map(|count| Remark::LayoutGroups { count }),
         any::<usize>().prop_map(|tensors| Remark::WithoutRank { tensors }),
+        any::<String>().prop_map(|reason| Remark::Unkept { reason }),
         any::<usize>().prop_map(|count| Remark::OtherNames { count }),
         any::<usize>().prop_map(|count| Remark::OnePart { count }),
         (name(), any::<usize>(), any::<usize>(), number()).prop_map(|(clusterer, used, available, variance)| {

@@ -111,6 +111,11 @@ pub enum Remark {
         /// How many tensors, counted once for each pair of models.
         tensors: usize,
     },
+    /// Partial sums could not be kept. The result is whole, and a run that had been stopped would have begun again.
+    Unkept {
+        /// The error of the operating system.
+        reason: String,
+    },
     /// A sentence of an outside detector or clusterer.
     #[cfg_attr(feature = "serde", serde(with = "text"))]
     Other(String),
@@ -169,6 +174,10 @@ impl fmt::Display for Remark {
                     "the rank of the change could not be computed for {tensors} tensors, and had no part in the result"
                 )
             }
+            Self::Unkept { reason } => write!(
+                f,
+                "partial sums could not be kept ({reason}): the result is whole, a stopped run would have begun again"
+            ),
             Self::Other(text) => f.write_str(text),
         }
     }

@@ -1,6 +1,6 @@
 //! What a store reports of its sketches.
 
-use crate::error::SourceError;
+use crate::error::{Error, SourceError, chain};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,4 +44,13 @@ pub struct StoreProblem {
     pub path: PathBuf,
     /// What is wrong with it.
     pub problem: Arc<SourceError>,
+}
+
+impl StoreProblem {
+    /// The error of a run that does not go on without this file.
+    pub(crate) fn into_error(self) -> Error {
+        // A problem that somebody else holds too cannot be moved, and its words say the same.
+        let shared = |problem: Arc<SourceError>| SourceError::Other { message: chain(&*problem), source: None };
+        Error::Store { source: Arc::try_unwrap(self.problem).unwrap_or_else(shared).into() }
+    }
 }

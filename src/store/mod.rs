@@ -1,6 +1,8 @@
 //! Sketches on disk: files, folders of files, and an index that finds the sketches near to a model.
 
 mod entry;
+#[cfg(test)]
+mod faults;
 mod file_name;
 mod index;
 mod nearest;

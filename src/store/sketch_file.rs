@@ -1,5 +1,6 @@
 //! The file of a sketch: safetensors with provenance in its header. Nothing in it is believed unchecked.
 
+use super::entry::StoreEntry;
 use super::sketch_store::write;
 use crate::bytes::Existing;
 use crate::error::{Error, SourceError};
@@ -217,9 +218,18 @@ impl SketchFile {
         Ok(stored)
     }
 
-    /// Size of the file, in bytes.
-    pub(super) fn bytes(&self) -> u64 {
-        self.file.length()
+    /// What the header records.
+    pub(super) fn recorded(self) -> StoreEntry {
+        let parameters = &self.sketch.parameters;
+        StoreEntry {
+            width: self.sketch.width,
+            tensors: parameters.len(),
+            values: parameters.iter().fold(0, |n: u64, p| n.saturating_add(p.size() as u64)),
+            bytes: self.file.length(),
+            name: self.name,
+            content: self.content,
+            crate_version: self.crate_version,
+        }
     }
 
     /// Fails when something in the file differs from what is recorded.

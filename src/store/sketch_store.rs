@@ -1,9 +1,9 @@
 //! A folder of sketches that can grow.
 
 use super::entry::{AddOutcome, StoreEntry, StoreProblem};
-use super::file_name::{TEMPORARY, is_entry, is_leftover, of_entry};
+use super::file_name::{TEMPORARY, is_entry, is_gone, is_leftover, of_entry};
 use super::sketch_file::SketchFile;
-use crate::bytes::{self, Existing};
+use crate::bytes::{self, Existing, Step, before};
 use crate::discover::SKETCHES;
 use crate::error::{Error, SourceError};
 use crate::kernel::format::{self, STORE_VERSION};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
 
 /// The most bytes that the settings file may have. Settings take far less.
 const SETTINGS_LIMIT: u64 = 1 << 16;
@@ -44,6 +45,8 @@ type Opened<T> = (Vec<T>, Vec<(PathBuf, SourceError)>);
 pub struct SketchStore {
     folder: PathBuf,
     recorded: StoreSettings,
+    /// Whether temporary files of killed writers were removed. Once is enough for all that one process writes.
+    tidied: Arc<Once>,
 }
 
 /// The content of the settings file.
@@ -84,7 +87,7 @@ impl SketchStore {
             let (path, found, expected) = (folder.join(SKETCHES), recorded.map, format::map());
             return Err(Error::Store { source: SourceError::SketchMap { path, found, expected }.into() });
         }
-        Ok(Self { folder, recorded })
+        Ok(Self { folder, recorded, tidied: Arc::new(Once::new()) })
     }
 
     /// Opens the store in a folder, or makes one there. If several make one at once, the first succeeds and the others open it.
@@ -107,7 +110,7 @@ impl SketchStore {
         // Nothing is written where a store is, so a store that may only be read can be opened this way too.
         if !path.exists() {
             let failed = |source| Error::StoreWrite { path: path.clone(), source };
-            fs::create_dir_all(&folder).map_err(failed)?;
+            before(Step::Folder, &path).and_then(|()| fs::create_dir_all(&folder)).map_err(failed)?;
             let bytes = serde_json::to_vec_pretty(&recorded).map_err(|e| failed(e.into()))?;
             match write(&path, &bytes, Existing::Keep) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
@@ -160,7 +163,7 @@ impl SketchStore {
                 let expected = described(&sketch.content(), sketch.width);
                 return Err(Error::SketchExists { name: name.to_owned(), found, expected });
             }
-            match write(&path, &bytes, Existing::Keep) {
+            match self.write(&path, &bytes, Existing::Keep) {
                 // Another process was faster. The next turn of the loop finds out whether it wrote the same sketch.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(Error::StoreWrite { path, source }),
@@ -185,7 +188,7 @@ impl SketchStore {
             Ok(Some(_)) | Err(_) => AddOutcome::Replaced,
         };
         let bytes = sketch.encode(&path, name)?;
-        match write(&path, &bytes, Existing::Replace) {
+        match self.write(&path, &bytes, Existing::Replace) {
             Ok(()) => Ok(added),
             Err(source) => Err(Error::StoreWrite { path, source }),
         }
@@ -198,7 +201,8 @@ impl SketchStore {
     /// [`Error::UnknownModel`] when there is no such sketch, [`Error::StoreWrite`] when it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.path_of(name);
-        fs::remove_file(&path).map_err(|source| match source.kind() {
+        self.tidy();
+        before(Step::Remove, &path).and_then(|()| fs::remove_file(&path)).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::UnknownModel { name: name.to_owned(), near: Vec::new() },
             _ => Error::StoreWrite { path, source },
         })
@@ -206,7 +210,7 @@ impl SketchStore {
 
     /// Whether there is a sketch of the model `name`, also one that is damaged.
     pub fn contains(&self, name: &str) -> bool {
-        self.path_of(name).exists()
+        fs::symlink_metadata(self.path_of(name)).is_ok()
     }
 
     /// The sketch of the model `name`. Its values stay on disk until they are needed.
@@ -225,16 +229,7 @@ impl SketchStore {
     ///
     /// [`Error::Store`] when the folder or a sketch cannot be read, or a sketch is damaged.
     pub fn entries(&self) -> Result<Vec<StoreEntry>, Error> {
-        let entry = |stored: SketchFile| StoreEntry {
-            width: stored.sketch.width,
-            tensors: stored.sketch.parameters.len(),
-            values: stored.sketch.parameters.iter().fold(0, |n: u64, p| n.saturating_add(p.size() as u64)),
-            bytes: stored.bytes(),
-            name: stored.name,
-            content: stored.content,
-            crate_version: stored.crate_version,
-        };
-        Ok(self.stored()?.into_iter().map(entry).collect())
+        Ok(self.stored()?.into_iter().map(SketchFile::recorded).collect())
     }
 
     /// All sketches with the names of their models, sorted by name.
@@ -258,6 +253,16 @@ impl SketchStore {
         Ok((stored.into_iter().map(|stored| (stored.name, stored.sketch)).collect(), problems))
     }
 
+    /// What the headers of the sketches record that can be read, sorted by name, and what is wrong with the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the folder cannot be listed.
+    pub fn readable_entries(&self) -> Result<Opened<StoreEntry>, Error> {
+        let (stored, problems) = self.opened()?;
+        Ok((stored.into_iter().map(SketchFile::recorded).collect(), problems))
+    }
+
     /// All entries, opened and sorted by name.
     fn stored(&self) -> Result<Vec<SketchFile>, Error> {
         let (stored, problems) = self.opened()?;
@@ -274,7 +279,7 @@ impl SketchStore {
             match self.read_file(&path) {
                 Ok(stored) => all.push(stored),
                 // The file was removed since it was listed.
-                Err(SourceError::NotFound { .. }) => {}
+                Err(SourceError::NotFound { .. }) if is_gone(&path) => {}
                 Err(problem) => problems.push((path, problem)),
             }
         }
@@ -284,7 +289,7 @@ impl SketchStore {
 
     /// Reads every byte again and lists the files that are not as they were written, sorted by path.
     ///
-    /// Temporary files older than a day are listed too.
+    /// Temporary files whose writers were killed are listed too. The next writer of the store removes them.
     ///
     /// # Errors
     ///
@@ -300,8 +305,9 @@ impl SketchStore {
                 Ok(())
             };
             match outcome {
+                Ok(()) => {}
                 // Another process may remove a file after it was listed.
-                Ok(()) | Err(SourceError::NotFound { .. }) => {}
+                Err(SourceError::NotFound { .. }) if is_gone(&path) => {}
                 Err(problem) => problems.push(StoreProblem { path, problem: problem.into() }),
             }
         }
@@ -309,7 +315,7 @@ impl SketchStore {
     }
 
     /// The path of a model's file.
-    fn path_of(&self, name: &str) -> PathBuf {
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.folder.join(of_entry(name))
     }
 
@@ -322,10 +328,22 @@ impl SketchStore {
         Ok(self.path_of(name))
     }
 
+    /// Writes a file of the store, whole or not at all.
+    pub(super) fn write(&self, path: &Path, content: &[u8], existing: Existing) -> io::Result<()> {
+        self.tidy();
+        write(path, content, existing)
+    }
+
+    /// Removes temporary files of writers that were killed.
+    fn tidy(&self) {
+        self.tidied.call_once(|| bytes::remove_leftovers(&self.folder.join(SKETCHES), TEMPORARY));
+    }
+
     /// Opens the entry of a model; `None` when there is none.
     fn read(&self, name: &str) -> Result<Option<SketchFile>, Error> {
-        match self.read_file(&self.path_of(name)) {
-            Err(SourceError::NotFound { .. }) => Ok(None),
+        let path = self.path_of(name);
+        match self.read_file(&path) {
+            Err(SourceError::NotFound { .. }) if is_gone(&path) => Ok(None),
             other => other.map(Some).map_err(|source| Error::Store { source: source.into() }),
         }
     }
@@ -361,7 +379,7 @@ impl StoreSettings {
     }
 }
 
-/// Writes a file of the store, whole or not at all.
+/// Writes a sketch or the settings of a store, whole or not at all.
 pub(super) fn write(path: &Path, content: &[u8], existing: Existing) -> io::Result<()> {
     bytes::write_whole(path, TEMPORARY, existing, |file| io::Write::write_all(file, content))
 }

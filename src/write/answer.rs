@@ -1,7 +1,7 @@
 use super::columns::write_columns;
 use super::edge::{self, Columns, WeightColumn};
 use super::text::{count, listed, shown};
-use crate::error::{Error, unwritten};
+use crate::error::{Error, chain, unwritten};
 use crate::model_set::ModelId;
 use crate::phylogeny::Edge;
 use crate::query::Answer;
@@ -17,7 +17,7 @@ const MOST: usize = 10;
 /// - Parents, then children, with relation, distance (four digits) and confidence. A distance that comes from sketches has its
 ///   standard error. Where there are several parents, each has its weight.
 /// - A model that could not be compared has the reason. "No kin" is said only of one that was.
-/// - Siblings by name, then the remarks of the detector.
+/// - Siblings by name, the sketches that were left out, then the remarks of the detector.
 ///
 /// `W` is taken by value; pass `&mut writer` to keep it.
 ///
@@ -67,6 +67,17 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
     if !siblings.is_empty() {
         let number = count(siblings.len(), "sibling", "siblings");
         writeln!(writer, "\n{number}: {}", listed(siblings.iter().map(|&m| phylogeny.name(m)), MOST))?;
+    }
+    let left_out = &nearest.unreadable;
+    if !left_out.is_empty() {
+        let number = count(left_out.len(), "sketch", "sketches");
+        writeln!(writer, "\n{number} of the store cannot be read and took no part, so that kin may be missing")?;
+    }
+    for one in left_out.iter().take(MOST) {
+        writeln!(writer, "  {}", shown(&chain(&*one.problem)))?;
+    }
+    if left_out.len() > MOST {
+        writeln!(writer, "  and {} more", left_out.len() - MOST)?;
     }
     let remarks = phylogeny.remarks();
     if !remarks.is_empty() {

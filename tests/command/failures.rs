@@ -58,7 +58,7 @@ fn settings_out_of_range_are_named_with_their_range() {
         ("--memory 1KiB", &["error: `--memory` is 1024 bytes, expected at least 1 MiB"]),
         ("--memory lots", &["'lots'", "--memory <SIZE>"]),
         ("--families 99", &["error: found 99 families to divide into, expected 1 to 9: "]),
-        ("--families 0", &["error: found 0 families to divide into, expected 1 to 9: "]),
+        ("--families 0", &["'0'", "expected 1 or more, or `auto`"]),
         ("--families few", &["'few'", "--families <N|auto>", "expected a number or `auto`"]),
         ("--false-alarm 1.5", &["error: `--false-alarm` is 1.5, expected a probability between 0 and 1"]),
         ("--minimum-shared 0", &["error: `--minimum-shared` is 0, expected a share in (0, 1]"]),

@@ -12,14 +12,19 @@ mod hostile_files;
 #[cfg(unix)]
 mod hostile_names;
 mod inspect;
+#[cfg(unix)]
+mod kills;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+mod outside;
 #[cfg(target_os = "linux")]
 #[path = "../support/peak.rs"]
 mod peak;
 mod query;
 #[cfg(unix)]
 mod resume;
+mod settings;
 mod sketch;
 mod slips;
 mod support;

@@ -79,7 +79,8 @@ fn a_damaged_sketch_is_told_and_the_others_answer() {
     let all = fs::read_dir(zoo.path("store")).unwrap().map(|e| e.unwrap().path());
     let path = all.filter(|p| p.extension().is_some_and(|e| e == "safetensors")).min().unwrap();
     fs::write(&path, b"damaged").unwrap();
-    let (table, note) = asked(&zoo, "a1.safetensors");
+    assert!(zoo.refusal("query --store store a1.safetensors").contains(" is truncated: "));
+    let (table, note) = asked(&zoo, "a1.safetensors --skip-unreadable");
     assert!(table.starts_with("a1: 7 models stored"), "{table}");
     assert!(note.starts_with("warning: left out ") && note.contains(" is truncated: "), "{note}");
 }
@@ -91,4 +92,58 @@ fn what_is_missing_is_said() {
     assert!(zoo.refusal("query --store store gone").contains("gone does not exist"));
     assert!(zoo.refusal("query --store store").contains("<MODEL>"));
     assert!(zoo.refusal("query --store store --name a zoo").contains("cannot be used with"));
+}
+
+/// Damages the sketch of a model, and returns its file.
+fn damage(zoo: &Zoo, name: &str) -> String {
+    let listed = zoo.output("store list --store store");
+    let before = listed.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap().to_owned();
+    let content = before.split_whitespace().last().unwrap();
+    let of_model = |path: &std::path::PathBuf| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(content);
+    let files = fs::read_dir(zoo.path("store")).unwrap().map(|entry| entry.unwrap().path());
+    let entries = files.filter(|p| !["sketches.json", "index.safetensors"].iter().any(|other| p.ends_with(other)));
+    let path = entries.into_iter().find(of_model).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len() - 3;
+    bytes[end] ^= 4;
+    fs::write(&path, bytes).unwrap();
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_damaged_sketch_is_said_and_never_reverses_an_answer_in_silence() {
+    let zoo = store();
+    // Without its parent, a child looks like one of an absent model.
+    assert_eq!(json(&zoo, "a1.safetensors")["parents"][0]["name"], "a");
+    let file = damage(&zoo, "a");
+    for words in ["query --store store a1.safetensors", "query --store store --name a2", "query --store store --name a"]
+    {
+        assert!(zoo.refusal(words).contains(&file), "{words}");
+    }
+    let run = zoo.run("query --store store a1.safetensors --skip-unreadable");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("warning: left out ") && run.stderr.contains(&file), "{}", run.stderr);
+    let said = "1 sketch of the store cannot be read and took no part, so that kin may be missing";
+    assert!(run.stdout.contains(said) && run.stdout.contains(&file), "{}", run.stdout);
+    let answer = json(&zoo, "a1.safetensors --skip-unreadable");
+    assert_eq!((answer["unreadable"].as_array().unwrap().len(), &answer["stored"]), (1, &7.into()));
+    // The model in question itself.
+    let run = zoo.run("query --store store --name a --skip-unreadable");
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stdout.contains("could not be compared") && run.stdout.contains(&file), "{}", run.stdout);
+}
+
+#[test]
+fn a_list_has_the_others_and_names_what_is_damaged() {
+    let zoo = store();
+    let file = damage(&zoo, "a");
+    let run = zoo.run("store list --store store");
+    assert_eq!((run.code, run.stdout.lines().count()), (2, 8));
+    assert!(run.stderr.contains(&file) && run.stderr.contains("found one problem in the store"), "{}", run.stderr);
+    let run = zoo.run("store list --store store --format json");
+    let list: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, list["sketches"].as_array().unwrap().len()), (2, 7));
+    assert!(list["unreadable"][0].as_str().unwrap().contains(&file));
+    zoo.output("store remove a --store store");
+    assert_eq!(zoo.output("store list --store store").lines().count(), 8);
 }

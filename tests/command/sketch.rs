@@ -129,9 +129,16 @@ fn a_flipped_bit_is_found_by_whatever_reads_it() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         fs::write(&path, bytes).unwrap();
-        for words in ["detect --store store", "store list --store store", "explain alone --store store"] {
-            let said = zoo.refusal(words);
-            assert!(said.contains("is damaged: its ") && said.contains(".safetensors"), "{at} {words}: {said}");
+        for words in [
+            "detect --store store",
+            "store list --store store",
+            "explain alone --store store",
+            "query --name alone --store store",
+        ] {
+            let run = zoo.run(words);
+            let (code, said) = (run.code, run.stderr);
+            assert!(code == 2 && said.contains("is damaged: its "), "{at} {words}: {said}");
+            assert!(said.contains(".safetensors"), "{at} {words}: {said}");
         }
         let run = zoo.run("detect --store store --skip-unreadable");
         assert_eq!(run.code, 0, "{}", run.stderr);

@@ -210,10 +210,9 @@ fn a_file_that_cannot_be_kept_ends_the_run_before_the_pass() {
     let folder = tempfile::tempdir().unwrap();
     let set = models(1, false);
     let inside = |name: &str| folder.path().join(name);
-    // A folder itself, and one where the file is written first.
     std::fs::create_dir(inside("folder")).unwrap();
-    std::fs::create_dir(inside("sums.partial")).unwrap();
-    for name in ["gone/sums", "folder", "sums"] {
+    std::fs::write(inside("file"), "no folder").unwrap();
+    for name in ["gone/sums", "folder", "file/sums"] {
         let (outcome, first) = until(&set, settings(1), &inside(name), u64::MAX);
         match outcome {
             Err(error @ Error::ResumeFileIo { .. }) => {
@@ -224,7 +223,7 @@ fn a_file_that_cannot_be_kept_ends_the_run_before_the_pass() {
         }
         assert_eq!(first, u64::MAX, "{name}: values were read");
     }
-    assert!(inside("folder").is_dir() && inside("sums.partial").is_dir());
+    assert!(inside("folder").is_dir() && inside("file").is_file());
 }
 
 /// A model on a disk that fails from some value on, until it is repaired.

@@ -1,6 +1,7 @@
 //! One model against a store: what it is derived from, whatever became of the index.
 
 use neural_phylogeny::config::detect_phylogeny_from_sketches;
+use neural_phylogeny::model_set::OnUnreadable;
 use neural_phylogeny::query::{Answer, Query};
 use neural_phylogeny::sketch::{Sketch, SketchSet, SketchSettings};
 use neural_phylogeny::store::{Nearest, SketchStore};
@@ -253,6 +254,51 @@ fn a_sketch_that_cannot_be_read_is_told_and_left_out() -> Outcome {
         assert_eq!((nearest.stored, nearest.related, nearest.unreadable.len()), (7, 4, 1));
         assert_eq!(nearest.unreadable[0].path, path);
     }
+    // It may have been the parent, so that an answer without it is given only where that is wanted.
+    let refused = ask(&store, &asked()).unwrap_err();
+    assert!(refused.to_string().contains(&path.display().to_string()), "{refused}");
+    let answer = Query::new(&store).with_on_unreadable(OnUnreadable::Skip).run("asked", &asked())?;
+    assert_eq!((answer.nearest.unreadable.len(), parents(&answer)), (1, BTreeSet::from(["root 1".to_owned()])));
+    Ok(())
+}
+
+#[test]
+fn kin_damaged_behind_the_back_of_the_index_is_told_and_the_next_takes_its_place() -> Outcome {
+    let (_folder, store) = two_families();
+    let before = Query::new(&store).with_nearest(2).run("asked", &asked())?;
+    let nearest = &before.nearest.kin[0].name;
+    let path = store.path().join(format!("{:032x}.safetensors", xxhash_rust::xxh3::xxh3_128(nearest.as_bytes())));
+    let (mut bytes, stamp) = (fs::read(&path)?, fs::metadata(&path)?.modified()?);
+    let end = bytes.len() - 5;
+    bytes[end] ^= 1;
+    fs::write(&path, bytes)?;
+    fs::File::options().write(true).open(&path)?.set_modified(stamp)?;
+    let query = Query::new(&store).with_nearest(2);
+    let refused = query.clone().run("asked", &asked()).unwrap_err();
+    assert!(matches!(refused, Error::Store { .. }), "{refused}");
+    let answer = query.with_on_unreadable(OnUnreadable::Skip).run("asked", &asked())?;
+    assert_eq!((answer.nearest.read, answer.nearest.unreadable.len(), answer.nearest.kin.len()), (0, 1, 2));
+    assert_eq!((answer.nearest.unreadable[0].path.as_path(), answer.nearest.related), (path.as_path(), 3));
+    assert!(answer.nearest.kin.iter().all(|kin| kin.name != *nearest));
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn an_entry_that_is_a_link_to_nowhere_is_no_missing_entry() -> Outcome {
+    let (_folder, store) = two_families();
+    store.nearest(&asked(), 32)?;
+    let path = entries(&store, |name| name == "root 2")?.remove(0);
+    fs::remove_file(&path)?;
+    std::os::unix::fs::symlink("nowhere", &path)?;
+    assert_eq!(store.nearest(&asked(), 32)?.unreadable.len(), 1);
+    assert!(ask(&store, &asked()).is_err() && store.entries().is_err() && store.get("root 2").is_err());
+    assert_eq!((store.readable_sketches()?.1.len(), store.verify()?.len()), (1, 1));
+    // Adding finds no sketch and no place for one either. It must not try for ever.
+    assert!(store.add("root 2", &asked()).is_err());
+    assert!(store.contains("root 2"));
+    store.remove("root 2")?;
+    assert!(store.verify()?.is_empty());
     Ok(())
 }
 

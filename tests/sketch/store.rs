@@ -113,18 +113,20 @@ fn of_many_threads_that_add_one_name_one_is_first() -> Outcome {
 }
 
 #[test]
-fn half_written_files_are_not_seen_and_old_ones_are_told() -> Outcome {
+fn half_written_files_are_not_seen_and_those_of_killed_writers_are_told() -> Outcome {
     let (_folder, store) = new_store();
     store.add("a", &sketch(1))?;
     let whole = fs::read(only_entry(&store))?;
     let half = store.path().join(".sketch-abc.tmp");
     fs::write(&half, &whole[..whole.len() / 2])?;
     assert_eq!(store.entries()?.len(), 1);
-    assert!(store.verify()?.is_empty());
     let old = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
     fs::File::options().write(true).open(&half)?.set_modified(old)?;
     let problems = store.verify()?;
     assert!(matches!(*problems[0].problem, SourceError::Leftover { .. }) && problems.len() == 1);
+    // The next writer removes it.
+    neural_phylogeny::store::SketchStore::open(store.path())?.add("b", &sketch(2))?;
+    assert!(!half.exists() && store.verify()?.is_empty());
     Ok(())
 }
 

@@ -476,7 +476,7 @@ fn an_adapter_over_an_adapter_adds_both() -> TestResult {
     let over = |base: &str| format!(r#""r":1,"lora_alpha":1,"base_model_name_or_path":"{base}""#);
     adapter(&dir.join("one"), &over("base"), &[FC_A, FC_B]);
     adapter(&dir.join("two"), &over("../one"), &[FC_A, FC_B]);
-    let two = Discovery::new().open(dir.join("two"))?;
+    let two = Discovery::new().with_outside().open(dir.join("two"))?;
     assert_eq!(values(&*two.source, "fc.weight")?, [3.0, 5.0, 7.0, -20.0, -40.0, -60.0]);
     #[cfg(feature = "testing")]
     neural_phylogeny::testing::check_parameter_source(&*two.source)?;

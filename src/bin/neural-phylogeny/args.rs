@@ -76,6 +76,10 @@ pub(crate) struct Selection {
     /// Go on without models that cannot be read or hold NaN, and without folders that cannot be searched, and list them.
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
+
+    /// Read what lies outside the given folders too, where a link or the recorded path of a base or a shard leads there.
+    #[arg(long)]
+    pub(crate) allow_outside: bool,
 }
 
 /// Where models are and which of their parameters count.
@@ -214,6 +218,10 @@ pub(crate) struct Compare {
     /// recorded one is not found. May be repeated.
     #[arg(long, value_name = "[ID=]PATH")]
     pub(crate) base: Vec<String>,
+
+    /// Read what lies outside the given folders too, where a link or the recorded path of a base or a shard leads there.
+    #[arg(long)]
+    pub(crate) allow_outside: bool,
 
     /// Threads; 0 means one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0)]

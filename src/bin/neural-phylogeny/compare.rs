@@ -1,10 +1,11 @@
 use crate::addresses::Places;
 use crate::args::{Compare, PlainFormat};
-use crate::{models, notes, output, progress};
+use crate::models::{self, Outside};
+use crate::{notes, output, progress};
 use neural_phylogeny::detect::{Direction, Weights, direction};
 use neural_phylogeny::geometry::{Geometry, GeometrySettings};
 use neural_phylogeny::write::write_direction;
-use neural_phylogeny::{Error as Failure, ModelId, ModelSet};
+use neural_phylogeny::{Config, Error as Failure, ModelId, ModelSet};
 use std::error::Error;
 use std::io::Write;
 
@@ -19,6 +20,8 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Box<dyn Error>> {
         return Err(format!("{} is given twice, expected two models", names[0]).into());
     }
     let memory = arguments.memory.as_u64();
+    Config::new().with_memory(memory).check_settings()?;
+    models::check_bases(&arguments.base)?;
     let places = Places::within(memory);
     let models = opened(arguments, &places, &names)?;
     let found = found(arguments, places.rest(memory), &models, &names)?;
@@ -42,7 +45,8 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Box<dyn Error>> {
 /// The two models, by the names of their paths.
 fn opened(arguments: &Compare, places: &Places, names: &[String; 2]) -> Result<ModelSet, Box<dyn Error>> {
     let paths = [&arguments.a, &arguments.b];
-    let discovery = models::discovery(places, arguments.part.as_deref(), &arguments.base)?;
+    let discovery =
+        models::discovery(places, arguments.part.as_deref(), &arguments.base, Outside::of(arguments.allow_outside))?;
     let discovery = paths.iter().zip(names).fold(discovery, |d, (path, name)| d.with_name(path, name));
     let found = discovery.search(paths).map_err(|source| Failure::Discovery { source: source.into() })?;
     if let Some(unreadable) = found.unreadable.first() {

@@ -45,6 +45,9 @@ pub(crate) fn prepare(arguments: &Detection) -> Result<(Config, Input), Box<dyn 
     let memory = arguments.geometry.memory.as_u64();
     let places = Places::within(memory);
     let config = config(arguments, &places)?;
+    // Settings that no models could have come before the search, which may take long.
+    config.check_settings()?;
+    models::check(&arguments.models)?;
     if let Some(store) = &arguments.store {
         let sketches = models::sketches(&arguments.models, store)?;
         told(sketches.models());

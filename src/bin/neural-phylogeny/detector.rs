@@ -129,7 +129,11 @@ impl FromStr for FamilyCount {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "auto" => Ok(Self::Auto),
-            n => n.parse().map(Self::Count).map_err(|_| "expected a number or `auto`".to_owned()),
+            n => match n.parse() {
+                Ok(0) => Err("expected 1 or more, or `auto`".to_owned()),
+                Ok(count) => Ok(Self::Count(count)),
+                Err(_) => Err("expected a number or `auto`".to_owned()),
+            },
         }
     }
 }

@@ -17,6 +17,7 @@ struct Found {
 }
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Box<dyn Error>> {
+    models::check(&arguments.models)?;
     let found = models::search(&arguments.ahead.places(), &arguments.models.selection, OnUnreadable::Skip)?;
     let ignored: Vec<(PathBuf, String)> = found.ignored.iter().map(|i| (i.path.clone(), i.reason.clone())).collect();
     let unreadable: Vec<Skipped> = found.unreadable.iter().map(|u| Skipped::new(&u.name, &u.error)).collect();

@@ -6,9 +6,53 @@ use neural_phylogeny::discover::{Discovered, Discovery};
 use neural_phylogeny::model_set::{ModelSetBuilder, OnUnreadable};
 use neural_phylogeny::sketch::SketchSet;
 use neural_phylogeny::store::SketchStore;
-use neural_phylogeny::{Error, ModelSet};
+use neural_phylogeny::{Error, ModelSet, SourceError};
 use std::error;
 use std::path::{Path, PathBuf};
+
+/// Whether what lies outside the given folders is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outside {
+    Refused,
+    Allowed,
+}
+
+impl Outside {
+    /// What the option `--allow-outside` means.
+    pub(crate) fn of(is_allowed: bool) -> Self {
+        if is_allowed { Self::Allowed } else { Self::Refused }
+    }
+}
+
+/// Refuses patterns and settings that no models could have, before anything is read.
+pub(crate) fn check(arguments: &Models) -> Result<(), Error> {
+    check_selection(&arguments.selection)?;
+    builder(arguments, ModelSet::builder())?.check_settings()
+}
+
+/// Refuses patterns that are none, and bases that are not there.
+pub(crate) fn check_selection(arguments: &Selection) -> Result<(), Error> {
+    let _ = wanted(arguments)?;
+    check_bases(&arguments.base)
+}
+
+/// Refuses bases that are not there. An adapter may come late, and another base could be found for it in silence.
+pub(crate) fn check_bases(bases: &[String]) -> Result<(), Error> {
+    let missing = |path: &&str| !path.contains("://") && !Path::new(path).exists();
+    match bases.iter().map(|base| place_of_base(base).1).find(missing) {
+        Some(path) => Err(Error::Discovery { source: SourceError::NotFound { path: path.into() }.into() }),
+        None => Ok(()),
+    }
+}
+
+/// The adapters that a base is for, if they are given, and its path.
+fn place_of_base(base: &str) -> (Option<&str>, &str) {
+    match base.split_once('=') {
+        // A path may have an equals sign in it.
+        Some((id, path)) if !id.is_empty() && !Path::new(base).exists() => (Some(id), path),
+        _ => (None, base),
+    }
+}
 
 /// Searches for models, and leaves out those that the model patterns exclude.
 pub(crate) fn search(
@@ -24,7 +68,8 @@ pub(crate) fn search(
         let (found, expected) = ("none".to_owned(), "one folder or file to search, or more");
         return Err(Error::InvalidSetting { setting: "<PATH>...", found, expected }.into());
     }
-    let mut discovery = discovery(places, arguments.part.as_deref(), &arguments.base)?;
+    let mut discovery =
+        discovery(places, arguments.part.as_deref(), &arguments.base, Outside::of(arguments.allow_outside))?;
     for Named { name, path } in named() {
         discovery = name.iter().fold(discovery, |d, name| d.with_name(path, name));
     }
@@ -39,14 +84,21 @@ pub(crate) fn search(
 }
 
 /// Makes a search by the part of pipelines to take, and the bases of adapters.
-pub(crate) fn discovery(places: &Places, part: Option<&str>, bases: &[String]) -> Result<Discovery, Error> {
+pub(crate) fn discovery(
+    places: &Places,
+    part: Option<&str>,
+    bases: &[String],
+    outside: Outside,
+) -> Result<Discovery, Error> {
     let mut discovery = part.into_iter().fold(places.search(), Discovery::with_part);
+    if outside == Outside::Allowed {
+        discovery = discovery.with_outside();
+    }
     let mut plain: Option<&String> = None;
     for base in bases {
-        discovery = match base.split_once('=') {
-            // A path may have an equals sign in it.
-            Some((id, path)) if !id.is_empty() && !Path::new(base).exists() => discovery.with_base_for(id, path),
-            _ => {
+        discovery = match place_of_base(base) {
+            (Some(id), path) => discovery.with_base_for(id, path),
+            (None, _) => {
                 if let Some(other) = plain.replace(base) {
                     let found = format!("`{other}` and `{base}`");
                     let expected = "one base for adapters without one of their own; others as ID=PATH";

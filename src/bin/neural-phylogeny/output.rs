@@ -25,6 +25,18 @@ pub(crate) fn check(file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Checks before the work that a folder is there or can be made.
+pub(crate) fn check_folder(path: &Path) -> Result<(), Box<dyn Error>> {
+    let there = path.ancestors().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
+    let Some(nearest) = there.into_iter().find(|p| fs::symlink_metadata(p).is_ok()) else { return Ok(()) };
+    // Only trying tells whether something can be made there.
+    let tried = nearest.join(format!(".neural-phylogeny-{}", std::process::id()));
+    match fs::create_dir(&tried).and_then(|()| fs::remove_dir(&tried)) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(format!("cannot make a folder at {}: {error}", path.display()).into()),
+    }
+}
+
 /// Whether a file that is there is a model, an index of one, or stands for one beside its weights.
 fn is_of_model(file: &Path) -> bool {
     const BESIDE: [&str; 4] = ["adapter_config.json", "config.json", "model_index.json", "sketches.json"];

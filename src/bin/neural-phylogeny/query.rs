@@ -1,9 +1,11 @@
 use crate::args::Ahead;
+use crate::models::{self, Outside};
 use crate::printed::{Form, say};
-use crate::{NOT_COMPARED, form, models, output, progress};
+use crate::{NOT_COMPARED, form, output, progress};
 use clap::Args;
 use neural_phylogeny::Config;
 use neural_phylogeny::error::{SourceError, chain};
+use neural_phylogeny::model_set::OnUnreadable;
 use neural_phylogeny::query::Answer;
 use neural_phylogeny::sketch::Sketch;
 use neural_phylogeny::store::SketchStore;
@@ -41,9 +43,14 @@ pub(crate) struct Query {
     #[arg(long, value_name = "[ID=]PATH")]
     base: Vec<String>,
 
-    /// Answer that a model could not be compared, if it cannot be read or holds NaN. Without it, such a model is an error.
+    /// Go on without sketches that are damaged, and list them. Answer that the model could not be compared, if it cannot be read or
+    /// holds NaN. Without it, each of these is an error.
     #[arg(long)]
     skip_unreadable: bool,
+
+    /// Read what lies outside the model's folder too, where a link or the recorded path of a base or a shard leads there.
+    #[arg(long)]
+    allow_outside: bool,
 
     /// Threads; 0 means one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -74,21 +81,29 @@ pub(crate) fn run(arguments: &Query) -> Result<ExitCode, Box<dyn Error>> {
         // Sketching may take minutes, so that a file that cannot be written is reported before.
         output::check(file)?;
     }
+    let config = Config::new().with_threads(arguments.threads);
+    let minimum = if arguments.all_edges { Some(0.0) } else { arguments.minimum_confidence };
+    let config = minimum.into_iter().fold(config, Config::with_minimum_confidence);
+    config.check_settings()?;
+    models::check_bases(&arguments.base)?;
+    if arguments.count == 0 {
+        let (found, expected) = ("0".to_owned(), "1 or more");
+        return Err(neural_phylogeny::Error::InvalidSetting { setting: "count", found, expected }.into());
+    }
     let store = SketchStore::open(&arguments.store)?;
     let (name, sketch, sketching) = match sketched(arguments, &store) {
         Err(neural_phylogeny::Error::Source { model, source }) if arguments.skip_unreadable => {
             say("warning", &format!("skipped `{model}`: {}", chain(source.as_ref())));
-            return answered(arguments, &Answer::of_unreadable(&model, store.entries()?.len(), &source)?);
+            let (readable, _) = store.readable_entries()?;
+            return answered(arguments, &Answer::of_unreadable(&model, readable.len(), &source)?);
         }
         sketched => sketched?,
     };
-    let config = Config::new().with_threads(arguments.threads);
-    let minimum = if arguments.all_edges { Some(0.0) } else { arguments.minimum_confidence };
-    let config = minimum.into_iter().fold(config, Config::with_minimum_confidence);
     let started = Instant::now();
     let mut answer = neural_phylogeny::query::Query::new(&store)
         .with_nearest(arguments.count)
         .with_config(config)
+        .with_on_unreadable(if arguments.skip_unreadable { OnUnreadable::Skip } else { OnUnreadable::Stop })
         .run(&name, &sketch)?;
     let asking = started.elapsed();
     if arguments.name.is_some() {
@@ -128,10 +143,21 @@ fn sketched(
 ) -> Result<(String, Sketch, Option<Duration>), neural_phylogeny::Error> {
     let Some(path) = &arguments.model else {
         let name = arguments.name.clone().unwrap_or_default();
-        let sketch = store.get(&name)?;
+        let sketch = store.get(&name).map_err(|error| match error {
+            // The model in question is one that cannot be read, as it would be by its path.
+            neural_phylogeny::Error::Store { source } if arguments.skip_unreadable => {
+                neural_phylogeny::Error::of_model(&name, *source)
+            }
+            other => other,
+        })?;
         return Ok((name, sketch, None));
     };
-    let discovery = models::discovery(&arguments.ahead.places(), arguments.part.as_deref(), &arguments.base)?;
+    let discovery = models::discovery(
+        &arguments.ahead.places(),
+        arguments.part.as_deref(),
+        &arguments.base,
+        Outside::of(arguments.allow_outside),
+    )?;
     let started = Instant::now();
     let model = discovery.open(path).map_err(|source| match source {
         // A path that leads nowhere is a slip of the hand, and no model.

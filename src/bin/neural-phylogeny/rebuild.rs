@@ -17,7 +17,13 @@ pub(crate) fn run(arguments: &Rebuild) -> Result<(), Box<dyn Error>> {
     if arguments.detection.store.is_some() {
         return Err("sketches have no values, expected paths of models".into());
     }
+    output::check_folder(&arguments.output)?;
     let (config, input) = detect::prepare(&arguments.detection)?;
+    // A name that is none is found before the weights are read. Families and unobserved models are known after it.
+    let family = &arguments.family;
+    if family.parse::<usize>().is_err() && !family.starts_with('?') && !family.contains(',') {
+        input.models().find(family)?;
+    }
     let children = match named(input.models(), &arguments.family) {
         Some(children) => children,
         None => siblings(&detect::detect(config, &input)?, &arguments.family)?,

@@ -14,16 +14,21 @@ use std::path::Path;
 const STORE: &str = "sketches.json";
 
 pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
-    let found =
+    models::check_selection(&arguments.selection)?;
+    let (wanted, mut opened) = store(arguments)?;
+    let mut found =
         models::search(&arguments.ahead.places(), &arguments.selection, models::on_unreadable(&arguments.selection))?;
     notes::passed_over(&found.ignored);
-    for model in found.unreadable {
+    for model in std::mem::take(&mut found.unreadable) {
         unread(arguments, &model.name, model.error)?;
     }
+    if opened.is_none() {
+        refuse_models_within(&arguments.store, &found.models)?;
+    }
+    found.models = sketchable(arguments, &wanted, found.models)?;
     if found.models.is_empty() {
         return Err("found no model to sketch".into());
     }
-    let (wanted, mut opened) = store(arguments, &found.models)?;
     for model in &found.models {
         let bar = progress::bar();
         let settings = wanted.clone().with_threads(arguments.threads).with_observer(progress::observer(&bar));
@@ -66,10 +71,7 @@ pub(crate) fn run(arguments: &Sketch) -> Result<(), Box<dyn Error>> {
 }
 
 /// Opens the store, if there is one, with its own settings, but for those that the arguments give.
-fn store(
-    arguments: &Sketch,
-    models: &[DiscoveredModel],
-) -> Result<(SketchSettings, Option<SketchStore>), Box<dyn Error>> {
+fn store(arguments: &Sketch) -> Result<(SketchSettings, Option<SketchStore>), Box<dyn Error>> {
     let there = SketchStore::open(&arguments.store);
     let mut settings = there.as_ref().map_or_else(|_| SketchSettings::new(), SketchStore::settings);
     if let Some(size) = arguments.size {
@@ -86,10 +88,39 @@ fn store(
         }
         Err(error) if arguments.store.join(STORE).exists() => Err(error.into()),
         Err(_) => {
-            refuse_models_within(&arguments.store, models)?;
+            output::check_folder(&arguments.store)?;
             Ok((settings, None))
         }
     }
+}
+
+/// The models that have few enough tensors for a sketch of the size, before any is read.
+fn sketchable(
+    arguments: &Sketch,
+    wanted: &SketchSettings,
+    models: Vec<DiscoveredModel>,
+) -> Result<Vec<DiscoveredModel>, Box<dyn Error>> {
+    let mut sketchable = Vec::with_capacity(models.len());
+    for model in models {
+        let parameters = match model.source.parameters() {
+            Ok(parameters) => parameters,
+            Err(error) => {
+                unread(arguments, &model.name, error)?;
+                continue;
+            }
+        };
+        match wanted.width_for(&parameters) {
+            Ok(_) => sketchable.push(model),
+            Err(error @ neural_phylogeny::Error::SketchTooSmall { .. }) if arguments.selection.skip_unreadable => {
+                say("warning", &format!("skipped `{}`: {error}", model.name));
+            }
+            Err(error @ neural_phylogeny::Error::SketchTooSmall { .. }) => {
+                return Err(format!("model `{}`: {error}", model.name).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(sketchable)
 }
 
 /// Refuses a new store in a folder that holds models: searches pass over a store whole, and so over these models.

@@ -1,6 +1,6 @@
 use crate::args::{PlainFormat, StoreAction};
 use crate::output;
-use crate::printed::{Form, Page};
+use crate::printed::{Form, Page, say};
 use neural_phylogeny::error::chain;
 use neural_phylogeny::store::{SketchStore, StoreEntry};
 use std::error::Error;
@@ -8,14 +8,17 @@ use std::error::Error;
 pub(crate) fn run(action: &StoreAction) -> Result<(), Box<dyn Error>> {
     match action {
         StoreAction::List { store, format } => {
-            let entries = SketchStore::open(store)?.entries()?;
+            let (entries, problems) = SketchStore::open(store)?.readable_entries()?;
+            let problems: Vec<String> = problems.iter().map(|(_, problem)| chain(problem)).collect();
             match format {
-                PlainFormat::Table => output::print(table(&entries).as_bytes()),
+                PlainFormat::Table => output::print(table(&entries).as_bytes())?,
                 PlainFormat::Json => {
-                    let text = json(&entries)?;
-                    output::write(None, Form::Json, |writer| writer.write_all(text.as_bytes()))
+                    let text = json(&entries, &problems)?;
+                    output::write(None, Form::Json, |writer| writer.write_all(text.as_bytes()))?;
                 }
             }
+            problems.iter().for_each(|problem| say("warning", &format!("not listed: {problem}")));
+            counted(problems.len())
         }
         StoreAction::Remove { names, store } => {
             let store = SketchStore::open(store)?;
@@ -33,12 +36,17 @@ pub(crate) fn run(action: &StoreAction) -> Result<(), Box<dyn Error>> {
                 page.line(format_args!("{}", chain(&found.problem)));
             }
             output::print(page.as_bytes())?;
-            match problems.len() {
-                0 => Ok(()),
-                1 => Err("found one problem in the store".into()),
-                n => Err(format!("found {n} problems in the store").into()),
-            }
+            counted(problems.len())
         }
+    }
+}
+
+/// Fails where a store has problems. Each has been named.
+fn counted(problems: usize) -> Result<(), Box<dyn Error>> {
+    match problems {
+        0 => Ok(()),
+        1 => Err("found one problem in the store".into()),
+        n => Err(format!("found {n} problems in the store").into()),
     }
 }
 
@@ -57,7 +65,7 @@ fn table(entries: &[StoreEntry]) -> Page {
     page
 }
 
-fn json(entries: &[StoreEntry]) -> Result<String, serde_json::Error> {
+fn json(entries: &[StoreEntry], problems: &[String]) -> Result<String, serde_json::Error> {
     let one = |e: &StoreEntry| {
         serde_json::json!({
             "name": e.name, "content": e.content, "width": e.width, "tensors": e.tensors, "values": e.values,
@@ -65,5 +73,6 @@ fn json(entries: &[StoreEntry]) -> Result<String, serde_json::Error> {
         })
     };
     let all: Vec<serde_json::Value> = entries.iter().map(one).collect();
-    Ok(serde_json::to_string_pretty(&serde_json::json!({ "version": 1, "sketches": all }))? + "\n")
+    Ok(serde_json::to_string_pretty(&serde_json::json!({ "version": 1, "sketches": all, "unreadable": problems }))?
+        + "\n")
 }

@@ -121,6 +121,7 @@ struct Model<'p> {
     id: ModelId,
     prints: &'p [TensorPrint],
     by_values: HashMap<(&'p [usize], u64), Vec<usize>>,
+    by_name: HashMap<&'p str, usize>,
     /// Number of its matrices, those without a print included.
     matrices: usize,
 }
@@ -131,14 +132,20 @@ impl<'p> Model<'p> {
         for (i, print) in prints.iter().enumerate() {
             by_values.entry((&print.shape, print.rounded)).or_default().push(i);
         }
-        Self { id, prints, by_values, matrices }
+        let by_name = prints.iter().enumerate().map(|(i, print)| (print.name.as_str(), i)).collect();
+        Self { id, prints, by_values, by_name, matrices }
     }
 
     /// The tensor of this model with the values of another tensor: the one of its name if there are several.
     fn same(&self, print: &TensorPrint) -> Option<&TensorPrint> {
         let all = self.by_values.get(&(print.shape.as_slice(), print.rounded))?;
-        let named = all.iter().find(|&&i| self.prints[i].name == print.name);
-        named.or(all.first()).map(|&i| &self.prints[i])
+        // There may be many of the same values, all zeros for example.
+        let named = self.named(&print.name).filter(|own| own.shape == print.shape && own.rounded == print.rounded);
+        named.or_else(|| all.first().map(|&i| &self.prints[i]))
+    }
+
+    fn named(&self, name: &str) -> Option<&TensorPrint> {
+        self.by_name.get(name).map(|&i| &self.prints[i])
     }
 
     /// Number of values in tensors that some model of another depth holds. Most models have few, so that no more is looked at.
@@ -239,7 +246,7 @@ fn is_derived(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
 /// A model whose layers were left out has every name that it uses from its parent, where another tensor has it.
 fn is_expert(child: &Model<'_>, given: &[(&Model<'_>, Vec<usize>)]) -> bool {
     let [(parent, taken)] = given else { return false };
-    let known = |mine: &TensorPrint| parent.prints.iter().any(|theirs| theirs.name == mine.name);
+    let known = |mine: &TensorPrint| parent.named(&mine.name).is_some();
     let mut matrices = taken.iter().map(|&i| &child.prints[i]).filter(|mine| mine.kind == Kind::Matrix);
     child.matrices < parent.matrices && !matrices.all(known)
 }

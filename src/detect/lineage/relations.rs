@@ -3,11 +3,11 @@
 use super::edits::edit;
 use super::weights::Weights;
 use crate::error::Error;
-use crate::geometry::{Comparison, Geometry, Increments, ParameterView};
+use crate::geometry::{Comparison, Geometry, Increment, Increments, ParameterView};
 use crate::model_set::{Kind, ModelId, Position};
 use crate::phylogeny::{Movement, Relation};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Parent and child in a comparison of the two.
 const PARENT: Position<Comparison> = Position::FIRST;
@@ -77,13 +77,17 @@ pub(super) fn movements(geometry: &Geometry, parent: ModelId, child: ModelId) ->
 
 /// The movement of every parameter that both hold, with ranks from `increments` where they are at hand.
 fn moved(comparison: &Comparison, increments: Option<&Increments>) -> Vec<Movement> {
-    let low = |name: &str| increments?.matrices.iter().find(|m| m.name == name)?.low_rank().filter(|&rank| rank > 0);
+    let matrices = increments.map_or(&[][..], |increments| &increments.matrices);
+    // By name in one step: models may have a hundred thousand tensors.
+    let rank = |m: &Increment| m.low_rank().filter(|&rank| rank > 0);
+    // Of several ranges of one tensor, the first counts.
+    let ranks: HashMap<&str, Option<usize>> = matrices.iter().rev().map(|m| (m.name.as_str(), rank(m))).collect();
     let movement = |p: &ParameterView| {
         let (moved, norm) = (p.squared_distance(PARENT, CHILD).sqrt(), p.squared_norm(PARENT).sqrt());
         // A parameter that is zero in both would give 0 / 0.
         let relative = if moved == 0.0 { 0.0 } else { moved / norm };
         let movement = Movement::new(p.name(), p.size(), relative);
-        match low(p.name()) {
+        match ranks.get(p.name()).copied().flatten() {
             Some(rank) => movement.with_rank(rank),
             None => movement,
         }

@@ -18,11 +18,12 @@ const HEADER: u64 = 1 << 16;
 /// Most bytes of the header for one tensor.
 const HEADER_PER_TENSOR: u64 = 256;
 
-/// The name of the temporary file. Only one run uses a file, so it may overwrite what a killed run left behind.
+/// The name of the temporary file.
 const TEMPORARY: Temporary = Temporary::Named { suffix: ".partial" };
 
-/// Checks that the temporary file can be created beside a path.
+/// Removes what killed runs left beside a path, and checks that a temporary file can be created there.
 pub(super) fn try_beside(path: &Path) -> io::Result<()> {
+    bytes::remove_leftovers(path, TEMPORARY);
     bytes::try_beside(path, TEMPORARY)
 }
 

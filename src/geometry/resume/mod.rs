@@ -10,6 +10,8 @@ mod binding;
 mod file;
 mod header;
 mod pace;
+#[cfg(test)]
+mod tests;
 
 pub(super) use binding::Binding;
 
@@ -28,6 +30,8 @@ pub(crate) struct ResumeFile {
     path: PathBuf,
     binding: Binding,
     pace: Pace,
+    /// Why the last save failed, if it did.
+    unkept: Option<io::Error>,
 }
 
 impl ResumeFile {
@@ -41,8 +45,13 @@ impl ResumeFile {
             Err(source) => return Err(Error::ResumeFileIo { path, source }),
         }
         // The user learns at once that the folder cannot be written, and not when hours of work are to be saved.
-        file::try_beside(&path).map_err(|source| Error::ResumeFileIo { path: path.clone(), source })?;
-        Ok(Self { path, binding, pace: Pace::new(every) })
+        let unkept = match file::try_beside(&path) {
+            Ok(()) => None,
+            // There may be room later. What is full or broken is no mistake in the settings.
+            Err(source) if is_of_disk(&source) => Some(source),
+            Err(source) => return Err(Error::ResumeFileIo { path, source }),
+        };
+        Ok(Self { path, binding, pace: Pace::new(every), unkept })
     }
 
     /// Returns how many jobs the next wave should have.
@@ -51,23 +60,33 @@ impl ResumeFile {
     }
 
     /// Saves when it is time, and whenever a wave failed, so that finished work is not lost.
+    ///
+    /// A save that fails costs nothing but itself. The pass goes on, and the next save may succeed.
     pub(super) fn after(&mut self, outcome: Result<(), Error>, sums: &mut [Sums]) -> Result<(), Error> {
-        let saved = if self.pace.after_wave() || outcome.is_err() { self.save(sums) } else { Ok(()) };
-        match outcome {
+        if self.pace.after_wave() || outcome.is_err() {
+            self.save(sums);
+        }
+        match (outcome, self.unkept.take()) {
             // After an interruption the user relies on the file, so a failed save is reported. A damaged model is more
             // important than a failed save, so its error comes first.
-            Err(fault) if !matches!(fault, Error::Interrupted) => Err(fault),
-            outcome => saved.and(outcome),
+            (Err(Error::Interrupted), Some(source)) => Err(Error::ResumeFileIo { path: self.path.clone(), source }),
+            (outcome, unkept) => {
+                self.unkept = unkept;
+                outcome
+            }
         }
     }
 
-    fn save(&mut self, sums: &mut [Sums]) -> Result<(), Error> {
+    fn save(&mut self, sums: &mut [Sums]) {
         // The time of a save is measured, because the next one is delayed in proportion to it.
         let began = Instant::now();
-        file::write(&self.path, &self.binding, sums)
-            .map_err(|source| Error::ResumeFileIo { path: self.path.clone(), source })?;
+        self.unkept = file::write(&self.path, &self.binding, sums).err();
         self.pace.saved(began.elapsed());
-        Ok(())
+    }
+
+    /// Why the sums could not be kept, if the last save failed.
+    pub(super) fn unkept(&self) -> Option<String> {
+        self.unkept.as_ref().map(ToString::to_string)
     }
 
     /// Deletes the file after the pass is complete.
@@ -75,4 +94,11 @@ impl ResumeFile {
         // If the file stays, the next run reads it and has nothing to do. So this failure needs no error.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Whether an error comes from the disk, and not from a path that cannot be written.
+fn is_of_disk(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        || (cfg!(unix) && error.raw_os_error() == Some(EIO))
 }

@@ -6,13 +6,13 @@ use crate::bytes::Existing;
 use crate::error::{Error, SourceError};
 use crate::kernel::format::INDEX_FILE;
 use crate::kernel::from_hex;
-use crate::store::file_name::entry_hash;
+use crate::store::file_name::{entry_hash, is_gone};
 use crate::store::sketch_file::SketchFile;
-use crate::store::sketch_store::write;
 use crate::store::{SketchStore, StoreProblem};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirEntry, Metadata};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -35,6 +35,9 @@ pub(crate) struct LiveIndex {
     pub(crate) unwritten: Option<std::io::Error>,
 }
 
+/// Paths and stamps of sketches, by the hash in their names.
+type Entries = HashMap<u128, (PathBuf, Stamp)>;
+
 /// Whether the index file is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EarlierIndex {
@@ -55,7 +58,7 @@ pub(crate) fn current(store: &SketchStore, written: EarlierIndex) -> Result<Live
         EarlierIndex::Taken => file::open(&path, store.seed()).unwrap_or_default(),
         EarlierIndex::Ignored => Vec::new(),
     };
-    let mut files = files(store.path())?;
+    let (mut files, mut unreadable) = files(store.path())?;
     let mut gone = 0;
     // A row whose file is gone or changed no longer counts. Files that are left in `files` are new or changed.
     for block in &mut blocks {
@@ -73,7 +76,7 @@ pub(crate) fn current(store: &SketchStore, written: EarlierIndex) -> Result<Live
     // A hash map has no fixed order. Sorted paths give rows and problems one.
     changed.sort_by(|a, b| a.0.cmp(&b.0));
     let outcomes: Vec<_> = changed.into_par_iter().map(|(path, stamp)| read(store, path, stamp)).collect();
-    let (mut fresh, mut unreadable) = (Vec::new(), Vec::new());
+    let mut fresh = Vec::new();
     for outcome in outcomes {
         match outcome {
             Ok(one) => fresh.push(one),
@@ -82,6 +85,7 @@ pub(crate) fn current(store: &SketchStore, written: EarlierIndex) -> Result<Live
             Err(problem) => unreadable.push(problem),
         }
     }
+    unreadable.sort_by(|a, b| a.path.cmp(&b.path));
     let read = fresh.len();
     let kept: usize = blocks.iter().map(Block::live).sum();
     blocks.extend(gathered(fresh));
@@ -89,7 +93,7 @@ pub(crate) fn current(store: &SketchStore, written: EarlierIndex) -> Result<Live
     // Writing takes time for the whole index. For few changes, reading them again next time takes less.
     if (read + gone) * WORTH_WRITING > kept {
         match compact(&current.blocks) {
-            Ok(blocks) => current.write(blocks, &path, store.seed()),
+            Ok(blocks) => current.write(blocks, store, &path),
             // The old rows are damaged, which shows only now that they are read. So all sketches are opened instead.
             Err(Damage) => return self::current(store, EarlierIndex::Ignored),
         }
@@ -99,8 +103,9 @@ pub(crate) fn current(store: &SketchStore, written: EarlierIndex) -> Result<Live
 
 impl LiveIndex {
     /// Takes over blocks that are in memory, one for each layout, and writes them to the file.
-    fn write(&mut self, blocks: Vec<Block>, path: &Path, seed: u64) {
-        let written = file::encode(&blocks, seed).and_then(|bytes| write(path, &bytes, Existing::Replace));
+    fn write(&mut self, blocks: Vec<Block>, store: &SketchStore, path: &Path) {
+        let written =
+            file::encode(&blocks, store.seed()).and_then(|bytes| store.write(path, &bytes, Existing::Replace));
         self.unwritten = written.err();
         self.blocks = blocks;
     }
@@ -165,9 +170,10 @@ fn compact(blocks: &[Block]) -> Result<Vec<Block>, Damage> {
     Ok(filled.map(|(excerpts, rows)| rows.block(excerpts)).collect())
 }
 
-/// The entries of a folder, by the hash in their names.
-fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
-    let failed = |source| Error::Store { source: SourceError::Io { path: folder.to_owned(), source }.into() };
+/// The entries of a folder, by the hash in their names, and those that cannot be inspected.
+fn files(folder: &Path) -> Result<(Entries, Vec<StoreProblem>), Error> {
+    let refused = |path: &Path, source| SourceError::Io { path: path.to_owned(), source };
+    let failed = |source| Error::Store { source: refused(folder, source).into() };
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -177,11 +183,22 @@ fn files(folder: &Path) -> Result<HashMap<u128, (PathBuf, Stamp)>, Error> {
         let path = entry.path();
         // The folder is open, so this is faster than by path. A link is followed, as it is when the sketch is opened.
         let metadata = entry.metadata().and_then(|m| if m.is_symlink() { fs::metadata(&path) } else { Ok(m) });
-        // A file that was removed since, or that cannot be inspected, has no stamp and counts as not there.
-        metadata.ok().map(|m| (hash, (path, stamp(&m))))
+        match metadata {
+            Ok(m) => Some(Ok((hash, (path, stamp(&m))))),
+            // It was removed since it was listed.
+            Err(e) if e.kind() == ErrorKind::NotFound && is_gone(&path) => None,
+            Err(source) => Some(Err(StoreProblem { problem: refused(&path, source).into(), path })),
+        }
     };
-    let listed: Vec<(u128, (PathBuf, Stamp))> = entries.into_par_iter().filter_map(stamped).collect();
-    Ok(listed.into_iter().collect())
+    let listed: Vec<Result<_, StoreProblem>> = entries.into_par_iter().filter_map(stamped).collect();
+    let (mut files, mut unreadable) = (Entries::new(), Vec::new());
+    for one in listed {
+        match one {
+            Ok((hash, file)) => _ = files.insert(hash, file),
+            Err(problem) => unreadable.push(problem),
+        }
+    }
+    Ok((files, unreadable))
 }
 
 /// The stamp of a file.
