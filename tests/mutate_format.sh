@@ -34,7 +34,6 @@ changed = {
     # Between the two shapes that the golden models have on either side.
     "TALL": "3.52",
     "BASE": "512",
-    "NEAR": "0.25",
     "SPLITMIX_SHIFTS": "[30, 27, 32]",
     "INDEX_WIDTH": "BASE / 2",
 }.get(name)

@@ -1,16 +1,17 @@
-//! One job of the pass. It reads blocks of all rows, and adds a symmetric rank-k update for each strip of a block, in f64.
+//! One job of the pass. It reads blocks of all rows, and sums what squared distances, moments and fingerprints need.
 
 use super::aside::RowAside;
+use super::direct::Squared;
 use super::faults::Faults;
 use super::notes::Note;
 use super::plan::Job;
 use super::progress::Counter;
 use super::read::read_with_moments;
+use super::steps::{Doubtful, StepBuffers, StepSums};
 use crate::error::Error;
-use crate::kernel::{APART, Fingerprint, Moments, Rows, STRIP, chain, rank_update, with_buffer};
+use crate::kernel::{Fingerprint, Moments, Packed, STRIP, chain, with_buffer};
 use crate::model_set::{LayoutGroup, ModelId, ModelSet};
 use crate::source::ParameterSource;
-use pulp::{Arch, Simd, WithSimd};
 use std::cell::Cell;
 
 /// The model or initialization whose values a row holds.
@@ -40,32 +41,9 @@ impl RowSource<'_> {
     }
 }
 
-/// Widens values to f64, as they are or as differences from a reference. Each operation is exact, so the bits are the same on
-/// every processor.
-struct Widen<'a> {
-    narrow: &'a [f32],
-    reference: Option<&'a [f64]>,
-    wide: &'a mut [f64],
-}
-
-impl WithSimd for Widen<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let both = self.wide.iter_mut().zip(self.narrow);
-        match self.reference {
-            None => both.for_each(|(w, &x)| *w = f64::from(x)),
-            Some(reference) => both.zip(reference).for_each(|((w, &x), &r)| *w = f64::from(x) - r),
-        }
-    }
-}
-
-/// One model as a row of a parameter's blocks.
+/// One model, or the initialization, as a row of a parameter's blocks.
 pub(super) struct PassRow<'a> {
     pub(super) source: RowSource<'a>,
-    /// The row from which this one is subtracted when it is read. A reference row names itself.
-    pub(super) reference: usize,
     pub(super) aside: Option<RowAside<'a>>,
 }
 
@@ -79,8 +57,8 @@ impl PassRow<'_> {
 
 /// The sums over one job, or over several jobs of one parameter.
 pub(super) struct Partial {
-    /// Inner products of rows, column-major. Only the lower triangle is filled.
-    pub(super) products: Vec<f64>,
+    /// Squared distances of rows.
+    pub(super) squared: Packed,
     pub(super) moments: Vec<Moments>,
     pub(super) fingerprints: Vec<u128>,
     pub(super) notes: Vec<Note>,
@@ -91,78 +69,137 @@ pub(super) struct Partial {
 struct Buffers {
     /// A block of every row, as read.
     narrow: Vec<f32>,
-    /// One strip of every row, in f64.
-    wide: Vec<f64>,
+    strips: StepBuffers,
 }
 
 thread_local! {
     static BUFFERS: Cell<Buffers> = Cell::default();
 }
 
-/// Adds the inner products of all rows over one block, strip by strip.
-fn add_products(products: &mut [f64], rows: &[PassRow<'_>], narrow: &[f32], length: usize, wide: &mut Vec<f64>) {
-    let stride = STRIP + APART;
-    wide.resize(rows.len() * stride, 0.0);
-    for begin in (0..length).step_by(STRIP) {
-        let taken = STRIP.min(length - begin);
-        for (r, row) in rows.iter().enumerate() {
-            let narrow = &narrow[r * length + begin..][..taken];
-            // A reference comes before the rows that use it, so its strip is already in f64.
-            let (before, rest) = wide.split_at_mut(r * stride);
-            let reference = (row.reference != r).then(|| &before[row.reference * stride..][..taken]);
-            Arch::new().dispatch(Widen { narrow, reference, wide: &mut rest[..taken] });
-        }
-        rank_update(products, Rows { values: wide, stride, length: taken }, rows.len());
-    }
+/// The sums of one job from which squared distances follow.
+enum JobSums {
+    /// Of a short job, or of some of its rows that steps do not give exactly.
+    Direct(Squared),
+    Steps(StepSums),
 }
 
-/// Reads the values of one job in every row and computes their sums.
-pub(super) fn run(
-    models: &ModelSet,
-    group: &LayoutGroup,
-    job: Job,
-    rows: &[PassRow<'_>],
-    block: usize,
-    counter: &Counter,
-    faults: &Faults,
-) -> Result<Partial, Error> {
-    let k = rows.len();
-    let offset = group.parameters()[job.parameter].offset();
-    let mut fingerprints = vec![Fingerprint::new(); k];
-    let mut partial = Partial { fingerprints: Vec::new(), ..Partial::none(k) };
-    with_buffer(&BUFFERS, |Buffers { narrow, wide }| {
-        for begin in (0..job.length).step_by(block) {
-            let length = block.min(job.length - begin);
-            narrow.resize(k * length, 0.0);
-            for (r, row) in rows.iter().enumerate() {
-                let narrow = &mut narrow[r * length..][..length];
-                // Moments and fingerprints are those of the values as read, and not of differences.
-                let moments = row.source.read(models, offset + job.begin + begin, narrow, faults)?;
-                if let Some(aside) = &row.aside {
-                    aside.take(offset + job.begin + begin, narrow);
+/// What all jobs of a pass share.
+pub(super) struct Reading<'a> {
+    pub(super) models: &'a ModelSet,
+    pub(super) group: &'a LayoutGroup,
+    /// Number of values of one row that are read at a time.
+    pub(super) block: usize,
+    pub(super) counter: &'a Counter,
+    pub(super) faults: &'a Faults,
+}
+
+impl Reading<'_> {
+    /// Reads the values of one job in every row and computes their sums.
+    pub(super) fn run(&self, job: Job, rows: &[PassRow<'_>]) -> Result<Partial, Error> {
+        with_buffer(&BUFFERS, |buffers| {
+            let k = rows.len();
+            let mut fingerprints = vec![Fingerprint::new(); k];
+            let mut partial = Partial { fingerprints: Vec::new(), ..Partial::none(k) };
+            let mut sums = None;
+            for (offset, length) in self.blocks(job) {
+                buffers.narrow.resize(k * length, 0.0);
+                for (r, row) in rows.iter().enumerate() {
+                    let narrow = &mut buffers.narrow[r * length..][..length];
+                    let moments = row.source.read(self.models, offset, narrow, self.faults)?;
+                    if let Some(aside) = &row.aside {
+                        aside.take(offset, narrow);
+                    }
+                    partial.moments[r] = partial.moments[r].merge(moments);
+                    fingerprints[r].update(narrow);
+                    partial.notes[r] = partial.notes[r].merge(Note::of(narrow));
                 }
-                partial.moments[r] = partial.moments[r].merge(moments);
-                fingerprints[r].update(narrow);
-                partial.notes[r] = partial.notes[r].merge(Note::of(narrow));
+                // Once a model is faulty, the pass only looks for others that are.
+                if !self.faults.any() {
+                    let Buffers { narrow, strips } = buffers;
+                    let new = || match job.length {
+                        ..=STRIP => JobSums::Direct(Squared::new(k)),
+                        columns => JobSums::Steps(StepSums::new(narrow, length, columns, k, &mut strips.wide)),
+                    };
+                    match sums.get_or_insert_with(new) {
+                        JobSums::Direct(sums) => sums.add(narrow, length, length, &mut strips.wide),
+                        JobSums::Steps(sums) => sums.add(narrow, length, strips),
+                    }
+                }
+                // A job is long, so an observer can also interrupt between its blocks.
+                self.counter.advance((k * length) as u64)?;
             }
-            // Once a model is faulty, the pass only looks for others that are.
-            if !faults.any() {
-                add_products(&mut partial.products, rows, narrow, length, wide);
+            partial.fingerprints = fingerprints.iter().map(Fingerprint::value).collect();
+            if !self.faults.any() {
+                self.finish(job, rows, sums, &mut partial, buffers)?;
             }
-            // A job is long, so an observer can also interrupt between its blocks.
-            counter.advance((k * length) as u64)?;
+            Ok(partial)
+        })
+    }
+
+    /// Returns offset and length of each block of a job.
+    fn blocks(&self, job: Job) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (offset, block) = (self.group.parameters()[job.parameter].offset() + job.begin, self.block);
+        (0..job.length).step_by(block).map(move |begin| (offset + begin, block.min(job.length - begin)))
+    }
+
+    fn finish(
+        &self,
+        job: Job,
+        rows: &[PassRow<'_>],
+        sums: Option<JobSums>,
+        partial: &mut Partial,
+        buffers: &mut Buffers,
+    ) -> Result<(), Error> {
+        let Partial { squared, fingerprints, .. } = partial;
+        match sums {
+            None => {}
+            Some(JobSums::Direct(sums)) => {
+                let pairs = (0..rows.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+                pairs.for_each(|(i, j)| squared.set(i, j, sums.value(i, j)));
+            }
+            Some(JobSums::Steps(sums)) => {
+                let doubtful = sums.squared_distances(fingerprints, squared);
+                self.correct(job, rows, &doubtful, squared, buffers)?;
+            }
         }
-        Ok::<(), Error>(())
-    })?;
-    partial.fingerprints = fingerprints.iter().map(Fingerprint::value).collect();
-    Ok(partial)
+        Ok(())
+    }
+
+    /// Reads the rows of some pairs once more, and sums the squared distances of these pairs directly.
+    fn correct(
+        &self,
+        job: Job,
+        rows: &[PassRow<'_>],
+        pairs: &[Doubtful],
+        squared: &mut Packed,
+        Buffers { narrow, strips }: &mut Buffers,
+    ) -> Result<(), Error> {
+        let mut among: Vec<usize> = pairs.iter().flat_map(|&(i, j)| [i, j]).collect();
+        among.sort_unstable();
+        among.dedup();
+        if among.is_empty() {
+            return Ok(());
+        }
+        let mut sums = Squared::new(among.len());
+        for (offset, length) in self.blocks(job) {
+            narrow.resize(among.len() * length, 0.0);
+            for (&row, narrow) in among.iter().zip(narrow.chunks_exact_mut(length)) {
+                rows[row].source.read(self.models, offset, narrow, self.faults)?;
+            }
+            sums.add(narrow, length, length, &mut strips.wide);
+            self.counter.advance(0)?;
+        }
+        let at = |row: usize| among.partition_point(|&other| other < row);
+        pairs.iter().for_each(|&(i, j)| squared.set(i, j, sums.value(at(i), at(j))));
+        Ok(())
+    }
 }
 
 impl Partial {
     /// The sums over no job of `rows` rows.
     pub(super) fn none(rows: usize) -> Self {
         Self {
-            products: vec![0.0; rows * rows],
+            squared: Packed::zeros(rows),
             moments: vec![Moments::default(); rows],
             fingerprints: vec![0; rows],
             notes: vec![Note::NONE; rows],
@@ -171,7 +208,7 @@ impl Partial {
 
     /// Adds the sums over the jobs that follow. The order matters for fingerprints and for rounding.
     pub(super) fn plus(mut self, next: &Self) -> Self {
-        self.products.iter_mut().zip(&next.products).for_each(|(a, b)| *a += b);
+        self.squared.values_mut().iter_mut().zip(next.squared.values()).for_each(|(a, b)| *a += b);
         self.moments.iter_mut().zip(&next.moments).for_each(|(a, b)| *a = a.merge(*b));
         self.fingerprints.iter_mut().zip(&next.fingerprints).for_each(|(a, b)| *a = chain(*a, *b));
         self.notes.iter_mut().zip(&next.notes).for_each(|(a, b)| *a = a.merge(*b));

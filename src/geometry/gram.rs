@@ -1,10 +1,8 @@
-//! One streamed pass over all parameters, with symmetric rank-k updates in f64 and sums in a fixed order.
+//! One streamed pass over all parameters, with symmetric rank-k updates and sums in a fixed order.
 //!
 //! A raw Gram matrix loses small distances. At a relative movement of 1e-6, the squared distance is only 1e-12 of the products
-//! whose difference it is. Models that are near to one another (by the [pilot](super::pilot)) are therefore read as differences
-//! from one of them: `Δ_i = θ_i − θ_r`, exact in f64. The rows of the update are `θ_r` and the `Δ_i`, as many as there are
-//! models. All inner products follow by expanding `θ_i = θ_r + Δ_i`. Distances between near models follow from the small `Δ`
-//! alone.
+//! whose difference it is. So each job reads models as [steps](super::steps) along a [tree](super::step_tree), and sums the products
+//! of these.
 
 use super::aside::Aside;
 use super::faults::Faults;

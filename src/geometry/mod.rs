@@ -5,6 +5,7 @@ mod block;
 mod by_matrix;
 mod comparison;
 mod coordinates;
+mod direct;
 mod evidence;
 mod faults;
 mod given;
@@ -21,13 +22,14 @@ mod pairwise;
 mod pass;
 mod pilot;
 mod plan;
-mod products;
 mod progress;
 mod projection;
 mod quantity;
 mod read;
 mod resume;
 mod settings;
+mod step_tree;
+mod steps;
 mod sums;
 
 pub use crate::kernel::Moments;
@@ -75,26 +77,21 @@ use std::sync::{Arc, OnceLock};
 ///
 /// # Accuracy
 ///
-/// Values of every dtype are widened to f64 before they are multiplied. Products of f32 values are exact in f64. Models that
-/// are near to one another are read as differences from one of them. Their distances are therefore not small remainders of
-/// large inner products.
+/// Each tensor is cut into jobs of 2¹⁸ values. Within a job, models are read as a tree of small steps, `Δ_i = θ_i − θ_p`. A
+/// sample of the job's first columns decides the tree: it is the shortest one. Every difference of two models is the sum of the
+/// steps between them, and none of these is much longer than it. So a distance is never a small remainder of large products.
 ///
-/// A sum has three levels. A strip of 512 values has as many independent sums as a vector of the processor holds. A job has 512
-/// strips, that is 2¹⁸ values. Jobs are added in their order. No term passes through more than `c = 1024 + n_parameters / 2¹⁸`
-/// additions:
+/// Products of steps are summed in f32 over 512 values, and in f64 over all of these strips. Products of two steps of more
+/// than a tenth of the norm are in f64 throughout, and so are all in jobs of at most 4096 values. Where two models are far nearer
+/// to each other than the path between them is long, their distance is summed directly, in f64, by reading both once more.
 ///
 /// ```text
-/// |error of d²(i, j)| ≤ 4 c · 2⁻⁵³ · m²    m² the larger of the two squared norms, or, of near models, of their squared
-///                                          distances to the one they are read as differences from
+/// |error of d²(i, j)| ≲ 1.5·10⁻⁷ · s² / √strips ≤ 5·10⁻⁷ · d²(i, j)      s the length of the path from i to j
 /// ```
 ///
-/// At 10⁹ parameters, that is 2·10⁻¹² of the largest squared norm. Rounding errors have either sign, so the measured error
-/// grows with about √c instead of c. The largest error that was measured is 10⁻⁷ of the distance itself. It occurred at a
-/// relative movement of 2·10⁻⁵, between models that are not read as differences because other parameters of theirs are far
-/// apart.
-///
-/// `tests/geometry/accuracy.rs` tests every dtype: the error is at most 10⁻⁹ of the largest squared norm, and at most 10⁻⁶ of the
-/// distance at movements of 10⁻⁴. `tests/geometry/distances.rs` tests 10⁻¹⁰ of the distance down to movements of 10⁻⁶.
+/// Errors of jobs have either sign, so they fall further with the number of jobs. `tests/geometry/accuracy.rs` tests every dtype: the
+/// error is at most 10⁻⁹ of the largest squared norm, and at most 10⁻⁶ of the distance at movements of 10⁻⁴.
+/// `tests/geometry/distances.rs` tests 10⁻¹⁰ of the distance down to movements of 10⁻⁶, in small tensors.
 ///
 /// Results depend on the weights alone, and not on names, order or thread count. Their last bits also depend on the vector
 /// instructions of the processor.
@@ -104,7 +101,7 @@ use std::sync::{Arc, OnceLock};
 ///
 /// # Complexity
 ///
-/// The pass takes n_models² · n_parameters multiplications and reads every byte once. The setting bounds its memory.
+/// The pass takes n_models² / 2 · n_parameters multiplications and reads every byte once. The setting bounds its memory.
 ///
 /// ```
 /// use neural_phylogeny::geometry::{Geometry, GeometrySettings};

@@ -1,7 +1,7 @@
 //! The rows of one group and the waves of jobs over them.
 
 use super::aside::RowAside;
-use super::block::{Partial, PassRow, RowSource, run};
+use super::block::{Partial, PassRow, Reading, RowSource};
 use super::faults::Faults;
 use super::pilot::Pilot;
 use super::plan::{Job, Plan};
@@ -46,6 +46,7 @@ impl<'a> Pass<'a> {
     pub(super) fn wave(&self, sums: &mut Sums, jobs: usize, counter: &Counter, faults: &Faults) -> Result<(), Error> {
         let left = sums.left();
         let wave = left[..jobs.min(left.len())].to_vec();
+        let reading = Reading { models: self.models, group: self.group, block: self.block, counter, faults };
         let done: Vec<Result<Partial, Error>> = self.pool.install(|| {
             let rows = &self.rows;
             let run = |(at, job): (usize, &Job)| {
@@ -53,12 +54,12 @@ impl<'a> Pass<'a> {
                 if let Some(next) = left.get(at + 1) {
                     rows[next.parameter].iter().for_each(|row| row.prefetch(self.models, self.group, *next));
                 }
-                run(self.models, self.group, *job, &rows[job.parameter], self.block, counter, faults)
+                reading.run(*job, &rows[job.parameter])
             };
             wave.par_iter().enumerate().map(run).collect()
         });
-        for (job, partial) in wave.iter().zip(done) {
-            sums.add(partial?, &self.rows[job.parameter]);
+        for partial in done {
+            sums.add(partial?);
         }
         Ok(())
     }
@@ -74,23 +75,20 @@ fn rows<'a>(
     initialization: Option<&'a dyn ParameterSource>,
     aside: &impl Fn(usize, ModelId) -> Option<RowAside<'a>>,
 ) -> Vec<PassRow<'a>> {
-    let (places, class) = (&pilot.order, &pilot.class);
+    let places = &pilot.order;
     let mut held: Vec<usize> = group.parameters()[p].holders.iter().map(|&at| place_of[at.index()]).collect();
     held.sort_unstable();
-    // The reference of a class may not hold this parameter. Then the first of the class that holds it takes its place.
-    let first_of_class = |place: usize| held.iter().position(|&other| class[other] == class[place]).unwrap_or_default();
     let model = |&place: &usize| PassRow {
         source: RowSource::Model {
             id: group.model(places[place]),
             own_name: group.own_name(places[place], p).unwrap_or_default(),
         },
-        reference: first_of_class(place),
         aside: aside(p, group.model(places[place])),
     };
     let mut rows: Vec<PassRow<'_>> = held.iter().map(model).collect();
     if let Some(source) = initialization {
         let source = RowSource::Initialization { source, name: group.parameters()[p].name.clone() };
-        rows.push(PassRow { source, reference: rows.len(), aside: None });
+        rows.push(PassRow { source, aside: None });
     }
     rows
 }

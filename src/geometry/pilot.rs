@@ -1,27 +1,23 @@
-//! A sample of a few values of every model. It decides in which order models are read, and as differences from which reference.
+//! A sample of a few values of every model. It decides in which order models are read.
 
 use super::faults::Faults;
 use crate::error::{Error, SourceError};
-use crate::kernel::format::NEAR;
 use crate::kernel::update;
 use crate::model_set::{LayoutGroup, ModelSet, Position};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Number of values that are sampled of each model.
 const VALUES: usize = 4096;
-/// Number of values that are sampled of each model in sets of more than [`LARGE_SET`] models, because models are compared in
-/// pairs.
+/// Number of values that are sampled of each model in sets of more than [`LARGE_SET`] models, so that samples stay small.
 const VALUES_IN_LARGE_SETS: usize = 1024;
 /// Greatest number of models of which [`VALUES`] values each are sampled.
 const LARGE_SET: usize = 1000;
 
-/// The order and the references of a group's models.
+/// The order of a group's models.
 #[derive(Debug)]
 pub(super) struct Pilot {
     /// The group's models, sorted by the sampled values. Names and positions do not matter.
     pub(super) order: Vec<Position<LayoutGroup>>,
-    /// For each place in `order`, the place of its reference: the nearest of the earlier references, or itself if none is near.
-    pub(super) class: Vec<usize>,
     /// Digest of the sampled values, in `order`.
     pub(super) digest: u128,
     /// For each place in `order`, whether another model has the same sampled values. Then only names distinguish the two.
@@ -37,7 +33,7 @@ impl Pilot {
     }
 }
 
-/// Samples every model of a group, and finds their order and references.
+/// Samples every model of a group, and finds their order.
 pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup, faults: &Faults) -> Result<Pilot, Error> {
     let n = group.models().len();
     let look = |at: Position<LayoutGroup>| {
@@ -54,31 +50,13 @@ pub(super) fn pilot(models: &ModelSet, group: &LayoutGroup, faults: &Faults) -> 
         values.map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne()).unwrap_or(a.cmp(&b))
     });
 
-    let mut class: Vec<usize> = Vec::with_capacity(n);
-    let mut leaders: Vec<(usize, f64)> = Vec::new();
-    for (place, &at) in order.iter().enumerate() {
-        // A model near to a leader is read as a difference from it, so that small distances keep their digits.
-        let near = leaders
-            .iter()
-            .map(|&(leader, norm)| (squared_distance(&seen[at.index()], &seen[order[leader].index()]), leader, norm))
-            .filter(|&(d, _, norm)| d < NEAR * norm)
-            .min_by(|a, b| a.0.total_cmp(&b.0));
-        match near {
-            Some((_, leader, _)) => class.push(leader),
-            None => {
-                class.push(place);
-                leaders.push((place, seen[at.index()].iter().map(|&x| f64::from(x) * f64::from(x)).sum()));
-            }
-        }
-    }
-
     // In the order of content the digest is the same however the models were given.
     let mut digest = Xxh3::new();
     order.iter().for_each(|&at| update(&mut digest, &seen[at.index()]));
     let values = |place: usize| &seen[order[place].index()];
     let same = |a: usize, b: usize| values(a).iter().zip(values(b)).all(|(x, y)| x.to_bits() == y.to_bits());
     let tied = (0..n).map(|p| (p > 0 && same(p - 1, p)) || (p + 1 < n && same(p, p + 1))).collect();
-    Ok(Pilot { order, class, digest: digest.digest128(), tied })
+    Ok(Pilot { order, digest: digest.digest128(), tied })
 }
 
 /// Reads a few values from the middle of every parameter that all models of the group hold.
@@ -100,15 +78,4 @@ fn look(models: &ModelSet, group: &LayoutGroup, at: Position<LayoutGroup>) -> Re
         super::read::check_read(models.source(id), name, offset, &mut seen[begin..])?;
     }
     Ok(seen)
-}
-
-fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    for (x, y) in a.chunks(8).zip(b.chunks(8)) {
-        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
-            let d = f64::from(x) - f64::from(y);
-            *lane += d * d;
-        }
-    }
-    lanes.iter().sum()
 }

@@ -14,7 +14,7 @@ const LONGEST_BLOCK: usize = 1 << 15;
 /// Least length of a block, in values of one model, if memory allows: 32 KiB in F32. Shorter reads cost more than the cache
 /// gains.
 const SHORT_BLOCK: usize = 1 << 13;
-/// Least length of a block, in values of one model. Blocks are whole strips, so that their length does not change the products.
+/// Least length of a block, in values of one model. Blocks are whole strips, so that their length does not change the sums.
 const SHORTEST_BLOCK: usize = STRIP;
 
 /// Bytes of the state of one model's fingerprint, rounded up.
@@ -52,8 +52,9 @@ pub(crate) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
     let units = units.ok_or_else(|| too_small(group, share, settings))?;
 
     let rows = rows(models, settings);
-    let square = square(rows);
-    let work = (memory / 2).saturating_sub(square);
+    // Sums of the jobs so far, and of each job that waits to be added.
+    let sums = packed(rows);
+    let work = (memory / 2).saturating_sub(sums);
     // Blocks of one thread take at most a quarter of this half, so that four threads have room.
     let free = (work / 4).saturating_sub(per_thread(rows, 0)) as usize;
     let block = (BLOCK / rows).max(SHORT_BLOCK).min(free / (4 * rows));
@@ -65,7 +66,7 @@ pub(crate) fn plan(group: &LayoutGroup, share: f64, settings: &GeometrySettings)
     let threads = settings.wanted_threads().min((work / per_thread) as usize).max(1);
     // A result waits in memory until the jobs before it are done, so the memory that is left limits their number.
     let left = work - per_thread * threads as u64;
-    let wave = threads + (left / square.max(1)).min(LONGEST_WAVE as u64) as usize;
+    let wave = threads + (left / sums.max(1)).min(LONGEST_WAVE as u64) as usize;
     Ok(Plan { units, block, threads, wave })
 }
 
@@ -79,10 +80,16 @@ fn square(rows: usize) -> u64 {
     8 * (rows as u64).pow(2)
 }
 
-/// Returns the bytes that one thread needs: a block as read, a strip of it in f64, the states of fingerprints, and products.
+/// Returns the bytes of the squared distances of all rows.
+fn packed(rows: usize) -> u64 {
+    8 * Packed::length(rows) as u64
+}
+
+/// Returns the bytes that one thread needs: a block as read, a strip of it in f32 and in f64, the states of fingerprints,
+/// products, and the squared distances that follow from these.
 fn per_thread(rows: usize, block: usize) -> u64 {
-    let columns = 4 * block + 8 * (STRIP + APART);
-    (rows * columns) as u64 + FINGERPRINT * rows as u64 + square(rows)
+    let columns = 4 * block + (8 + 4) * (STRIP + 2 * APART);
+    (rows * columns) as u64 + FINGERPRINT * rows as u64 + square(rows) + packed(rows)
 }
 
 /// The parameter that one matrix of squared distances would cover.
@@ -164,7 +171,7 @@ fn too_small(group: &LayoutGroup, share: f64, settings: &GeometrySettings) -> Er
     let models = group.models().len();
     let least = least(&matrices(group)) + total_bytes(group);
     let rows = rows(models, settings);
-    let work = per_thread(rows, SHORTEST_BLOCK) + square(rows);
+    let work = per_thread(rows, SHORTEST_BLOCK) + packed(rows);
     let expected = 2 * work.max((least as f64 / share) as u64 + 1);
     Error::MemoryTooSmall { found: settings.memory.0, expected, models }
 }

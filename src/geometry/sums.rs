@@ -1,12 +1,11 @@
 //! The sums of the pass over one group so far.
 
-use super::block::{Partial, PassRow};
+use super::block::Partial;
 use super::marginals::{Marginals, Place, TensorMarginals};
 use super::notes::Note;
 use super::pairwise::ParameterGeometry;
 use super::pilot::Pilot;
 use super::plan::{Job, Plan, jobs};
-use super::products::Products;
 use crate::kernel::{Moments, Packed};
 use crate::model_set::LayoutGroup;
 
@@ -76,36 +75,33 @@ impl Sums {
         self.jobs.get(job + 1).is_some_and(|next| next.parameter == self.jobs[job].parameter)
     }
 
-    /// Adds the first job that is left. `rows` are the rows of its parameter.
-    pub(super) fn add(&mut self, partial: Partial, rows: &[PassRow<'_>]) {
+    /// Adds the first job that is left.
+    pub(super) fn add(&mut self, partial: Partial) {
         let sum = match self.open.take() {
             Some(sum) => sum.plus(&partial),
             None => partial,
         };
-        // Fingerprints are complete only after the last job of the parameter. Distances need them, so they are computed then.
+        // Fingerprints are complete only after the last job of the parameter.
         if self.goes_on(self.done) {
             self.open = Some(sum);
         } else {
-            self.take(self.jobs[self.done].parameter, rows, &sum);
+            self.take(self.jobs[self.done].parameter, &sum);
         }
         self.done += 1;
     }
 
-    /// Computes squared distances and norms from the inner products of one parameter's rows, and adds them to its unit.
-    fn take(&mut self, p: usize, rows: &[PassRow<'_>], sum: &Partial) {
+    /// Adds the squared distances and norms of one parameter's rows to its unit.
+    fn take(&mut self, p: usize, sum: &Partial) {
         let unit = &mut self.units[self.unit_of[p]];
         let models = unit.marginals.holders.len();
-        let products = Products { rows, sum };
         for i in 0..models {
-            unit.distances.add(i, i, products.inner(i, i));
-            for j in 0..i {
-                unit.distances.add(i, j, products.squared_distance(i, j));
-            }
+            unit.distances.add(i, i, sum.moments[i].squared_norm());
+            (0..i).for_each(|j| unit.distances.add(i, j, sum.squared.value(i, j)));
         }
         // The row of the initialization comes after those of the models.
-        if rows.len() > models {
+        if sum.moments.len() > models {
             let squared = unit.to_initialization.get_or_insert_with(|| vec![0.0; models]);
-            (0..models).for_each(|i| squared[i] += products.squared_distance(i, models));
+            (0..models).for_each(|i| squared[i] += sum.squared.value(i, models));
         }
         let (name, size) = self.names[p].clone();
         let moments = sum.moments[..models].to_vec();
@@ -171,7 +167,7 @@ impl Sums {
                 && u.to_initialization.iter().flatten().all(square)
                 && u.marginals.tensors.iter().flat_map(|t| &t.moments).all(moments)
         };
-        let open = |o: &Partial| o.products.iter().all(|x| x.is_finite()) && o.moments.iter().all(moments);
+        let open = |o: &Partial| o.squared.values().iter().all(square) && o.moments.iter().all(moments);
         self.units.iter().all(unit) && self.open.iter().all(open)
     }
 }

@@ -89,11 +89,7 @@ pub(crate) const INDEX_VALUES: &str = "values";
 /// The kind that a file of partial sums records.
 pub(crate) const RESUME: &str = "neural-phylogeny partial sums";
 /// Version of a file of partial sums. It is raised when the content of the file or the way of summing values changes.
-pub(crate) const RESUME_VERSION: u32 = 2;
-/// Largest squared distance at which a model is read as a difference from another, as a share of the other's squared norm.
-///
-/// Partial sums consist of products of these differences, so they depend on this number.
-pub(crate) const NEAR: f64 = 0.5;
+pub(crate) const RESUME_VERSION: u32 = 3;
 
 /// Returns the name of the random map, which the headers of sketches and indexes record.
 ///

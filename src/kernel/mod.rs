@@ -4,6 +4,7 @@
 
 mod container;
 mod eigen;
+mod element;
 mod fingerprint;
 pub(crate) mod format;
 mod jacobi;
@@ -21,7 +22,7 @@ pub(crate) use fingerprint::{Fingerprint, chain};
 pub(crate) use median::{median, upper_median};
 pub use moments::Moments;
 pub(crate) use packed::Packed;
-pub(crate) use rank_update::{APART, Rows, STRIP, add_squared_distances, rank_update};
+pub(crate) use rank_update::{APART, Rows, STRIP, Sums, add_squared_distances, rank_update};
 pub(crate) use square::Square;
 pub(crate) use thread_buffer::with_buffer;
 pub(crate) use words::{Word, from_hex, halves, hex, joined, little_endian, update, words};

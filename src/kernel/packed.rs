@@ -46,6 +46,11 @@ impl Packed {
     }
 
     /// Returns all stored values, row by row.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Returns all stored values, row by row.
     pub(crate) fn values_mut(&mut self) -> &mut [f64] {
         &mut self.values
     }

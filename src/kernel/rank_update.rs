@@ -5,7 +5,11 @@
 //! several times and nothing is packed. Matrix libraries pack, for square matrices. With so few and so long rows, packing costs
 //! more than it gains (`docs/performance.md`). The update processes [`STRIP`] columns at a time. Four rows of a strip then stay
 //! in the first-level cache, and a block of rows in the second-level cache.
+//!
+//! Rows are in f32 or f64. The sum of one strip is in the rows' own precision, the sum of strips in f64. A vector register holds
+//! twice as many values in f32, so that the update is twice as fast.
 
+use super::element::Element;
 use pulp::{Arch, Simd, WithSimd};
 use std::array;
 use std::marker::PhantomData;
@@ -17,31 +21,37 @@ pub(crate) const STRIP: usize = 512;
 /// cache.
 pub(crate) const APART: usize = 8;
 
-/// Number of rows of a tile, down. With [`ACROSS`] it gives 12 sums, which with 3 + 1 loaded vectors fill AVX2's 16 registers.
+/// Number of rows of a tile, down.
 const DOWN: usize = 4;
-/// Number of rows of a tile, across.
-const ACROSS: usize = 3;
 
-/// Number of rows in a block, a multiple of `DOWN` and `ACROSS`. Their strips are read again and again, and take 384 KiB in
+/// Number of rows in a block, a multiple of `DOWN` and of every [`Term::ACROSS`]. Their strips are read again and again, and take 384 KiB in
 /// f64.
 const BLOCK: usize = 96;
 
 /// Some rows in one slice. Each row begins `stride` values after the one before, and its first `length` values count.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rows<'a> {
-    pub(crate) values: &'a [f64],
+pub(crate) struct Rows<'a, E> {
+    pub(crate) values: &'a [E],
     /// Number of values from the beginning of a row to that of the next. It is at least `length`.
     pub(crate) stride: usize,
     pub(crate) length: usize,
 }
 
-/// Adds the inner products of `n` rows to the lower triangle of a column-major matrix of shape (n, n).
+/// A square column-major matrix of which some rows and columns are updated.
+#[derive(Debug)]
+pub(crate) struct Sums<'a> {
+    pub(crate) values: &'a mut [f64],
+    /// Number of values from the beginning of a column to that of the next.
+    pub(crate) side: usize,
+}
+
+/// Adds the inner products of the rows `from..to` with all rows up to their own to the lower triangle of `products`.
 ///
 /// # Panics
 ///
-/// When `rows` has fewer than `n` rows, or `products` has fewer than n² values.
-pub(crate) fn rank_update(products: &mut [f64], rows: Rows<'_>, n: usize) {
-    update::<Product>(products, rows, n);
+/// When `rows` has fewer than `to` rows, or `products` a side of less.
+pub(crate) fn rank_update<E: Element>(products: Sums<'_>, rows: Rows<'_, E>, from: usize, to: usize) {
+    update::<E, Product>(products, rows, from, to);
 }
 
 /// Adds the squared distances of `n` rows to the lower triangle of a column-major matrix of shape (n, n).
@@ -51,23 +61,27 @@ pub(crate) fn rank_update(products: &mut [f64], rows: Rows<'_>, n: usize) {
 /// # Panics
 ///
 /// When `rows` has fewer than `n` rows, or `squared` has fewer than n² values.
-pub(crate) fn add_squared_distances(squared: &mut [f64], rows: Rows<'_>, n: usize) {
-    update::<SquaredDifference>(squared, rows, n);
+pub(crate) fn add_squared_distances(squared: &mut [f64], rows: Rows<'_, f64>, n: usize) {
+    update::<f64, SquaredDifference>(Sums { values: squared, side: n }, rows, 0, n);
 }
 
-fn update<T: Term>(sums: &mut [f64], rows: Rows<'_>, n: usize) {
+fn update<E: Element, T: Term>(sums: Sums<'_>, rows: Rows<'_, E>, from: usize, to: usize) {
     // Without rows the slice may be empty, and a strip could not be cut from it.
-    let strips = if n == 0 { 0 } else { rows.length };
+    let strips = if from == to { 0 } else { rows.length };
     for begin in (0..strips).step_by(STRIP) {
         let length = STRIP.min(rows.length - begin);
         let rows = Rows { values: &rows.values[begin..], length, ..rows };
-        Arch::new().dispatch(Update { sums, rows, n, term: PhantomData::<T> });
+        let sums = Sums { values: &mut *sums.values, ..sums };
+        Arch::new().dispatch(Update { sums, rows, from, to, term: PhantomData::<T> });
     }
 }
 
 /// The term that two values add to the sum of their rows.
 trait Term {
-    fn add<S: Simd>(simd: S, x: S::f64s, y: S::f64s, sum: S::f64s) -> S::f64s;
+    /// Number of rows of a tile, across. Sums and loaded vectors of a tile fill AVX2's 16 registers.
+    const ACROSS: usize;
+
+    fn add<E: Element, S: Simd>(simd: S, x: E::Vector<S>, y: E::Vector<S>, sum: E::Vector<S>) -> E::Vector<S>;
     fn of(x: f64, y: f64) -> f64;
 }
 
@@ -75,9 +89,12 @@ trait Term {
 struct Product;
 
 impl Term for Product {
+    /// 12 sums, and 3 + 1 loaded vectors.
+    const ACROSS: usize = 3;
+
     #[inline(always)]
-    fn add<S: Simd>(simd: S, x: S::f64s, y: S::f64s, sum: S::f64s) -> S::f64s {
-        simd.mul_add_e_f64s(x, y, sum)
+    fn add<E: Element, S: Simd>(simd: S, x: E::Vector<S>, y: E::Vector<S>, sum: E::Vector<S>) -> E::Vector<S> {
+        E::multiply_add(simd, x, y, sum)
     }
 
     fn of(x: f64, y: f64) -> f64 {
@@ -89,10 +106,13 @@ impl Term for Product {
 struct SquaredDifference;
 
 impl Term for SquaredDifference {
+    /// 8 sums, 2 + 1 loaded vectors and the difference. Twelve sums would leave no register for it.
+    const ACROSS: usize = 2;
+
     #[inline(always)]
-    fn add<S: Simd>(simd: S, x: S::f64s, y: S::f64s, sum: S::f64s) -> S::f64s {
-        let d = simd.sub_f64s(x, y);
-        simd.mul_add_e_f64s(d, d, sum)
+    fn add<E: Element, S: Simd>(simd: S, x: E::Vector<S>, y: E::Vector<S>, sum: E::Vector<S>) -> E::Vector<S> {
+        let d = E::subtract(simd, x, y);
+        E::multiply_add(simd, d, d, sum)
     }
 
     fn of(x: f64, y: f64) -> f64 {
@@ -101,24 +121,25 @@ impl Term for SquaredDifference {
 }
 
 /// The update for one strip.
-struct Update<'a, T> {
-    sums: &'a mut [f64],
-    rows: Rows<'a>,
-    n: usize,
+struct Update<'a, E, T> {
+    sums: Sums<'a>,
+    rows: Rows<'a, E>,
+    from: usize,
+    to: usize,
     term: PhantomData<T>,
 }
 
-impl<T: Term> WithSimd for Update<'_, T> {
+impl<E: Element, T: Term> WithSimd for Update<'_, E, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         // The rows of one block stay in the cache while all rows below pass by.
-        for block in (0..self.n).step_by(BLOCK) {
-            let end = (block + BLOCK).min(self.n);
-            for i in (block..self.n).step_by(DOWN) {
-                for j in (block..end.min(i + DOWN)).step_by(ACROSS) {
-                    match (DOWN.min(self.n - i), ACROSS.min(end - j)) {
+        for block in (0..self.to).step_by(BLOCK) {
+            let end = (block + BLOCK).min(self.to);
+            for i in (block.max(self.from)..self.to).step_by(DOWN) {
+                for j in (block..end.min(i + DOWN)).step_by(T::ACROSS) {
+                    match (DOWN.min(self.to - i), T::ACROSS.min(end - j)) {
                         (4, 3) => self.tile::<S, 4, 3>(simd, i, j),
                         (4, 2) => self.tile::<S, 4, 2>(simd, i, j),
                         (4, 1) => self.tile::<S, 4, 1>(simd, i, j),
@@ -138,43 +159,33 @@ impl<T: Term> WithSimd for Update<'_, T> {
     }
 }
 
-impl<T: Term> Update<'_, T> {
+impl<E: Element, T: Term> Update<'_, E, T> {
     /// Updates the tile of `M` rows from `i` on by `N` rows from `j` on, where `j ≤ i + M`.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize>(&mut self, simd: S, i: usize, j: usize) {
         let Rows { values, stride, length } = self.rows;
-        let whole = length / S::F64_LANES * S::F64_LANES;
         let row = |r: usize| &values[r * stride..][..length];
-        let vectors = |r: usize| S::as_simd_f64s(&row(r)[..whole]).0;
-        let down: [&[S::f64s]; M] = array::from_fn(|m| vectors(i + m));
-        let across: [&[S::f64s]; N] = array::from_fn(|n| vectors(j + n));
-        let steps = whole / S::F64_LANES;
+        let steps = E::vectors::<S>(row(i)).0.len();
         // All slices get the same length here, so the compiler removes the bounds checks of the loop.
-        let down: [&[S::f64s]; M] = array::from_fn(|m| &down[m][..steps]);
-        let across: [&[S::f64s]; N] = array::from_fn(|n| &across[n][..steps]);
-        let mut sums = [[simd.splat_f64s(0.0); N]; M];
+        let down: [&[E::Vector<S>]; M] = array::from_fn(|m| &E::vectors::<S>(row(i + m)).0[..steps]);
+        let across: [&[E::Vector<S>]; N] = array::from_fn(|n| &E::vectors::<S>(row(j + n)).0[..steps]);
+        let mut sums = [[E::zero(simd); N]; M];
         for p in 0..steps {
-            let across: [S::f64s; N] = array::from_fn(|n| across[n][p]);
+            let across: [E::Vector<S>; N] = array::from_fn(|n| across[n][p]);
             for m in 0..M {
                 let x = down[m][p];
                 for n in 0..N {
-                    sums[m][n] = T::add(simd, x, across[n], sums[m][n]);
+                    sums[m][n] = T::add::<E, S>(simd, x, across[n], sums[m][n]);
                 }
             }
         }
+        let rest = |r: usize| E::vectors::<S>(row(r)).1;
+        let side = self.sums.side;
         // A tile on the diagonal also computes products above it. These are not added.
         for (m, sums) in sums.iter().enumerate() {
             for (n, &sum) in sums.iter().enumerate().filter(|(n, _)| j + n <= i + m) {
-                self.sums[(j + n) * self.n + i + m] += simd.reduce_sum_f64s(sum);
-            }
-        }
-        if whole == length {
-            return;
-        }
-        for m in 0..M {
-            for n in (0..N).filter(|n| j + n <= i + m) {
-                let rest = row(i + m)[whole..].iter().zip(&row(j + n)[whole..]);
-                self.sums[(j + n) * self.n + i + m] += rest.map(|(&x, &y)| T::of(x, y)).sum::<f64>();
+                let after = rest(i + m).iter().zip(rest(j + n)).map(|(x, y)| T::of(x.wide(), y.wide()));
+                self.sums.values[(j + n) * side + i + m] += E::total(simd, sum) + after.sum::<f64>();
             }
         }
     }
@@ -184,22 +195,34 @@ impl<T: Term> Update<'_, T> {
 mod tests {
     use super::*;
 
+    /// Small whole numbers, so that sums are exact in f32 too.
+    fn number(i: usize) -> f64 {
+        ((i * 7919) % 31) as f64 - 15.0
+    }
+
     #[test]
     fn every_product_of_the_lower_triangle_is_added_once() {
         for n in (0..=14).chain([95, 96, 97, 99, 101, 200]) {
             for length in [0, 1, 7, 16, 21, STRIP + 13] {
                 let stride = length + 3;
-                let values: Vec<f64> = (0..n * stride).map(|i| ((i * 7919) % 31) as f64 - 15.0).collect();
-                let rows = Rows { values: &values, stride, length };
-                let (mut products, mut squared) = (vec![1.0; n * n], vec![1.0; n * n]);
-                rank_update(&mut products, rows, n);
+                let wide: Vec<f64> = (0..n * stride).map(number).collect();
+                let narrow: Vec<f32> = wide.iter().map(|&x| x as f32).collect();
+                let rows = Rows { values: &wide, stride, length };
+                let [mut products, mut squared, mut in_f32] = [(); 3].map(|()| vec![1.0; n * n]);
+                rank_update(Sums { values: &mut products, side: n }, rows, 0, n);
                 add_squared_distances(&mut squared, rows, n);
+                let rows = Rows { values: &narrow, stride, length };
+                // In two parts, the second with all rows before it.
+                rank_update(Sums { values: &mut in_f32, side: n }, rows, 0, n / 3);
+                rank_update(Sums { values: &mut in_f32, side: n }, rows, n / 3, n);
                 for i in 0..n {
                     for j in 0..n {
-                        let pairs = || values[i * stride..][..length].iter().zip(&values[j * stride..][..length]);
+                        let pairs = || wide[i * stride..][..length].iter().zip(&wide[j * stride..][..length]);
                         let lower = |sum: f64| if i < j { 1.0 } else { 1.0 + sum };
                         let told = format!("{n} rows of {length}, {i} {j}");
-                        assert_eq!(products[j * n + i], lower(pairs().map(|(a, b)| a * b).sum()), "{told}");
+                        let product = lower(pairs().map(|(a, b)| a * b).sum());
+                        assert_eq!(products[j * n + i], product, "{told}");
+                        assert_eq!(in_f32[j * n + i], product, "{told}, in f32");
                         assert_eq!(squared[j * n + i], lower(pairs().map(|(a, b)| (a - b) * (a - b)).sum()), "{told}");
                     }
                 }

@@ -101,7 +101,11 @@ fn stored(networks: &[Network], dtype: Dtype, store: Store) -> Result<(Compariso
 }
 
 fn check(case: &str, networks: &[Network]) -> Result<(), Box<dyn Error>> {
-    for (dtype, store) in DTYPES {
+    check_in(&DTYPES, case, networks)
+}
+
+fn check_in(dtypes: &[(Dtype, Store)], case: &str, networks: &[Network]) -> Result<(), Box<dyn Error>> {
+    for &(dtype, store) in dtypes {
         let (found, stored) = stored(networks, dtype, store)?;
         let norm = |model: &Network| sum(model.iter().flatten().map(|x| f64::from(*x).powi(2)));
         let largest = stored.iter().map(norm).fold(0.0, f64::max);
@@ -143,4 +147,51 @@ fn a_common_offset_takes_no_digits_away() -> Result<(), Box<dyn Error>> {
 #[test]
 fn bodies_that_moved_little_keep_their_digits_beside_new_heads() -> Result<(), Box<dyn Error>> {
     check("other heads", &with_other_heads(0.05, 3))
+}
+
+/// A model that is equal to its parent in the first columns, and moved elsewhere.
+fn moved_behind(parent: &Network, columns: usize, step: f32, rng: &mut ChaCha8Rng) -> Network {
+    let mut child = moved(parent, step, rng);
+    child.iter_mut().zip(parent).for_each(|(child, parent)| {
+        let columns = columns.min(parent.len());
+        child[..columns].copy_from_slice(&parent[..columns]);
+    });
+    child
+}
+
+#[test]
+fn first_columns_that_mislead_cost_no_digits() -> Result<(), Box<dyn Error>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let root = network(0.0, 0.05, &mut rng);
+    let child = moved(&root, 0.002, &mut rng);
+    // In the first columns all of these are the child. Two of them are far apart, and two nearly equal.
+    let behind: Vec<Network> = (0..3).map(|_| moved_behind(&child, 2000, 0.002, &mut rng)).collect();
+    let twins: Vec<Network> = behind.iter().map(|model| moved_behind(model, 2000, 2e-7, &mut rng)).collect();
+    let all = [vec![root, child], behind, twins].concat();
+    check_in(&DTYPES[..1], "misleading columns", &all)
+}
+
+#[test]
+fn steps_that_f32_cannot_square_keep_their_digits() -> Result<(), Box<dyn Error>> {
+    for size in [1e30, 1e-25] {
+        check_in(&DTYPES[..1], "far from one", &family(0.0, size, 5))?;
+    }
+    // One of them alone must not take the digits of the others.
+    let mut mixed = family(0.0, 0.05, 6);
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let tiny = moved(&mixed[2], 1e-9, &mut rng);
+    mixed.push(tiny);
+    mixed.extend(family(0.0, 1e25, 8).into_iter().take(1));
+    check_in(&DTYPES[..1], "one far from one", &mixed)
+}
+
+#[test]
+fn a_chain_of_small_steps_keeps_its_digits() -> Result<(), Box<dyn Error>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut chain = vec![network(0.0, 0.05, &mut rng)];
+    for step in 0..12 {
+        let next = moved(&chain[step], if step % 2 == 0 { 2e-3 } else { 2e-6 }, &mut rng);
+        chain.push(next);
+    }
+    check_in(&DTYPES[..1], "a chain", &chain)
 }

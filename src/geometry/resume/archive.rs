@@ -47,7 +47,8 @@ pub(super) fn walk(g: usize, sums: &mut Sums, to: &mut impl Archive) -> io::Resu
     if let Some(open) = &mut sums.open {
         let rows = open.moments.len();
         let name = |what: &str| format!("{g}.open.{what}");
-        to.floats(name("products"), &[rows, rows], open.products.iter_mut())?;
+        let squared = open.squared.values_mut();
+        to.floats(name("squared"), &[squared.len()], squared.iter_mut())?;
         to.floats(name("moments"), &[rows, 5], open.moments.iter_mut().flat_map(five))?;
         to.fingerprints(name("fingerprints"), &[rows, 2], open.fingerprints.iter_mut())?;
     }
