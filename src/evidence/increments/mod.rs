@@ -161,7 +161,7 @@ mod tests {
         let settings = GeometrySettings::new().with_threads(1).with_observer(observer);
         let geometry = Geometry::compute(&set, &settings).unwrap();
         let [parent, full, low] = [0, 1, 2].map(ModelId::new);
-        let mut times = |a: ModelId, b: ModelId| {
+        let times = |a: ModelId, b: ModelId| {
             let before = read.load(Ordering::Relaxed);
             geometry.read_increment(a, b).unwrap();
             let matrices: usize = SHAPES.iter().map(|[r, c]| r * c).sum();

@@ -36,6 +36,9 @@ pub(in crate::evidence) struct Part {
     member: Option<usize>,
 }
 
+/// A part with its sheet, and with the two models and their own names of the tensor.
+pub(in crate::evidence) type Asked<'w, 'v> = (&'w Sheet<'v>, [(ModelId, &'v str); 2], Part);
+
 /// What some requests ask for.
 pub(in crate::evidence) struct LineWork<'r, 'v> {
     requests: &'r [LineRequest<'r>],
@@ -84,8 +87,8 @@ impl<'r, 'v> LineWork<'r, 'v> {
         (3 * size_of::<f64>() * self.plans[piece.request].largest * (1 + piece.members.len())) as u64
     }
 
-    /// The parts of some pieces: each with its sheet, and with the two models and their own names of the tensor.
-    pub(in crate::evidence) fn parts(&self, batch: &[Piece]) -> Vec<(&Sheet<'v>, [(ModelId, &'v str); 2], Part)> {
+    /// The parts of some pieces.
+    pub(in crate::evidence) fn parts(&self, batch: &[Piece]) -> Vec<Asked<'_, 'v>> {
         let mut parts = Vec::new();
         for (piece, Piece { request, members }) in batch.iter().enumerate() {
             let r = self.requests[*request];
