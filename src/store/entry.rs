@@ -50,7 +50,7 @@ impl StoreProblem {
     /// The error of a run that does not go on without this file.
     pub(crate) fn into_error(self) -> Error {
         // A problem that somebody else holds too cannot be moved, and its words say the same.
-        let shared = |problem: Arc<SourceError>| SourceError::Other { message: chain(&*problem), source: None };
+        let shared = |problem: Arc<SourceError>| SourceError::Other { message: chain(&problem), source: None };
         Error::Store { source: Arc::try_unwrap(self.problem).unwrap_or_else(shared).into() }
     }
 }

@@ -74,7 +74,7 @@ fn answer_rows<W: Write>(answer: &Answer, mut writer: W) -> io::Result<()> {
         writeln!(writer, "\n{number} of the store cannot be read and took no part, so that kin may be missing")?;
     }
     for one in left_out.iter().take(MOST) {
-        writeln!(writer, "  {}", shown(&chain(&*one.problem)))?;
+        writeln!(writer, "  {}", shown(&chain(&one.problem)))?;
     }
     if left_out.len() > MOST {
         writeln!(writer, "  and {} more", left_out.len() - MOST)?;

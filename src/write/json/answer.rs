@@ -85,7 +85,7 @@ pub fn write_answer_json<W: Write>(answer: &Answer, writer: W) -> Result<(), Err
         siblings: answer.siblings().into_iter().map(|m| phylogeny.name(m).to_owned()).collect(),
         unobserved_root: phylogeny.unobserved_root(phylogeny.family_of(answer.model)),
         nearest: nearest.kin.iter().map(near).collect(),
-        unreadable: nearest.unreadable.iter().map(|u| chain(&*u.problem)).collect(),
+        unreadable: nearest.unreadable.iter().map(|u| chain(&u.problem)).collect(),
         remarks: phylogeny.remarks().iter().map(ToString::to_string).collect(),
     };
     pretty(&document, writer)
