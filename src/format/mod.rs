@@ -17,6 +17,8 @@ mod formats;
 mod gguf;
 #[cfg(feature = "keras")]
 mod keras;
+#[cfg(any(feature = "pytorch", feature = "npz"))]
+mod lines;
 #[cfg(feature = "npz")]
 mod numpy;
 #[cfg(feature = "onnx")]

@@ -66,12 +66,15 @@ impl Stored {
         let size = blocks.len() / self.kind.bytes * self.kind.values;
         let (mut skip, mut rest) = (skip, out);
         dequantize_gguf_blocks::<F32Out, _>(blocks, kernel, size, |block| {
-            let (values, _) = block.as_chunks::<4>();
-            let values = &values[skip..];
-            let taken = values.len().min(rest.len());
+            let values = &block[4 * skip..];
+            let taken = (values.len() / 4).min(rest.len());
             let (filled, after) = std::mem::take(&mut rest).split_at_mut(taken);
-            for (out, value) in filled.iter_mut().zip(values) {
-                *out = f32::from_le_bytes(*value);
+            if cfg!(target_endian = "little") {
+                // The bytes are those of the f32 in memory.
+                bytemuck::cast_slice_mut(filled).copy_from_slice(&values[..4 * taken]);
+            } else {
+                let (values, _) = values.as_chunks::<4>();
+                filled.iter_mut().zip(values).for_each(|(out, value)| *out = f32::from_le_bytes(*value));
             }
             (skip, rest) = (0, after);
             Ok(())

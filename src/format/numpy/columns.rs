@@ -6,16 +6,16 @@
 use super::header::Array;
 use crate::bytes::ReadAt;
 use crate::error::SourceError;
-use crate::format::Decode;
-use crate::format::elsewhere::{PIECE, widen_in};
+use crate::format::elsewhere::{ByteOrder, PIECE, widen_in};
+use crate::format::lines::write_columns;
+use crate::format::{Decode, Dtype};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Values of a block: 4 MiB, and 16 MiB where each block takes the decompression of the whole array.
-const BLOCK: usize = 1 << 20;
-const STREAMED_BLOCK: usize = 1 << 22;
+/// Values of a block: 16 MiB. A larger block reads longer runs, and takes the decompression of a compressed array less often.
+const BLOCK: usize = 1 << 22;
 
 /// Values of all blocks that the process keeps, at most: 256 MiB.
 const KEPT: usize = 1 << 26;
@@ -27,22 +27,13 @@ const SHORT: usize = 1 << 12;
 const TOGETHER: usize = 16;
 
 /// The blocks that the process keeps, the one that was used last at the end.
-static BLOCKS: Mutex<VecDeque<(Key, Arc<[f32]>)>> = Mutex::new(VecDeque::new());
+static BLOCKS: Mutex<VecDeque<(Key, Arc<Vec<f32>>)>> = Mutex::new(VecDeque::new());
 
 /// The number of the next array, by which its blocks are known.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// An array and the number of its block.
 type Key = (u64, usize);
-
-/// How an array is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Any place at the same cost.
-    Positioned,
-    /// From its beginning on.
-    Streamed,
-}
 
 /// A reader of an array in Fortran order.
 #[derive(Debug)]
@@ -56,16 +47,12 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    pub(super) fn new(object: Arc<dyn ReadAt>, array: Array, access: Access) -> Self {
-        let block = match access {
-            Access::Positioned => BLOCK,
-            Access::Streamed => STREAMED_BLOCK,
-        };
+    pub(super) fn new(object: Arc<dyn ReadAt>, array: Array) -> Self {
         let size = array.shape.iter().product();
-        Self { object, array, id: NEXT.fetch_add(1, Ordering::Relaxed), block, size }
+        Self { object, array, id: NEXT.fetch_add(1, Ordering::Relaxed), block: BLOCK, size }
     }
 
-    fn block(&self, number: usize) -> Result<Arc<[f32]>, SourceError> {
+    fn block(&self, number: usize) -> Result<Arc<Vec<f32>>, SourceError> {
         let key = (self.id, number);
         {
             let mut kept = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +68,7 @@ impl Columns {
         let begin = number * self.block;
         let mut values = vec![0.0; self.block.min(self.size - begin)];
         self.gather(begin, &mut values)?;
-        let block: Arc<[f32]> = values.into();
+        let block = Arc::new(values);
         let mut kept = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back((key, Arc::clone(&block)));
         let mut total: usize = kept.iter().map(|(_, block)| block.len()).sum();
@@ -155,6 +142,15 @@ impl Batch {
     }
 
     fn write(&mut self, out: &mut [f32]) {
+        let Some((at, rows)) = self.columns.first().cloned() else { return };
+        let beside = |(number, column): (usize, &(usize, Range<usize>))| *column == (at + number, rows.clone());
+        if self.columns.iter().enumerate().all(beside) {
+            let begin = rows.start * self.width + at - self.begin;
+            let shape = [self.columns.len(), rows.len()];
+            write_columns(&self.values, self.run, shape, &mut out[begin..], self.width);
+            self.columns.clear();
+            return;
+        }
         let first = self.columns.iter().map(|(_, rows)| rows.start).min().unwrap_or(0);
         let last = self.columns.iter().map(|(_, rows)| rows.end).max().unwrap_or(0);
         for row in first..last {
@@ -207,11 +203,15 @@ impl<'a> Window<'a> {
         let element = array.dtype.size();
         let most = PIECE / element;
         let length = if self.dense { most } else { wanted.min(most) }.min(size - begin);
-        self.bytes.resize(length * element, 0);
+        let position = array.begin + (begin * element) as u64;
         self.values.resize(length, 0.0);
-        object.read_at(&mut self.bytes, array.begin + (begin * element) as u64)?;
-        widen_in(array.bytes, array.dtype, &mut self.bytes, &mut self.values);
         self.begin = begin;
+        if array.dtype == Dtype::F32 && array.bytes == ByteOrder::Little && cfg!(target_endian = "little") {
+            return object.read_at(bytemuck::cast_slice_mut(&mut self.values), position);
+        }
+        self.bytes.resize(length * element, 0);
+        object.read_at(&mut self.bytes, position)?;
+        widen_in(array.bytes, array.dtype, &mut self.bytes, &mut self.values);
         Ok(())
     }
 }
@@ -242,8 +242,6 @@ impl Decode for Columns {
 mod tests {
     use super::*;
     use crate::bytes::MemoryFile;
-    use crate::format::Dtype;
-    use crate::format::elsewhere::ByteOrder;
     use crate::format::numpy::header::Layout;
 
     /// An array whose value at a row-major place is that place, in blocks of a few values.
@@ -263,7 +261,7 @@ mod tests {
         let (shape, layout, bytes_order) = (shape.to_vec(), Layout::Columns, ByteOrder::Big);
         let array = Array { shape, dtype: Dtype::U16, layout, bytes: bytes_order, begin: 3 };
         let object = Arc::new(MemoryFile::new("a", [&[0; 3], &bytes[..]].concat()));
-        let mut columns = Columns::new(object, array, Access::Positioned);
+        let mut columns = Columns::new(object, array);
         columns.block = block;
         columns
     }

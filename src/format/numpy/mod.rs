@@ -12,7 +12,7 @@ use super::elsewhere::{ByteOrder, Elsewhere};
 use super::{Format, Library, ModelUnit, Tensors, has_extension};
 use crate::bytes::ReadAt;
 use crate::error::SourceError;
-use columns::{Access, Columns};
+use columns::Columns;
 use header::{Array, Header, Layout};
 use std::sync::Arc;
 
@@ -131,10 +131,7 @@ fn with_array(
         (Layout::Rows, order, _) => {
             tensors.with_decoded(name, shape, dtype, Elsewhere::new(object, array.begin, dtype, order))
         }
-        (Layout::Columns, ..) => {
-            let access = if begin.is_some() { Access::Positioned } else { Access::Streamed };
-            tensors.with_decoded(name, shape, dtype, Columns::new(object, array, access))
-        }
+        (Layout::Columns, ..) => tensors.with_decoded(name, shape, dtype, Columns::new(object, array)),
     }
 }
 

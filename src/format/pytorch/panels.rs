@@ -18,11 +18,11 @@ static PANELS: Mutex<Vec<Panel>> = Mutex::new(Vec::new());
 struct Panel {
     view: u64,
     number: usize,
-    values: Arc<[f32]>,
+    values: Arc<Vec<f32>>,
 }
 
 /// Returns a panel of a view if it is kept.
-pub(super) fn kept(view: u64, number: usize) -> Option<Arc<[f32]>> {
+pub(super) fn kept(view: u64, number: usize) -> Option<Arc<Vec<f32>>> {
     let mut panels = PANELS.lock().unwrap_or_else(PoisonError::into_inner);
     let at = panels.iter().position(|panel| panel.view == view && panel.number == number)?;
     let panel = panels.remove(at);
@@ -32,7 +32,7 @@ pub(super) fn kept(view: u64, number: usize) -> Option<Arc<[f32]>> {
 }
 
 /// Keeps a panel, and drops those that were not used for the longest time.
-pub(super) fn keep(view: u64, number: usize, values: Arc<[f32]>) {
+pub(super) fn keep(view: u64, number: usize, values: Arc<Vec<f32>>) {
     let mut panels = PANELS.lock().unwrap_or_else(PoisonError::into_inner);
     panels.push(Panel { view, number, values });
     let mut total: usize = panels.iter().map(|panel| panel.values.len()).sum();

@@ -3,9 +3,11 @@
 use super::panels::{self, PANEL};
 use crate::bytes::ReadAt;
 use crate::error::SourceError;
+use crate::format::lines::write_columns;
 use crate::format::widen::widen;
 use crate::format::{Decode, Dtype};
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -81,13 +83,20 @@ impl Strided {
             })
             .collect();
         sides.sort_by_key(|&(_, stride, _)| std::cmp::Reverse(stride));
+        let (size, stride, distance) = sides.pop().unwrap_or((1, 0, 0));
+        reader.step = Step { stride: stride as usize, distance };
+        // Elements far from each other are read one by one.
+        let most = if stride <= GAP { (SPAN / stride.max(1)) as usize } else { 1 };
         let mut index = vec![0; sides.len()];
         let (mut source, mut target) = (at, 0);
         loop {
-            reader.want(source, target, out)?;
+            for begin in (0..size).step_by(most) {
+                let count = most.min(size - begin);
+                reader.want(source + begin as u64 * stride, target + begin * distance, count, out)?;
+            }
             let mut dimension = sides.len();
             loop {
-                let Some(inner) = dimension.checked_sub(1) else { return reader.flush(out) };
+                let Some(inner) = dimension.checked_sub(1) else { return reader.finish(out) };
                 let (size, stride, distance) = sides[inner];
                 index[inner] += 1;
                 if index[inner] < size {
@@ -128,14 +137,14 @@ impl Decode for Strided {
 
 impl Strided {
     /// Returns the elements from `begin` on, which are a panel.
-    fn panel(&self, bytes: &dyn ReadAt, begin: usize, length: usize) -> Result<Arc<[f32]>, SourceError> {
+    fn panel(&self, bytes: &dyn ReadAt, begin: usize, length: usize) -> Result<Arc<Vec<f32>>, SourceError> {
         if let Some(kept) = panels::kept(self.number, begin) {
             return Ok(kept);
         }
         // The lock is free meanwhile: two threads may decode the same panel, and other views do not wait.
         let mut values = vec![0.0; length];
         self.gather(bytes, begin, &mut values)?;
-        let values: Arc<[f32]> = values.into();
+        let values = Arc::new(values);
         panels::keep(self.number, begin, Arc::clone(&values));
         Ok(values)
     }
@@ -143,7 +152,8 @@ impl Strided {
     /// Fills `out` with elements from `offset` on, box by box.
     fn gather(&self, bytes: &dyn ReadAt, offset: usize, out: &mut [f32]) -> Result<(), SourceError> {
         BUFFERS.with_borrow_mut(|buffers| {
-            let mut reader = Reader { bytes, view: self, buffers };
+            buffers.clear();
+            let mut reader = Reader { bytes, view: self, buffers, step: Step::default() };
             let (mut offset, mut out) = (offset, out);
             while !out.is_empty() {
                 // The index of the first element in each dimension, and where it stands.
@@ -185,10 +195,37 @@ impl Strided {
 /// The buffers of a [`Reader`].
 #[derive(Default)]
 struct Buffers {
-    /// Elements that are wanted: which of the storage, and where each goes.
-    wanted: Vec<(u64, usize)>,
-    bytes: Vec<u8>,
+    runs: Vec<Run>,
+    /// The values that were read, one span after another.
     values: Vec<f32>,
+    /// The elements of the storage that are to be read next, as the runs of them want.
+    span: Option<Range<u64>>,
+    bytes: Vec<u8>,
+}
+
+impl Buffers {
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.values.clear();
+        self.span = None;
+    }
+}
+
+/// Elements of one line of the storage.
+#[derive(Clone, Copy)]
+struct Run {
+    /// The place of the first in the values that are read.
+    at: usize,
+    /// Where the first goes.
+    target: usize,
+    count: usize,
+}
+
+/// The distance of one element of a run to the next, in the storage and where they go.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    stride: usize,
+    distance: usize,
 }
 
 thread_local! {
@@ -196,43 +233,87 @@ thread_local! {
     static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
-/// Gathers elements that stand close together, and reads them at once.
+/// Gathers runs that stand close together, and reads them at once.
 struct Reader<'a> {
     bytes: &'a dyn ReadAt,
     view: &'a Strided,
     buffers: &'a mut Buffers,
+    step: Step,
 }
 
 impl Reader<'_> {
-    fn want(&mut self, source: u64, target: usize, out: &mut [f32]) -> Result<(), SourceError> {
-        let wanted = &self.buffers.wanted;
-        if let (Some(&(first, _)), Some(&(last, _))) = (wanted.first(), wanted.last()) {
-            let near = source >= last && source - last <= GAP && source - first < SPAN && wanted.len() < SPAN as usize;
-            if !near {
-                self.flush(out)?;
+    /// Asks for a run of the box.
+    fn want(&mut self, source: u64, target: usize, count: usize, out: &mut [f32]) -> Result<(), SourceError> {
+        let end = source + (count as u64 - 1) * self.step.stride as u64 + 1;
+        if let Some(span) = &self.buffers.span {
+            let is_full = self.buffers.runs.len() as u64 >= SPAN;
+            let near = source + 1 >= span.end && source + 1 - span.end <= GAP && end - span.start <= SPAN;
+            if !near || is_full {
+                self.load()?;
+                if self.buffers.values.len() as u64 >= SPAN || is_full {
+                    self.write(out);
+                }
             }
         }
-        self.buffers.wanted.push((source, target));
+        let Buffers { runs, values, span, .. } = &mut *self.buffers;
+        let span = span.get_or_insert(source..source);
+        span.end = end;
+        runs.push(Run { at: values.len() + (source - span.start) as usize, target, count });
         Ok(())
     }
 
-    fn flush(&mut self, out: &mut [f32]) -> Result<(), SourceError> {
-        let Buffers { wanted, bytes, values } = &mut *self.buffers;
-        let (Some(&(first, _)), Some(&(last, _))) = (wanted.first(), wanted.last()) else { return Ok(()) };
-        let (count, size) = ((last - first + 1) as usize, self.view.dtype.size());
-        bytes.resize(count * size, 0);
-        let read = self.bytes.read_at(bytes, self.view.begin + first * size as u64);
-        if self.view.big_endian && size > 1 {
-            bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+    /// Reads the span that is wanted.
+    fn load(&mut self) -> Result<(), SourceError> {
+        let Buffers { values, span, bytes, .. } = &mut *self.buffers;
+        let Some(span) = span.take() else { return Ok(()) };
+        let (dtype, count) = (self.view.dtype, (span.end - span.start) as usize);
+        let position = self.view.begin + span.start * dtype.size() as u64;
+        let before = values.len();
+        values.resize(before + count, 0.0);
+        let values = &mut values[before..];
+        if dtype == Dtype::F32 && !self.view.big_endian && cfg!(target_endian = "little") {
+            return self.bytes.read_at(bytemuck::cast_slice_mut(values), position);
         }
-        values.resize(count, 0.0);
-        widen(self.view.dtype, bytes, values);
-        for &(source, target) in &*wanted {
-            out[target] = values[(source - first) as usize];
+        bytes.resize(count * dtype.size(), 0);
+        self.bytes.read_at(bytes, position)?;
+        if self.view.big_endian && dtype.size() > 1 {
+            bytes.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
         }
-        // The buffers are kept, so they must be empty even after an error.
-        wanted.clear();
-        read
+        widen(dtype, bytes, values);
+        Ok(())
+    }
+
+    /// Puts all that was read into its place.
+    fn write(&mut self, out: &mut [f32]) {
+        let Buffers { runs, values, .. } = &mut *self.buffers;
+        let Step { stride, distance } = self.step;
+        let mut rest = &runs[..];
+        while let [first, ..] = rest {
+            // Runs that go to columns beside each other are written together.
+            let pitch = rest.get(1).map_or(0, |second| second.at.saturating_sub(first.at));
+            let beside = |(number, run): (usize, &Run)| {
+                let place = (first.at + number * pitch, first.target + number, first.count);
+                (run.at, run.target, run.count) == place
+            };
+            let count = rest.iter().enumerate().take_while(|&(n, run)| n == 0 || beside((n, run))).count();
+            if stride == 1 && count > 1 {
+                let lines = &values[first.at..];
+                write_columns(lines, pitch, [count, first.count], &mut out[first.target..], distance);
+            } else {
+                for run in &rest[..count] {
+                    (0..run.count).for_each(|i| out[run.target + i * distance] = values[run.at + i * stride]);
+                }
+            }
+            rest = &rest[count..];
+        }
+        runs.clear();
+        values.clear();
+    }
+
+    fn finish(&mut self, out: &mut [f32]) -> Result<(), SourceError> {
+        self.load()?;
+        self.write(out);
+        Ok(())
     }
 }
 

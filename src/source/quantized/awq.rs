@@ -3,6 +3,7 @@
 //! `qweight` I32 [in, out / 8] and `qzeros` I32 [groups, out / 8] pack eight 4-bit codes of neighboring outputs, in an order of
 //! their own. `scales` is [groups, out]. This is the layout named GEMM.
 
+use super::bits::{spread, transposed};
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
@@ -108,11 +109,16 @@ impl Stored for Packed {
         for (block, rows) in packed.chunks(BLOCK * width).enumerate() {
             for word in 0..width / 4 {
                 let mut outputs = [[0; BLOCK]; OUTPUTS];
-                for (input, row) in rows.chunks(width).enumerate() {
-                    let word = &row[4 * word..4 * word + 4];
-                    let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+                // Eight words are a square of eight inputs and eight outputs.
+                for (square, rows) in rows.chunks(8 * width).enumerate() {
+                    let mut codes = [0; 8];
+                    for (codes, row) in codes.iter_mut().zip(rows.chunks(width)) {
+                        let word = &row[4 * word..4 * word + 4];
+                        *codes = spread(u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+                    }
+                    let places = transposed(codes);
                     for (output, place) in outputs.iter_mut().zip(PLACES) {
-                        output[input] = (word >> (4 * place) & 15) as u8;
+                        output[8 * square..8 * square + 8].copy_from_slice(&places[place].to_le_bytes());
                     }
                 }
                 for (output, found) in (OUTPUTS * word..part.rows.len()).zip(outputs) {

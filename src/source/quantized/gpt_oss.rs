@@ -2,6 +2,7 @@
 //!
 //! `X_blocks` U8 [experts, out, blocks, 16] and `X_scales` U8 [experts, out, blocks] give `X` [experts, in, out].
 
+use super::bits::{LOW, transposed};
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
@@ -75,14 +76,23 @@ impl Stored for Blocks {
         // A block of outputs at a time, so that the codes of one input stand near each other while they are written.
         let width = count * BLOCK.1;
         for (block, rows) in packed.chunks(TOGETHER * width).enumerate() {
-            for byte in 0..part.rows.len().div_ceil(2) {
-                let mut inputs = [[0; TOGETHER]; 2];
-                for (output, row) in rows.chunks(width).enumerate() {
-                    // The first of two codes stands in the lower half.
-                    inputs[0][output] = row[byte] & 15;
-                    inputs[1][output] = row[byte] >> 4;
+            for first in (0..part.rows.len().div_ceil(2)).step_by(8) {
+                let mut inputs = [[0; TOGETHER]; 16];
+                // Eight bytes of eight outputs are a square. A block has sixteen bytes, so that there are eight.
+                for (square, rows) in rows.chunks(8 * width).enumerate() {
+                    let mut bytes = [0; 8];
+                    for (bytes, row) in bytes.iter_mut().zip(rows.chunks(width)) {
+                        let mut eight = [0; 8];
+                        eight.copy_from_slice(&row[first..first + 8]);
+                        *bytes = u64::from_le_bytes(eight);
+                    }
+                    for (pair, bytes) in inputs.chunks_mut(2).zip(transposed(bytes)) {
+                        // The first of two codes stands in the lower half.
+                        pair[0][8 * square..8 * square + 8].copy_from_slice(&(bytes & LOW).to_le_bytes());
+                        pair[1][8 * square..8 * square + 8].copy_from_slice(&(bytes >> 4 & LOW).to_le_bytes());
+                    }
                 }
-                for (input, found) in (2 * byte..part.rows.len()).zip(inputs) {
+                for (input, found) in (2 * first..part.rows.len()).zip(inputs) {
                     let codes = &mut codes[input * outputs + block * TOGETHER..][..rows.len() / width];
                     codes.copy_from_slice(&found[..codes.len()]);
                 }

@@ -4,7 +4,7 @@
 //! lowest bits first and without gaps. `scales` is [groups, out]; `g_idx` I32 [in] has the group of each input where these were
 //! sorted (act-order). Files of the first format store each zero point less one.
 
-use super::bits::{BitOrder, code_at, unpack};
+use super::bits::{BitOrder, code_at, spread, unpack};
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
@@ -136,6 +136,10 @@ impl Packed {
         let (outputs, inputs) = (part.rows.len(), part.columns.len());
         let mut codes = vec![0; part.size()];
         let stride = 4 * outputs;
+        if self.bits == 4 {
+            four_bits(packed, outputs, &mut codes, inputs);
+            return codes;
+        }
         // As many words as a code has bits hold 32 codes of one output.
         for (run, words) in packed.chunks(self.bits * stride).enumerate() {
             let first = 32 * run;
@@ -149,6 +153,30 @@ impl Packed {
             }
         }
         codes
+    }
+}
+
+/// Outputs and words of a tile of [`four_bits`]. A line of the cache holds as many words.
+const TILE: usize = 16;
+
+/// Unpacks words of eight 4-bit codes. Each row of words has one for each output, and stands for eight inputs.
+fn four_bits(packed: &[u8], outputs: usize, codes: &mut [u8], inputs: usize) {
+    let (words, _) = packed.as_chunks::<4>();
+    let rows = words.len() / outputs.max(1);
+    for first in (0..outputs).step_by(TILE) {
+        for begin in (0..rows).step_by(TILE) {
+            let end = rows.min(begin + TILE);
+            for output in first..outputs.min(first + TILE) {
+                let mut run = [0; 8 * TILE];
+                let (eights, _) = run.as_chunks_mut::<8>();
+                for (eight, row) in eights.iter_mut().zip(begin..end) {
+                    *eight = spread(u32::from_le_bytes(words[row * outputs + output])).to_le_bytes();
+                }
+                let codes = &mut codes[output * inputs + 8 * begin..(output + 1) * inputs];
+                let count = codes.len().min(8 * (end - begin));
+                codes[..count].copy_from_slice(&run[..count]);
+            }
+        }
     }
 }
 

@@ -160,22 +160,16 @@ impl Rows {
     }
 
     fn scale(&self, measure: Measure, [scale, zero]: [f32; 2], bias: Option<f32>, codes: &[u8], out: &mut [f32]) {
-        let pairs = out.iter_mut().zip(codes);
-        match (measure, bias) {
+        match measure {
             // Sixteen products serve a whole block of 4-bit codes.
-            (Measure::Values, None) if self.bits == 4 && codes.len() >= 16 => {
+            Measure::Values if self.bits == 4 && codes.len() >= 16 && bias.is_none() && !self.book.has_rule() => {
                 let mut products = [0.0; 16];
                 (0..16).for_each(|code: u8| products[usize::from(code)] = (self.book.number(code) - zero) * scale);
-                pairs.for_each(|(value, &code)| *value = products[usize::from(code & 15)]);
+                out.iter_mut().zip(codes).for_each(|(value, &code)| *value = products[usize::from(code & 15)]);
             }
-            (Measure::Values, None) => {
-                pairs.for_each(|(value, &code)| *value = (self.book.number(code) - zero) * scale);
-            }
-            (Measure::Values, Some(bias)) => pairs.for_each(|(value, &code)| {
-                let product = (self.book.number(code) - zero) * scale;
-                *value = product + bias;
-            }),
-            (Measure::SquaredErrors, _) => {
+            Measure::Values => self.book.scale(codes, [scale, zero], bias, out),
+            Measure::SquaredErrors => {
+                let pairs = out.iter_mut().zip(codes);
                 pairs.for_each(|(value, &code)| *value = self.book.error(code) * scale * scale);
             }
         }

@@ -23,6 +23,9 @@ pub(super) const MOST_GROUPS: usize = 1 << 15;
 /// Share of a row of stored bytes from which on the whole row is read, and the rest skipped.
 const SPARSE: usize = 4;
 
+/// Values that are scaled at a time. With their scales and zero points they fit into the nearest cache.
+const TOGETHER: usize = 1 << 10;
+
 /// A part of one matrix: rows and columns of values, both from a multiple of [`ALIGNED`] on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
@@ -118,24 +121,25 @@ impl<S: Stored> Transposed<S> {
     /// Decodes consecutive values, from a row and a column of the matrix on.
     fn decode_part(&self, measure: Measure, part: &Part, strip: &Strip, first: usize, column: usize, out: &mut [f32]) {
         let width = part.columns.len();
-        let longest = width.min(out.len());
+        let longest = width.min(out.len()).min(TOGETHER);
         let (mut scales, mut zeros) = (vec![0.0; longest], vec![0.0; longest]);
         let (mut row, mut column, mut done) = (first - part.rows.start, column - part.columns.start, 0);
         while done < out.len() {
-            let count = (width - column).min(out.len() - done);
+            let count = (width - column).min(out.len() - done).min(longest);
             let (scales, zeros, out) = (&mut scales[..count], &mut zeros[..count], &mut out[done..done + count]);
             self.stored.numbers(part, strip, row, column, [&mut *scales, &mut *zeros]);
             let codes = &strip.codes[row * width + column..][..count];
-            let each = out.iter_mut().zip(codes).zip(scales.iter().zip(zeros.iter()));
             match measure {
-                Measure::Values => each.for_each(|((value, &code), (scale, zero))| {
-                    *value = (self.book.number(code) - zero) * scale;
-                }),
-                Measure::SquaredErrors => each.for_each(|((value, &code), (scale, _))| {
-                    *value = self.book.error(code) * scale * scale;
-                }),
+                Measure::Values => self.book.scale_each(codes, [scales, zeros], out),
+                Measure::SquaredErrors => {
+                    let each = out.iter_mut().zip(codes).zip(scales.iter());
+                    each.for_each(|((value, &code), scale)| *value = self.book.error(code) * scale * scale);
+                }
             }
-            (row, column, done) = (row + 1, 0, done + count);
+            (column, done) = (column + count, done + count);
+            if column == width {
+                (row, column) = (row + 1, 0);
+            }
         }
     }
 }
