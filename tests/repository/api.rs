@@ -26,7 +26,7 @@ use neural_phylogeny::format::{
 };
 use neural_phylogeny::geometry::{
     Comparison, Coordinates, Geometry, GeometrySettings, Grid, GridSpan, Independence, Initialization, Moments,
-    PairEvidence, ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, Scope,
+    PairEvidence, ParameterDistances, ParameterEvidence, ParameterView, Progress, Quantity, ReadingStage, Scope,
 };
 use neural_phylogeny::model_set::{
     GroupRecord, Inventory, Iter, Kind, LayoutGroup, Matching, ModelRecord, ModelSetBuilder, OnUnreadable, Position,
@@ -200,6 +200,7 @@ fn public_types_are_send_sync_and_unpin() {
     auto_traits::<Precedence>();
     auto_traits::<Query<'static>>();
     auto_traits::<Progress>();
+    auto_traits::<ReadingStage>();
     auto_traits::<Radius>();
     auto_traits::<RandomSource>();
     auto_traits::<Ratio>();

@@ -44,10 +44,13 @@ impl Places {
         Self { row_size, stride, rows, columns: columns.positions, skipped, next: first - piece }
     }
 
-    /// Whether a run holds whole rows, and all its rows and columns are taken.
+    /// Whether a run holds whole rows of whole vectors, and all its rows and columns are taken.
     fn are_whole(&self, run: &Range<usize>) -> bool {
         let whole = run.start.is_multiple_of(self.row_size) && run.len().is_multiple_of(self.row_size);
-        whole && self.rows.len() * self.row_size == run.len() && self.columns.len() == self.row_size
+        whole
+            && self.row_size.is_multiple_of(LANES)
+            && self.rows.len() * self.row_size == run.len()
+            && self.columns.len() == self.row_size
     }
 
     /// The sums of 0 for the rows and the columns of the run.
@@ -196,40 +199,74 @@ fn change_along(line: &[f32], changed: &[f32]) -> [f64; 3] {
     [rd, dd, fourth].map(|lanes| lanes.iter().fold(0.0, |sum, x| sum + x))
 }
 
+/// The terms of eight values, or their sums: `x Δ`, `Δ²` and `y⁴`.
+type Terms = [[f64; LANES]; 3];
+
 /// The sums `Σ x Δ`, `Σ Δ²` and `Σ y⁴` of one row, with y = x + Δ, each term of which is also added to its column.
 ///
-/// It adds in the order of [`change_along`] and of [`add_change`], and computes each term once for both.
+/// It adds in the order of [`change_along`] and of [`add_change`], and computes each term once for both. The row has a multiple of
+/// [`LANES`] values: an index into the sums of the row, as a rest needs, would keep them out of registers.
 #[inline(always)]
 fn change_both_ways(line: &[f32], changed: &[f32], columns: &mut MemberSums) -> [f64; 3] {
-    let (mut rd, mut dd, mut fourth) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-    let ((whole, rest), (changed_whole, changed_rest)) = (line.as_chunks::<LANES>(), changed.as_chunks::<LANES>());
-    let MemberSums { reference_change, change, fourth: fourths } = columns;
-    let (of_rd, rest_rd) = reference_change.as_chunks_mut::<LANES>();
-    let (of_dd, rest_dd) = change.as_chunks_mut::<LANES>();
-    let (of_fourth, rest_fourth) = fourths.as_chunks_mut::<LANES>();
+    let mut row: Terms = [[0.0; LANES]; 3];
+    let ((line, _), (changed, _)) = (line.as_chunks::<LANES>(), changed.as_chunks::<LANES>());
+    let MemberSums { reference_change, change, fourth } = columns;
+    let (of_rd, _) = reference_change.as_chunks_mut::<LANES>();
+    let (of_dd, _) = change.as_chunks_mut::<LANES>();
+    let (of_fourth, _) = fourth.as_chunks_mut::<LANES>();
     let sums = of_rd.iter_mut().zip(of_dd).zip(of_fourth);
-    for ((x, y), ((of_rd, of_dd), of_fourth)) in whole.iter().zip(changed_whole).zip(sums) {
-        for lane in 0..LANES {
-            let (x, y) = (f64::from(x[lane]), f64::from(y[lane]));
-            let (d, square) = (y - x, y * y);
-            let terms = (x * d, d * d, square * square);
-            rd[lane] += terms.0;
-            dd[lane] += terms.1;
-            fourth[lane] += terms.2;
-            of_rd[lane] += terms.0;
-            of_dd[lane] += terms.1;
-            of_fourth[lane] += terms.2;
-        }
+    for ((x, y), ((of_rd, of_dd), of_fourth)) in line.iter().zip(changed).zip(sums) {
+        let terms = terms(x, y);
+        row = [plus(row[0], terms[0]), plus(row[1], terms[1]), plus(row[2], terms[2])];
+        (*of_rd, *of_dd) = (plus(*of_rd, terms[0]), plus(*of_dd, terms[1]));
+        *of_fourth = plus(*of_fourth, terms[2]);
     }
-    let sums = rest_rd.iter_mut().zip(rest_dd).zip(rest_fourth);
-    for (lane, ((&x, &y), ((of_rd, of_dd), of_fourth))) in rest.iter().zip(changed_rest).zip(sums).enumerate() {
-        add_change(&mut rd[lane], &mut dd[lane], &mut fourth[lane], x, y);
-        add_change(of_rd, of_dd, of_fourth, x, y);
+    row.map(|lanes| lanes.iter().fold(0.0, |sum, x| sum + x))
+}
+
+/// The terms of eight values.
+#[inline(always)]
+fn terms(x: &[f32; LANES], y: &[f32; LANES]) -> Terms {
+    let mut terms = [[0.0; LANES]; 3];
+    for lane in 0..LANES {
+        let (d, square) = (f64::from(y[lane]) - f64::from(x[lane]), square(y[lane]));
+        terms[0][lane] = f64::from(x[lane]) * d;
+        terms[1][lane] = d * d;
+        terms[2][lane] = square * square;
     }
-    [rd, dd, fourth].map(|lanes| lanes.iter().fold(0.0, |sum, x| sum + x))
+    terms
+}
+
+/// The sums of both, lane by lane.
+#[inline(always)]
+fn plus(mut sums: [f64; LANES], terms: [f64; LANES]) -> [f64; LANES] {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+    sums
 }
 
 #[inline(always)]
 fn square(x: f32) -> f64 {
     f64::from(x) * f64::from(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_at_once_are_the_same_bits_as_one_after_the_other() {
+        for n in [8, 16, 40] {
+            let values = |seed: usize| (0..n).map(move |i| ((i * 31 + seed) % 17) as f32 * 0.37 - 2.0);
+            let (line, changed): (Vec<f32>, Vec<f32>) = (values(3).collect(), values(5).collect());
+            let (mut both, mut apart) = (zeros(n), zeros(n));
+            for _ in 0..2 {
+                assert_eq!(change_both_ways(&line, &changed, &mut both), change_along(&line, &changed));
+                for i in 0..n {
+                    let MemberSums { reference_change, change, fourth } = &mut apart;
+                    add_change(&mut reference_change[i], &mut change[i], &mut fourth[i], line[i], changed[i]);
+                }
+            }
+            assert_eq!(both, apart);
+        }
+    }
 }
