@@ -31,17 +31,27 @@ pub(super) struct Stored {
 /// Decodes blocks of Q8_0: a scale and 32 integers. It is the most usual type, and a call for each block takes as long as the work.
 fn q8_0(blocks: &[u8], skip: usize, out: &mut [f32]) {
     let (blocks, _) = blocks.as_chunks::<34>();
-    let (mut skip, mut rest) = (skip, out);
-    for block in blocks {
+    let decode = |block: &[u8; 34], values: &mut [f32; 32]| {
         let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
-        let mut values = [0.0; 32];
         for (value, &code) in values.iter_mut().zip(&block[2..]) {
             *value = f32::from(code as i8) * scale;
         }
-        let taken = (values.len() - skip).min(rest.len());
-        let (filled, after) = rest.split_at_mut(taken);
-        filled.copy_from_slice(&values[skip..skip + taken]);
-        (skip, rest) = (0, after);
+    };
+    // The first and the last block may be needed in part.
+    let (first, rest) = out.split_at_mut(if skip == 0 { 0 } else { (32 - skip).min(out.len()) });
+    let mut values = [0.0; 32];
+    if let Some(block) = blocks.first().filter(|_| !first.is_empty()) {
+        decode(block, &mut values);
+        first.copy_from_slice(&values[skip..skip + first.len()]);
+    }
+    let blocks = &blocks[usize::from(!first.is_empty())..];
+    let (whole, last) = rest.as_chunks_mut::<32>();
+    for (values, block) in whole.iter_mut().zip(blocks) {
+        decode(block, values);
+    }
+    if let Some(block) = blocks.get(whole.len()).filter(|_| !last.is_empty()) {
+        decode(block, &mut values);
+        last.copy_from_slice(&values[..last.len()]);
     }
 }
 
@@ -91,7 +101,13 @@ impl Stored {
             let values = &block[4 * skip..];
             let taken = (values.len() / 4).min(rest.len());
             let (filled, after) = std::mem::take(&mut rest).split_at_mut(taken);
-            if cfg!(target_endian = "little") {
+            let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut *filled);
+            if let (true, Some(to), Some(from)) =
+                (cfg!(target_endian = "little") && taken == 32, bytes.first_chunk_mut::<128>(), values.first_chunk())
+            {
+                // A copy of a known length takes no call.
+                *to = *from;
+            } else if cfg!(target_endian = "little") {
                 // The bytes are those of the f32 in memory.
                 bytemuck::cast_slice_mut(filled).copy_from_slice(&values[..4 * taken]);
             } else {
