@@ -150,7 +150,7 @@ fn nvfp4(folder: &Path, size: Size) -> Case {
 
 fn mlx(folder: &Path, size: Size) -> Case {
     // The width of a norm tells that codes have four bits.
-    let [columns, rows] = size.shape();
+    let [rows, columns] = [4 * size.shape()[0], size.shape()[1] / 4];
     let across = columns / 64;
     let tensors = [
         ("w.weight", "U32", vec![rows, columns / 8], write::random_bytes(rows * columns / 2)),

@@ -106,6 +106,9 @@ pub(super) fn recognize(around: &Surroundings, listing: &Listing) -> Option<Chec
     if configured && let Some(error) = unread(around, listing) {
         return Some(Checkpoint::whole(Content::Unreadable(error), Vec::new()));
     }
+    if let Some((chosen, layout)) = native(around, listing) {
+        return Some(single(around, listing, layout, chosen));
+    }
     if let Some(format) = gathered(around, listing) {
         let content = Content::Weights { layout: FileLayout::Shards { format }, path: listing.folder.clone() };
         return Some(Checkpoint::whole(content, Vec::new()));
@@ -127,6 +130,16 @@ fn original(around: &Surroundings, listing: &Listing, chosen: &Entry) -> Option<
     let reason =
         format!("the weights of {} once more, in Meta's layout; to compare them, give this folder", chosen.name);
     is_copy.then(|| (folder.name.clone(), Ignored::beside(&folder.path, reason)))
+}
+
+/// Recognizes a folder as Mistral writes it: the weights in one file, and the sizes of the network beside it.
+fn native<'a>(around: &Surroundings, listing: &'a Listing) -> Option<(&'a Entry, FileLayout)> {
+    listing.file("params.json")?;
+    listing.files.iter().find_map(|file| {
+        let name = around.formats.parse(&file.name)?;
+        let is_whole = matches!(name.part, FilePart::Whole) && name.stem == CONSOLIDATED;
+        is_whole.then(|| (file, FileLayout::File { format: name.format.name().to_owned() }))
+    })
 }
 
 /// Creates a checkpoint whose weights are in the folder itself.

@@ -24,7 +24,7 @@ const PREFIX_SHARE: f64 = 0.5;
 
 /// Share of common elements, in (0, 1] of the smaller side, from which on names agree as they are. No prefix is searched for
 /// then.
-const NAMES_AGREE: f64 = 0.9;
+pub(super) const NAMES_AGREE: f64 = 0.9;
 
 /// The key that corresponding tensors share: the name without wrapper, and every dimension but the first (`None` for a scalar).
 pub(super) type Key = (String, Option<Vec<usize>>);

@@ -5,6 +5,7 @@ mod group;
 mod inventory;
 mod iterate;
 mod layout;
+mod left_over;
 mod model_id;
 mod near;
 mod plain_weights;

@@ -1,6 +1,7 @@
 //! Alignments of one network under other names, joined where values show which tensors correspond.
 
 use super::layout::{Alignment, Holder, Key};
+use super::left_over;
 use super::selection::Selection;
 use crate::error::{Error, SourceError};
 use crate::naming::{
@@ -70,9 +71,15 @@ pub(super) fn join(
     matching: Matching,
 ) -> Spelled {
     let outline = |alignment: &Alignment| Outline::new(&shapes(alignment, &keys(alignment)));
+    let mut made = BTreeMap::new();
+    let alignments: Vec<Alignment> = match matching {
+        Matching::ByNames => alignments,
+        Matching::ByValues => {
+            alignments.into_iter().map(|a| left_over::fill(a, models, selection, minimum, &mut made)).collect()
+        }
+    };
     let mut outlines: Vec<Outline> = alignments.iter().map(outline).collect();
     let mut all: Vec<Option<Alignment>> = alignments.into_iter().map(Some).collect();
-    let mut made = BTreeMap::new();
     let mut waiting = pairs(&outlines);
     // Pairs whose shapes are alike, and that do not correspond.
     let mut resembling: BTreeSet<(usize, usize)> = BTreeSet::new();
@@ -166,14 +173,14 @@ fn each_shares(merged: &Alignment, [first, second]: [&Vec<usize>; 2], minimum: f
 }
 
 /// Returns the keys of an alignment in the natural order of their names.
-fn keys(alignment: &Alignment) -> Vec<Key> {
+pub(super) fn keys(alignment: &Alignment) -> Vec<Key> {
     let mut keys: Vec<Key> = alignment.tensors.keys().cloned().collect();
     keys.sort_by(|a, b| natural(&a.0, &b.0).then_with(|| a.1.cmp(&b.1)));
     keys
 }
 
 /// Returns the shape of each tensor in the model that holds most rows of it.
-fn shapes(alignment: &Alignment, keys: &[Key]) -> Vec<Vec<usize>> {
+pub(super) fn shapes(alignment: &Alignment, keys: &[Key]) -> Vec<Vec<usize>> {
     let largest = |key: &Key| alignment.tensors[key].iter().max_by_key(|h| h.rows).map(|h| shape(h, key));
     keys.iter().filter_map(largest).collect()
 }
@@ -186,7 +193,7 @@ fn shape(holder: &Holder, key: &Key) -> Vec<usize> {
     }
 }
 
-fn side(
+pub(super) fn side(
     alignment: &Alignment,
     keys: &[Key],
     models: &Models<'_>,
@@ -223,7 +230,7 @@ pub(super) fn derived(
 }
 
 /// Puts the tensors of the second alignment under the names of the first.
-fn merge(
+pub(super) fn merge(
     both: [Alignment; 2],
     keys: &[Vec<Key>; 2],
     found: &Correspondence,

@@ -18,7 +18,7 @@ mod wrapper;
 pub(crate) use correspond::{Correspondence, correspondence};
 pub(crate) use link::{Link, View, Viewed};
 pub(crate) use natural::natural;
-pub(crate) use resemblance::{Outline, resemblance};
+pub(crate) use resemblance::{Outline, could_hold, resemblance};
 pub(crate) use side::{OwnTensor, Side, Speller};
 pub(crate) use weight_norm::normed;
 pub(crate) use wrapper::unwrapped;

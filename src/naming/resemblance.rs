@@ -38,11 +38,16 @@ impl Outline {
 /// Matrices of the same dimensions in any order pair up. A matrix that is left counts where one of the other side might hold
 /// it, or where its number of rows alone differs.
 pub(crate) fn resemblance(first: &Outline, second: &Outline) -> f64 {
-    let both = [first, second];
     // Without one matrix in common nothing is found by values.
     if !first.counts.keys().any(|dims| second.counts.contains_key(dims)) {
         return 0.0;
     }
+    could_hold(first, second)
+}
+
+/// The same for a part of two networks, of which other parts correspond: it needs no matrix in common.
+pub(crate) fn could_hold(first: &Outline, second: &Outline) -> f64 {
+    let both = [first, second];
     let mut held = [0usize; 2];
     let mut left: [Vec<&Piece>; 2] = [Vec::new(), Vec::new()];
     for side in 0..2 {

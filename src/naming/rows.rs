@@ -5,6 +5,7 @@ use super::link::{Link, View, Viewed};
 use super::mutual::mutual;
 use super::side::{Piece, Speller};
 use super::strip::{Orders, RowOrder, Strip, orders_of_heads, places_in_fused};
+use crate::source::RowRun;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +74,7 @@ pub(super) fn reordered(first: &Speller, second: &Speller, links: &mut [Link], t
     doubtful.filter(|l| l.first.dims == l.second.dims).for_each(|link| {
         let rows = link.first.rows();
         let mut all = orders_of_heads(rows);
-        all.push(RowOrder(vec![crate::source::RowRun::consecutive(0, rows)]));
+        all.push(RowOrder(vec![RowRun::consecutive(0, rows)]));
         let orders = Orders::new(all, rows);
         let strips =
             Strip::straight(first, &link.first, width(rows)).zip(Strip::straight(second, &link.second, width(rows)));
@@ -84,6 +85,31 @@ pub(super) fn reordered(first: &Speller, second: &Speller, links: &mut [Link], t
             link.r = r;
         }
     });
+}
+
+/// Whether a matrix is a part of a fused one, rather than the same matrix with fewer rows.
+///
+/// It is where its rows are clearly others than the first, or where one of the pieces `beside` it is a part as well.
+pub(super) fn is_part(part: (&Speller, &Piece), fused: (&Speller, &Piece), beside: &[Piece], threshold: f64) -> bool {
+    let few = part.1.rows();
+    let first = RowOrder(vec![RowRun::consecutive(0, few)]);
+    let clear = |piece: &Piece| place((part.0, piece), fused, threshold);
+    let fits = |piece: &Piece| piece.dims[1..] == part.1.dims[1..] && few + piece.rows() <= fused.1.rows();
+    clear(part.1).is_some_and(|order| order != first) || beside.iter().any(|p| fits(p) && clear(p).is_some())
+}
+
+/// Returns the place of a part in a fused matrix, if one is clearly better than all others.
+fn place(part: (&Speller, &Piece), fused: (&Speller, &Piece), threshold: f64) -> Option<RowOrder> {
+    let ([few, _], [many, _]) = (&part.1.dims[..], &fused.1.dims[..]) else { return None };
+    let orders = Orders::new(places_in_fused(*few, *many), *few);
+    if orders.orders.is_empty() {
+        return None;
+    }
+    let strip = |(of, piece): (&Speller, &Piece)| Strip::straight(of, piece, width(*few));
+    let (to, from) = strip(part).zip(strip(fused))?;
+    let (o, r, margin) = orders.best(&to, &from)?;
+    let clear = margin >= MARGIN && z_score(r, orders.count(&to, &from)) >= threshold;
+    clear.then(|| orders.orders[o].clone())
 }
 
 /// How the strip of a piece is read.

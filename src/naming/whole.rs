@@ -1,8 +1,9 @@
 //! Matches of whole pieces: of one shape, of turned axes, of more or fewer rows.
 
-use super::correlation::{Centred, correlation};
+use super::correlation::{Centred, correlation, z_score};
 use super::link::{Link, View, Viewed};
 use super::mutual::mutual;
+use super::rows::is_part;
 use super::sample::{Places, read, read_turned, turned};
 use super::side::{Piece, Speller};
 use crate::source::Part;
@@ -175,7 +176,16 @@ pub(super) fn other_rows(first: &Sampled<'_>, second: &Sampled<'_>, threshold: f
             };
             let (Some(x), Some(y)) = (sample(first, i), sample(second, j)) else { continue };
             let r = correlation(x.values(), y.values());
-            if super::correlation::z_score(r, places.count()) >= threshold {
+            if z_score(r, places.count()) < threshold {
+                continue;
+            }
+            // The first rows of a fused matrix resemble a part of it that begins with them.
+            let (of_first, of_second) = ((first.speller, of_a), (second.speller, of_b));
+            let is_fused = match few == of_a.rows() {
+                true => is_part(of_first, of_second, &first.pieces, threshold),
+                false => is_part(of_second, of_first, &second.pieces, threshold),
+            };
+            if !is_fused {
                 let (first, second) = (of_a.clone(), of_b.clone());
                 links.push(Link { first, second, viewed: Viewed::Second, view: View::Same, r });
             }

@@ -42,7 +42,7 @@ fn model_size(models: &ModelSet) -> usize {
 }
 
 /// A child that moved by a fifth of its parent's deviations, in another form. Either may come first.
-fn found(network: &Network, form: impl Fn(&Network) -> Network) -> f64 {
+pub(crate) fn found(network: &Network, form: impl Fn(&Network) -> Network) -> f64 {
     let child = form(&tuned(network, 77, 0.2));
     let both = [share(&set(&[network, &child]), 0.4), share(&set(&[&child, network]), 0.4)];
     // Copies in the other form are found as such.

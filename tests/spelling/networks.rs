@@ -22,7 +22,7 @@ pub(crate) fn noise(seed: u64) -> impl FnMut() -> f32 {
     move || (0..4).map(|_| uniform()).sum::<f32>() * 3f32.sqrt()
 }
 
-fn drawn(shapes: &[(String, Vec<usize>)], seed: u64) -> Network {
+pub(crate) fn drawn(shapes: &[(String, Vec<usize>)], seed: u64) -> Network {
     let mut draw = noise(seed);
     let tensor = |(name, shape): &(String, Vec<usize>)| {
         let mean = if shape.len() == 1 && name.contains("norm") && name.ends_with("weight") { 1.0 } else { 0.0 };

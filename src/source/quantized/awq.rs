@@ -7,7 +7,7 @@ use super::bits::{spread, transposed};
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
-use super::transposed::{Groups, Part, Stored, Transposed, gather, gather_values};
+use super::transposed::{Groups, Part, Stored, Transposed, by_rows, gather, gather_values};
 use crate::error::SourceError;
 use crate::format::{Dtype, ParameterInfo};
 use crate::source::ParameterSource;
@@ -130,17 +130,14 @@ impl Stored for Packed {
         let groups = self.groups.range(&part.columns);
         let packed = rows(of_zeros, groups.clone())?;
         let zeros = packed.chunks(width).flat_map(|row| (0..outputs.len()).map(|output| f32::from(code(row, output))));
-        let zeros = zeros.collect();
+        let zeros: Vec<f32> = zeros.collect();
         let scales = gather_values(source, of_scales, self.outputs, groups, outputs.clone())?;
+        let [scales, zeros] = [scales, zeros].map(|numbers| by_rows(&numbers, outputs.len()));
         Ok(Strip { codes, scales, zeros, groups: Vec::new() })
     }
 
     fn numbers(&self, part: &Part, strip: &Strip, row: usize, column: usize, [scales, zeros]: [&mut [f32]; 2]) {
-        self.groups.runs(part, strip, column, scales.len(), |group, run| {
-            let at = group * part.rows.len() + row;
-            scales[run.clone()].fill(strip.scales[at]);
-            zeros[run].fill(strip.zeros[at]);
-        });
+        self.groups.numbers(part, strip, row, column, [scales, zeros]);
     }
 
     fn bytes(&self, part: &Part) -> usize {

@@ -18,6 +18,8 @@ pub(super) struct Book {
 enum Rule {
     /// They count upwards from this one.
     Counting(i16),
+    /// They are integers with a sign.
+    Signed,
     /// They are 4-bit floats.
     E2m1,
     Table,
@@ -43,7 +45,8 @@ impl Book {
         let mut numbers = [0.0; 256];
         widen(dtype, &bytes, &mut numbers);
         let errors = if dtype.is_float() { errors(&numbers) } else { [1.0 / 12.0; 256] };
-        Self { numbers: Box::new(numbers), errors: Box::new(errors), rule: Rule::Table }
+        let rule = if dtype == Dtype::I8 { Rule::Signed } else { Rule::Table };
+        Self { numbers: Box::new(numbers), errors: Box::new(errors), rule }
     }
 
     /// Codes that are 4-bit floats (E2M1).
@@ -89,6 +92,7 @@ impl Book {
                     product + bias
                 });
             }
+            (Rule::Signed, None) => each(codes, out, move |code| (f32::from(code as i8) - zero) * scale),
             (Rule::E2m1, None) => each(codes, out, move |code| (e2m1(code) - zero) * scale),
             _ => {
                 for (value, &code) in out.iter_mut().zip(codes) {
@@ -107,7 +111,7 @@ impl Book {
                 Arch::new().dispatch(Scaled { codes, scales, zeros, out, number: move |code| number(code) + least });
             }
             Rule::E2m1 => Arch::new().dispatch(Scaled { codes, scales, zeros, out, number: e2m1 }),
-            Rule::Table => {
+            Rule::Signed | Rule::Table => {
                 for ((value, &code), (scale, zero)) in out.iter_mut().zip(codes).zip(scales.iter().zip(zeros)) {
                     *value = (self.number(code) - zero) * scale;
                 }
@@ -212,16 +216,21 @@ mod tests {
 
     #[test]
     fn rules_give_the_numbers_of_tables() {
-        let codes: Vec<u8> = (0..16).collect();
+        let mut codes: Vec<u8> = (0..16).collect();
         let (scales, zeros): (Vec<f32>, Vec<f32>) = (0..16).map(|i| (0.1 + i as f32, 0.3 * i as f32)).unzip();
-        for book in [Book::counting(0), Book::counting(-8), Book::e2m1()] {
+        for book in [Book::counting(0), Book::counting(-8), Book::e2m1(), Book::of_dtype(Dtype::I8)] {
+            if book.rule == Rule::Signed {
+                codes.iter_mut().for_each(|code| *code = code.wrapping_mul(37).wrapping_sub(90));
+            }
+
             let table = Book { rule: Rule::Table, ..book.clone() };
+            let codes = &codes[..];
             let found = |book: &Book, bias| {
                 let (mut one, mut each) = ([0.0; 16], [0.0; 16]);
-                book.scale(&codes, [0.7, 0.3], bias, &mut one);
-                book.scale_each(&codes, [&scales, &zeros], &mut each);
+                book.scale(codes, [0.7, 0.3], bias, &mut one);
+                book.scale_each(codes, [&scales, &zeros], &mut each);
                 let mut plain = [0.0; 16];
-                book.scale(&codes, [1.0, 0.0], None, &mut plain);
+                book.scale(codes, [1.0, 0.0], None, &mut plain);
                 [one, each, plain].map(|all| all.map(f32::to_bits))
             };
             for bias in [None, Some(0.11)] {

@@ -8,7 +8,7 @@ use super::bits::{BitOrder, code_at, spread, unpack};
 use super::book::Book;
 use super::search::Search;
 use super::strips::Strip;
-use super::transposed::{Groups, MOST_GROUPS, Part, Stored, Transposed, gather, gather_values};
+use super::transposed::{Groups, MOST_GROUPS, Part, Stored, Transposed, by_rows, gather, gather_values};
 use crate::error::SourceError;
 use crate::format::{Dtype, ParameterInfo};
 use crate::source::ParameterSource;
@@ -203,16 +203,13 @@ impl Stored for Packed {
         };
         let rows = 0..groups.len();
         let zeros = rows.flat_map(|row| (0..outputs.len()).map(move |output| (row, output)));
-        let zeros = zeros.map(|(row, output)| zero(row, output)).collect();
+        let zeros: Vec<f32> = zeros.map(|(row, output)| zero(row, output)).collect();
+        let [scales, zeros] = [scales, zeros].map(|numbers| by_rows(&numbers, outputs.len()));
         Ok(Strip { codes, scales, zeros, groups: self.groups.load(source, &part.columns)? })
     }
 
     fn numbers(&self, part: &Part, strip: &Strip, row: usize, column: usize, [scales, zeros]: [&mut [f32]; 2]) {
-        self.groups.runs(part, strip, column, scales.len(), |group, run| {
-            let at = group * part.rows.len() + row;
-            scales[run.clone()].fill(strip.scales[at]);
-            zeros[run].fill(strip.zeros[at]);
-        });
+        self.groups.numbers(part, strip, row, column, [scales, zeros]);
     }
 
     fn bytes(&self, part: &Part) -> usize {

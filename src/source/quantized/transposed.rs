@@ -26,6 +26,9 @@ const SPARSE: usize = 4;
 /// Values that are scaled at a time. With their scales and zero points they fit into the nearest cache.
 const TOGETHER: usize = 1 << 10;
 
+/// Bytes whose reading takes about as long as a read of its own.
+const SKIPPED: usize = 1 << 14;
+
 /// A part of one matrix: rows and columns of values, both from a multiple of [`ALIGNED`] on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
@@ -196,7 +199,7 @@ pub(super) fn gather(
     if width == 0 {
         return Ok(found);
     }
-    if width * SPARSE < stride {
+    if width * SPARSE < stride && stride - width >= SKIPPED {
         for (row, out) in found.chunks_mut(width).enumerate() {
             source.read_bytes(name, begin + row * stride + within.start, out)?;
         }
@@ -263,26 +266,39 @@ impl Groups {
         }
     }
 
-    /// Calls a function for each run of columns of one group: with the group, counted from the first group of the part, and the
-    /// run, counted from `column`.
-    pub(super) fn runs(
+    /// Fills scales and zero points of consecutive values of one row. The strip has those of all groups of a row beside each other.
+    ///
+    /// Row and column count from the beginning of the part.
+    pub(super) fn numbers(
         &self,
         part: &Part,
         strip: &Strip,
+        row: usize,
         column: usize,
-        count: usize,
-        mut each: impl FnMut(usize, Range<usize>),
+        [scales, zeros]: [&mut [f32]; 2],
     ) {
+        let count = self.range(&part.columns).len();
+        let of_row = row * count..(row + 1) * count;
+        let (of_scales, of_zeros) = (&strip.scales[of_row.clone()], &strip.zeros[of_row]);
+        if let Some(groups) = strip.groups.get(column..column + scales.len()).filter(|_| self.indices.is_some()) {
+            for ((scale, zero), &group) in scales.iter_mut().zip(zeros).zip(groups) {
+                (*scale, *zero) = (of_scales[group], of_zeros[group]);
+            }
+            return;
+        }
         let first = part.columns.start / self.size;
         let mut done = 0;
-        while done < count {
+        while done < scales.len() {
             let at = part.columns.start + column + done;
-            let (group, run) = match strip.groups.get(column + done) {
-                Some(group) => (*group, 1),
-                None => (at / self.size - first, (self.size - at % self.size).min(count - done)),
-            };
-            each(group, done..done + run);
+            let (group, run) = (at / self.size - first, (self.size - at % self.size).min(scales.len() - done));
+            scales[done..done + run].fill(of_scales[group]);
+            zeros[done..done + run].fill(of_zeros[group]);
             done += run;
         }
     }
+}
+
+/// Turns numbers that stand group by group, so that those of a row stand beside each other.
+pub(super) fn by_rows(numbers: &[f32], rows: usize) -> Vec<f32> {
+    (0..rows).flat_map(|row| numbers.iter().skip(row).step_by(rows.max(1))).copied().collect()
 }
