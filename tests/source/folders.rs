@@ -49,6 +49,22 @@ fn a_name_does_not_depend_on_how_a_path_is_spelled() -> TestResult {
 }
 
 #[test]
+fn a_folder_as_mistral_writes_it_is_one_model_of_its_name() -> TestResult {
+    let scratch = tempfile::tempdir()?;
+    let dir = scratch.path();
+    for name in ["with", "without"] {
+        write(dir, &format!("{name}/consolidated.safetensors"), model(1.0));
+        write(dir, &format!("{name}/lora.safetensors"), model(2.0));
+    }
+    write(dir, "with/params.json", "{}");
+    let found = Discovery::new().search([dir])?;
+    assert_eq!(names(&found), ["with", "without/consolidated", "without/lora"]);
+    let beside = "DIR/with/lora.safetensors: beside consolidated.safetensors, which is the one taken";
+    assert_eq!(ignored(&found, dir), [beside]);
+    Ok(())
+}
+
+#[test]
 fn chosen_names_stand_for_a_model_or_before_several() -> TestResult {
     let scratch = tempfile::tempdir()?;
     let dir = scratch.path();

@@ -179,8 +179,6 @@ def sdxl_pipeline():
 def flux(prefix="", guidance=True):
     """The original layout of Flux, by the shapes that the converter of diffusers needs for a small model."""
     import diffusers.loaders.single_file_utils as utils
-    from diffusers import FluxTransformer2DModel
-
     d = 128
     source = inspect.getsource(utils.convert_flux_transformer_checkpoint_to_diffusers)
     scope = dict(vars(utils))
@@ -407,7 +405,9 @@ def make(out, names):
                     c1, c2, c3 = (tuned(base, 10 + child, amount) for child in range(3))
                     models = {"base": (base, first), "c1": (c1, first), "c2": (c2, second), "c3": (c3, second),
                               "g1": (tuned(c1, 20, amount), second), "stranger": (stranger, second), "strange": (tuned(stranger, 30, amount), first)}
-                    sets = {f"{first}{second}-{amount}": models, f"{first}{second}-copy": {"base": (base, first), "copy": (base, second), "stranger": (stranger, second)}}
+                    sets = {f"{first}{second}-{amount}": models}
+                    if amount < 0.1:
+                        sets[f"{first}{second}-copy"] = {"base": (base, first), "copy": (base, second), "stranger": (stranger, second)}
                     for case, models in sets.items():
                         os.makedirs(f"{out}/{name}/{case}", exist_ok=True)
                         for model, (state, spelling) in models.items():
