@@ -57,7 +57,7 @@ mod tests {
         };
         // The second has fewer rows. Of the first, 18 of 20 zeros are in them.
         let wide = {
-            let values = (0..80).map(|i| if i < 18 || i > 77 { 0.0 } else { 1.0 + i as f32 }).collect();
+            let values = (0..80).map(|i| if (18..=77).contains(&i) { 1.0 + i as f32 } else { 0.0 }).collect();
             let head = (0..64).map(|i| 2.0 * i as f32).collect();
             let model = InMemory::new().with_parameter("embed", [10, 8], values).unwrap();
             model.with_parameter("head", [8, 8], head).unwrap()

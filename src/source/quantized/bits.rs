@@ -24,7 +24,7 @@ pub(super) fn unpack(bits: usize, order: BitOrder, bytes: &[u8], begin: usize, c
             let bytes = &bytes[begin / 8..];
             let (eights, last) = codes.as_chunks_mut::<8>();
             let (words, _) = bytes.as_chunks::<4>();
-            for (eight, word) in eights.iter_mut().zip(&words[..]) {
+            for (eight, word) in eights.iter_mut().zip(words) {
                 let word = u32::from_le_bytes(*word);
                 let word = if swapped { (word & LOW as u32) << 4 | word >> 4 & LOW as u32 } else { word };
                 *eight = spread(word).to_le_bytes();
