@@ -17,6 +17,9 @@ use super::witness::{ALL, Lineage};
 use crate::kernel::Square;
 use crate::phylogeny::{Candidate, Evidence, Signal, Stage};
 
+/// A remainder of less, in nats, is the rounding of the terms that it is left over from.
+const ROUNDED: f64 = 1e-11;
+
 /// What is known of a solved lineage, from which candidates are made.
 pub(super) struct LineageEvidence<'a> {
     pub(super) lineage: &'a Lineage<'a>,
@@ -149,7 +152,7 @@ impl LineageEvidence<'_> {
     /// Adds the row of the tree as a whole: what no single stage explains.
     fn finished(&self, mut contender: Contender, reference: f64) -> Candidate {
         let rest = contender.probability.ln() - reference - contender.total();
-        if rest != 0.0 {
+        if rest.abs() > ROUNDED {
             contender.evidence.push(Evidence::new(Stage::Tree, Signal::TREES, rest));
         }
         Candidate::new(contender.parent.map(|q| self.lineage.model(q)), contender.probability, contender.evidence)
