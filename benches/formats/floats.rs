@@ -24,9 +24,9 @@ pub(crate) const CASES: &[(&str, Maker)] = &[
     ("NPZ, stored", npz_stored),
     ("NPZ, deflated, C order", |f, s| npz_deflated(f, s, Order::C)),
     ("NPZ, deflated, Fortran order", |f, s| npz_deflated(f, s, Order::Fortran)),
-    ("ONNX, raw data", |f, s| plain(f, s, "model.onnx", &Onnx, |shape, bytes| write::onnx(shape, bytes))),
-    ("Flax", |f, s| plain(f, s, "model.msgpack", &Flax, |shape, bytes| write::flax(shape, bytes))),
-    ("HDF5, contiguous", |f, s| plain(f, s, "model.h5", &Keras, |shape, bytes| hdf5::contiguous(shape, bytes))),
+    ("ONNX, raw data", |f, s| plain(f, s, "model.onnx", &Onnx, write::onnx)),
+    ("Flax", |f, s| plain(f, s, "model.msgpack", &Flax, write::flax)),
+    ("HDF5, contiguous", |f, s| plain(f, s, "model.h5", &Keras, hdf5::contiguous)),
     ("HDF5, chunks, gzip", hdf5_deflated),
 ];
 

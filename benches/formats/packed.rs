@@ -49,7 +49,7 @@ fn gptq(folder: &Path, size: Size, order: Groups) -> Case {
                 let codes = u32_at(codes, word * outputs + output);
                 for at in 0..8 {
                     let group = group(8 * word + at);
-                    let zero = (u32_at(zeros, (group * outputs + output) / 8) >> (4 * (output % 8))) + 1 & 15;
+                    let zero = ((u32_at(zeros, (group * outputs + output) / 8) >> (4 * (output % 8))) + 1) & 15;
                     let number = (codes >> (4 * at) & 15) as f32 - zero as f32;
                     out[output * inputs + 8 * word + at] = number * f16_at(scales, group * outputs + output);
                 }
