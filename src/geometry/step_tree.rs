@@ -2,11 +2,17 @@
 
 use super::direct::Squared;
 
+/// Squared distance from which on rows are strangers, as a share of the larger squared norm of the two.
+const STRANGE: f64 = 0.5;
+
 /// A spanning tree of the rows of a job: the shortest, by the squared distances of a sample of columns.
 ///
 /// A path of the shortest tree has no step that is longer than the distance of its ends. So a distance is never the small
 /// difference of large numbers, whichever two rows it belongs to. The tree is that of a sample, so this holds about: see
 /// [`StepSums`](super::steps::StepSums).
+///
+/// Strangers are joined anywhere, since their distance is as long as any path between them. Each family grows from its own first
+/// row, so that the sums of its members are the same whatever strangers are beside it.
 #[derive(Debug)]
 pub(super) struct StepTree {
     /// All rows, parents first. The first one is the root.
@@ -21,6 +27,7 @@ pub(super) struct StepTree {
 
 impl StepTree {
     /// Finds the tree by Prim's method from the first row on, in O(n²) time. Of equal distances, that of the first row counts.
+    /// Where no row is near to those of the tree, the first one that is left goes on.
     ///
     /// `norms` are the squared norms in the sample. A step is far unless its squared length is less than `near` of the larger
     /// squared norm of its two rows.
@@ -46,8 +53,10 @@ impl StepTree {
                     at = i;
                 }
             }
+            let next = left[at];
+            let strange = !(nearest[next] < STRANGE * norms[next].max(norms[parent[next]]));
             // The order of what is left stays that of the rows, so that ties are decided alike.
-            last = left.remove(at);
+            last = left.remove(if strange { 0 } else { at });
             order.push(last);
             // A distance that is no number makes a step far.
             let is_near = nearest[last] < near * norms[last].max(norms[parent[last]]);
@@ -81,6 +90,20 @@ mod tests {
         assert_eq!((tree.far, tree.place[2]), (1, 0));
         assert_eq!([tree.place[3], tree.place[1], tree.place[4]], [1, 2, 3]);
         assert_eq!(StepTree::of(&squared, &norms, 0.0).far, 4);
+    }
+
+    #[test]
+    fn a_family_has_the_same_steps_whatever_strangers_come_before_it() {
+        let (squared, norms) = on_a_line(&[10.0, 10.4, 10.1, 10.9]);
+        let alone = StepTree::of(&squared, &norms, 0.0);
+        let (squared, norms) = on_a_line(&[900.0, 10.0, 1e5, 10.4, 10.1, 10.9]);
+        let tree = StepTree::of(&squared, &norms, 0.0);
+        let family = [1, 3, 4, 5];
+        let steps: Vec<(usize, usize)> = alone.order[1..].iter().map(|&i| (i, alone.parent[i])).collect();
+        let within: Vec<(usize, usize)> = steps.iter().map(|&(i, p)| (family[i], family[p])).collect();
+        let order: Vec<usize> = tree.order.iter().copied().filter(|row| family.contains(row)).collect();
+        assert_eq!(order[0], 1);
+        assert_eq!(order[1..].iter().map(|&i| (i, tree.parent[i])).collect::<Vec<_>>(), within);
     }
 
     #[test]
