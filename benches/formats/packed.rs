@@ -1,9 +1,9 @@
 //! Quantized tensors in safetensors that are stored transposed.
 
 use crate::Maker;
-use crate::case::{Case, Size, f16_at, u32_at, whole};
-use crate::write::{self, Stored};
-use neural_phylogeny::format::Safetensors;
+use crate::case::{Case, Size, f16_at, u32_at};
+use crate::quantized::case;
+use crate::write;
 use std::path::Path;
 
 pub(crate) const CASES: &[(&str, Maker)] = &[
@@ -20,16 +20,6 @@ const GROUP: usize = 128;
 enum Groups {
     InOrder,
     Listed,
-}
-
-fn case<const N: usize>(
-    folder: &Path,
-    size: Size,
-    tensors: [Stored; N],
-    convert: impl Fn([&[u8]; N], &mut [f32]) + 'static,
-) -> Case {
-    let (path, ranges) = write::safetensors(folder, &tensors);
-    Case::new(&path, &Safetensors, whole(std::array::from_fn(|at| ranges[at]), size.values(), convert))
 }
 
 fn gptq(folder: &Path, size: Size, order: Groups) -> Case {

@@ -18,7 +18,7 @@ pub(crate) const CASES: &[(&str, Maker)] = &[
 ];
 
 /// Writes the tensors and measures the one that a loop over all their bytes makes.
-fn case<const N: usize>(
+pub(crate) fn case<const N: usize>(
     folder: &Path,
     size: Size,
     tensors: [Stored; N],

@@ -171,9 +171,7 @@ impl Values {
         read_finite(self.shared.models(), model, own_name, run.start, out)?;
         self.counter.advance(run.len() as u64)
     }
-}
 
-impl Values {
     /// Reads one run of a sample and appends it to `out`. It is kept, so that the next sample of the model need not read it again.
     ///
     /// # Errors

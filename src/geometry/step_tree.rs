@@ -54,9 +54,9 @@ impl StepTree {
                 }
             }
             let next = left[at];
-            let strange = !(nearest[next] < STRANGE * norms[next].max(norms[parent[next]]));
+            let akin = nearest[next] < STRANGE * norms[next].max(norms[parent[next]]);
             // The order of what is left stays that of the rows, so that ties are decided alike.
-            last = left.remove(if strange { 0 } else { at });
+            last = left.remove(if akin { at } else { 0 });
             order.push(last);
             // A distance that is no number makes a step far.
             let is_near = nearest[last] < near * norms[last].max(norms[parent[last]]);

@@ -77,7 +77,10 @@ impl StepSums {
             let strip = |row: usize| &narrow[row * length + begin..][..taken];
             for &row in &self.tree.order[1..] {
                 let (to, from, place) = (strip(row), strip(self.tree.parent[row]), self.tree.place[row]);
-                Arch::new().dispatch(Subtract { to, from, step: &mut buffers.narrow[place * stride..][..taken] });
+                // Where all steps are far, no product is in f32.
+                if far < steps {
+                    Arch::new().dispatch(Subtract { to, from, step: &mut buffers.narrow[place * stride..][..taken] });
+                }
                 if place < far {
                     Arch::new().dispatch(Subtract {
                         to,
